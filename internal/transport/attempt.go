@@ -1,0 +1,127 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"time"
+)
+
+// attempt sends the request once and reads the answer, all within the attempt's own timeout, which does not end the call.
+func (t *Transport) attempt(call context.Context, req *Request) outcome {
+	ctx, cancel := context.WithTimeout(call, t.AttemptTimeout)
+	defer cancel()
+	var conn connection
+	httpReq := req.build(httptrace.WithClientTrace(ctx, conn.trace()))
+	if t.Jar != nil {
+		for _, cookie := range t.Jar.Cookies(req.URL) {
+			httpReq.AddCookie(cookie)
+		}
+	}
+	resp, err := t.RoundTripper.RoundTrip(httpReq)
+	if err == nil && resp == nil {
+		err = errors.New("the http.RoundTripper returned neither an answer nor an error")
+	}
+	if err != nil {
+		return t.unanswered(call, ctx, &conn, err)
+	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody // RoundTrippers written for tests forget it
+	}
+	defer resp.Body.Close()
+	if t.Jar != nil {
+		t.Jar.SetCookies(req.URL, resp.Cookies())
+	}
+	return t.read(call, ctx, req, resp)
+}
+
+// build makes the http.Request of one attempt. The header is copied for each: an earlier attempt that timed out may
+// still be being written.
+func (req *Request) build(ctx context.Context) *http.Request {
+	httpReq := (&http.Request{
+		Method:     req.Method,
+		URL:        req.URL,
+		Host:       req.URL.Host,
+		Header:     req.Header.Clone(),
+		Proto:      "HTTP/1.1",
+		ProtoMajor: 1,
+		ProtoMinor: 1,
+	}).WithContext(ctx)
+	if req.Body != nil {
+		// With the length and GetBody known, net/http sends header and body in one write and can itself send
+		// them again when a reused connection turns out dead before anything was written to it.
+		httpReq.ContentLength = int64(len(req.Body))
+		httpReq.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(req.Body)), nil }
+		httpReq.Body, _ = httpReq.GetBody()
+	}
+	return httpReq
+}
+
+// unanswered says what a failed round trip means: whether the request can have been sent, and who gave up.
+func (t *Transport) unanswered(call, ctx context.Context, conn *connection, err error) outcome {
+	notMade := conn.notMade(err)
+	switch {
+	case call.Err() != nil:
+		return outcome{kind: ended, err: contextError(call), sent: !notMade}
+	case isUntrusted(err):
+		return outcome{kind: untrusted, err: err, sent: conn.got.Load()}
+	case notMade:
+		return outcome{kind: notConnected, err: err}
+	default:
+		return outcome{kind: silent, err: t.explain(ctx, err), sent: true}
+	}
+}
+
+// read turns the answer into an outcome. Only a success has to be complete: the status of an error says enough.
+func (t *Transport) read(call, ctx context.Context, req *Request, resp *http.Response) outcome {
+	o := outcome{
+		kind:       answered,
+		status:     resp.StatusCode,
+		header:     resp.Header,
+		replayed:   resp.Header.Get("Idempotent-Replayed") == "true",
+		retryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), time.Now()),
+		sent:       true,
+	}
+	if o.status < 200 || o.status > 299 {
+		o.body = readError(resp)
+		return o
+	}
+	var err error
+	o.body, err = readSuccess(resp)
+	switch {
+	case errors.Is(err, errTooLarge):
+		o.kind, o.err = tooLarge, err
+	case err != nil && call.Err() != nil:
+		o.kind, o.err = ended, contextError(call)
+	case err != nil:
+		o.kind, o.err = cut, fmt.Errorf("the answer was cut short: %w", t.explain(ctx, err))
+	case req.Decode != nil:
+		o.kind, o.err = judge(req.Decode(o.body), resp.Header.Get("Content-Type"))
+	}
+	return o
+}
+
+func judge(err error, contentType string) (kind, error) {
+	var syntax *json.SyntaxError
+	switch {
+	case err == nil:
+		return answered, nil
+	case errors.As(err, &syntax):
+		return notJSON, fmt.Errorf("the answer is not JSON (Content-Type %.60q)", contentType)
+	default:
+		return wrongShape, fmt.Errorf("the answer has another shape than expected: %w", err)
+	}
+}
+
+// explain names the attempt's timeout where that is why net/http gave up.
+func (t *Transport) explain(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return fmt.Errorf("no answer within the attempt timeout of %v: %w", t.AttemptTimeout, err)
+}

@@ -1,0 +1,74 @@
+package transport
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// counted counts what is read.
+type counted struct {
+	io.Reader
+	n int
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += n
+	return n, err
+}
+
+func TestReadSuccess(t *testing.T) {
+	full := strings.Repeat("x", maxSuccessBody)
+	for _, row := range []struct {
+		why     string
+		body    io.Reader
+		length  int64
+		want    string
+		wantErr error
+		read    int
+	}{
+		{"of known length", strings.NewReader("{}"), 2, "{}", nil, 2},
+		{"of unknown length", strings.NewReader("{}"), -1, "{}", nil, 2},
+		{"empty", strings.NewReader(""), 0, "", nil, 0},
+		{"a byte at a time", iotest.OneByteReader(strings.NewReader("{}")), 2, "{}", nil, 2},
+		{"at the limit", strings.NewReader(full), maxSuccessBody, full, nil, maxSuccessBody},
+		{"at the limit, of unknown length", strings.NewReader(full), -1, full, nil, maxSuccessBody},
+		{"over the limit by its length", strings.NewReader(full + "x"), maxSuccessBody + 1, "", errTooLarge, 0},
+		{"over the limit", strings.NewReader(full + "xyz"), -1, "", errTooLarge, maxSuccessBody + 1},
+		{"breaks off", io.MultiReader(strings.NewReader("{"), iotest.ErrReader(io.ErrUnexpectedEOF)), 2, "{", io.ErrUnexpectedEOF, 1},
+	} {
+		body := &counted{Reader: row.body}
+		got, err := readSuccess(&http.Response{Body: io.NopCloser(body), ContentLength: row.length})
+		assert.ErrorIs(t, err, row.wantErr, row.why)
+		assert.Equal(t, row.want, string(got), row.why)
+		assert.Equal(t, row.read, body.n, row.why)
+	}
+}
+
+func TestReadError(t *testing.T) {
+	for _, row := range []struct {
+		why          string
+		status       int
+		body         io.Reader
+		length       int64
+		keeps, reads int
+	}{
+		{"a short one", 404, strings.NewReader("{}"), 2, 2, 2},
+		{"a long one is read on, so that the connection can be used again", 404, bytes.NewReader(make([]byte, 100<<10)), -1, maxErrorBody, 100 << 10},
+		{"but not for ever", 404, bytes.NewReader(make([]byte, 1<<20)), 1 << 20, maxErrorBody, maxErrorBody + maxDrain},
+		{"one that breaks off is kept as far as it came", 404, io.MultiReader(strings.NewReader("{"), iotest.ErrReader(errors.New("reset"))), 2, 1, 1},
+		{"a raw connection is not read", 101, strings.NewReader("x"), 0, 0, 0},
+	} {
+		body := &counted{Reader: row.body}
+		got := readError(&http.Response{StatusCode: row.status, Body: io.NopCloser(body), ContentLength: row.length})
+		assert.Len(t, got, row.keeps, row.why)
+		assert.Equal(t, row.reads, body.n, row.why)
+	}
+}

@@ -1,0 +1,90 @@
+package transport
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestLog(t *testing.T) {
+	for level, want := range map[slog.Level]string{
+		slog.LevelDebug: `level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=1 duration=1s status=503 retry_in=0s
+level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=2 duration=1s failure="no answer" retry_in=0s
+level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=3 duration=1s status=200 failure="answer not JSON" retry_in=0s
+level=DEBUG msg="moment: request" method=GET path=/billing/bills/{bill} attempt=4 duration=1s status=404
+`,
+		slog.LevelInfo: `level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=1 duration=1s status=503 retry_in=0s
+level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=2 duration=1s failure="no answer" retry_in=0s
+level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=3 duration=1s status=200 failure="answer not JSON" retry_in=0s
+`,
+		slog.LevelWarn: "",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var out bytes.Buffer
+			answers := []*http.Response{reply(503, "{}"), nil, reply(200, "<html>"), reply(404, "{}")}
+			n := 0
+			tr := &Transport{
+				AttemptTimeout: time.Minute,
+				MaxRetries:     3,
+				Logger: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+					if a.Key == slog.TimeKey {
+						return slog.Attr{}
+					}
+					return a
+				}})),
+				RoundTripper: roundTrip(func(*http.Request) (*http.Response, error) {
+					time.Sleep(time.Second) // on the bubble's clock
+					n++
+					if answers[n-1] == nil {
+						return nil, errors.New("Bearer sk_test_YOUR_SECRET_KEY")
+					}
+					return answers[n-1], nil
+				}),
+			}
+			tr.Do(t.Context(), request("GET", "/billing/bills/{bill}", Safe))
+			assert.Equal(t, want, out.String())
+		})
+	}
+}
+
+func TestLogWithoutARoute(t *testing.T) {
+	var out bytes.Buffer
+	tr := &Transport{
+		AttemptTimeout: time.Minute,
+		Logger:         slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		RoundTripper:   roundTrip(func(*http.Request) (*http.Response, error) { return reply(204, ""), nil }),
+	}
+	req := request("DELETE", "", Once)
+	req.Decode = nil
+	tr.Do(context.Background(), req)
+	assert.NotContains(t, out.String(), "path=")
+	assert.Contains(t, out.String(), "method=DELETE attempt=1")
+}
+
+func request(method, route string, repeat Repeat) *Request {
+	return &Request{
+		Method: method,
+		URL:    &url.URL{Scheme: "https", Host: "example.com", Path: "/v1/billing/bills/john-doe"},
+		Route:  route,
+		Repeat: repeat,
+		Decode: func(body []byte) error { return decodeObject(body) },
+	}
+}
+
+func reply(status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}
+}
