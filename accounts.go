@@ -1,0 +1,120 @@
+package moment
+
+import (
+	"context"
+	"net/http"
+)
+
+// AccountsService calls the operations on accounts: parts of a customer with a balance or bills of their own. Use it as
+// [Client.Accounts].
+type AccountsService struct{ service }
+
+var (
+	createAccount = operation{"create account", http.MethodPost, "/billing/accounts"}
+	getAccount    = operation{"get account", http.MethodGet, "/billing/accounts/{account}"}
+	updateAccount = operation{"update account", http.MethodPatch, "/billing/accounts/{account}"}
+)
+
+// Account is a part of a customer, with a balance or bills of its own.
+type Account struct {
+	ID                string        `json:"id"` // bacc_…
+	ExternalReference string        `json:"external_reference"`
+	CustomerID        string        `json:"customer_id"` // bcus_…
+	Name              string        `json:"name,omitempty"`
+	Currency          Currency      `json:"currency,omitempty"`
+	Balance           *Amount       `json:"balance,omitempty"`       // minor units; positive is owed, negative is credit; nil: no balance is kept
+	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: it cannot be paid against
+
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// BalanceMoney is the balance in the account's currency. It is false if no balance is kept or no currency is known.
+func (a *Account) BalanceMoney() (Money, bool) { return balanceMoney(a.Balance, a.Currency) }
+
+func (a *Account) wellFormed() bool { return hasPrefix(a.ID, "bacc_") }
+
+// AccountRef names the account of a bill: an [ExistingAccount], or an [AccountCreateParams] for one that is created
+// first, in the same call.
+type AccountRef interface{ accountRef() }
+
+// ExistingAccount is the id (bacc_…) or the external reference of an account.
+type ExistingAccount string
+
+func (ExistingAccount) accountRef()     {}
+func (AccountCreateParams) accountRef() {}
+
+// checkAccountRef refuses a reference that refers to nothing. There may be none.
+func checkAccountRef(ref AccountRef, param string) *ArgumentError {
+	switch r := ref.(type) {
+	case ExistingAccount:
+		if r == "" {
+			return badArgument(param, "is empty")
+		}
+	case *ExistingAccount:
+		if r == nil || *r == "" {
+			return badArgument(param, "is empty")
+		}
+	case AccountCreateParams:
+		return checkCustomerRef(r.Customer, param+".customer")
+	case *AccountCreateParams:
+		if r == nil {
+			return badArgument(param, "is a nil *AccountCreateParams")
+		}
+		return checkCustomerRef(r.Customer, param+".customer")
+	}
+	return nil
+}
+
+// AccountCreateParams are the fields of a new account. Moment's reference sets the limits, and the service judges them.
+type AccountCreateParams struct {
+	// Customer is required: an [ExistingCustomer], or a [CustomerCreateParams] to create both in one call.
+	Customer CustomerRef `json:"customer"`
+	// ExternalReference is required: 1 to 255 of a-z, A-Z, 0-9, "_" and "-", unique among the merchant's accounts, and not
+	// beginning like an id of Moment's.
+	ExternalReference string   `json:"external_reference"`
+	Name              string   `json:"name,omitempty"`     // at most 255 characters
+	Currency          Currency `json:"currency,omitempty"` // goes with Balance
+	Balance           *Amount  `json:"balance,omitempty"`  // minor units; positive is owed, negative is credit; nil: keep no balance
+
+	// Metadata is up to 10 pairs: keys of at most 40 characters, values of at most 500.
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+func (p AccountCreateParams) check() *ArgumentError { return checkCustomerRef(p.Customer, "customer") }
+
+// AccountUpdateParams are the fields of an account to change: nil leaves a field alone, a pointer to a zero value sends
+// the zero value. Fields cannot be cleared. See [AccountCreateParams] for the limits.
+type AccountUpdateParams struct {
+	Name     *string   `json:"name,omitempty"`
+	Currency *Currency `json:"currency,omitempty"`
+	Balance  *Amount   `json:"balance,omitempty"` // minor units; replaces the old balance
+
+	// Metadata is merged: keys that are not sent stay.
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// Create creates an account, and its customer where params hold one: POST /billing/accounts.
+//
+// Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrNotFound] if there is no such customer,
+// [ErrConflict] if an external reference is taken, [ErrOutcomeUnknown] if it may have been created all the same. Moment
+// does not document that a call which creates several objects is atomic: after an error, some may have been created.
+func (s *AccountsService) Create(ctx context.Context, params AccountCreateParams, opts ...RequestOption) (*Account, error) {
+	return invoke[Account](ctx, s.core, createAccount, "", params, opts)
+}
+
+// Get returns an account: GET /billing/accounts/{account}.
+//
+// Errors to expect: [ErrNotFound].
+func (s *AccountsService) Get(ctx context.Context, idOrReference string, opts ...RequestOption) (*Account, error) {
+	return invoke[Account](ctx, s.core, getAccount, idOrReference, nil, opts)
+}
+
+// Update changes the fields of an account that are set in params: PATCH /billing/accounts/{account}. An update is
+// repeated only if the service cannot have applied it, since it sets the balance to a value that may be out of date by
+// then.
+//
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if it may have been
+// applied all the same.
+func (s *AccountsService) Update(ctx context.Context, idOrReference string, params AccountUpdateParams, opts ...RequestOption) (*Account, error) {
+	return invoke[Account](ctx, s.core, updateAccount, idOrReference, params, opts)
+}

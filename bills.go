@@ -1,0 +1,144 @@
+package moment
+
+import (
+	"context"
+	"net/http"
+)
+
+// BillsService calls the operations on bills: amounts to be collected once. Use it as [Client.Bills].
+type BillsService struct{ service }
+
+var (
+	createBill = operation{"create bill", http.MethodPost, "/billing/bills"}
+	getBill    = operation{"get bill", http.MethodGet, "/billing/bills/{bill}"}
+	updateBill = operation{"update bill", http.MethodPatch, "/billing/bills/{bill}"}
+	voidBill   = operation{"void bill", http.MethodPost, "/billing/bills/{bill}/void"}
+)
+
+// Bill is an amount to be collected once, from a customer or on one of its accounts.
+type Bill struct {
+	ID                string        `json:"id"` // bill_…
+	ExternalReference string        `json:"external_reference"`
+	CustomerID        string        `json:"customer_id"`          // bcus_…
+	AccountID         string        `json:"account_id,omitempty"` // bacc_…; empty if the bill is not raised on an account
+	Status            BillStatus    `json:"status"`
+	Currency          Currency      `json:"currency"`
+	AmountDue         Amount        `json:"amount_due"`       // minor units
+	AmountPaid        Amount        `json:"amount_paid"`      // minor units
+	AmountRemaining   Amount        `json:"amount_remaining"` // minor units
+	BillDate          Date          `json:"bill_date,omitzero"`
+	DueDate           Date          `json:"due_date,omitzero"`
+	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: it cannot be paid against
+
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// BillStatus says how far a bill is. A status that this package does not know is kept as it came.
+type BillStatus string
+
+const (
+	BillStatusUnpaid BillStatus = "unpaid" // not fully paid
+	BillStatusPaid   BillStatus = "paid"
+	BillStatusVoided BillStatus = "voided" // for good: it can be neither paid nor changed
+)
+
+// DueMoney is the amount due in the bill's currency.
+func (b *Bill) DueMoney() Money { return b.AmountDue.In(b.Currency) }
+
+// PaidMoney is the amount paid in the bill's currency.
+func (b *Bill) PaidMoney() Money { return b.AmountPaid.In(b.Currency) }
+
+// RemainingMoney is the amount still to be paid, as the service calculated it, in the bill's currency.
+func (b *Bill) RemainingMoney() Money { return b.AmountRemaining.In(b.Currency) }
+
+func (b *Bill) wellFormed() bool { return hasPrefix(b.ID, "bill_") }
+
+// BillCreateParams are the fields of a new bill. Moment's reference sets the limits, and the service judges them.
+type BillCreateParams struct {
+	// A bill belongs to a Customer or to an Account: one of the two is required. Either names an existing one, or holds
+	// the params of one that is created first, in the same call; an account's params may themselves hold its customer's.
+	Customer CustomerRef `json:"customer,omitempty"`
+	Account  AccountRef  `json:"account,omitempty"`
+	// ExternalReference is required: 1 to 255 of a-z, A-Z, 0-9, "_" and "-", unique among the merchant's bills, and not
+	// beginning like an id of Moment's.
+	ExternalReference string   `json:"external_reference"`
+	Currency          Currency `json:"currency"`   // required
+	AmountDue         Amount   `json:"amount_due"` // required; minor units, 1 to 99 999 999
+	BillDate          Date     `json:"bill_date,omitzero"`
+	DueDate           Date     `json:"due_date,omitzero"`
+
+	// Metadata is up to 10 pairs: keys of at most 40 characters, values of at most 500.
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+func (p BillCreateParams) check() *ArgumentError {
+	if p.Customer == nil && p.Account == nil {
+		return badArgument("customer", "is missing, and so is account: a bill belongs to one of the two")
+	}
+	if p.Customer != nil {
+		if err := checkCustomerRef(p.Customer, "customer"); err != nil {
+			return err
+		}
+	}
+	if err := checkAccountRef(p.Account, "account"); err != nil {
+		return err
+	}
+	if err := checkDate(p.BillDate, "bill_date"); err != nil {
+		return err
+	}
+	return checkDate(p.DueDate, "due_date")
+}
+
+// checkDate refuses a day that does not exist. There may be no date.
+func checkDate(d Date, param string) *ArgumentError {
+	if d.IsZero() || d.valid() {
+		return nil
+	}
+	return badArgument(param, "%s", d.problem())
+}
+
+// BillUpdateParams are the fields of a bill to change: nil leaves a field alone, a pointer to a zero value sends the
+// zero value. Fields cannot be cleared.
+type BillUpdateParams struct {
+	Currency   *Currency `json:"currency,omitempty"`    // the bill's own; goes with AmountPaid
+	AmountPaid *Amount   `json:"amount_paid,omitempty"` // minor units, 0 to 99 999 999; replaces what was paid, does not add to it
+
+	// Metadata is merged: keys that are not sent stay.
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// Create raises a bill, and creates its account and customer where params hold them: POST /billing/bills.
+//
+// Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrNotFound] if there is no such account or
+// customer, [ErrConflict] if an external reference is taken, [ErrOutcomeUnknown] if it may have been raised all the same.
+// Moment does not document that a call which creates several objects is atomic: after an error, some may have been
+// created.
+func (s *BillsService) Create(ctx context.Context, params BillCreateParams, opts ...RequestOption) (*Bill, error) {
+	return invoke[Bill](ctx, s.core, createBill, "", params, opts)
+}
+
+// Get returns a bill: GET /billing/bills/{bill}.
+//
+// Errors to expect: [ErrNotFound].
+func (s *BillsService) Get(ctx context.Context, idOrReference string, opts ...RequestOption) (*Bill, error) {
+	return invoke[Bill](ctx, s.core, getBill, idOrReference, nil, opts)
+}
+
+// Update changes the fields of a bill that are set in params: PATCH /billing/bills/{bill}. The service recalculates what
+// remains and sets the status to paid once nothing does. An update is repeated only if the service cannot have applied it,
+// since it sets the amount paid to a value that may be out of date by then.
+//
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrUnprocessable] for another currency than
+// the bill's or more than is due, [ErrConflict] for a voided bill, [ErrOutcomeUnknown] if it may have been applied all the
+// same.
+func (s *BillsService) Update(ctx context.Context, idOrReference string, params BillUpdateParams, opts ...RequestOption) (*Bill, error) {
+	return invoke[Bill](ctx, s.core, updateBill, idOrReference, params, opts)
+}
+
+// Void cancels a bill for good: POST /billing/bills/{bill}/void.
+//
+// Errors to expect: [ErrNotFound], [ErrConflict] if it is voided already, [ErrOutcomeUnknown] if it may have been voided
+// all the same.
+func (s *BillsService) Void(ctx context.Context, idOrReference string, opts ...RequestOption) (*Bill, error) {
+	return invoke[Bill](ctx, s.core, voidBill, idOrReference, nil, opts)
+}

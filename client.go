@@ -1,0 +1,277 @@
+package moment
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+
+	"github.com/moment-billing/moment-go/internal/transport"
+)
+
+// Client calls the Moment Billing API with one secret key. Make one with [NewClient] and keep it: it is immutable,
+// safe for concurrent use, and holds the connections that its calls share.
+//
+// Formatting a Client or one of its services, with any verb or as a log value, never shows the key.
+type Client struct {
+	Customers *CustomersService
+	Accounts  *AccountsService
+	Bills     *BillsService
+
+	core *core
+}
+
+type core struct {
+	secretKey     hidden[string]
+	authorization hidden[[]string]
+	userAgent     []string
+	baseURL       url.URL
+	transport     transport.Transport
+}
+
+// NewClient returns a client that authenticates with secretKey: sk_test_… for test mode, sk_… for live mode. A public
+// key (pk_…) is refused, since it cannot run billing operations. Every error is an [*ArgumentError].
+func NewClient(secretKey string, opts ...ClientOption) (*Client, error) {
+	c, err := newCore(secretKey, opts)
+	if err != nil {
+		err.Op = "new client"
+		return nil, err
+	}
+	return &Client{
+		Customers: &CustomersService{service{c}},
+		Accounts:  &AccountsService{service{c}},
+		Bills:     &BillsService{service{c}},
+		core:      c,
+	}, nil
+}
+
+func newCore(secretKey string, opts []ClientOption) (*core, *ArgumentError) {
+	if err := checkSecretKey(secretKey); err != nil {
+		return nil, err
+	}
+	s := defaultSettings()
+	for _, opt := range opts {
+		if opt == nil {
+			return nil, badArgument("option", "is nil")
+		}
+		if err := opt(&s); err != nil {
+			return nil, err
+		}
+	}
+	return &core{
+		secretKey:     hide(secretKey),
+		authorization: hide([]string{"Bearer " + secretKey}),
+		userAgent:     []string{s.userAgent},
+		baseURL:       s.baseURL,
+		transport:     s.transport(),
+	}, nil
+}
+
+// Mode says whether a key, and with it a client, works on test data or on real money.
+type Mode string
+
+const (
+	ModeTest Mode = "test"
+	ModeLive Mode = "live"
+)
+
+// Mode tells the client's mode by its key.
+func (c *Client) Mode() Mode { return c.core.mode() }
+
+func (c *core) mode() Mode {
+	if strings.HasPrefix(c.secretKey(), testKeyPrefix) {
+		return ModeTest
+	}
+	return ModeLive
+}
+
+// Do calls an operation that has no method in this package yet. The path is the operation's, below the base URL, with
+// identifiers already escaped by [url.PathEscape]; a query goes through [WithQuery]. in is encoded as JSON unless it
+// is nil; out, unless nil, is a pointer that the answer is decoded into.
+//
+// Do follows the same rules as the other calls: POST and PUT get an idempotency key and are repeated like a create,
+// GET is repeated freely, every other method is treated like an update. The errors are the same three types.
+func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts ...RequestOption) error {
+	op := operation{name: "request", method: method}
+	if !isUpper(method) {
+		return c.core.do(ctx, call{op: op, err: badArgument("method", "%.20q is not an HTTP method in capital letters", method)}, opts)
+	}
+	op.name = method + " request"
+	var decode func([]byte) error
+	if out != nil {
+		decode = func(body []byte) error { return json.Unmarshal(body, out) }
+	}
+	plain, err := unescapePath(path)
+	if err == nil {
+		err = checkDo(method, in, out)
+	}
+	return c.core.do(ctx, call{op: op, path: plain, escapedPath: path, in: in, decode: decode, err: err}, opts)
+}
+
+func checkDo(method string, in, out any) *ArgumentError {
+	if method == http.MethodGet && in != nil {
+		return badArgument("in", "must be nil: a GET has no body")
+	}
+	// Found out after the call it would be too late: a write would be applied and then reported as failed.
+	if out != nil && (reflect.ValueOf(out).Kind() != reflect.Pointer || reflect.ValueOf(out).IsNil()) {
+		return badArgument("out", "is not a pointer to decode into")
+	}
+	return nil
+}
+
+func isUpper(method string) bool {
+	for _, r := range method {
+		if r < 'A' || r > 'Z' {
+			return false
+		}
+	}
+	return method != ""
+}
+
+// operation is one of the service's operations.
+type operation struct {
+	name   string // as errors call it: "create bill"
+	method string
+	route  string // the path, with a placeholder for the identifier: "/billing/bills/{bill}"
+}
+
+func (op operation) repeat() transport.Repeat {
+	switch op.method {
+	case http.MethodGet:
+		return transport.Safe
+	case http.MethodPost, http.MethodPut:
+		return transport.Keyed
+	default:
+		return transport.Once
+	}
+}
+
+// call is what is about to be done, before the options of the request are applied.
+type call struct {
+	op          operation
+	path        string // below the base URL
+	escapedPath string
+	in          any
+	decode      func([]byte) error
+	err         *ArgumentError // what was wrong with the caller's arguments, if anything
+}
+
+// resource is a pointer to one of the objects that the service answers with.
+type resource[T any] interface {
+	*T
+	// wellFormed reports whether the object has an id of its kind. JSON that has none is something else, and decodes
+	// into a zero struct without an error.
+	wellFormed() bool
+}
+
+// invoke makes a call of one of the services and returns the object in the answer. id is empty for creates.
+func invoke[T any, P resource[T]](ctx context.Context, c *core, op operation, id string, in any, opts []RequestOption) (*T, error) {
+	var answer *T
+	decode := func(body []byte) error {
+		v := new(T)
+		if err := json.Unmarshal(body, v); err != nil {
+			return err
+		}
+		if !P(v).wellFormed() {
+			return errNoID
+		}
+		answer = v
+		return nil
+	}
+	path, escaped, err := op.path(id)
+	if params, ok := in.(interface{ check() *ArgumentError }); ok && err == nil {
+		err = params.check()
+	}
+	if err := c.do(ctx, call{op, path, escaped, in, decode, err}, opts); err != nil {
+		return nil, err
+	}
+	return answer, nil
+}
+
+// do is the one path that every call takes.
+func (c *core) do(ctx context.Context, call call, opts []RequestOption) error {
+	o, argErr := newRequestOptions(call.op.repeat(), opts)
+	if call.err != nil {
+		argErr = call.err
+	}
+	var body []byte // the same bytes for every attempt
+	if argErr == nil && call.in != nil {
+		body, argErr = encode(call.in)
+	}
+	if argErr != nil {
+		argErr.Op = call.op.name
+		return argErr
+	}
+	res := c.transport.Do(ctx, &transport.Request{
+		Method:    call.op.method,
+		URL:       c.url(call.path, call.escapedPath, o.query),
+		Route:     call.op.route,
+		Header:    c.header(o, body != nil),
+		Body:      body,
+		Repeat:    call.op.repeat(),
+		CallerKey: o.callerKey,
+		Decode:    call.decode,
+	})
+	a := answer{op: call.op.name, key: o.key, requestID: c.redact(requestID(res.Header)), Result: res}
+	if o.response != nil {
+		*o.response = a.response()
+	}
+	return c.failure(a)
+}
+
+// answer is how a call ended, with what errors and Response say of it.
+type answer struct {
+	op        string
+	key       string
+	requestID string
+	transport.Result
+}
+
+func (c *core) header(o requestOptions, hasBody bool) http.Header {
+	h := o.header // what the caller set, or an empty header
+	h["Authorization"] = c.authorization()
+	if h["Accept"] == nil {
+		h["Accept"] = acceptJSON
+	}
+	if h["User-Agent"] == nil {
+		h["User-Agent"] = c.userAgent
+	}
+	if hasBody && h["Content-Type"] == nil {
+		h["Content-Type"] = contentJSON
+	}
+	if o.key != "" {
+		h["Idempotency-Key"] = []string{o.key}
+	}
+	return h
+}
+
+var (
+	acceptJSON  = []string{"application/json, application/problem+json"}
+	contentJSON = []string{"application/json"}
+)
+
+// service is what CustomersService, AccountsService and BillsService have in common.
+type service struct{ core *core }
+
+func (c *core) String() string {
+	if c == nil {
+		return "moment.Client"
+	}
+	return "moment.Client(" + string(c.mode()) + " mode, " + c.baseURL.String() + ")"
+}
+
+// Format writes the client's mode and base URL whatever the verb, and never the key.
+func (c Client) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.core.String())) }
+
+// LogValue is the client's mode and base URL, and never the key.
+func (c Client) LogValue() slog.Value { return slog.StringValue(c.core.String()) }
+
+// Format writes what the client's does.
+func (s service) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.core.String())) }
+
+// LogValue is what the client's is.
+func (s service) LogValue() slog.Value { return slog.StringValue(s.core.String()) }

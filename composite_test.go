@@ -1,0 +1,121 @@
+package moment_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+)
+
+func TestCompositeCreates(t *testing.T) {
+	customer := moment.CustomerCreateParams{ExternalReference: "UCR1", Name: "John Doe"}
+	account := moment.AccountCreateParams{Customer: customer, ExternalReference: "UAR1"}
+	existing := moment.ExistingCustomer("UCR1")
+	for _, row := range []struct {
+		why    string
+		params any
+		body   string
+	}{
+		{
+			"customer and account", account,
+			`{"customer":{"external_reference":"UCR1","name":"John Doe"},"external_reference":"UAR1"}`,
+		},
+		{
+			"customer and bill", moment.BillCreateParams{Customer: customer, ExternalReference: "UBR1", Currency: moment.ZAR, AmountDue: 2000},
+			`{"customer":{"external_reference":"UCR1","name":"John Doe"},"external_reference":"UBR1","currency":"ZAR","amount_due":2000}`,
+		},
+		{
+			"customer, account and bill", moment.BillCreateParams{Account: account, ExternalReference: "UBR1", Currency: moment.ZAR, AmountDue: 2000},
+			`{"account":{"customer":{"external_reference":"UCR1","name":"John Doe"},"external_reference":"UAR1"},
+			  "external_reference":"UBR1","currency":"ZAR","amount_due":2000}`,
+		},
+		{
+			"account of an existing customer, and bill",
+			moment.BillCreateParams{Account: moment.AccountCreateParams{Customer: existing, ExternalReference: "UAR1"}, ExternalReference: "UBR1", Currency: moment.ZAR, AmountDue: 2000},
+			`{"account":{"customer":"UCR1","external_reference":"UAR1"},"external_reference":"UBR1","currency":"ZAR","amount_due":2000}`,
+		},
+		{
+			"pointers do as well", moment.BillCreateParams{Account: &moment.AccountCreateParams{Customer: &customer, ExternalReference: "UAR1"}, Customer: &existing, ExternalReference: "UBR1"},
+			`{"account":{"customer":{"external_reference":"UCR1","name":"John Doe"},"external_reference":"UAR1"},"customer":"UCR1",
+			  "external_reference":"UBR1","currency":"","amount_due":0}`,
+		},
+		{
+			"customer and account together are for the service to judge",
+			moment.BillCreateParams{Account: moment.ExistingAccount("UAR1"), Customer: existing, ExternalReference: "UBR1", Currency: moment.ZAR, AmountDue: 1},
+			`{"account":"UAR1","customer":"UCR1","external_reference":"UBR1","currency":"ZAR","amount_due":1}`,
+		},
+		{
+			"a balance of zero is not the same as none", moment.AccountCreateParams{Customer: existing, ExternalReference: "UAR1", Balance: moment.MinorUnits(0)},
+			`{"customer":"UCR1","external_reference":"UAR1","balance":0}`,
+		},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			s := serve(t, answer(400, ""))
+			require.ErrorIs(t, create(t.Context(), s.client(t), row.params), moment.ErrBadRequest)
+			assert.JSONEq(t, row.body, s.only(t).Body)
+		})
+	}
+}
+
+func create(ctx context.Context, c *moment.Client, params any) error {
+	var err error
+	switch p := params.(type) {
+	case moment.CustomerCreateParams:
+		_, err = c.Customers.Create(ctx, p)
+	case moment.AccountCreateParams:
+		_, err = c.Accounts.Create(ctx, p)
+	case moment.BillCreateParams:
+		_, err = c.Bills.Create(ctx, p)
+	}
+	return err
+}
+
+func TestArgumentsThatAreNeverSent(t *testing.T) {
+	ok := moment.ExistingCustomer("UCR1")
+	var noCustomer *moment.CustomerCreateParams
+	var noAccount *moment.AccountCreateParams
+	var noReference *moment.ExistingCustomer
+	var noAccountReference *moment.ExistingAccount
+	for _, row := range []struct {
+		params any
+		says   string
+	}{
+		{moment.AccountCreateParams{}, "create account: customer: is missing"},
+		{moment.AccountCreateParams{Customer: moment.ExistingCustomer("")}, "create account: customer: is empty"},
+		{moment.AccountCreateParams{Customer: moment.Ptr(moment.ExistingCustomer(""))}, "create account: customer: is empty"},
+		{moment.AccountCreateParams{Customer: noReference}, "create account: customer: is empty"},
+		{moment.AccountCreateParams{Customer: noCustomer}, "create account: customer: is a nil *CustomerCreateParams"},
+		{moment.BillCreateParams{}, "create bill: customer: is missing, and so is account: a bill belongs to one of the two"},
+		{moment.BillCreateParams{Customer: moment.ExistingCustomer("")}, "create bill: customer: is empty"},
+		{moment.BillCreateParams{Customer: noCustomer}, "create bill: customer: is a nil *CustomerCreateParams"},
+		{moment.BillCreateParams{Account: moment.ExistingAccount("")}, "create bill: account: is empty"},
+		{moment.BillCreateParams{Account: noAccountReference}, "create bill: account: is empty"},
+		{moment.BillCreateParams{Account: noAccount}, "create bill: account: is a nil *AccountCreateParams"},
+		{moment.BillCreateParams{Account: moment.AccountCreateParams{}}, "create bill: account.customer: is missing"},
+		{moment.BillCreateParams{Account: &moment.AccountCreateParams{}}, "create bill: account.customer: is missing"},
+		{moment.BillCreateParams{Account: moment.AccountCreateParams{Customer: noCustomer}}, "create bill: account.customer: is a nil *CustomerCreateParams"},
+		{moment.BillCreateParams{Account: moment.AccountCreateParams{Customer: moment.ExistingCustomer("")}}, "create bill: account.customer: is empty"},
+		{moment.BillCreateParams{Customer: ok, DueDate: moment.NewDate(2025, time.February, 30)}, "create bill: due_date: 2025-02-30 is not a day: February 2025 has 28 days"},
+		{moment.BillCreateParams{Customer: ok, BillDate: moment.NewDate(2025, 13, 1)}, "create bill: bill_date: 2025-13-01 is not a day: months are 01 to 12"},
+		{moment.CustomerCreateParams{Name: "J\xfcrgen"}, "create customer: body: contains text that is not valid UTF-8, which JSON cannot carry unchanged"},
+		{moment.CustomerCreateParams{Name: "\\\xfc"}, "create customer: body: contains text that is not valid UTF-8, which JSON cannot carry unchanged"},
+	} {
+		s := serve(t, answer(201, billJSON))
+		err := create(t.Context(), s.client(t), row.params)
+		require.ErrorIs(t, err, moment.ErrInvalidArgument, row.says)
+		assert.EqualError(t, err, "moment: "+row.says)
+		assert.Empty(t, s.received(), row.says)
+	}
+}
+
+func TestTextReachesTheServiceUnchanged(t *testing.T) {
+	for _, name := range []string{"Jürgen", "\ufffd", `\ufffd`, `\\ufffd`, `\`, `\\`, "a\u2028b", "<&>", "\x00", `"`, "😀"} {
+		s := serve(t, answer(201, customerJSON))
+		require.NoError(t, create(t.Context(), s.client(t), moment.CustomerCreateParams{Name: name}), "%q", name)
+		assert.Equal(t, name, field(t, s.only(t).Body, "name"))
+	}
+}

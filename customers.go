@@ -1,0 +1,138 @@
+package moment
+
+import (
+	"context"
+	"net/http"
+	"strings"
+)
+
+// CustomersService calls the operations on customers: individuals or businesses, at the top of the merchant's records.
+// Use it as [Client.Customers].
+type CustomersService struct{ service }
+
+var (
+	createCustomer = operation{"create customer", http.MethodPost, "/billing/customers"}
+	getCustomer    = operation{"get customer", http.MethodGet, "/billing/customers/{customer}"}
+	updateCustomer = operation{"update customer", http.MethodPatch, "/billing/customers/{customer}"}
+)
+
+// Customer is an individual or a business that can have accounts and bills.
+type Customer struct {
+	ID                string        `json:"id"` // bcus_…
+	ExternalReference string        `json:"external_reference"`
+	Name              string        `json:"name,omitempty"`
+	Email             string        `json:"email,omitempty"`
+	Phone             string        `json:"phone,omitempty"`
+	Currency          Currency      `json:"currency,omitempty"`
+	Balance           *Amount       `json:"balance,omitempty"`       // minor units; positive is owed, negative is credit; nil: no balance is kept
+	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: it cannot be paid against
+
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// BalanceMoney is the balance in the customer's currency. It is false if no balance is kept or no currency is known.
+func (c *Customer) BalanceMoney() (Money, bool) { return balanceMoney(c.Balance, c.Currency) }
+
+func (c *Customer) wellFormed() bool { return hasPrefix(c.ID, "bcus_") }
+
+// PaymentRules say what payments an object takes. They come in answers only.
+type PaymentRules struct {
+	MinAmount           *Amount `json:"min_amount,omitempty"` // minor units; nil: no minimum
+	MaxAmount           *Amount `json:"max_amount,omitempty"` // minor units; nil: no maximum
+	UnderpaymentAllowed bool    `json:"underpayment_allowed"`
+	OverpaymentAllowed  bool    `json:"overpayment_allowed"`
+}
+
+// CustomerRef names the customer of an account or a bill: an [ExistingCustomer], or a [CustomerCreateParams] for one
+// that is created first, in the same call.
+type CustomerRef interface{ customerRef() }
+
+// ExistingCustomer is the id (bcus_…) or the external reference of a customer.
+type ExistingCustomer string
+
+func (ExistingCustomer) customerRef()     {}
+func (CustomerCreateParams) customerRef() {}
+
+// checkCustomerRef refuses a reference that refers to nothing. missing is whether there may be none.
+func checkCustomerRef(ref CustomerRef, param string) *ArgumentError {
+	switch r := ref.(type) {
+	case nil:
+		return badArgument(param, "is missing")
+	case ExistingCustomer:
+		if r == "" {
+			return badArgument(param, "is empty")
+		}
+	case *ExistingCustomer:
+		if r == nil || *r == "" {
+			return badArgument(param, "is empty")
+		}
+	case *CustomerCreateParams:
+		if r == nil {
+			return badArgument(param, "is a nil *CustomerCreateParams")
+		}
+	}
+	return nil
+}
+
+// CustomerCreateParams are the fields of a new customer. Moment's reference sets the limits, and the service judges them.
+type CustomerCreateParams struct {
+	// ExternalReference is required: 1 to 255 of a-z, A-Z, 0-9, "_" and "-", unique among the merchant's customers, and
+	// not beginning like an id of Moment's.
+	ExternalReference string   `json:"external_reference"`
+	Name              string   `json:"name,omitempty"`     // full name or business name, at most 255 characters
+	Email             string   `json:"email,omitempty"`    // at most 255 characters
+	Phone             string   `json:"phone,omitempty"`    // E.164: +27123456789
+	Currency          Currency `json:"currency,omitempty"` // goes with Balance
+	Balance           *Amount  `json:"balance,omitempty"`  // minor units; positive is owed, negative is credit; nil: keep no balance
+
+	// Metadata is up to 10 pairs: keys of at most 40 characters, values of at most 500.
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// CustomerUpdateParams are the fields of a customer to change: nil leaves a field alone, a pointer to a zero value sends
+// the zero value. Fields cannot be cleared. See [CustomerCreateParams] for the limits.
+type CustomerUpdateParams struct {
+	Name     *string   `json:"name,omitempty"`
+	Email    *string   `json:"email,omitempty"`
+	Phone    *string   `json:"phone,omitempty"`
+	Currency *Currency `json:"currency,omitempty"`
+	Balance  *Amount   `json:"balance,omitempty"` // minor units; replaces the old balance
+
+	// Metadata is merged: keys that are not sent stay.
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// Create creates a customer: POST /billing/customers.
+//
+// Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrConflict] if the external reference is taken,
+// [ErrOutcomeUnknown] if it may have been created all the same.
+func (s *CustomersService) Create(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
+	return invoke[Customer](ctx, s.core, createCustomer, "", params, opts)
+}
+
+// Get returns a customer: GET /billing/customers/{customer}.
+//
+// Errors to expect: [ErrNotFound].
+func (s *CustomersService) Get(ctx context.Context, idOrReference string, opts ...RequestOption) (*Customer, error) {
+	return invoke[Customer](ctx, s.core, getCustomer, idOrReference, nil, opts)
+}
+
+// Update changes the fields of a customer that are set in params: PATCH /billing/customers/{customer}. An update is
+// repeated only if the service cannot have applied it, since it sets the balance to a value that may be out of date by
+// then.
+//
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if it may have been
+// applied all the same.
+func (s *CustomersService) Update(ctx context.Context, idOrReference string, params CustomerUpdateParams, opts ...RequestOption) (*Customer, error) {
+	return invoke[Customer](ctx, s.core, updateCustomer, idOrReference, params, opts)
+}
+
+func balanceMoney(balance *Amount, currency Currency) (Money, bool) {
+	if balance == nil || currency == "" {
+		return Money{}, false
+	}
+	return balance.In(currency), true
+}
+
+// hasPrefix reports whether id is more than prefix.
+func hasPrefix(id, prefix string) bool { return len(id) > len(prefix) && strings.HasPrefix(id, prefix) }

@@ -1,0 +1,142 @@
+package moment
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// Date is a day in the calendar, without a time or a time zone: the date on a
+// bill. On the wire it is "2025-01-31", the full-date of RFC 3339, and so its
+// years run from 0 to 9999. Dates are comparable with ==.
+//
+// The zero Date is no day. A field that holds it is left out of a request; in an
+// answer it means that the service sent no date.
+type Date struct {
+	Year  int
+	Month time.Month
+	Day   int
+}
+
+// NewDate returns the date as given. Unlike [time.Date] it does not turn
+// February 30 into March 2: a day that does not exist fails when it is encoded,
+// rather than move a due date.
+func NewDate(year int, month time.Month, day int) Date {
+	return Date{Year: year, Month: month, Day: day}
+}
+
+// ParseDate reads a date in the form YYYY-MM-DD, exactly. Another form, or a day
+// that does not exist, is an [*ArgumentError].
+func ParseDate(s string) (Date, error) {
+	d, reason := parseDate(s)
+	if reason != "" {
+		return Date{}, &ArgumentError{Op: "parse date", Param: "date", Reason: reason}
+	}
+	return d, nil
+}
+
+// parseDate returns the date in s, or the reason why there is none.
+func parseDate(s string) (d Date, reason string) {
+	if len(s) != len(time.DateOnly) || s[4] != '-' || s[7] != '-' ||
+		!isDigits(s[:4]) || !isDigits(s[5:7]) || !isDigits(s[8:]) {
+		return Date{}, quoteInput(s) + ` is not in the form YYYY-MM-DD, like "2025-01-31"`
+	}
+	d.Year, _ = strconv.Atoi(s[:4]) // digits only, so none of these fails
+	month, _ := strconv.Atoi(s[5:7])
+	d.Month = time.Month(month)
+	d.Day, _ = strconv.Atoi(s[8:])
+	if !d.valid() {
+		return Date{}, d.problem()
+	}
+	return d, ""
+}
+
+// DateOf returns the day of t in the location that t is in. One instant is two
+// different days in Johannesburg and Los Angeles: choose with t.In(location).
+func DateOf(t time.Time) Date {
+	return NewDate(t.Date())
+}
+
+// String returns the date in the form YYYY-MM-DD, whether or not the day exists.
+func (d Date) String() string {
+	return fmt.Sprintf("%04d-%02d-%02d", d.Year, int(d.Month), d.Day)
+}
+
+// IsZero reports whether d is the zero Date, which is no day. It is what
+// encoding/json asks for a field with the option omitzero.
+func (d Date) IsZero() bool { return d == Date{} }
+
+// Compare returns -1 if d is before e, 0 if they are the same day and +1 if d is
+// after e. It can be passed to [slices.SortFunc].
+func (d Date) Compare(e Date) int {
+	return cmp.Or(
+		cmp.Compare(d.Year, e.Year),
+		cmp.Compare(d.Month, e.Month),
+		cmp.Compare(d.Day, e.Day),
+	)
+}
+
+// Time returns midnight at the start of d in loc, or in UTC if loc is nil. Where
+// clocks skip that midnight for summer time, as in Cairo or Santiago, it returns
+// the first moment of the day. A day that does not exist is normalised as by
+// [time.Date].
+func (d Date) Time(loc *time.Location) time.Time {
+	if loc == nil {
+		loc = time.UTC
+	}
+	t := time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, loc)
+	if t.Hour() >= 12 {
+		// time.Date read the missing midnight by the wrong clock, and landed in the
+		// evening before. The day begins where the new clock does.
+		_, t = t.ZoneBounds()
+	}
+	return t
+}
+
+// MarshalText implements [encoding.TextMarshaler], and so JSON. A day that does
+// not exist, and the zero Date, is an [*ArgumentError].
+func (d Date) MarshalText() ([]byte, error) {
+	if !d.valid() {
+		return nil, &ArgumentError{Op: "encode date", Param: "date", Reason: d.problem()}
+	}
+	return []byte(d.String()), nil
+}
+
+// UnmarshalText implements [encoding.TextUnmarshaler], and so JSON. It takes what
+// [ParseDate] takes. Its error is not an [*ArgumentError]: what it reads is an
+// answer or an event, not an argument of the caller.
+func (d *Date) UnmarshalText(text []byte) error {
+	parsed, reason := parseDate(string(text))
+	if reason != "" {
+		return errors.New("moment: decode date: " + reason)
+	}
+	*d = parsed
+	return nil
+}
+
+// valid reports whether d is a day of a year that RFC 3339 can write.
+func (d Date) valid() bool {
+	return d.Year >= 0 && d.Year <= 9999 &&
+		d.Month >= time.January && d.Month <= time.December &&
+		d.Day >= 1 && d.Day <= d.daysInMonth()
+}
+
+func (d Date) daysInMonth() int {
+	return time.Date(d.Year, d.Month+1, 0, 0, 0, 0, 0, time.UTC).Day() // the day before the next month's first
+}
+
+// problem says why d is not valid.
+func (d Date) problem() string {
+	switch {
+	case d.IsZero():
+		return "0000-00-00 is not a day: the zero Date stands for no date"
+	case d.Year < 0 || d.Year > 9999:
+		return fmt.Sprintf("%v cannot be written: years are 0000 to 9999", d)
+	case d.Month < time.January || d.Month > time.December:
+		return fmt.Sprintf("%v is not a day: months are 01 to 12", d)
+	default:
+		return fmt.Sprintf("%v is not a day: %v %04d has %d days", d, d.Month, d.Year, d.daysInMonth())
+	}
+}

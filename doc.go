@@ -1,0 +1,73 @@
+// Package moment is the Go client of the Moment Billing API, in which merchants keep customers, accounts and bills.
+//
+//	client, err := moment.NewClient(os.Getenv("MOMENT_API_KEY"))
+//	…
+//	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
+//		Customer:          moment.ExistingCustomer("UCR1234567890"),
+//		ExternalReference: "UBR1234567890",
+//		Currency:          moment.ZAR,
+//		AmountDue:         2000, // ZAR 20.00
+//		DueDate:           moment.NewDate(2025, time.January, 31),
+//	})
+//
+// Structs mirror Moment's reference field by field, and methods are its operations. Amounts are integers in minor units;
+// [Money] formats and parses them. To test code that uses this package, run it against package momenttest.
+//
+// # Errors
+//
+// A call that fails returns one of three types, to be taken with [errors.As]:
+//
+//   - [*Error]: the service answered with an error. errors.Is(err, moment.ErrNotFound) and the other sentinels ask for
+//     its status.
+//   - [*ConnectionError]: there was no usable answer.
+//   - [*ArgumentError]: the arguments cannot be right, and nothing was sent.
+//
+// Each says in one line which operation failed and why, and never holds the key.
+//
+// # Idempotency
+//
+// Every create and void carries an idempotency key, made before its first attempt or given by [WithIdempotencyKey]. All
+// attempts of a call send the same key and the same bytes. The service saves its first answer to a key for 24 hours,
+// success or failure, and gives it again to whoever comes with the same key: so a repeated create creates nothing
+// twice, and a failure that was saved cannot be cured by repeating. [Error].IdempotencyKey and [Response] tell the key.
+//
+// # Retries
+//
+// A call is repeated only if repeating it cannot apply it twice. Up to 3 times (see [WithMaxRetries]) after:
+//
+//	what happened                                      Get      Create, Void   Update
+//	no connection could be made (nothing was sent)     repeat   repeat         repeat
+//	429                                                repeat   repeat         repeat
+//	503                                                repeat   repeat         only with Retry-After
+//	408, 500, 502, 504, other 5xx but 501 and 505      repeat   repeat         no
+//	sent, but no answer, or not in time                repeat   repeat         no
+//	a success that is cut short or not JSON            repeat   repeat         no
+//	409, see below                                     no       repeat         no
+//	an error the service replays from a saved key      -        no             no
+//	certificate not trusted, redirect, answer over     no       no             no
+//	2 MiB or of another shape, any other 4xx
+//
+// An Update is the careful one because it sets a balance: repeating one whose first copy was applied could undo a payment
+// made in between.
+//
+// A 409 is repeated if an earlier copy may still be at work in the service (an attempt was sent and got no answer, a cut
+// one, 408, 502 or 504, or the key was given by the caller) and the answer is not itself replayed.
+//
+// The wait before a retry is random between 0 and 500 ms, 1 s, 2 s, … up to 8 s (see [WithBackoff]), on top of what
+// the service asks for by Retry-After. If it asks for more than 30 seconds, or the context would end before the wait does,
+// the call returns at once, with [Error].RetryAfter. Each attempt has a timeout of its own, 30 seconds (see
+// [WithAttemptTimeout]); the context bounds the whole call.
+//
+// Redirects are never followed: they would carry the key and the request to another place.
+//
+// # When the outcome is unknown
+//
+// If a write was sent and no definite answer came back, the error matches [ErrOutcomeUnknown]: it may or may not have been
+// applied. Errors with a definite answer do not match it, and neither do those where nothing was sent or where the service
+// refused before it did anything (429, 503 with Retry-After).
+//
+// To settle a create or a void, repeat it with the same key, [ConnectionError].IdempotencyKey or [Error].IdempotencyKey.
+// If the error then says Replayed, or the key is older than 24 hours, read the object by its external reference: if it is
+// there, compare it and go on; if it is not, create it with a new key. The reference is unique, which is the last guard
+// against creating it twice. To settle an update, read the object and decide.
+package moment

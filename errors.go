@@ -1,0 +1,251 @@
+package moment
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// What went wrong with a call, for [errors.Is]. All but the last two match an [*Error] by its status.
+var (
+	ErrBadRequest    = errors.New("moment: bad request")    // 400
+	ErrUnauthorized  = errors.New("moment: unauthorized")   // 401
+	ErrRequestFailed = errors.New("moment: request failed") // 402
+	ErrForbidden     = errors.New("moment: forbidden")      // 403
+	ErrNotFound      = errors.New("moment: not found")      // 404
+	ErrConflict      = errors.New("moment: conflict")       // 409
+	ErrUnprocessable = errors.New("moment: unprocessable")  // 422
+	ErrRateLimited   = errors.New("moment: rate limited")   // 429
+	ErrServer        = errors.New("moment: server error")   // any 5xx
+
+	// ErrInvalidArgument matches [*ArgumentError]: nothing was sent.
+	ErrInvalidArgument = errors.New("moment: invalid argument")
+
+	// ErrOutcomeUnknown matches an [*Error] or [*ConnectionError] of a write that may have been applied, although
+	// the call failed. The package overview says how to settle one.
+	ErrOutcomeUnknown = errors.New("moment: outcome unknown")
+)
+
+// Error is the answer of the service when it did not do what was asked: any status but 2xx. Moment describes errors
+// as problem details (RFC 9457); where something in front of it answers with HTML or nothing, those members are empty.
+//
+// The key is cut out of every text of the service. Error() holds Title and Detail, on one line and shortened; the
+// fields hold them as they came.
+type Error struct {
+	Status   int    // the HTTP status
+	Type     string // a URI for the kind of problem; "about:blank" if the answer names none
+	Title    string
+	Detail   string
+	Instance string
+	// Extensions are the other members of the problem details.
+	Extensions map[string]json.RawMessage
+
+	Op             string // what was called: "create bill"
+	RequestID      string // the service's name for the request; empty if it gave none
+	IdempotencyKey string // empty for calls that have none
+	Replayed       bool   // answered from what the service saved under the idempotency key
+	Attempts       int    // how many requests were sent
+	// RetryAfter is how long the service asked to wait, 0 if it did not ask. It has not been waited for.
+	RetryAfter time.Duration
+	// OutcomeUnknown is set for a write that may have been applied: see [ErrOutcomeUnknown].
+	OutcomeUnknown bool
+}
+
+func (e *Error) Error() string {
+	title := e.Title
+	if title == "" {
+		title = http.StatusText(e.Status)
+	}
+	text := title
+	if e.Detail != "" {
+		text += ": " + e.Detail
+	}
+	return message(e.Op, strings.TrimSpace(strconv.Itoa(e.Status)+" "+oneLine(text)), e.RequestID, e.OutcomeUnknown)
+}
+
+// Is makes the error match the sentinel of its status, and [ErrOutcomeUnknown].
+func (e *Error) Is(target error) bool {
+	switch target {
+	case ErrBadRequest:
+		return e.Status == http.StatusBadRequest
+	case ErrUnauthorized:
+		return e.Status == http.StatusUnauthorized
+	case ErrRequestFailed:
+		return e.Status == http.StatusPaymentRequired
+	case ErrForbidden:
+		return e.Status == http.StatusForbidden
+	case ErrNotFound:
+		return e.Status == http.StatusNotFound
+	case ErrConflict:
+		return e.Status == http.StatusConflict
+	case ErrUnprocessable:
+		return e.Status == http.StatusUnprocessableEntity
+	case ErrRateLimited:
+		return e.Status == http.StatusTooManyRequests
+	case ErrServer:
+		return e.Status >= 500
+	case ErrOutcomeUnknown:
+		return e.OutcomeUnknown
+	default:
+		return false
+	}
+}
+
+// ConnectionError is a call without a usable answer: no connection, no answer in time, an answer that broke off, that
+// was too large or that was not the object asked for, or a context that ended. Err says which, and unwraps:
+// errors.Is(err, context.Canceled) works.
+type ConnectionError struct {
+	Op             string // what was called: "create bill"
+	IdempotencyKey string // empty for calls that have none
+	Attempts       int    // how many requests were sent
+	Err            error
+
+	Status    int    // of the last answer that began; 0 if there was none
+	RequestID string // the service's name for the request; empty if it gave none
+	// OutcomeUnknown is set for a write that may have been applied: see [ErrOutcomeUnknown].
+	OutcomeUnknown bool
+}
+
+func (e *ConnectionError) Error() string {
+	text := "no usable answer"
+	if e.Err != nil {
+		text = oneLine(e.Err.Error())
+	}
+	if e.Status != 0 {
+		text = strings.TrimSpace(strconv.Itoa(e.Status)+" "+http.StatusText(e.Status)) + ": " + text
+	}
+	return message(e.Op, text, e.RequestID, e.OutcomeUnknown)
+}
+
+// Unwrap returns Err.
+func (e *ConnectionError) Unwrap() error { return e.Err }
+
+// Is makes the error match [ErrOutcomeUnknown].
+func (e *ConnectionError) Is(target error) bool {
+	return target == ErrOutcomeUnknown && e.OutcomeUnknown
+}
+
+// ArgumentError is a call that could not be made with these arguments. Nothing was sent.
+type ArgumentError struct {
+	Op     string // what was called: "create bill"
+	Param  string // which argument, as the service names it: "account.customer"
+	Reason string // what is wrong with it
+}
+
+func (e *ArgumentError) Error() string { return "moment: " + e.Op + ": " + e.Param + ": " + e.Reason }
+
+// Is makes the error match [ErrInvalidArgument].
+func (e *ArgumentError) Is(target error) bool { return target == ErrInvalidArgument }
+
+// badArgument is an ArgumentError whose Op is filled in by the call.
+func badArgument(param, reason string, args ...any) *ArgumentError {
+	return &ArgumentError{Param: param, Reason: fmt.Sprintf(reason, args...)}
+}
+
+// message is the one line that every error of a call is.
+func message(op, text, requestID string, unknown bool) string {
+	line := "moment: " + op + ": " + text
+	if requestID != "" {
+		line += " (request id " + oneLine(requestID) + ")"
+	}
+	if unknown {
+		line += "; the outcome is unknown"
+	}
+	return line
+}
+
+// failure turns the end of a call into its error, nil for a success.
+func (c *core) failure(a answer) error {
+	switch {
+	case a.Err != nil:
+		return &ConnectionError{
+			Op:             a.op,
+			IdempotencyKey: a.key,
+			Attempts:       a.Attempts,
+			Err:            c.redactError(a.Err),
+			Status:         a.Status,
+			RequestID:      a.requestID,
+			OutcomeUnknown: a.OutcomeUnknown,
+		}
+	case a.Status >= 200 && a.Status < 300:
+		return nil
+	default:
+		e := &Error{
+			Status:         a.Status,
+			Op:             a.op,
+			RequestID:      a.requestID,
+			IdempotencyKey: a.key,
+			Replayed:       a.Replayed,
+			Attempts:       a.Attempts,
+			RetryAfter:     a.RetryAfter,
+			OutcomeUnknown: a.OutcomeUnknown,
+		}
+		c.describe(e, a.Body)
+		return e
+	}
+}
+
+// describe fills in the problem details (RFC 9457, section 3.1). A member of the wrong type is ignored, as is a body
+// that is no JSON object. The HTTP status counts, whatever the body says it is.
+func (c *core) describe(e *Error, body []byte) {
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal([]byte(c.redact(string(body))), &members)
+	delete(members, "status")
+	standard := map[string]*string{"type": &e.Type, "title": &e.Title, "detail": &e.Detail, "instance": &e.Instance}
+	for name, value := range members {
+		if field := standard[name]; field != nil {
+			var text string
+			_ = json.Unmarshal(value, &text)
+			*field = c.redact(text) // once more: escapes may have hidden the key from the first pass
+		} else {
+			if e.Extensions == nil {
+				e.Extensions = make(map[string]json.RawMessage)
+			}
+			e.Extensions[name] = value
+		}
+	}
+	if e.Type == "" {
+		e.Type = "about:blank"
+	}
+}
+
+// redact cuts the secret key out of a text that came from outside.
+func (c *core) redact(text string) string {
+	return strings.ReplaceAll(text, c.secretKey(), "[secret key]")
+}
+
+// redactError keeps err as it is, so that it unwraps, unless its text holds the key: net/http quotes what it cannot
+// parse of an answer.
+func (c *core) redactError(err error) error {
+	text := err.Error()
+	if !strings.Contains(text, c.secretKey()) {
+		return err
+	}
+	return errors.New(c.redact(text))
+}
+
+const maxMessage = 300
+
+// oneLine makes a foreign text fit for a log line: control and other invisible characters are escaped, and what is
+// over 300 bytes is cut.
+func oneLine(text string) string {
+	var line strings.Builder
+	for _, r := range text {
+		escaped := string(r)
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			escaped = strings.Trim(strconv.QuoteRuneToASCII(r), "'")
+		}
+		if line.Len()+len(escaped) > maxMessage {
+			line.WriteString("…")
+			break
+		}
+		line.WriteString(escaped)
+	}
+	return line.String()
+}

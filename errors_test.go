@@ -1,0 +1,266 @@
+package moment_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+)
+
+var sentinels = map[error]string{
+	moment.ErrBadRequest: "400", moment.ErrUnauthorized: "401", moment.ErrRequestFailed: "402", moment.ErrForbidden: "403",
+	moment.ErrNotFound: "404", moment.ErrConflict: "409", moment.ErrUnprocessable: "422", moment.ErrRateLimited: "429",
+	moment.ErrServer:          "500 501 502 503 504 505 599",
+	moment.ErrInvalidArgument: "", moment.ErrOutcomeUnknown: "",
+}
+
+func TestSentinelsMatchTheirStatusAndNoOther(t *testing.T) {
+	for status := 300; status < 600; status++ {
+		s := &moment.Error{Status: status}
+		for sentinel, statuses := range sentinels {
+			want := strings.Contains(statuses, fmt.Sprint(status)) || sentinel == moment.ErrServer && status >= 500
+			assert.Equal(t, want, errors.Is(s, sentinel), "%d and %v", status, sentinel)
+		}
+	}
+}
+
+func TestSentinelsOfTheOtherTypes(t *testing.T) {
+	for sentinel := range sentinels {
+		assert.Equal(t, sentinel == moment.ErrInvalidArgument, errors.Is(&moment.ArgumentError{}, sentinel))
+		assert.Equal(t, sentinel == moment.ErrOutcomeUnknown, errors.Is(&moment.ConnectionError{OutcomeUnknown: true}, sentinel))
+		assert.NotErrorIs(t, &moment.ConnectionError{}, sentinel)
+	}
+	assert.ErrorIs(t, fmt.Errorf("raising bills: %w", &moment.Error{OutcomeUnknown: true}), moment.ErrOutcomeUnknown)
+}
+
+func TestErrorHoldsTheProblemDetails(t *testing.T) {
+	s := serve(t, answer(422, `{
+	  "type": "https://api.momentco.io/docs/errors#unprocessable-content",
+	  "title": "Unprocessable Content",
+	  "status": 499,
+	  "detail": "The currency differs from the bill's.",
+	  "instance": "/billing/bills/bill_1",
+	  "errors": [{"field": "currency"}],
+	  "retryable": false
+	}`, "Content-Type: application/problem+json", "X-Request-Id: req_1", "Request-Id: req_2", "Idempotent-Replayed: true", "Retry-After: 7"))
+	var resp moment.Response
+	err := calls["POST"](t.Context(), s.client(t), moment.WithIdempotencyKey("key-1"), moment.WithResponse(&resp))
+	var answered *moment.Error
+	require.ErrorAs(t, err, &answered)
+	assert.Equal(t, &moment.Error{
+		Status:   422, // the HTTP status, whatever the body says
+		Type:     "https://api.momentco.io/docs/errors#unprocessable-content",
+		Title:    "Unprocessable Content",
+		Detail:   "The currency differs from the bill's.",
+		Instance: "/billing/bills/bill_1",
+		Extensions: map[string]json.RawMessage{
+			"errors":    json.RawMessage(`[{"field": "currency"}]`),
+			"retryable": json.RawMessage(`false`),
+		},
+		Op:             "create bill",
+		RequestID:      "req_1",
+		IdempotencyKey: "key-1",
+		Replayed:       true,
+		Attempts:       1,
+		RetryAfter:     7 * time.Second,
+	}, answered)
+	assert.EqualError(t, err, "moment: create bill: 422 Unprocessable Content: The currency differs from the bill's. (request id req_1)")
+
+	assert.Equal(t, 422, resp.StatusCode)
+	assert.Contains(t, string(resp.Body), `"retryable": false`)
+	assert.Equal(t, "7", resp.Header.Get("Retry-After"))
+	assert.Equal(t, "req_1", resp.RequestID)
+	assert.Equal(t, "key-1", resp.IdempotencyKey)
+	assert.True(t, resp.Replayed)
+	assert.Equal(t, 1, resp.Attempts)
+}
+
+func TestEveryBodyMakesAGoodError(t *testing.T) {
+	for _, row := range []struct{ why, body, says string }{
+		{"nothing", "", "404 Not Found"},
+		{"HTML", "<html>\n<h1>Not Found</h1>", "404 Not Found"},
+		{"cut JSON", `{"title":"No`, "404 Not Found"},
+		{"not an object", `["title"]`, "404 Not Found"},
+		{"null", `null`, "404 Not Found"},
+		{"a member of the wrong type is ignored", `{"title":404,"detail":"No such bill.","type":[],"instance":null,"status":"x"}`, "404 Not Found: No such bill."},
+		{"a title of its own", `{"title":"No such bill"}`, "404 No such bill"},
+		{"another shape of error", `{"error":{"message":"no"}}`, "404 Not Found"},
+		{"members are told apart by case", `{"Title":"x","DETAIL":"y"}`, "404 Not Found"},
+		{"line breaks", `{"title":"a\nb\tc\u0000d","detail":"\u001b[31mred\r\n"}`, `404 a\nb\tc\x00d: \x1b[31mred\r\n`},
+		{"what turns the reading direction", `{"title":"a\u202eb"}`, `404 a\u202eb`},
+		{"what ends a line elsewhere", `{"title":"a\u2028b\u0085c"}`, `404 a\u2028b\u0085c`},
+		{"a half of a surrogate pair", `{"title":"a\ud800b"}`, `404 a\ufffdb`},
+		{"other alphabets are text", `{"title":"Nicht gefunden: Übertrag, 汉字"}`, `404 Nicht gefunden: Übertrag, 汉字`},
+		{"long", `{"title":"T","detail":"` + strings.Repeat("x", 1000) + `"}`, `404 T: ` + strings.Repeat("x", 297) + "…"},
+		{"cut between characters", `{"title":"` + strings.Repeat("é", 200) + `"}`, `404 ` + strings.Repeat("é", 150) + "…"},
+	} {
+		s := serve(t, answer(404, row.body))
+		err := calls["GET"](t.Context(), s.client(t))
+		var answered *moment.Error
+		require.ErrorAs(t, err, &answered, row.why)
+		assert.Equal(t, 404, answered.Status)
+		assert.EqualError(t, err, "moment: get bill: "+row.says, row.why)
+		assert.Equal(t, "about:blank", answered.Type, row.why)
+		assert.NotContains(t, answered.Extensions, "status", row.why)
+	}
+}
+
+func TestErrorOfAStatusWithoutAName(t *testing.T) {
+	s := serve(t, answer(599, ""))
+	err := calls["PATCH"](t.Context(), s.client(t))
+	assert.EqualError(t, err, "moment: update bill: 599; the outcome is unknown")
+}
+
+func TestRequestID(t *testing.T) {
+	for _, row := range []struct {
+		why     string
+		headers []string
+		want    string
+	}{
+		{"none", nil, ""},
+		{"the first choice", []string{"X-Request-Id: a", "Request-Id: b"}, "a"},
+		{"the second", []string{"Request-Id: b"}, "b"},
+	} {
+		s := serve(t, problem(404, row.headers...))
+		err := calls["GET"](t.Context(), s.client(t))
+		var answered *moment.Error
+		require.ErrorAs(t, err, &answered, row.why)
+		assert.Equal(t, row.want, answered.RequestID, row.why)
+		assert.Equal(t, row.want != "", strings.HasSuffix(err.Error(), "(request id "+row.want+")"), row.why)
+	}
+}
+
+func TestConnectionErrorSaysWhatItKnows(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Request-Id", "req_1")
+		cutShort(w, r)
+	})
+	var resp moment.Response
+	err := calls["PATCH"](t.Context(), s.client(t), moment.WithResponse(&resp))
+	var connection *moment.ConnectionError
+	require.ErrorAs(t, err, &connection)
+	require.ErrorIs(t, connection.Err, io.ErrUnexpectedEOF)
+	connection.Err = nil
+	assert.Equal(t, &moment.ConnectionError{Op: "update bill", Attempts: 1, Status: 200, RequestID: "req_1", OutcomeUnknown: true}, connection)
+	assert.Equal(t, 200, resp.StatusCode)
+	assert.Equal(t, "req_1", resp.RequestID)
+	assert.Equal(t, billJSON[:len(billJSON)/2], string(resp.Body), "as far as there was one")
+
+	assert.EqualError(t, &moment.ConnectionError{Op: "get bill"}, "moment: get bill: no usable answer")
+}
+
+func TestConnectionErrorOfACreateHoldsItsKey(t *testing.T) {
+	s := serve(t, hangUp)
+	err := calls["POST"](t.Context(), s.client(t), moment.WithIdempotencyKey("key-1"))
+	var connection *moment.ConnectionError
+	require.ErrorAs(t, err, &connection)
+	assert.Equal(t, "key-1", connection.IdempotencyKey)
+	assert.EqualError(t, err, "moment: create bill: EOF; the outcome is unknown")
+}
+
+func TestErrorsHoldNoURL(t *testing.T) {
+	c := newClient(t, moment.WithBaseURL("https://no-such-host.invalid"+basePath), moment.WithMaxRetries(0))
+	_, err := c.Customers.Get(t.Context(), "john-doe-8001015009087", moment.WithQuery(struct {
+		Token string `url:"token"`
+	}{"hush"}))
+	require.Error(t, err)
+	for _, private := range []string{"john-doe", "hush", basePath, "https"} {
+		assert.NotContains(t, err.Error(), private)
+	}
+}
+
+// The service, or what stands in front of it, may repeat the key in its answer: nothing of it may get into an error.
+func TestKeyIsCutOutOfWhatTheServiceSays(t *testing.T) {
+	escaped := strings.ReplaceAll(testKey, "_", `\u005f`)
+	for _, row := range []struct {
+		why   string
+		reply reply
+	}{
+		{"in every member", answer(401, `{"type":"`+testKey+`","title":"Bad key `+testKey+`","detail":"`+testKey+testKey+`","instance":"/`+testKey+`","ext":{"`+testKey+`":"Bearer `+testKey+`"},"`+testKey+`":1}`)},
+		{"escaped", answer(401, `{"type":"`+escaped+`","title":"`+escaped+`","detail":"`+escaped+`","instance":"`+escaped+`"}`)},
+		{"in the request id", answer(401, "", "X-Request-Id: "+testKey)},
+		{"in the content type of something else", answer(200, "", "Content-Type: text/"+testKey)},
+		{"in an answer that is not HTTP", func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, _ := w.(http.Hijacker).Hijack()
+			_, _ = io.WriteString(conn, "echo: Bearer "+testKey+"\r\n\r\n")
+			_ = conn.Close()
+		}},
+		{"in a header that is none", func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, _ := w.(http.Hijacker).Hijack()
+			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n"+testKey+"\r\n\r\n")
+			_ = conn.Close()
+		}},
+	} {
+		s := serve(t, row.reply)
+		err := calls["GET"](t.Context(), s.client(t))
+		require.Error(t, err, row.why)
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+			noKey(t, fmt.Sprintf(verb, err))
+		}
+		var answered *moment.Error
+		var connection *moment.ConnectionError
+		if errors.As(err, &answered) {
+			noKey(t, fmt.Sprintf("%+v %s", *answered, answered.Extensions))
+		} else if errors.As(err, &connection) {
+			noKey(t, fmt.Sprintf("%+v %#v", *connection, connection.Err))
+		}
+	}
+}
+
+func TestContextErrorsStayVisible(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("the caller hung up")
+	s := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		cancel(cause)
+		<-r.Context().Done()
+	})
+	err := calls["POST"](ctx, s.client(t))
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, cause)
+	assert.EqualError(t, err, "moment: create bill: context canceled: the caller hung up; the outcome is unknown")
+	assert.Equal(t, 1, attemptsOf(t, err))
+}
+
+// FuzzProblemDetails: whatever the body of an error is, the error is an *Error of that status with one printable line.
+func FuzzProblemDetails(f *testing.F) {
+	for _, body := range []string{
+		"", problemJSON, "<html>", "null", "[]", `{"title":1}`, `{"title":"a\nb","detail":"\u2028"}`, `{"type":"` + testKey + `"}`,
+		`{"detail":"\ud800","status":"x","a":{"b":[1e999]}}`, `{"title":"` + strings.Repeat("é", 300) + `"}`, "{\"title\":\"\xff\"}",
+	} {
+		f.Add(body, 404)
+	}
+	f.Add("", 99)
+	f.Fuzz(func(t *testing.T, body string, status int) {
+		if status < 300 || status > 999 || status == 429 || status >= 500 {
+			status = 404
+		}
+		c := through(t, func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1}, nil
+		})
+		err := calls["GET"](t.Context(), c)
+		var answered *moment.Error
+		require.ErrorAs(t, err, &answered)
+		assert.Equal(t, status, answered.Status)
+		assert.NotEmpty(t, answered.Type)
+		line := err.Error()
+		noKey(t, line)
+		noKey(t, fmt.Sprintf("%s %s %s %s %s", answered.Type, answered.Title, answered.Detail, answered.Instance, answered.Extensions))
+		assert.Less(t, len(line), 400)
+		assert.True(t, utf8.ValidString(line))
+		for _, r := range line {
+			assert.True(t, unicode.IsPrint(r), "%q", r)
+		}
+	})
+}

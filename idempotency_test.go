@@ -1,0 +1,66 @@
+package moment_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+)
+
+func TestNewIdempotencyKey(t *testing.T) {
+	seen := map[string]bool{}
+	for range 10_000 {
+		key := moment.NewIdempotencyKey()
+		require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, key)
+		require.False(t, seen[key], "twice the same")
+		seen[key] = true
+	}
+}
+
+// These are frozen: a job that runs again after an update of this package must find its keys again. They are what
+// sha256sum says of each part's length in 8 bytes, most significant first, followed by the part.
+func TestDeriveIdempotencyKeyGoldenVectors(t *testing.T) {
+	for _, row := range []struct {
+		parts []string
+		want  string
+	}{
+		{[]string{""}, "af5570f5a1810b7af78caf4bc70a660f0df51e42baf91d4de5b2328de0e83dfc"},
+		{[]string{"create bill"}, "0b3763d1c9c77d39a336786ccc1138113fa3ce69d4406a61e85aefc7987715ee"},
+		{[]string{"create bill", "UBR1234567890", "2000 ZAR 2025-01-31"}, "f158c410861ca2aafb70e086e799a81f45309e7d2355d4b5417223e398087ffb"},
+		{[]string{"ü", "汉字"}, "f0814d193ddb43ca88f8db1a01fa525430ec70b04228cc89e43f931a657a6328"},
+	} {
+		assert.Equal(t, row.want, moment.DeriveIdempotencyKey(row.parts...), "%q", row.parts)
+	}
+}
+
+func TestDeriveIdempotencyKeyTellsPartsApart(t *testing.T) {
+	seen := map[string][]string{}
+	for _, parts := range [][]string{
+		{"a", "b"}, {"ab"}, {"a", "b", ""}, {"", "a", "b"}, {"b", "a"}, {"a\x00b"}, {""}, {"", ""},
+		{"\x00\x00\x00\x00\x00\x00\x00\x01a"}, {strings.Repeat("a", 1000)},
+	} {
+		key := moment.DeriveIdempotencyKey(parts...)
+		require.NotContains(t, seen, key, "%q", parts)
+		seen[key] = parts
+		assert.Equal(t, key, moment.DeriveIdempotencyKey(parts...), "the same parts give the same key")
+	}
+}
+
+func TestDerivedKeysAreAccepted(t *testing.T) {
+	s := serve(t, answer(201, billJSON))
+	key := moment.DeriveIdempotencyKey("create bill", "UBR1234567890")
+	require.NoError(t, calls["POST"](t.Context(), s.client(t), moment.WithIdempotencyKey(key)))
+	assert.Equal(t, key, s.only(t).Header.Get("Idempotency-Key"))
+}
+
+// Without parts there is nothing to tell one call from another, so there is no key.
+func TestDeriveIdempotencyKeyWithoutParts(t *testing.T) {
+	s := serve(t, answer(201, billJSON))
+	assert.Empty(t, moment.DeriveIdempotencyKey())
+	err := calls["POST"](t.Context(), s.client(t), moment.WithIdempotencyKey(moment.DeriveIdempotencyKey()))
+	assert.ErrorIs(t, err, moment.ErrInvalidArgument)
+	assert.Empty(t, s.received())
+}

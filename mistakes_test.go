@@ -1,0 +1,397 @@
+package moment_test
+
+// Mistakes that other SDKs were seen to make, each with a test of its name. Those about time are in waiting_test.go.
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+)
+
+// A 503 whose body parses as a well-formed error was taken for a definite answer.
+func TestMistakeRetryDecidedAfterTheBodyWasParsed(t *testing.T) {
+	unavailable := answer(503, `{"type":"https://api.momentco.io/docs/errors#service-unavailable","title":"Service Unavailable",
+		"status":503,"detail":"Try again in a moment.","instance":"/billing/bills"}`, "Content-Type: application/problem+json")
+	s := serve(t, unavailable, unavailable, answer(201, billJSON))
+	require.NoError(t, calls["POST"](t.Context(), s.client(t)))
+	assert.Len(t, s.received(), 3)
+}
+
+func TestMistakeLongRetryAfterObeyed(t *testing.T) {
+	_, took, err := onAFakeClock(t, []reply{problem(503, "Retry-After: 86400")}, get)
+	require.ErrorIs(t, err, moment.ErrServer)
+	assert.Zero(t, took)
+}
+
+func TestMistakePostRetriedWithoutItsKey(t *testing.T) {
+	s := serve(t, problem(500), hangUp, problem(503), answer(201, billJSON))
+	var resp moment.Response
+	require.NoError(t, calls["POST"](t.Context(), s.client(t), moment.WithResponse(&resp)))
+	require.GreaterOrEqual(t, len(s.received()), 4)
+	for _, r := range s.received() {
+		assert.Equal(t, []string{resp.IdempotencyKey}, r.Header["Idempotency-Key"], "made once, before the first attempt")
+	}
+}
+
+func TestMistakeKeyOrOptionsLost(t *testing.T) {
+	s := serve(t, problem(500), answer(201, billJSON))
+	var resp moment.Response
+	require.NoError(t, calls["POST"](t.Context(), s.client(t),
+		moment.WithHeader("X-Trace", "one"),
+		moment.WithIdempotencyKey("key-of-the-caller"),
+		moment.WithQuery(struct {
+			Expand string `url:"expand"`
+		}{"customer"}),
+		moment.WithResponse(&resp),
+	))
+	require.Len(t, s.received(), 2)
+	for _, r := range s.received() {
+		assert.Equal(t, basePath+"/billing/bills?expand=customer", r.URI)
+		assert.Equal(t, "one", r.Header.Get("X-Trace"))
+		assert.Equal(t, "key-of-the-caller", r.Header.Get("Idempotency-Key"))
+	}
+	assert.Equal(t, "key-of-the-caller", resp.IdempotencyKey)
+
+	s = serve(t, answer(201, billJSON))
+	require.NoError(t, calls["POST"](t.Context(), s.client(t), moment.WithHeader("X-Trace", "one")))
+	assert.NotEmpty(t, s.only(t).Header.Get("Idempotency-Key"), "options do not replace the key")
+}
+
+// POST + 302 became a GET and "succeeded", the key was sent to another host, and a 307 sent an empty body.
+func TestMistakeRedirectsFollowed(t *testing.T) {
+	elsewhere := serve(t, answer(200, billJSON))
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		for method, call := range calls {
+			s := serve(t, answer(status, "", "Location: "+elsewhere.URL+"/billing/bills"))
+			client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }} // follows
+			err := call(t.Context(), s.client(t, moment.WithHTTPClient(client)))
+			var answered *moment.Error
+			require.ErrorAs(t, err, &answered, "%s %d", method, status)
+			assert.Equal(t, status, answered.Status)
+			s.only(t)
+		}
+	}
+	assert.Empty(t, elsewhere.received())
+}
+
+func TestMistakeIdentifierReachesAnotherEndpoint(t *testing.T) {
+	for _, row := range []struct{ id, uri string }{
+		{"", ""},
+		{".", ""},
+		{"..", ""},
+		{"a/b", "/billing/bills/a%2Fb"},
+		{"../customers/x", "/billing/bills/..%2Fcustomers%2Fx"},
+		{"%2e%2e", "/billing/bills/%252e%252e"},
+		{"a?b=c", "/billing/bills/a%3Fb=c"},
+		{"a#b", "/billing/bills/a%23b"},
+		{"a b", "/billing/bills/a%20b"},
+		{"a;b", "/billing/bills/a%3Bb"},
+		{"a\r\nHost: b", "/billing/bills/a%0D%0AHost:%20b"},
+		{"…", "/billing/bills/%E2%80%A6"},
+		{"a\\b", "/billing/bills/a%5Cb"},
+	} {
+		s := serve(t, answer(200, billJSON))
+		_, err := s.client(t).Bills.Get(t.Context(), row.id)
+		if row.uri == "" {
+			var bad *moment.ArgumentError
+			require.ErrorAs(t, err, &bad, row.id)
+			assert.Equal(t, "bill", bad.Param)
+			assert.Empty(t, s.received())
+			continue
+		}
+		require.NoError(t, err, row.id)
+		assert.Equal(t, basePath+row.uri, s.only(t).URI, row.id)
+	}
+}
+
+// A path of another endpoint answered with something else, and it decoded into a zero struct without an error.
+func TestMistakeZeroStructWithoutAnError(t *testing.T) {
+	for _, body := range []string{`{}`, `{"id":""}`, `{"id":"bill_"}`, `{"id":"bcus_H4jp6KnU5cPw263v1jyz4"}`, `{"items":[]}`, `[]`, `null`, `"bill_1"`, `1`} {
+		s := serve(t, answer(200, body))
+		bill, err := s.client(t).Bills.Get(t.Context(), "UBR1")
+		assert.Nil(t, bill, body)
+		var connection *moment.ConnectionError
+		require.ErrorAs(t, err, &connection, body)
+		assert.Equal(t, 200, connection.Status)
+		assert.ErrorContains(t, err, "moment: get bill: 200 OK: the answer has another shape than expected: ")
+		s.only(t)
+	}
+}
+
+// endless is a body that never ends and counts what is read of it.
+type endless struct {
+	read   atomic.Int64
+	closed atomic.Bool
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	e.read.Add(int64(len(p)))
+	return len(p), nil
+}
+
+func (e *endless) Close() error { e.closed.Store(true); return nil }
+
+func TestMistakeUnboundedBody(t *testing.T) {
+	for _, row := range []struct {
+		status int
+		limit  int64
+		length int64
+		says   string
+	}{
+		{200, 2<<20 + 1<<10, -1, "the answer is larger than 2 MiB"},
+		{200, 0, 64 << 20, "the answer is larger than 2 MiB"}, // said in advance: nothing is read
+		{404, 128<<10 + 1<<10, -1, "404 Not Found"},
+		{404, 128<<10 + 1<<10, 64 << 20, "404 Not Found"},
+	} {
+		body := &endless{}
+		c := through(t, func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: row.status, Body: body, ContentLength: row.length}, nil
+		})
+		err := calls["GET"](t.Context(), c)
+		assert.ErrorContains(t, err, row.says)
+		assert.LessOrEqual(t, body.read.Load(), row.limit)
+		assert.True(t, body.closed.Load())
+	}
+}
+
+func TestMistakeBodiesOfEarlierAttemptsNotClosed(t *testing.T) {
+	var open atomic.Int32
+	server := httptest.NewUnstartedServer(nil)
+	s := &service{}
+	large := answer(503, strings.Repeat("x", 100<<10)) // more than is kept of an error
+	script := []reply{}
+	for range 10 {
+		script = append(script, large, large, answer(200, billJSON))
+	}
+	server.Config.Handler = s.handler(script)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		switch state {
+		case http.StateNew:
+			open.Add(1)
+		case http.StateClosed:
+			open.Add(-1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	s.URL = server.URL + basePath
+	c := s.client(t)
+	for range 10 {
+		require.NoError(t, calls["GET"](t.Context(), c))
+	}
+	assert.Len(t, s.received(), 30)
+	assert.EqualValues(t, 1, open.Load(), "one connection served all attempts")
+}
+
+func TestMistakeHalfABodyDecoded(t *testing.T) {
+	// Half a body that is JSON by itself: only the length says that it was cut.
+	s := serve(t, cutAfter(billJSON))
+	bill, err := s.client(t).Bills.Get(t.Context(), "UBR1")
+	assert.Nil(t, bill)
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.EqualError(t, err, "moment: get bill: 200 OK: the answer was cut short: unexpected EOF")
+	assert.Len(t, s.received(), 4)
+}
+
+// With the 2 idle connections per host that net/http keeps by default, a burst of 50 closes 48 when it ends.
+func TestMistakeTwoIdleConnections(t *testing.T) {
+	const burst, bursts = 50, 4
+	var dials atomic.Int32
+	arrived := make(chan struct{}, burst)
+	release := make(chan struct{})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		<-release
+		answer(200, billJSON)(w, r)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			dials.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	c := newClient(t, moment.WithBaseURL(server.URL+basePath))
+	for range bursts {
+		var done sync.WaitGroup
+		for range burst {
+			done.Go(func() { assert.NoError(t, calls["GET"](t.Context(), c)) })
+		}
+		for range burst {
+			<-arrived
+		}
+		for range burst {
+			release <- struct{}{}
+		}
+		done.Wait()
+	}
+	// A few more than one per call at once: a connection is back in the pool a little after its answer was read.
+	assert.Less(t, dials.Load(), int32(2*burst), "%d calls at once, %d times", burst, bursts)
+}
+
+func TestMistakeCallersHTTPClientWrittenTo(t *testing.T) {
+	s := serve(t, answer(302, "", "Location: /"), answer(200, billJSON))
+	transport := &http.Transport{}
+	client := http.Client{Transport: transport, Timeout: time.Minute}
+	before := client
+	c := s.client(t, moment.WithHTTPClient(&client))
+	require.Error(t, calls["GET"](t.Context(), c))
+	assert.Equal(t, before, client)
+	assert.Nil(t, client.CheckRedirect)
+	assert.Zero(t, transport.MaxIdleConnsPerHost)
+
+	client.Transport = roundTrip(func(*http.Request) (*http.Response, error) { return nil, errors.New("changed later") })
+	assert.NoError(t, calls["GET"](t.Context(), c), "it was copied: a later change has no effect")
+	assert.Zero(t, http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost, "nor is the default written to")
+}
+
+func TestMistakeStatusLostInHTML(t *testing.T) {
+	s := serve(t, answer(502, "<html><body><h1>502 Bad Gateway</h1></body></html>", "Content-Type: text/html"))
+	err := calls["PATCH"](t.Context(), s.client(t))
+	var answered *moment.Error
+	require.ErrorAs(t, err, &answered)
+	assert.Equal(t, 502, answered.Status)
+	assert.EqualError(t, err, "moment: update bill: 502 Bad Gateway; the outcome is unknown")
+	assert.NotContains(t, err.Error(), "invalid character")
+
+	s = serve(t, answer(200, "<html>Please log in</html>", "Content-Type: text/html"))
+	err = calls["GET"](t.Context(), s.client(t))
+	assert.EqualError(t, err, `moment: get bill: 200 OK: the answer is not JSON (Content-Type "text/html")`)
+}
+
+func TestMistakeFormattingPrintsTheKey(t *testing.T) {
+	c := newClient(t)
+	type merchant struct {
+		client  *moment.Client
+		byValue moment.Client
+		bills   moment.BillsService
+		Public  moment.Client
+	}
+	values := []any{c, *c, c.Customers, *c.Customers, c.Accounts, *c.Accounts, c.Bills, *c.Bills,
+		merchant{c, *c, *c.Bills, *c}, &merchant{c, *c, *c.Bills, *c}, []any{c}, map[string]any{"c": *c}}
+	for _, value := range values {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%T", "%p"} {
+			noKey(t, fmt.Sprintf(verb, value))
+		}
+		for _, handler := range []func(io.Writer) slog.Handler{
+			func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) },
+			func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) },
+		} {
+			var out bytes.Buffer
+			slog.New(handler(&out)).Info("client", "value", value)
+			noKey(t, out.String())
+		}
+	}
+	assert.Equal(t, "moment.Client(test mode, https://api.momentpay.net)", fmt.Sprint(c))
+	assert.Equal(t, "moment.Client(test mode, https://api.momentpay.net)", fmt.Sprintf("%+v", *c.Bills))
+	assert.Equal(t, "moment.Client", fmt.Sprint(moment.Client{}))
+}
+
+// noKey looks for the key, plain and as %x prints it.
+func noKey(t *testing.T, text string) {
+	t.Helper()
+	for _, secret := range []string{testKey, fmt.Sprintf("%x", testKey), fmt.Sprintf("%X", testKey), "SECRET_KEY"} {
+		assert.NotContains(t, text, secret)
+	}
+}
+
+func TestMistakeErrorPrintsTheWholeBody(t *testing.T) {
+	long := strings.Repeat("John Doe ", 1000)
+	for _, body := range []string{long, `{"message":"` + long + `"}`, `{"title":"` + long + `","detail":"` + long + `"}`} {
+		s := serve(t, answer(400, body))
+		err := calls["POST"](t.Context(), s.client(t))
+		require.ErrorIs(t, err, moment.ErrBadRequest)
+		assert.Less(t, len(err.Error()), 400)
+		assert.NotContains(t, err.Error(), "\n")
+	}
+}
+
+func TestMistakeDebugLogPrintsSecretsAndPeople(t *testing.T) {
+	var out bytes.Buffer
+	logger := slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	s := serve(t, problem(503), hangUp, answer(200, "<html>"), answer(201, customerJSON))
+	c := s.client(t, moment.WithLogger(logger))
+	_, err := c.Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: "John Doe", Email: "john.doe@example.com"})
+	require.NoError(t, err)
+	_, err = c.Customers.Get(t.Context(), "UCR1234567890")
+	require.NoError(t, err)
+	text := out.String()
+	noKey(t, text)
+	for _, person := range []string{"Bearer", "John", "example.com", "UCR1234567890", "127.0.0.1"} {
+		assert.NotContains(t, text, person)
+	}
+	assert.Contains(t, text, `"path":"/billing/customers/{customer}"`)
+}
+
+// A method whose result is a concrete error type never returns nil as an error.
+func TestMistakeConcreteErrorTypes(t *testing.T) {
+	errorType := reflect.TypeFor[error]()
+	c := newClient(t)
+	for _, v := range []any{c, c.Customers, c.Accounts, c.Bills} {
+		typ := reflect.TypeOf(v)
+		for i := range typ.NumMethod() {
+			m := typ.Method(i)
+			for j := range m.Type.NumOut() {
+				if out := m.Type.Out(j); out.Implements(errorType) {
+					assert.Equal(t, errorType, out, "%s.%s", typ, m.Name)
+				}
+			}
+		}
+	}
+	require.NotEmpty(t, reflect.TypeOf(c.Bills).NumMethod())
+	s := serve(t, answer(200, billJSON))
+	_, err := s.client(t).Bills.Get(t.Context(), "UBR1")
+	assert.True(t, err == nil) //nolint:testifylint // NoError would look through a typed nil
+	err = s.client(t).Do(t.Context(), "GET", "/", nil, nil)
+	assert.True(t, err == nil) //nolint:testifylint // as above
+}
+
+// Tests that encode the answer with the struct that decodes it, base URLs without a path, and a test package that ends
+// the process when it is loaded.
+func TestMistakesInTests(t *testing.T) {
+	require.Greater(t, len(basePath), 1, "base URLs in tests have a path")
+	files, err := filepath.Glob("*_test.go")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, name := range files {
+		source, err := os.ReadFile(name)
+		require.NoError(t, err)
+		file, err := parser.ParseFile(token.NewFileSet(), name, source, 0)
+		require.NoError(t, err)
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				assert.NotContains(t, []string{"init", "TestMain"}, n.Name.Name, "%s runs code before the tests", name)
+			case *ast.CompositeLit:
+				if sel, ok := n.Type.(*ast.SelectorExpr); ok {
+					assert.NotContains(t, []string{"Customer", "Account", "Bill"}, sel.Sel.Name, "%s builds an answer from the struct that decodes it", name)
+				}
+			}
+			return true
+		})
+	}
+}

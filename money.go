@@ -1,0 +1,314 @@
+package moment
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/moment-billing/moment-go/internal/iso4217"
+)
+
+// Amount is a number of minor units of some currency, as the service sends
+// and takes it: 1095 is ZAR 10.95, JPY 1095 or BHD 1.095. It is an integer and
+// never a float, so no cent is lost on the way.
+type Amount int64
+
+// MinorUnits returns a pointer to an [Amount] of n minor units, for the fields
+// in which zero differs from absent:
+//
+//	moment.BillUpdateParams{AmountPaid: moment.MinorUnits(0)} // sends 0
+func MinorUnits(n int64) *Amount {
+	a := Amount(n)
+	return &a
+}
+
+// In returns a as [Money] in currency c. It accepts any code.
+func (a Amount) In(c Currency) Money {
+	return Money{Amount: a, Currency: c}
+}
+
+// appendDecimal appends a with its last exponent digits behind a point.
+func (a Amount) appendDecimal(b []byte, exponent int) []byte {
+	u := uint64(a) // unsigned: the smallest int64 has no opposite, but its uint64 has
+	if a < 0 {
+		b = append(b, '-')
+		u = -u
+	}
+	scale := uint64(1)
+	for range exponent {
+		scale *= 10
+	}
+	b = strconv.AppendUint(b, u/scale, 10)
+	if exponent > 0 {
+		point := len(b)
+		b = strconv.AppendUint(b, scale+u%scale, 10) // 5 cents are 105: the 1 keeps the zero …
+		b[point] = '.'                               // … and makes room for the point
+	}
+	return b
+}
+
+// Currency is an ISO 4217 alphabetic code, in capitals. Codes that this version
+// does not know are kept as they are; see [Currency.Exponent].
+type Currency string
+
+// Currencies in frequent use. Any other code works too: Currency("CLP").
+const (
+	AED Currency = "AED" // UAE dirham
+	AOA Currency = "AOA" // Angolan kwanza
+	AUD Currency = "AUD" // Australian dollar
+	BHD Currency = "BHD" // Bahraini dinar, three decimals
+	BRL Currency = "BRL" // Brazilian real
+	BWP Currency = "BWP" // Botswana pula
+	CAD Currency = "CAD" // Canadian dollar
+	CDF Currency = "CDF" // Congolese franc
+	CHF Currency = "CHF" // Swiss franc
+	CNY Currency = "CNY" // Chinese yuan
+	DKK Currency = "DKK" // Danish krone
+	DZD Currency = "DZD" // Algerian dinar
+	EGP Currency = "EGP" // Egyptian pound
+	ETB Currency = "ETB" // Ethiopian birr
+	EUR Currency = "EUR" // euro
+	GBP Currency = "GBP" // pound sterling
+	GHS Currency = "GHS" // Ghanaian cedi
+	HKD Currency = "HKD" // Hong Kong dollar
+	INR Currency = "INR" // Indian rupee
+	JPY Currency = "JPY" // Japanese yen, no decimals
+	KES Currency = "KES" // Kenyan shilling
+	KWD Currency = "KWD" // Kuwaiti dinar, three decimals
+	LSL Currency = "LSL" // Lesotho loti
+	MAD Currency = "MAD" // Moroccan dirham
+	MUR Currency = "MUR" // Mauritian rupee
+	MWK Currency = "MWK" // Malawian kwacha
+	MZN Currency = "MZN" // Mozambican metical
+	NAD Currency = "NAD" // Namibian dollar
+	NGN Currency = "NGN" // Nigerian naira
+	NOK Currency = "NOK" // Norwegian krone
+	NZD Currency = "NZD" // New Zealand dollar
+	RWF Currency = "RWF" // Rwandan franc, no decimals
+	SAR Currency = "SAR" // Saudi riyal
+	SEK Currency = "SEK" // Swedish krona
+	SGD Currency = "SGD" // Singapore dollar
+	SZL Currency = "SZL" // Eswatini lilangeni
+	TND Currency = "TND" // Tunisian dinar, three decimals
+	TZS Currency = "TZS" // Tanzanian shilling
+	UGX Currency = "UGX" // Ugandan shilling, no decimals
+	USD Currency = "USD" // US dollar
+	XAF Currency = "XAF" // Central African CFA franc, no decimals
+	XOF Currency = "XOF" // West African CFA franc, no decimals
+	ZAR Currency = "ZAR" // South African rand
+	ZMW Currency = "ZMW" // Zambian kwacha
+)
+
+// Exponent returns how many decimals of c its minor unit stands for: 2 for
+// [ZAR], 0 for [JPY], 3 for [BHD]. The numbers are those of ISO 4217, which is
+// what the service counts in; habits at the till and locale data differ from it
+// for some currencies. Codes that ISO has withdrawn since 2021 keep the number
+// they had.
+//
+// It is never guessed: a code that ISO does not list, writes in other letters,
+// or gives no minor unit (XAU, XXX) is an [*UnknownCurrencyError].
+func (c Currency) Exponent() (int, error) {
+	exponent, ok := iso4217.Exponent(string(c))
+	if !ok {
+		return 0, &UnknownCurrencyError{Currency: c}
+	}
+	return exponent, nil
+}
+
+// UnknownCurrencyError says that ISO 4217, as this version knows it, gives a
+// currency no number of decimals. Amounts in it are complete and can be stored,
+// compared, added and sent; they only cannot be written as, or read from, a decimal.
+type UnknownCurrencyError struct {
+	Currency Currency
+}
+
+func (e *UnknownCurrencyError) Error() string {
+	return "moment: unknown currency " + quoteInput(string(e.Currency)) +
+		": it has no ISO 4217 minor unit known here; the amount is still held in minor units"
+}
+
+// Money is an [Amount] together with its [Currency]. It is comparable with ==.
+//
+// The zero Money has no currency, so a running total starts from
+// Amount(0).In(ZAR), not from Money{}.
+type Money struct {
+	Amount   Amount // minor units
+	Currency Currency
+}
+
+// ParseMoney reads a decimal such as "10.95" or "-3" as an amount of c, exactly.
+// It takes digits, with a "-" in front if negative, and optionally a "." followed
+// by at least one and at most [Currency.Exponent] digits. Nothing is rounded, and
+// nothing else is taken: no "+", spaces, thousands separators, "1e3", ".5" or "5.".
+//
+// The error is an [*UnknownCurrencyError], or an [*ArgumentError] for a decimal
+// of another form, with too many decimals, or too large for an [Amount].
+func ParseMoney(decimal string, c Currency) (Money, error) {
+	exponent, err := c.Exponent()
+	if err != nil {
+		return Money{}, err
+	}
+	digits, negative := strings.CutPrefix(decimal, "-")
+	whole, fraction, point := strings.Cut(digits, ".")
+	if !isDigits(whole) || point && !isDigits(fraction) {
+		want := "digits"
+		if exponent > 0 {
+			want = fmt.Sprintf(`digits and optionally "." with 1 to %d more`, exponent)
+		}
+		return Money{}, parseMoneyError(decimal, `is not a decimal: want %s, with "-" in front if negative`, want)
+	}
+	if len(fraction) > exponent {
+		return Money{}, parseMoneyError(decimal, "has more decimals than the %d of %s: round it first", exponent, c)
+	}
+
+	// The missing decimals are zeros; ISO 4217 knows at most four. n counts down,
+	// because only the smallest int64 has no opposite.
+	n := int64(0)
+	for _, part := range [...]string{whole, fraction, "0000"[len(fraction):exponent]} {
+		for _, ascii := range []byte(part) {
+			digit := int64(ascii - '0')
+			if n < (math.MinInt64+digit)/10 {
+				return Money{}, outOfRangeError(decimal, c)
+			}
+			n = n*10 - digit
+		}
+	}
+	if !negative {
+		if n == math.MinInt64 {
+			return Money{}, outOfRangeError(decimal, c)
+		}
+		n = -n
+	}
+	return Amount(n).In(c), nil
+}
+
+func outOfRangeError(decimal string, c Currency) error {
+	return parseMoneyError(decimal, "is out of range: want %v to %v",
+		Amount(math.MinInt64).In(c), Amount(math.MaxInt64).In(c))
+}
+
+func parseMoneyError(decimal, format string, args ...any) error {
+	return &ArgumentError{
+		Op:     "parse money",
+		Param:  "decimal",
+		Reason: quoteInput(decimal) + " " + fmt.Sprintf(format, args...),
+	}
+}
+
+// isDigits reports whether s is one or more of 0 to 9.
+func isDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// Add returns m + n. It needs no exponent, so any two equal currencies do. The
+// error is an [*ArgumentError]: another currency, or a sum too large for an [Amount].
+func (m Money) Add(n Money) (Money, error) {
+	sum := m.Amount + n.Amount
+	return m.result("add money", n, sum, (sum > m.Amount) == (n.Amount > 0))
+}
+
+// Sub returns m - n, with the errors of [Money.Add].
+func (m Money) Sub(n Money) (Money, error) {
+	difference := m.Amount - n.Amount
+	return m.result("subtract money", n, difference, (difference < m.Amount) == (n.Amount > 0))
+}
+
+// result is what op made of m and n, unless they must not be combined or it has
+// wrapped around.
+func (m Money) result(op string, n Money, a Amount, fits bool) (Money, error) {
+	if err := m.sameCurrency(op, n); err != nil {
+		return Money{}, err
+	}
+	if !fits {
+		return Money{}, &ArgumentError{
+			Op:     op,
+			Param:  "amount",
+			Reason: fmt.Sprintf("%v and %v: the result does not fit in an int64 of minor units", m, n),
+		}
+	}
+	return a.In(m.Currency), nil
+}
+
+// Cmp returns -1 if m is less than n, 0 if they are equal and +1 if m is more.
+// Another currency is an [*ArgumentError].
+func (m Money) Cmp(n Money) (int, error) {
+	if err := m.sameCurrency("compare money", n); err != nil {
+		return 0, err
+	}
+	return cmp.Compare(m.Amount, n.Amount), nil
+}
+
+func (m Money) sameCurrency(op string, n Money) error {
+	if m.Currency == n.Currency {
+		return nil
+	}
+	return &ArgumentError{
+		Op:     op,
+		Param:  "currency",
+		Reason: quoteInput(string(n.Currency)) + " is not " + quoteInput(string(m.Currency)) + ": convert one of the two first",
+	}
+}
+
+// Neg returns -m. The smallest [Amount] has no opposite: it is an [*ArgumentError].
+func (m Money) Neg() (Money, error) {
+	if m.Amount == math.MinInt64 {
+		return Money{}, &ArgumentError{
+			Op:     "negate money",
+			Param:  "amount",
+			Reason: fmt.Sprintf("%v is the smallest there is: its opposite does not fit in an int64 of minor units", m),
+		}
+	}
+	return (-m.Amount).In(m.Currency), nil
+}
+
+// IsZero reports whether the amount is zero, whatever the currency.
+func (m Money) IsZero() bool { return m.Amount == 0 }
+
+// Decimal returns the amount as a decimal with all decimals of its currency:
+// "10.95" in [ZAR], "10" in [JPY], "-0.005" in [BHD]. [ParseMoney] reads it back.
+// There are no separators; for display in a language use a locale library such as
+// github.com/bojanz/currency. The error is an [*UnknownCurrencyError].
+func (m Money) Decimal() (string, error) {
+	exponent, err := m.Currency.Exponent()
+	if err != nil {
+		return "", err
+	}
+	var buf [24]byte // fits sign, 19 digits and point, so that only the string is allocated
+	return string(m.Amount.appendDecimal(buf[:0], exponent)), nil
+}
+
+// String returns the money for logs and messages: "ZAR 10.95". In an unknown
+// currency it says that it cannot place the point: "1095 QQQ (minor units)".
+func (m Money) String() string {
+	exponent, err := m.Currency.Exponent()
+	if err != nil {
+		code := quoteInput(string(m.Currency))
+		if plain := code[1 : len(code)-1]; plain != "" && plain == string(m.Currency) {
+			code = plain
+		}
+		return strconv.FormatInt(int64(m.Amount), 10) + " " + code + " (minor units)"
+	}
+	var buf [28]byte
+	return string(m.Amount.appendDecimal(append(append(buf[:0], m.Currency...), ' '), exponent))
+}
+
+// quoteInput quotes s for an error message, which should not grow with it.
+func quoteInput(s string) string {
+	const limit = 40
+	if len(s) <= limit {
+		return strconv.Quote(s)
+	}
+	end := limit
+	for end > limit-utf8.UTFMax && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return strconv.Quote(s[:end] + "…")
+}

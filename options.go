@@ -1,0 +1,204 @@
+package moment
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/moment-billing/moment-go/internal/transport"
+)
+
+const (
+	version     = "0.1.0"
+	defaultHost = "api.momentpay.net"
+
+	secretKeyPrefix = "sk_"
+	testKeyPrefix   = "sk_test_"
+	publicKeyPrefix = "pk_"
+)
+
+// checkSecretKey never puts the key, or a part of it, into its error.
+func checkSecretKey(key string) *ArgumentError {
+	reason := ""
+	switch {
+	case key == "":
+		reason = "is empty"
+	case strings.ContainsFunc(key, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
+		reason = "contains white space or a control character; a line break at its end is the usual one"
+	case strings.HasPrefix(key, publicKeyPrefix):
+		reason = "is a public key (pk_…), which cannot run billing operations; use a secret key (sk_…)"
+	case !strings.HasPrefix(key, secretKeyPrefix):
+		reason = "does not begin with sk_"
+	case key == secretKeyPrefix, key == testKeyPrefix:
+		reason = "has nothing after its prefix"
+	default:
+		return nil
+	}
+	return badArgument("secret key", "%s", reason)
+}
+
+// ClientOption changes a setting of the client that [NewClient] makes.
+type ClientOption func(*settings) *ArgumentError
+
+type settings struct {
+	baseURL        url.URL
+	httpClient     *http.Client
+	maxRetries     int
+	backoff        transport.Backoff
+	attemptTimeout time.Duration
+	logger         *slog.Logger
+	userAgent      string
+}
+
+func defaultSettings() settings {
+	return settings{
+		baseURL:        url.URL{Scheme: "https", Host: defaultHost},
+		httpClient:     &http.Client{},
+		maxRetries:     3,
+		backoff:        transport.Backoff{First: 500 * time.Millisecond, Max: 8 * time.Second},
+		attemptTimeout: 30 * time.Second,
+		userAgent:      "moment-go/" + version,
+	}
+}
+
+// WithBaseURL sets where the service is, in place of https://api.momentpay.net. A path is kept in front of every
+// operation's path. Only HTTPS is accepted, except on a loopback address or localhost: the key is sent with every call.
+func WithBaseURL(base string) ClientOption {
+	return func(s *settings) *ArgumentError {
+		// The reasons do not quote the URL: someone may have put a password into it.
+		u, err := url.Parse(base)
+		switch {
+		case base == "":
+			return badArgument("base URL", "is empty")
+		case err != nil:
+			return badArgument("base URL", "is not a URL")
+		case u.User != nil:
+			return badArgument("base URL", "must not hold a user or a password")
+		case u.Host == "" || u.Hostname() == "":
+			return badArgument("base URL", "has no host; it looks like https://%s", defaultHost)
+		case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+			return badArgument("base URL", "must not have a query or a fragment")
+		case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
+			return badArgument("base URL", "must be https:// (http:// is accepted on a loopback address only)")
+		}
+		s.baseURL = url.URL{
+			Scheme:  u.Scheme,
+			Host:    u.Host,
+			Path:    strings.TrimRight(u.Path, "/"),
+			RawPath: strings.TrimRight(u.RawPath, "/"),
+		}
+		return nil
+	}
+}
+
+func isLoopback(host string) bool {
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// WithHTTPClient makes the calls through the Transport of c, for a proxy, a connection limit, tracing or a test double.
+// c is read once, by [NewClient], and never written to. Its Timeout shortens the attempt timeout and its Jar is used; its
+// CheckRedirect is not, as redirects are never followed. Without a Transport it gets the default one.
+func WithHTTPClient(c *http.Client) ClientOption {
+	return func(s *settings) *ArgumentError {
+		if c == nil {
+			return badArgument("HTTP client", "is nil")
+		}
+		s.httpClient = c
+		return nil
+	}
+}
+
+// WithMaxRetries sets how often a call is repeated at most, after its first attempt. The default is 3; 0 turns
+// repeating off.
+func WithMaxRetries(n int) ClientOption {
+	return func(s *settings) *ArgumentError {
+		if n < 0 {
+			return badArgument("max retries", "is negative")
+		}
+		s.maxRetries = n
+		return nil
+	}
+}
+
+// WithBackoff sets the waits between attempts. The wait before retry n (from 0) is random between 0 and the lesser of
+// longest and first·2ⁿ. The defaults are 500 milliseconds and 8 seconds.
+func WithBackoff(first, longest time.Duration) ClientOption {
+	return func(s *settings) *ArgumentError {
+		if first < 0 || longest < first {
+			return badArgument("backoff", "needs 0 ≤ first ≤ longest, not %v and %v", first, longest)
+		}
+		s.backoff = transport.Backoff{First: first, Max: longest}
+		return nil
+	}
+}
+
+// WithAttemptTimeout sets how long one attempt may take, from connecting to the last byte of the answer. It does not
+// end the call, which may be repeated; the context does that. The default is 30 seconds.
+func WithAttemptTimeout(d time.Duration) ClientOption {
+	return func(s *settings) *ArgumentError {
+		if d <= 0 {
+			return badArgument("attempt timeout", "must be more than 0, not %v", d)
+		}
+		s.attemptTimeout = d
+		return nil
+	}
+}
+
+// WithLogger logs each attempt: method, path with placeholders for identifiers, status, attempt, duration, and why and
+// when it is repeated. An attempt that is repeated is logged at level info, any other at debug. Keys, bodies, names and
+// identifiers are never logged. By default nothing is.
+func WithLogger(l *slog.Logger) ClientOption {
+	return func(s *settings) *ArgumentError {
+		s.logger = l
+		return nil
+	}
+}
+
+// WithUserAgent puts the name of your program in front of the User-Agent, for Moment's support to find your calls by:
+// "billing-backend/2.3 moment-go/0.1.0".
+func WithUserAgent(name string) ClientOption {
+	return func(s *settings) *ArgumentError {
+		if name == "" || !isHeaderValue(name) {
+			return badArgument("user agent", "is empty or contains a control character")
+		}
+		s.userAgent = name + " moment-go/" + version
+		return nil
+	}
+}
+
+func (s *settings) transport() transport.Transport {
+	roundTripper := s.httpClient.Transport
+	if roundTripper == nil {
+		roundTripper = defaultTransport()
+	}
+	timeout := s.attemptTimeout
+	if t := s.httpClient.Timeout; t > 0 {
+		timeout = min(timeout, t)
+	}
+	return transport.Transport{
+		RoundTripper:   roundTripper,
+		Jar:            s.httpClient.Jar,
+		AttemptTimeout: timeout,
+		MaxRetries:     s.maxRetries,
+		Backoff:        s.backoff,
+		Logger:         s.logger,
+	}
+}
+
+// defaultTransport is a copy of http.DefaultTransport that keeps as many connections as a busy backend has calls at
+// once. Of the original's 2 per host, all but two connections of a burst are closed and dialled again. A default that
+// someone replaced (for tracing, or by a mock) is used as it is.
+func defaultTransport() http.RoundTripper {
+	t, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		return http.DefaultTransport
+	}
+	t = t.Clone()
+	t.MaxIdleConnsPerHost = 256
+	t.MaxIdleConns = 256
+	return t
+}

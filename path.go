@@ -1,0 +1,55 @@
+package moment
+
+import (
+	"net/url"
+	"strings"
+)
+
+// path is the operation's path with id in the place of the placeholder, plain and escaped: id is one segment, whatever
+// it contains.
+func (op operation) path(id string) (plain, escaped string, err *ArgumentError) {
+	before, rest, hasID := strings.Cut(op.route, "{")
+	if !hasID {
+		return op.route, op.route, nil
+	}
+	param, after, _ := strings.Cut(rest, "}")
+	switch id {
+	case "":
+		return "", "", badArgument(param, "is empty")
+	case ".", "..":
+		// RFC 3986, section 5.2.4: these two are steps in a path, escaped or not, and would lead to another endpoint.
+		return "", "", badArgument(param, "must not be %q", id)
+	}
+	return before + id + after, before + url.PathEscape(id) + after, nil
+}
+
+// unescapePath checks the escaped path that a caller of Do gives. What passes reaches the service exactly as given.
+func unescapePath(escaped string) (string, *ArgumentError) {
+	if !strings.HasPrefix(escaped, "/") {
+		return "", badArgument("path", `does not begin with "/"`)
+	}
+	if strings.ContainsAny(escaped, "?#") {
+		return "", badArgument("path", `contains "?" or "#": a query goes through WithQuery, and in an identifier they are escaped`)
+	}
+	plain, err := url.PathUnescape(escaped)
+	if err != nil || (&url.URL{Path: plain, RawPath: escaped}).EscapedPath() != escaped {
+		return "", badArgument("path", "is not escaped: use url.PathEscape for the identifiers in it")
+	}
+	segments := strings.Split(escaped[1:], "/")
+	for i, segment := range segments {
+		segment, _ = url.PathUnescape(segment)
+		if segment == "." || segment == ".." || segment == "" && i < len(segments)-1 {
+			return "", badArgument("path", "has a segment %q, which would lead to another endpoint", segment)
+		}
+	}
+	return plain, nil
+}
+
+// url is the base URL with a path and a query below it. The base URL was parsed once, by NewClient.
+func (c *core) url(path, escaped string, query url.Values) *url.URL {
+	u := c.baseURL
+	u.RawPath = u.EscapedPath() + escaped
+	u.Path += path
+	u.RawQuery = query.Encode()
+	return &u
+}

@@ -1,0 +1,163 @@
+package moment
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/google/go-querystring/query"
+
+	"github.com/moment-billing/moment-go/internal/transport"
+)
+
+// RequestOption changes one call.
+type RequestOption func(*requestOptions) *ArgumentError
+
+type requestOptions struct {
+	header    http.Header
+	query     url.Values
+	key       string // the idempotency key, empty for calls that have none
+	callerKey bool
+	response  *Response
+}
+
+// newRequestOptions applies all of opts even after an error, so that a Response is emptied whatever happens.
+func newRequestOptions(repeat transport.Repeat, opts []RequestOption) (requestOptions, *ArgumentError) {
+	o := requestOptions{header: make(http.Header, 8)}
+	var first *ArgumentError
+	for _, opt := range opts {
+		err := badArgument("option", "is nil")
+		if opt != nil {
+			err = opt(&o)
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	switch {
+	case repeat == transport.Keyed && !o.callerKey:
+		o.key = NewIdempotencyKey()
+	case repeat != transport.Keyed && o.callerKey && first == nil:
+		// More than useless: net/http takes the header as leave to send the request twice.
+		first = badArgument("idempotency key", "is only for operations that create or void; the service ignores it on others")
+	}
+	return o, first
+}
+
+// WithIdempotencyKey makes the call under a key of yours, 1 to 255 of a-z, A-Z, 0-9 and "-", instead of a random one. The
+// service answers every call under one key with what it answered to the first, success or failure, for 24 hours: a job
+// that runs again with the same keys repeats nothing. See [DeriveIdempotencyKey]. It is for creates and voids; on any
+// other call it is an [*ArgumentError].
+func WithIdempotencyKey(key string) RequestOption {
+	return func(o *requestOptions) *ArgumentError {
+		o.key, o.callerKey = key, true
+		if !isIdempotencyKey(key) {
+			return badArgument("idempotency key", "must be 1 to 255 of a-z, A-Z, 0-9 and -")
+		}
+		return nil
+	}
+}
+
+// WithQuery adds a query to the URL: a struct, or a pointer to one, whose fields have `url` tags as
+// github.com/google/go-querystring defines them.
+func WithQuery(params any) RequestOption {
+	return func(o *requestOptions) *ArgumentError {
+		values, err := query.Values(params)
+		if err != nil {
+			return badArgument("query", "%v", err)
+		}
+		if o.query == nil {
+			o.query = values
+			return nil
+		}
+		for name, value := range values {
+			o.query[name] = append(o.query[name], value...)
+		}
+		return nil
+	}
+}
+
+// WithHeader sets a header of the request. Authorization, Idempotency-Key, X-Idempotency-Key, Host and Content-Length are
+// the client's own and are refused with an [*ArgumentError].
+func WithHeader(name, value string) RequestOption {
+	return func(o *requestOptions) *ArgumentError {
+		canonical := http.CanonicalHeaderKey(name)
+		switch canonical {
+		case "Authorization", "Idempotency-Key", "X-Idempotency-Key", "Host", "Content-Length":
+			return badArgument("header", "%s is set by the client", canonical)
+		}
+		if !isHeaderName(name) {
+			return badArgument("header", "%.60q is not a header name", name)
+		}
+		if !isHeaderValue(value) {
+			return badArgument("header", "the value of %s contains a control character", canonical)
+		}
+		o.header[canonical] = []string{value}
+		return nil
+	}
+}
+
+// WithResponse fills r with the answer as it came, for what this package does not know yet. It is filled when the call
+// fails too, as far as there was an answer; what it held before is gone.
+func WithResponse(r *Response) RequestOption {
+	return func(o *requestOptions) *ArgumentError {
+		if r == nil {
+			return badArgument("response", "is nil")
+		}
+		*r = Response{}
+		o.response = r
+		return nil
+	}
+}
+
+// Response is the last answer of a call, see [WithResponse].
+type Response struct {
+	StatusCode int         // 0 if there was no answer
+	Header     http.Header // nil if there was no answer
+	Body       []byte      // of an error, at most 64 KiB
+
+	RequestID      string // the service's name for the request; empty if it gave none
+	IdempotencyKey string // empty for calls that have none
+	Replayed       bool   // the service answered from what it saved under the idempotency key
+	Attempts       int    // how many requests were sent, 1 if the first was answered for good
+}
+
+func (a answer) response() Response {
+	return Response{
+		StatusCode:     a.Status,
+		Header:         a.Header,
+		Body:           a.Body,
+		RequestID:      a.requestID,
+		IdempotencyKey: a.key,
+		Replayed:       a.Replayed,
+		Attempts:       a.Attempts,
+	}
+}
+
+func requestID(h http.Header) string {
+	if id := h.Get("X-Request-Id"); id != "" {
+		return id
+	}
+	return h.Get("Request-Id")
+}
+
+// isHeaderName reports whether name is a token (RFC 9110, section 5.6.2).
+func isHeaderName(name string) bool {
+	for i := range len(name) {
+		c := name[i]
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return name != ""
+}
+
+func isHeaderValue(value string) bool {
+	for i := range len(value) {
+		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,201 @@
+package moment_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+)
+
+// scripted answers by a script, over a fake RoundTripper, and keeps when each attempt began.
+type scripted struct {
+	script []reply
+	began  []time.Time
+}
+
+func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
+	n := len(s.began)
+	s.began = append(s.began, time.Now())
+	reply := s.script[min(n, len(s.script)-1)]
+	if reply == nil { // stalls
+		<-r.Context().Done()
+		return nil, context.Cause(r.Context())
+	}
+	return fake(reply)
+}
+
+// waits are the times between the beginnings of attempts.
+func (s *scripted) waits() []time.Duration {
+	var waits []time.Duration
+	for i := 1; i < len(s.began); i++ {
+		waits = append(waits, s.began[i].Sub(s.began[i-1]))
+	}
+	return waits
+}
+
+// onAFakeClock runs one bill update's worth of waiting without waiting: time passes when everything is blocked.
+func onAFakeClock(t *testing.T, script []reply, call func(ctx context.Context, c *moment.Client) error, opts ...moment.ClientOption) (*scripted, time.Duration, error) {
+	t.Helper()
+	s := &scripted{script: script}
+	var took time.Duration
+	var err error
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		err = call(t.Context(), through(t, s.RoundTrip, opts...))
+		took = time.Since(start)
+	})
+	return s, took, err
+}
+
+func get(ctx context.Context, c *moment.Client) error  { return calls["GET"](ctx, c) }
+func post(ctx context.Context, c *moment.Client) error { return calls["POST"](ctx, c) }
+
+func TestWaitsGrowAndAreJittered(t *testing.T) {
+	ceilings := []time.Duration{500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 8 * time.Second}
+	longest := make([]time.Duration, len(ceilings))
+	shortest := append([]time.Duration(nil), ceilings...)
+	for range 200 {
+		s, _, err := onAFakeClock(t, []reply{problem(503)}, get, moment.WithMaxRetries(len(ceilings)))
+		require.ErrorIs(t, err, moment.ErrServer)
+		for i, wait := range s.waits() {
+			longest[i], shortest[i] = max(longest[i], wait), min(shortest[i], wait)
+		}
+	}
+	for i, ceiling := range ceilings {
+		assert.LessOrEqual(t, longest[i], ceiling, "wait %d", i)
+		assert.Greater(t, longest[i], ceiling*9/10, "wait %d: uniform up to its ceiling", i)
+		assert.Less(t, shortest[i], ceiling/10, "wait %d: uniform down to 0", i)
+	}
+}
+
+func TestBackoffCanBeSet(t *testing.T) {
+	s, _, _ := onAFakeClock(t, []reply{problem(503)}, get, moment.WithBackoff(time.Minute, time.Minute), moment.WithMaxRetries(20))
+	var most time.Duration
+	for _, wait := range s.waits() {
+		assert.LessOrEqual(t, wait, time.Minute)
+		most = max(most, wait)
+	}
+	assert.Greater(t, most, 10*time.Second)
+}
+
+func TestRetryAfter(t *testing.T) {
+	// A bubble's clock begins at 2000-01-01 00:00:00 UTC.
+	for _, row := range []struct {
+		why, header string
+		attempts    int
+		least       time.Duration // the jitter, up to 500 ms, comes on top
+		reported    time.Duration
+	}{
+		{"the least wait, in seconds", "5", 2, 5 * time.Second, 0},
+		{"the longest that is waited for", "30", 2, 30 * time.Second, 0},
+		{"as a date", "Sat, 01 Jan 2000 00:00:07 GMT", 2, 7 * time.Second, 0},
+		{"a date that has passed", "Fri, 31 Dec 1999 23:59:00 GMT", 2, 0, 0},
+		{"nothing to wait for", "0", 2, 0, 0},
+		{"longer than a call should hang", "31", 1, 0, 31 * time.Second},
+		{"a day", "86400", 1, 0, 24 * time.Hour},
+		{"a date too far away", "Sat, 01 Jan 2000 01:00:00 GMT", 1, 0, time.Hour},
+		{"longer than can be said", "99999999999999999999", 1, 0, 1<<63 - 1},
+		{"a number nobody can read counts as none", "-5", 2, 0, 0},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			s, took, err := onAFakeClock(t, []reply{problem(429, "Retry-After: "+row.header), answer(201, billJSON)}, post)
+			require.Len(t, s.began, row.attempts)
+			if row.attempts == 1 {
+				var answered *moment.Error
+				require.ErrorAs(t, err, &answered)
+				assert.Equal(t, row.reported, answered.RetryAfter)
+				assert.Zero(t, took, "returned at once")
+				return
+			}
+			require.NoError(t, err)
+			assert.GreaterOrEqual(t, took, row.least)
+			assert.LessOrEqual(t, took, row.least+500*time.Millisecond)
+		})
+	}
+}
+
+func TestNoWaitThatWouldOutlastTheContext(t *testing.T) {
+	within := func(d time.Duration) func(context.Context, *moment.Client) error {
+		return func(ctx context.Context, c *moment.Client) error {
+			ctx, cancel := context.WithTimeout(ctx, d)
+			defer cancel()
+			return post(ctx, c)
+		}
+	}
+	_, took, err := onAFakeClock(t, []reply{problem(429, "Retry-After: 10")}, within(9*time.Second))
+	var answered *moment.Error
+	require.ErrorAs(t, err, &answered)
+	assert.Equal(t, 10*time.Second, answered.RetryAfter)
+	assert.Zero(t, took)
+	assert.NotErrorIs(t, err, context.DeadlineExceeded, "it had not ended yet")
+
+	s, took, err := onAFakeClock(t, []reply{problem(429, "Retry-After: 10"), answer(201, billJSON)}, within(11*time.Second))
+	require.NoError(t, err)
+	assert.Len(t, s.began, 2)
+	assert.Less(t, took, 11*time.Second)
+}
+
+func TestMistakeTimedOutAttemptEndsTheCall(t *testing.T) {
+	s, took, err := onAFakeClock(t, []reply{nil, nil, answer(201, billJSON)}, post)
+	require.NoError(t, err)
+	assert.Len(t, s.began, 3)
+	assert.Greater(t, took, 60*time.Second, "two attempts of 30 seconds")
+
+	_, _, err = onAFakeClock(t, []reply{nil}, post, moment.WithAttemptTimeout(time.Second), moment.WithMaxRetries(1))
+	assert.EqualError(t, err, "moment: create bill: no answer within the attempt timeout of 1s: context deadline exceeded; the outcome is unknown")
+}
+
+func TestMistakeAttemptTimeoutCoversTheWait(t *testing.T) {
+	s, took, err := onAFakeClock(t, []reply{problem(429, "Retry-After: 20"), answer(201, billJSON)}, post, moment.WithAttemptTimeout(time.Second))
+	require.NoError(t, err)
+	assert.Len(t, s.began, 2)
+	assert.Greater(t, took, 20*time.Second)
+}
+
+func TestMistakeSleepingThroughTheEndOfTheContext(t *testing.T) {
+	caller := errors.New("shutting down")
+	s, took, err := onAFakeClock(t, []reply{problem(503, "Retry-After: 20", "X-Request-Id: req_1")}, func(ctx context.Context, c *moment.Client) error {
+		ctx, cancel := context.WithCancelCause(ctx)
+		time.AfterFunc(3*time.Second, func() { cancel(caller) })
+		return post(ctx, c)
+	})
+	assert.Len(t, s.began, 1)
+	assert.Equal(t, 3*time.Second, took)
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, caller, "the cause is there too")
+	assert.NotErrorIs(t, err, moment.ErrOutcomeUnknown, "503 with Retry-After is a refusal")
+	assert.EqualError(t, err, "moment: create bill: 503 Service Unavailable: context canceled: shutting down while waiting to repeat the request (request id req_1)")
+}
+
+func TestContextEndsAnAttempt(t *testing.T) {
+	for method, unknown := range map[string]bool{"GET": false, "POST": true, "PATCH": true} {
+		s, took, err := onAFakeClock(t, []reply{nil}, func(ctx context.Context, c *moment.Client) error {
+			ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+			defer cancel()
+			return calls[method](ctx, c)
+		})
+		assert.Len(t, s.began, 1, "no second attempt")
+		assert.Equal(t, 2*time.Second, took)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.Equal(t, unknown, errors.Is(err, moment.ErrOutcomeUnknown), "%s: it was sent", method)
+	}
+}
+
+func TestContextThatHasEndedSendsNothing(t *testing.T) {
+	s, _, err := onAFakeClock(t, []reply{answer(201, billJSON)}, func(ctx context.Context, c *moment.Client) error {
+		ctx, cancel := context.WithCancel(ctx)
+		cancel()
+		return post(ctx, c)
+	})
+	assert.Empty(t, s.began)
+	assert.EqualError(t, err, "moment: create bill: context canceled")
+	assert.NotErrorIs(t, err, moment.ErrOutcomeUnknown)
+	assert.Zero(t, attemptsOf(t, err))
+}
