@@ -1,0 +1,36 @@
+package momenttest
+
+type account struct {
+	ID                string `json:"id"`
+	ExternalReference string `json:"external_reference"`
+	CustomerID        string `json:"customer_id"`
+	Name              string `json:"name,omitempty"`
+	balance
+
+	customer *customer
+}
+
+// change reads what both create and update accept.
+func (a *account) change(p *params) {
+	p.text("name", shortText, &a.Name)
+	a.balance.change(p)
+}
+
+func (s *service) newAccount(p *params) *account {
+	a := &account{ID: "bacc_" + randomID()}
+	p.require("external_reference", "customer")
+	p.text("external_reference", newReference, &a.ExternalReference)
+	a.change(p)
+	// Read last: what is ill-formed is reported before what does not exist.
+	a.customer = s.customers.refer(p, s.newCustomer)
+	a.CustomerID = a.customer.ID
+	return a
+}
+
+// addAccount stores an account, after its customer if that one is new too.
+func (s *service) addAccount(a *account, path string) *problem {
+	if p := s.addCustomer(a.customer, path+"customer."); p != nil {
+		return p
+	}
+	return s.accounts.add(a, a.ID, a.ExternalReference, path)
+}

@@ -1,0 +1,44 @@
+package momenttest
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+)
+
+// An answer is what the service says to one request, and what an idempotency key
+// saves of it.
+type answer struct {
+	status   int
+	body     []byte
+	allow    string // the methods, on a 405
+	replayed bool
+}
+
+func newAnswer(status int, content any) answer {
+	body, err := json.Marshal(content)
+	if err != nil {
+		panic("momenttest: " + err.Error()) // the package's own structs always encode
+	}
+	return answer{status: status, body: body}
+}
+
+func (a answer) write(w http.ResponseWriter) {
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	if a.status >= http.StatusBadRequest {
+		header.Set("Content-Type", "application/problem+json")
+	}
+	header.Set("X-Request-Id", "req_"+randomID())
+	if a.allow != "" {
+		header.Set("Allow", a.allow)
+	}
+	if a.replayed {
+		header.Set("Idempotent-Replayed", "true")
+	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(a.body) // a client that has gone away is no concern of the service
+}
+
+// randomID gives what follows the prefix of an id: 21 letters and digits.
+func randomID() string { return rand.Text()[:21] }

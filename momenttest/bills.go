@@ -1,0 +1,125 @@
+package momenttest
+
+import (
+	"net/http"
+	"time"
+)
+
+// maxAmount is the most a bill can be about.
+const maxAmount = 99_999_999
+
+const (
+	unpaid = "unpaid"
+	paid   = "paid"
+	voided = "voided"
+)
+
+type bill struct {
+	ID                string            `json:"id"`
+	ExternalReference string            `json:"external_reference"`
+	CustomerID        string            `json:"customer_id"`
+	AccountID         string            `json:"account_id,omitempty"` // of a bill raised on an account
+	Status            string            `json:"status"`
+	Currency          string            `json:"currency"`
+	AmountDue         int64             `json:"amount_due"`
+	AmountPaid        int64             `json:"amount_paid"`
+	AmountRemaining   int64             `json:"amount_remaining"`
+	BillDate          string            `json:"bill_date"`
+	DueDate           string            `json:"due_date,omitempty"`
+	PaymentRules      paymentRules      `json:"payment_rules"`
+	Metadata          map[string]string `json:"metadata,omitempty"`
+
+	customer *customer // nil on an account's bill
+	account  *account  // nil on a customer's bill
+}
+
+type paymentRules struct {
+	UnderpaymentAllowed bool `json:"underpayment_allowed"`
+	OverpaymentAllowed  bool `json:"overpayment_allowed"`
+}
+
+// setPaid sets what has been paid in all, and what follows from it.
+func (b *bill) setPaid(amount int64) {
+	b.AmountPaid = amount
+	b.AmountRemaining = b.AmountDue - amount
+	b.Status = unpaid
+	if b.AmountRemaining == 0 {
+		b.Status = paid
+	}
+}
+
+func (b *bill) change(p *params) {
+	if b.Status == voided {
+		p.fail(http.StatusConflict, "bill", "%q is voided: it can no longer be changed", b.ID)
+	}
+	currency, amount := b.Currency, b.AmountPaid
+	p.text("currency", currencyCode, &currency)
+	p.integer("amount_paid", 0, maxAmount, &amount)
+	p.metadata(&b.Metadata)
+	if currency != b.Currency {
+		p.fail(http.StatusUnprocessableEntity, "currency", "differs from the bill's, which is %s", b.Currency)
+	}
+	if amount > b.AmountDue {
+		p.fail(http.StatusUnprocessableEntity, "amount_paid", "may not be above the bill's amount_due of %d", b.AmountDue)
+	}
+	b.setPaid(amount)
+}
+
+func (s *service) newBill(p *params) *bill {
+	b := &bill{
+		ID:           "bill_" + randomID(),
+		BillDate:     time.Now().UTC().Format(time.DateOnly),
+		PaymentRules: paymentRules{UnderpaymentAllowed: true},
+	}
+	p.require("external_reference", "currency", "amount_due")
+	p.text("external_reference", newReference, &b.ExternalReference)
+	p.text("currency", currencyCode, &b.Currency)
+	p.integer("amount_due", 1, maxAmount, &b.AmountDue)
+	p.text("bill_date", calendarDate, &b.BillDate)
+	p.text("due_date", calendarDate, &b.DueDate)
+	p.metadata(&b.Metadata)
+	b.setPaid(0)
+
+	// Read last: what is ill-formed is reported before what does not exist.
+	switch onCustomer, onAccount := p.has("customer"), p.has("account"); {
+	case onCustomer && onAccount:
+		p.fail(http.StatusBadRequest, "customer and account", "may not both be given: a bill belongs to one of them")
+	case onCustomer:
+		b.customer = s.customers.refer(p, s.newCustomer)
+		b.CustomerID = b.customer.ID
+	case onAccount:
+		b.account = s.accounts.refer(p, s.newAccount)
+		b.CustomerID, b.AccountID = b.account.CustomerID, b.account.ID
+	default:
+		p.fail(http.StatusBadRequest, "customer or account", "is required: a bill belongs to one of them")
+	}
+	return b
+}
+
+// addBill stores a bill, after the customer or account that it belongs to if that one is new.
+func (s *service) addBill(b *bill, path string) *problem {
+	var p *problem
+	if b.account != nil {
+		p = s.addAccount(b.account, path+"account.")
+	} else {
+		p = s.addCustomer(b.customer, path+"customer.")
+	}
+	if p != nil {
+		return p
+	}
+	return s.bills.add(b, b.ID, b.ExternalReference, path)
+}
+
+// voidBill takes no parameters: a body is ignored. A paid bill may be voided;
+// nothing documented forbids it.
+func (s *service) voidBill(id string, _ []byte) (any, *problem) {
+	b, p := s.bills.find(id)
+	if p != nil {
+		return nil, p
+	}
+	if b.Status == voided {
+		return nil, newProblem(http.StatusConflict, "The bill %q is voided already.", b.ID)
+	}
+	b.Status = voided
+	return b, nil
+}

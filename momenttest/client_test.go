@@ -1,0 +1,28 @@
+package momenttest_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+func TestClient(t *testing.T) {
+	srv := momenttest.NewServer()
+	t.Cleanup(srv.Close)
+	client := srv.Client()
+	assert.Equal(t, moment.ModeTest, client.Mode())
+	_, err := client.Bills.Get(t.Context(), "UBR1")
+	require.ErrorIs(t, err, moment.ErrNotFound)
+
+	elsewhere := srv.Client(moment.WithBaseURL("http://127.0.0.1:1"), moment.WithMaxRetries(0))
+	_, err = elsewhere.Bills.Get(t.Context(), "UBR1")
+	assert.ErrorContains(t, err, "connection refused", "options override")
+
+	assert.PanicsWithValue(t, "momenttest: moment: new client: max retries: is negative", func() {
+		srv.Client(moment.WithMaxRetries(-1))
+	})
+}

@@ -1,0 +1,148 @@
+package momenttest_test
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+// answer is what came over the wire.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// do sends a request with a test key and, on a POST, a fresh idempotency key. Headers
+// ("Name: value") replace what is sent by default; one without a value removes it.
+func do(srv *momenttest.Server, method, path, body string, headers ...string) (answer, error) {
+	req, err := http.NewRequest(method, srv.URL+path, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	req.Header.Set("Authorization", "Bearer sk_test_4eC39HqLyjWDarjtT1zdp7dc")
+	if method == http.MethodPost {
+		req.Header.Set("Idempotency-Key", rand.Text())
+	}
+	for _, header := range headers {
+		name, value, _ := strings.Cut(header, ": ")
+		req.Header.Set(name, value)
+		if value == "" {
+			req.Header.Del(name)
+		}
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer resp.Body.Close()
+	content, err := io.ReadAll(resp.Body)
+	return answer{resp.StatusCode, resp.Header, string(content)}, err
+}
+
+func send(t *testing.T, srv *momenttest.Server, method, path, body string, headers ...string) answer {
+	t.Helper()
+	a, err := do(srv, method, path, body, headers...)
+	require.NoError(t, err)
+	return a
+}
+
+// newServer starts a server that closes with the test.
+func newServer(t *testing.T) *momenttest.Server {
+	t.Helper()
+	srv := momenttest.NewServer()
+	t.Cleanup(srv.Close)
+	return srv
+}
+
+// newSample starts a server that has the objects of the documentation's samples:
+// customer UCR1234567890, account UAR1234567890 and bill UBR1234567890 of ZAR 20.00.
+func newSample(t *testing.T) *momenttest.Server {
+	t.Helper()
+	srv := newServer(t)
+	a := send(t, srv, "POST", "/billing/bills", `{
+		"account": {
+			"customer": {
+				"external_reference": "UCR1234567890",
+				"name": "John Doe",
+				"email": "john.doe@example.com",
+				"currency": "ZAR",
+				"balance": 2000
+			},
+			"external_reference": "UAR1234567890",
+			"name": "Subscription Account",
+			"currency": "ZAR",
+			"balance": 2000
+		},
+		"external_reference": "UBR1234567890",
+		"currency": "ZAR",
+		"amount_due": 2000,
+		"bill_date": "2025-01-01",
+		"due_date": "2025-01-31"
+	}`)
+	require.Equal(t, http.StatusCreated, a.status, a.body)
+	return srv
+}
+
+var (
+	givenID   = regexp.MustCompile(`\b(bcus|bacc|bill)_[a-zA-Z0-9]{21}\b`)
+	anyID     = regexp.MustCompile(`^(bcus|bacc|bill)_[a-zA-Z0-9]{21}$`)
+	requestID = regexp.MustCompile(`^req_[a-zA-Z0-9]+$`)
+)
+
+// requireObject compares a success with literal JSON, the order of the fields
+// included. Ids that the server made up are compared as if they were those of the
+// documentation's samples.
+func requireObject(t *testing.T, a answer, status int, want string) {
+	t.Helper()
+	require.Equal(t, status, a.status, a.body)
+	assert.Equal(t, "application/json", a.header.Get("Content-Type"))
+	var compact bytes.Buffer
+	require.NoError(t, json.Compact(&compact, []byte(want)))
+	require.Equal(t, compact.String(), givenID.ReplaceAllString(a.body, "${1}_H4jp6KnU5cPw263v1jyz4"))
+}
+
+// requireProblem compares the status and the detail of problem details.
+func requireProblem(t *testing.T, a answer, status int, detail string) {
+	t.Helper()
+	require.Equal(t, status, a.status, a.body)
+	require.Equal(t, detail, field(t, a, "detail"))
+	assert.Equal(t, fmt.Sprint(status), field(t, a, "status"))
+	assert.Equal(t, http.StatusText(status), field(t, a, "title"))
+	assert.Equal(t, "application/problem+json", a.header.Get("Content-Type"))
+}
+
+// field gives one field of an answer as text, "<nil>" if it is not there.
+func field(t *testing.T, a answer, name string) string {
+	t.Helper()
+	var fields map[string]any
+	decoder := json.NewDecoder(strings.NewReader(a.body))
+	decoder.UseNumber()
+	require.NoError(t, decoder.Decode(&fields), a.body)
+	return fmt.Sprint(fields[name])
+}
+
+// requireExisting tells which of customer UCR-1, account UAR-1 and bill UBR-1 there are.
+func requireExisting(t *testing.T, srv *momenttest.Server, want []string) {
+	t.Helper()
+	var existing []string
+	for _, object := range []struct{ kind, reference string }{
+		{"customers", "UCR-1"}, {"accounts", "UAR-1"}, {"bills", "UBR-1"},
+	} {
+		if send(t, srv, "GET", "/billing/"+object.kind+"/"+object.reference, "").status == 200 {
+			existing = append(existing, object.kind)
+		}
+	}
+	require.Equal(t, want, existing)
+}

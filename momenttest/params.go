@@ -1,0 +1,150 @@
+package momenttest
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// params reads the parameters in one JSON object of a request. It keeps the first
+// problem it meets and goes on, so that its callers ask once, at the end, whether
+// all was well; what they have read until then is not to be used before.
+type params struct {
+	fields map[string]json.RawMessage
+	path   string    // in front of the names in details: "account.customer."
+	first  **problem // shared by all objects of a request
+}
+
+func readParams(body []byte) (*params, *problem) {
+	p := &params{first: new(*problem)}
+	// A null is decoded without an error, and leaves the map nil.
+	if err := json.Unmarshal(body, &p.fields); err != nil || p.fields == nil || !utf8.Valid(body) {
+		return nil, newProblem(http.StatusBadRequest, "The body must be a JSON object in UTF-8.")
+	}
+	return p, nil
+}
+
+// problem gives the first problem, or nil.
+func (p *params) problem() *problem { return *p.first }
+
+// fail notes a problem with a parameter, unless there was one before.
+func (p *params) fail(status int, name, format string, args ...any) {
+	if *p.first == nil {
+		*p.first = newProblem(status, "%s%s %s.", p.path, name, fmt.Sprintf(format, args...))
+	}
+}
+
+func (p *params) has(name string) bool {
+	_, ok := p.fields[name]
+	return ok
+}
+
+func (p *params) require(names ...string) {
+	for _, name := range names {
+		if !p.has(name) {
+			p.fail(http.StatusBadRequest, name, "is required")
+		}
+	}
+}
+
+// value decodes a parameter into dst and reports whether it was there and all
+// right. Otherwise dst must not be used.
+func value[T any](p *params, name, form string, valid func(T) bool, dst *T) bool {
+	if !p.has(name) {
+		return false
+	}
+	raw := p.fields[name]
+	if string(raw) == "null" || json.Unmarshal(raw, dst) != nil || !valid(*dst) {
+		p.fail(http.StatusBadRequest, name, "must be %s", form)
+		return false
+	}
+	return true
+}
+
+// A textForm is what the value of a text parameter must look like.
+type textForm struct {
+	form  string
+	valid func(string) bool
+}
+
+var (
+	shortText     = atMost(255)
+	metadataValue = atMost(500)
+	phoneNumber   = matching("a phone number in E.164 form, such as +27123456789", `^\+[1-9]\d{1,14}$`)
+	currencyCode  = matching("an ISO 4217 code of three capital letters, such as ZAR", `^[A-Z]{3}$`)
+	identifier    = matching("an object, an id or an external reference (1 to 255 of a-z, A-Z, 0-9, _ and -)", `^[a-zA-Z0-9_-]{1,255}$`)
+	reservedID    = regexp.MustCompile(`^(bcus|bacc|bill)_`)
+	newReference  = textForm{
+		"1 to 255 of a-z, A-Z, 0-9, _ and -, not beginning with bcus_, bacc_ or bill_",
+		func(s string) bool { return identifier.valid(s) && !reservedID.MatchString(s) },
+	}
+	calendarDate = textForm{
+		"a calendar date in the form YYYY-MM-DD",
+		func(s string) bool { _, err := time.Parse(time.DateOnly, s); return err == nil },
+	}
+)
+
+func atMost(characters int) textForm {
+	return textForm{
+		"a string of at most " + strconv.Itoa(characters) + " characters",
+		func(s string) bool { return utf8.RuneCountInString(s) <= characters },
+	}
+}
+
+func matching(form, pattern string) textForm {
+	return textForm{form, regexp.MustCompile(pattern).MatchString}
+}
+
+// text reads a string into dst, which keeps what it had where there is none.
+func (p *params) text(name string, form textForm, dst *string) bool {
+	return value(p, name, form.form, form.valid, dst)
+}
+
+// integer does the same for a whole number. One with a fraction or an exponent is none.
+func (p *params) integer(name string, least, most int64, dst *int64) bool {
+	form := fmt.Sprintf("an integer from %d to %d, in minor units", least, most)
+	return value(p, name, form, func(n int64) bool { return least <= n && n <= most }, dst)
+}
+
+// object reads a JSON object, whose parameters carry this one's name in front of theirs.
+func (p *params) object(name, form string) (*params, bool) {
+	inner := &params{path: p.path + name + ".", first: p.first}
+	ok := value(p, name, form, func(map[string]json.RawMessage) bool { return true }, &inner.fields)
+	return inner, ok
+}
+
+const (
+	maxMetadataKeys = 10
+	maxMetadataKey  = 40
+)
+
+// metadata merges what is sent into dst, and leaves the map that was there as it is.
+func (p *params) metadata(dst *map[string]string) {
+	sent, ok := p.object("metadata", "an object of strings")
+	if !ok {
+		return
+	}
+	if len(sent.fields) > maxMetadataKeys {
+		p.fail(http.StatusBadRequest, "metadata", "may have at most %d keys", maxMetadataKeys)
+	}
+	merged := map[string]string{}
+	maps.Copy(merged, *dst)
+	for _, key := range slices.Sorted(maps.Keys(sent.fields)) { // sorted: the same problem each time
+		if utf8.RuneCountInString(key) > maxMetadataKey {
+			p.fail(http.StatusBadRequest, "metadata", "may have keys of at most %d characters", maxMetadataKey)
+		}
+		var text string
+		sent.text(key, metadataValue, &text)
+		merged[key] = text
+	}
+	if len(merged) > maxMetadataKeys {
+		p.fail(http.StatusUnprocessableEntity, "metadata", "would have %d keys after merging; at most %d are allowed", len(merged), maxMetadataKeys)
+	}
+	*dst = merged
+}

@@ -1,0 +1,37 @@
+package momenttest
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// A problem is an error answer: problem details after RFC 9457.
+type problem struct {
+	Type     string `json:"type"`
+	Title    string `json:"title"`
+	Status   int    `json:"status"`
+	Detail   string `json:"detail"`
+	Instance string `json:"instance"`
+
+	allow string // the methods, on a 405
+}
+
+// newProblem gives the problem of a status: #not-found, "Not Found" for 404.
+func newProblem(status int, format string, args ...any) *problem {
+	title := http.StatusText(status)
+	return &problem{
+		Type:   "https://api.momentco.io/docs/errors#" + strings.ReplaceAll(strings.ToLower(title), " ", "-"),
+		Title:  title,
+		Status: status,
+		Detail: fmt.Sprintf(format, args...),
+	}
+}
+
+// answer gives the answer that states the problem of a call to a path.
+func (p problem) answer(path string) answer {
+	p.Instance = path
+	a := newAnswer(p.Status, p)
+	a.allow = p.allow
+	return a
+}

@@ -1,0 +1,74 @@
+package momenttest
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// An operation does what a route is for: it takes the identifier in the path and
+// the body, and gives the object to answer with.
+type operation func(id string, body []byte) (any, *problem)
+
+type route struct {
+	method    string
+	pattern   string
+	status    int // of a success
+	operation operation
+}
+
+func (s *service) operations() []route {
+	return []route{
+		{http.MethodPost, "/billing/customers", http.StatusCreated, create(s.newCustomer, s.addCustomer)},
+		{http.MethodGet, "/billing/customers/{id}", http.StatusOK, s.customers.get},
+		{http.MethodPatch, "/billing/customers/{id}", http.StatusOK, s.customers.update((*customer).change)},
+		{http.MethodPost, "/billing/accounts", http.StatusCreated, create(s.newAccount, s.addAccount)},
+		{http.MethodGet, "/billing/accounts/{id}", http.StatusOK, s.accounts.get},
+		{http.MethodPatch, "/billing/accounts/{id}", http.StatusOK, s.accounts.update((*account).change)},
+		{http.MethodPost, "/billing/bills", http.StatusCreated, create(s.newBill, s.addBill)},
+		{http.MethodGet, "/billing/bills/{id}", http.StatusOK, s.bills.get},
+		{http.MethodPatch, "/billing/bills/{id}", http.StatusOK, s.bills.update((*bill).change)},
+		{http.MethodPost, "/billing/bills/{id}/void", http.StatusOK, s.voidBill},
+	}
+}
+
+// find gives the route of a method and an escaped path, and the identifier in the path.
+func (s *service) find(method, path string) (route, string, *problem) {
+	segments := strings.Split(path, "/")
+	var allow []string
+	for _, rt := range s.routes {
+		id, ok := rt.match(segments)
+		if ok && rt.method == method {
+			return rt, id, nil
+		}
+		if ok {
+			allow = append(allow, rt.method)
+		}
+	}
+	if allow == nil {
+		return route{}, "", newProblem(http.StatusNotFound, "This path does not exist.")
+	}
+	p := newProblem(http.StatusMethodNotAllowed, "This path takes %s only.", strings.Join(allow, " and "))
+	p.allow = strings.Join(allow, ", ")
+	return route{}, "", p
+}
+
+// match compares segment by segment and decodes each one by itself, so that an
+// escaped slash stays inside an identifier. Unlike http.ServeMux it never cleans a
+// path: an identifier of ".." is one that does not exist, and not another path.
+func (rt route) match(segments []string) (id string, ok bool) {
+	pattern := strings.Split(rt.pattern, "/")
+	if len(pattern) != len(segments) {
+		return "", false
+	}
+	for i, want := range pattern {
+		segment, _ := url.PathUnescape(segments[i]) // net/http has refused broken escapes
+		switch {
+		case want == "{id}" && segment != "":
+			id = segment
+		case want != segment:
+			return "", false
+		}
+	}
+	return id, true
+}

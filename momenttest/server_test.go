@@ -1,0 +1,312 @@
+package momenttest_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+func TestAuthentication(t *testing.T) {
+	const (
+		missing = "An API key is required in the header Authorization: Bearer <key>."
+		unknown = "This is not an API key that is known here; send one that begins with sk_test_."
+		public  = "A public key (pk_…) cannot run billing operations; send a secret key."
+	)
+	srv := newSample(t)
+	for _, row := range []struct {
+		why, header string
+		status      int
+		detail      string
+	}{
+		{"no header", "Authorization: ", 401, missing},
+		{"no scheme", "Authorization: sk_test_x", 401, missing},
+		{"another scheme", "Authorization: Basic c2tfdGVzdF94Og==", 401, missing},
+		{"no key", "Authorization: Bearer ", 401, missing},
+		{"two spaces", "Authorization: Bearer  sk_test_x", 401, missing},
+		{"a key with a space", "Authorization: Bearer sk_test_x y", 401, missing},
+		{"the prefix alone", "Authorization: Bearer sk_test_", 401, unknown},
+		{"a live key: the fake has no live mode", "Authorization: Bearer sk_4eC39HqLyjWDarjtT1zdp7dc", 401, unknown},
+		{"something else", "Authorization: Bearer hunter2", 401, unknown},
+		{"capitals", "Authorization: Bearer SK_TEST_x", 401, unknown},
+		{"public test key", "Authorization: Bearer pk_test_4eC39HqLyjWDarjtT1zdp7dc", 403, public},
+		{"public live key", "Authorization: Bearer pk_4eC39HqLyjWDarjtT1zdp7dc", 403, public},
+		{"the least test key", "Authorization: Bearer sk_test_x", 200, ""},
+		{"schemes ignore case", "Authorization: bearer sk_test_x", 200, ""},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			a := send(t, srv, "GET", "/billing/customers/UCR1234567890", "", row.header)
+			if row.status == 200 {
+				require.Equal(t, 200, a.status, a.body)
+				return
+			}
+			requireProblem(t, a, row.status, row.detail)
+		})
+	}
+	t.Run("comes before everything else", func(t *testing.T) {
+		a := send(t, srv, "POST", "/nowhere", `no JSON`, "Authorization: ", "Idempotency-Key: ")
+		requireProblem(t, a, 401, missing)
+	})
+}
+
+func TestRouting(t *testing.T) {
+	const nowhere = "This path does not exist."
+	noCustomer := func(id string) string { return `No customer has the id or external reference "` + id + `".` }
+	srv := newSample(t)
+	for _, row := range []struct {
+		why, method, path string
+		status            int
+		detail, allow     string
+	}{
+		{"root", "GET", "/", 404, nowhere, ""},
+		{"outside /billing", "GET", "/customers/UCR1234567890", 404, nowhere, ""},
+		{"unknown kind", "GET", "/billing/payments/x", 404, nowhere, ""},
+		{"capitals", "GET", "/billing/Customers/UCR1234567890", 404, nowhere, ""},
+		{"one segment too many", "GET", "/billing/customers/UCR1234567890/accounts", 404, nowhere, ""},
+		{"an empty identifier", "GET", "/billing/customers/", 404, nowhere, ""},
+		{"a trailing slash", "GET", "/billing/customers/UCR1234567890/", 404, nowhere, ""},
+		{"doubled slash: paths are not cleaned", "GET", "/billing//customers/UCR1234567890", 404, nowhere, ""},
+		{"only bills are voided", "POST", "/billing/accounts/UAR1234567890/void", 404, nowhere, ""},
+
+		{"there is no list", "GET", "/billing/customers", 405, "This path takes POST only.", "POST"},
+		{"there is no delete", "DELETE", "/billing/bills/UBR1234567890", 405, "This path takes GET and PATCH only.", "GET, PATCH"},
+		{"no PUT", "PUT", "/billing/accounts/UAR1234567890", 405, "This path takes GET and PATCH only.", "GET, PATCH"},
+		{"void is a POST", "GET", "/billing/bills/UBR1234567890/void", 405, "This path takes POST only.", "POST"},
+
+		{"an escaped slash stays inside the identifier", "GET", "/billing/customers/a%2Fb", 404, noCustomer("a/b"), ""},
+		{"even where it would make another path", "GET", "/billing/bills/x%2Fvoid", 404, `No bill has the id or external reference "x/void".`, ""},
+		{"escapes are decoded once", "GET", "/billing/customers/a%252Fb", 404, noCustomer("a%2Fb"), ""},
+		{"escaped dots", "GET", "/billing/customers/%2E%2E", 404, noCustomer(".."), ""},
+		{"dots are not resolved", "GET", "/billing/customers/x/../UCR1234567890", 404, nowhere, ""},
+		{"an escaped space", "GET", "/billing/customers/a%20b", 404, noCustomer("a b"), ""},
+		{"a plus is a plus", "GET", "/billing/customers/a+b", 404, noCustomer("a+b"), ""},
+		{"an escaped letter is that letter", "GET", "/billing/customers/%55CR1234567890", 200, "", ""},
+		{"a query is ignored", "GET", "/billing/customers/UCR1234567890?expand=accounts", 200, "", ""},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			a := send(t, srv, row.method, row.path, "")
+			assert.Equal(t, row.allow, a.header.Get("Allow"))
+			if row.status == 200 {
+				require.Equal(t, 200, a.status, a.body)
+				require.Equal(t, "UCR1234567890", field(t, a, "external_reference"))
+				return
+			}
+			requireProblem(t, a, row.status, row.detail)
+		})
+	}
+	t.Run("HEAD is not a GET", func(t *testing.T) {
+		require.Equal(t, 405, send(t, srv, "HEAD", "/billing/customers/UCR1234567890", "").status)
+	})
+}
+
+func TestProblemDetails(t *testing.T) {
+	srv := newSample(t)
+	require.Equal(t, 201, send(t, srv, "POST", "/billing/customers", `{"external_reference": "a"}`, "Idempotency-Key: used").status)
+	for _, row := range []struct {
+		why, method, path, body, header string
+		want                            string
+	}{
+		{
+			why: "bad request", method: "POST", path: "/billing/customers", body: `{}`, header: "X: y",
+			want: `{
+				"type": "https://api.momentco.io/docs/errors#bad-request",
+				"title": "Bad Request",
+				"status": 400,
+				"detail": "external_reference is required.",
+				"instance": "/billing/customers"
+			}`,
+		},
+		{
+			why: "unauthorized", method: "GET", path: "/billing/customers/a", header: "Authorization: ",
+			want: `{
+				"type": "https://api.momentco.io/docs/errors#unauthorized",
+				"title": "Unauthorized",
+				"status": 401,
+				"detail": "An API key is required in the header Authorization: Bearer <key>.",
+				"instance": "/billing/customers/a"
+			}`,
+		},
+		{
+			why: "forbidden", method: "GET", path: "/billing/customers/a", header: "Authorization: Bearer pk_test_x",
+			want: `{
+				"type": "https://api.momentco.io/docs/errors#forbidden",
+				"title": "Forbidden",
+				"status": 403,
+				"detail": "A public key (pk_…) cannot run billing operations; send a secret key.",
+				"instance": "/billing/customers/a"
+			}`,
+		},
+		{
+			why: "not found; the instance is the path as it was sent, without the query", header: "X: y",
+			method: "GET", path: "/billing/customers/a%2Fb?c=d",
+			want: `{
+				"type": "https://api.momentco.io/docs/errors#not-found",
+				"title": "Not Found",
+				"status": 404,
+				"detail": "No customer has the id or external reference \"a/b\".",
+				"instance": "/billing/customers/a%2Fb"
+			}`,
+		},
+		{
+			why: "wrong method", method: "GET", path: "/billing/bills", header: "X: y",
+			want: `{
+				"type": "https://api.momentco.io/docs/errors#method-not-allowed",
+				"title": "Method Not Allowed",
+				"status": 405,
+				"detail": "This path takes POST only.",
+				"instance": "/billing/bills"
+			}`,
+		},
+		{
+			why: "conflict", method: "POST", path: "/billing/customers", body: `{"external_reference": "a"}`, header: "X: y",
+			want: `{
+				"type": "https://api.momentco.io/docs/errors#conflict",
+				"title": "Conflict",
+				"status": 409,
+				"detail": "external_reference \"a\" belongs to another customer.",
+				"instance": "/billing/customers"
+			}`,
+		},
+		{
+			why: "too large", method: "PATCH", path: "/billing/customers/a", body: strings.Repeat(" ", 1<<20+1), header: "X: y",
+			want: `{
+				"type": "https://api.momentco.io/docs/errors#request-entity-too-large",
+				"title": "Request Entity Too Large",
+				"status": 413,
+				"detail": "The body may have at most 1048576 bytes.",
+				"instance": "/billing/customers/a"
+			}`,
+		},
+		{
+			why: "unprocessable", method: "POST", path: "/billing/customers", body: `{}`, header: "Idempotency-Key: used",
+			want: `{
+				"type": "https://api.momentco.io/docs/errors#unprocessable-entity",
+				"title": "Unprocessable Entity",
+				"status": 422,
+				"detail": "This Idempotency-Key was used with another request; the method, path and body must be the same.",
+				"instance": "/billing/customers"
+			}`,
+		},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			a := send(t, srv, row.method, row.path, row.body, row.header)
+			require.JSONEq(t, row.want, a.body)
+			require.Equal(t, fmt.Sprint(a.status), field(t, a, "status"))
+			require.Equal(t, "application/problem+json", a.header.Get("Content-Type"))
+		})
+	}
+}
+
+func TestBodies(t *testing.T) {
+	const noObject = "The body must be a JSON object in UTF-8."
+	srv := newSample(t)
+	padding := func(size int) string {
+		const object = `{"name": "Jane Doe"}`
+		return object + strings.Repeat(" ", size-len(object))
+	}
+	for _, row := range []struct {
+		why, body string
+		status    int
+		detail    string
+	}{
+		{"empty", ``, 400, noObject},
+		{"null", `null`, 400, noObject},
+		{"an array", `[{"name": "Jane Doe"}]`, 400, noObject},
+		{"a string", `"name"`, 400, noObject},
+		{"a form", `name=Jane+Doe`, 400, noObject},
+		{"cut short", `{"name": "Jane`, 400, noObject},
+		{"two objects", `{"name": "Jane Doe"}{}`, 400, noObject},
+		{"a trailing comma", `{"name": "Jane Doe",}`, 400, noObject},
+		{"Latin-1", "{\"name\": \"Jos\xe9\"}", 400, noObject},
+		{"1 MiB", padding(1 << 20), 200, ""},
+		{"a byte over 1 MiB", padding(1<<20 + 1), 413, "The body may have at most 1048576 bytes."},
+		{"no fields", `{}`, 200, ""},
+		{"unknown fields are ignored, whatever they hold", `{"nickname": null, "tags": [1]}`, 200, ""},
+		{"names are case-sensitive, so these are unknown", `{"Name": 1, "METADATA": null}`, 200, ""},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			a := send(t, srv, "PATCH", "/billing/customers/UCR1234567890", row.body)
+			if row.status == 200 {
+				require.Equal(t, 200, a.status, a.body)
+				return
+			}
+			requireProblem(t, a, row.status, row.detail)
+		})
+	}
+	t.Run("a POST needs one too", func(t *testing.T) {
+		for _, path := range []string{"/billing/customers", "/billing/accounts", "/billing/bills"} {
+			requireProblem(t, send(t, srv, "POST", path, ``), 400, noObject)
+		}
+	})
+}
+
+func TestRequestIDs(t *testing.T) {
+	srv := newSample(t)
+	seen := map[string]bool{}
+	for _, a := range []answer{
+		send(t, srv, "POST", "/billing/customers", `{"external_reference": "a"}`, "Idempotency-Key: k"),
+		send(t, srv, "POST", "/billing/customers", `{"external_reference": "a"}`, "Idempotency-Key: k"),
+		send(t, srv, "POST", "/billing/customers", `{"external_reference": "b"}`, "Idempotency-Key: k"),
+		send(t, srv, "GET", "/billing/customers/a", ""),
+		send(t, srv, "GET", "/billing/customers/a", ""),
+		send(t, srv, "GET", "/billing/customers/a", "", "Authorization: "),
+		send(t, srv, "GET", "/nowhere", ""),
+		send(t, srv, "DELETE", "/billing/bills", ""),
+	} {
+		id := a.header.Get("X-Request-Id")
+		require.Regexp(t, requestID, id)
+		require.False(t, seen[id], "%s was given twice", id)
+		seen[id] = true
+	}
+}
+
+func TestParallelUse(t *testing.T) {
+	srv := newSample(t)
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			reference := fmt.Sprint("customer-", i)
+			for _, step := range []struct {
+				method, path, body string
+				status             int
+			}{
+				{"POST", "/billing/customers", `{"external_reference": "` + reference + `"}`, 201},
+				{"PATCH", "/billing/customers/" + reference, `{"balance": 1, "metadata": {"a": "b"}}`, 200},
+				{"PATCH", "/billing/bills/UBR1234567890", `{"amount_paid": 1, "metadata": {"` + reference[:10] + `": "b"}}`, 200},
+				{"GET", "/billing/bills/UBR1234567890", ``, 200},
+			} {
+				a, err := do(srv, step.method, step.path, step.body)
+				assert.NoError(t, err)
+				assert.Equal(t, step.status, a.status, a.body)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func TestServersShareNothing(t *testing.T) {
+	one, other := newSample(t), newServer(t)
+	require.NotEqual(t, one.URL, other.URL)
+	require.Equal(t, 404, send(t, other, "GET", "/billing/bills/UBR1234567890", "").status)
+}
+
+func TestClose(t *testing.T) {
+	srv := momenttest.NewServer()
+	require.Regexp(t, `^http://127\.0\.0\.1:\d+$`, srv.URL)
+	srv.Close()
+	srv.Close() // like httptest's, it may be closed twice
+	_, err := http.Get(srv.URL)
+	require.Error(t, err)
+}
+
+func BenchmarkNewServer(b *testing.B) {
+	for b.Loop() {
+		momenttest.NewServer().Close()
+	}
+}

@@ -1,0 +1,74 @@
+package momenttest
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// post hands a POST to a service without a socket, with which a synctest bubble
+// would not be durably blocked.
+func post(s *service, key string, body io.Reader) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "/billing/customers", body)
+	r.Header.Set("Authorization", "Bearer sk_test_x")
+	r.Header.Set("Idempotency-Key", key)
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	return w
+}
+
+func TestKeysAreForgottenAfter24Hours(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newService()
+		require.Equal(t, 201, post(s, "k", strings.NewReader(`{"external_reference": "a"}`)).Code)
+
+		time.Sleep(24*time.Hour - 1)
+		again := post(s, "k", strings.NewReader(`{"external_reference": "a"}`))
+		require.Equal(t, 201, again.Code)
+		require.Equal(t, "true", again.Header().Get("Idempotent-Replayed"))
+		require.Equal(t, 422, post(s, "k", strings.NewReader(`{"external_reference": "b"}`)).Code)
+
+		time.Sleep(1) // a replay does not lengthen the life of a key
+		again = post(s, "k", strings.NewReader(`{"external_reference": "a"}`))
+		require.Equal(t, 409, again.Code, "it ran anew and met the reference of its first run")
+		require.Empty(t, again.Header().Get("Idempotent-Replayed"))
+
+		time.Sleep(24*time.Hour - 1)
+		again = post(s, "k", strings.NewReader(`{"external_reference": "a"}`))
+		require.Equal(t, 409, again.Code)
+		require.Equal(t, "true", again.Header().Get("Idempotent-Replayed"), "the key lives anew from its second use")
+	})
+}
+
+func TestBillDateDefaultsToTodayInUTC(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // whose clock begins at 2000-01-01 00:00 UTC
+		defer func(zone *time.Location) { time.Local = zone }(time.Local)
+		time.Local = time.FixedZone("west of Greenwich", -3600)
+		s := newService()
+		create := func(reference string) string {
+			sent, _ := readParams([]byte(`{"external_reference": "` + reference + `", "currency": "ZAR", "amount_due": 1}`))
+			return s.newBill(sent).BillDate
+		}
+		require.Equal(t, "2000-01-01", create("a"))
+		time.Sleep(24*time.Hour - 1)
+		require.Equal(t, "2000-01-01", create("b"))
+		time.Sleep(1)
+		require.Equal(t, "2000-01-02", create("c"))
+	})
+}
+
+func TestBodyThatBreaksOff(t *testing.T) {
+	s := newService()
+	a := post(s, "k", iotest.ErrReader(errors.New("connection reset by peer")))
+	require.Equal(t, 400, a.Code)
+	require.Contains(t, a.Body.String(), "The body could not be read to its end.")
+	require.Equal(t, 201, post(s, "k", strings.NewReader(`{"external_reference": "a"}`)).Code, "no key was saved")
+}
