@@ -1,0 +1,366 @@
+package moment_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/jarcoal/httpmock"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+// The examples run against a fake service; yours begin with moment.NewClient(os.Getenv("MOMENT_API_KEY")).
+func Example() {
+	ctx := context.Background()
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	client := srv.Client()
+
+	customer, err := client.Customers.Create(ctx, moment.CustomerCreateParams{
+		ExternalReference: "UCR1234567890",
+		Name:              "John Doe",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
+		Customer:          moment.ExistingCustomer(customer.ID),
+		ExternalReference: "UBR1234567890",
+		Currency:          moment.ZAR,
+		AmountDue:         2000, // ZAR 20.00
+		DueDate:           moment.NewDate(2025, time.January, 31),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	bill, err = client.Bills.Update(ctx, bill.ID, moment.BillUpdateParams{AmountPaid: moment.MinorUnits(1500)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(customer.Name, "still has to pay", bill.RemainingMoney(), "of", bill.DueMoney(), "by", bill.DueDate)
+	// Output: John Doe still has to pay ZAR 5.00 of ZAR 20.00 by 2025-01-31
+}
+
+func ExampleNewClient() {
+	_, err := moment.NewClient("pk_test_YOUR_PUBLIC_KEY")
+	fmt.Println(err)
+
+	client, err := moment.NewClient("sk_test_YOUR_SECRET_KEY",
+		moment.WithMaxRetries(5),
+		moment.WithAttemptTimeout(10*time.Second),
+		moment.WithUserAgent("billing-backend/2.3"),
+	)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(client.Mode())
+	fmt.Printf("%+v\n", client) // formatting a client never shows its key
+	// Output:
+	// moment: new client: secret key: is a public key (pk_…), which cannot run billing operations; use a secret key (sk_…)
+	// test
+	// moment.Client(test mode, https://api.momentpay.net)
+}
+
+func ExampleCustomersService_Create() {
+	srv := momenttest.NewServer()
+	defer srv.Close()
+
+	customer, err := srv.Client().Customers.Create(context.Background(), moment.CustomerCreateParams{
+		ExternalReference: "UCR1234567890",
+		Name:              "John Doe",
+		Email:             "john.doe@example.com",
+		Currency:          moment.ZAR,
+		Balance:           moment.MinorUnits(2000), // owes ZAR 20.00; nil would keep no balance
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	balance, _ := customer.BalanceMoney()
+	fmt.Println(customer.Name, balance)
+	// Output: John Doe ZAR 20.00
+}
+
+func ExampleCustomersService_Update() {
+	ctx := context.Background()
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	client := srv.Client()
+	_, err := client.Customers.Create(ctx, moment.CustomerCreateParams{
+		ExternalReference: "UCR1234567890", Name: "John Doe", Currency: moment.ZAR, Balance: moment.MinorUnits(2000),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	customer, err := client.Customers.Update(ctx, "UCR1234567890", moment.CustomerUpdateParams{
+		Name:    moment.Ptr("Jane Doe"),
+		Balance: moment.MinorUnits(0), // a pointer to zero sends zero; nil leaves the field alone
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	balance, _ := customer.BalanceMoney()
+	fmt.Println(customer.Name, balance)
+	// Output: Jane Doe ZAR 0.00
+}
+
+func ExampleAccountsService_Create() {
+	ctx := context.Background()
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	client := srv.Client()
+
+	// A new customer with the account, in one call …
+	first, err := client.Accounts.Create(ctx, moment.AccountCreateParams{
+		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: "John Doe"},
+		ExternalReference: "UAR1",
+		Name:              "Primary Account",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	// … and another account of that customer.
+	second, err := client.Accounts.Create(ctx, moment.AccountCreateParams{
+		Customer:          moment.ExistingCustomer(first.CustomerID),
+		ExternalReference: "UAR2",
+		Name:              "Secondary Account",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(first.Name, "and", second.Name, "of one customer:", first.CustomerID == second.CustomerID)
+	// Output: Primary Account and Secondary Account of one customer: true
+}
+
+// Customer, account and bill in one call.
+func ExampleBillsService_Create_composite() {
+	ctx := context.Background()
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	client := srv.Client()
+
+	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
+		Account: moment.AccountCreateParams{
+			Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: "John Doe"},
+			ExternalReference: "UAR1234567890",
+			Name:              "Primary Account",
+		},
+		ExternalReference: "UBR1234567890",
+		Currency:          moment.ZAR,
+		AmountDue:         2000,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	customer, err := client.Customers.Get(ctx, bill.CustomerID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	account, err := client.Accounts.Get(ctx, bill.AccountID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(bill.DueMoney(), bill.Status, "on the", account.Name, "of", customer.Name)
+	// Output: ZAR 20.00 unpaid on the Primary Account of John Doe
+}
+
+func ExampleBillsService_Void() {
+	ctx := context.Background()
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	client := srv.Client()
+	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
+		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890"},
+		ExternalReference: "UBR1234567890", Currency: moment.ZAR, AmountDue: 2000,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	bill, err = client.Bills.Void(ctx, bill.ID)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(bill.Status)
+
+	_, err = client.Bills.Void(ctx, bill.ID) // a new call with a new key: voided already
+	fmt.Println(errors.Is(err, moment.ErrConflict))
+	// Output:
+	// voided
+	// true
+}
+
+func ExampleError() {
+	srv := momenttest.NewServer()
+	defer srv.Close()
+
+	_, err := srv.Client().Bills.Get(context.Background(), "UBR1234567890")
+	var failure *moment.Error
+	switch {
+	case errors.Is(err, moment.ErrNotFound): // one kind of error
+		fmt.Println("there is no such bill")
+	case errors.As(err, &failure): // any error answer, with all its details
+		fmt.Println(failure.Status, failure.Title, failure.Detail, failure.RequestID)
+	case err != nil: // no connection, no answer in time, or arguments that cannot be right
+		fmt.Println(err)
+	}
+	// Output: there is no such bill
+}
+
+func ExampleArgumentError() {
+	client, err := moment.NewClient("sk_test_YOUR_SECRET_KEY")
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = client.Bills.Get(context.Background(), "") // an unset variable, perhaps: nothing is sent
+	fmt.Println(err)
+	// Output: moment: get bill: bill: is empty
+}
+
+// A job that is run again derives the same keys, so that what it did before is not done twice.
+func ExampleWithIdempotencyKey() {
+	ctx := context.Background()
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	client := srv.Client()
+
+	for range 2 {
+		key := moment.DeriveIdempotencyKey("create customer", "UCR1234567890", "John Doe")
+		var response moment.Response
+		_, err := client.Customers.Create(ctx,
+			moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: "John Doe"},
+			moment.WithIdempotencyKey(key), moment.WithResponse(&response))
+		fmt.Println(err, response.StatusCode, "replayed:", response.Replayed)
+	}
+	// Output:
+	// <nil> 201 replayed: false
+	// <nil> 201 replayed: true
+}
+
+func ExampleWithResponse() {
+	srv := momenttest.NewServer()
+	defer srv.Close()
+
+	var response moment.Response
+	_, err := srv.Client().Customers.Get(context.Background(), "UCR1234567890", moment.WithResponse(&response))
+	fmt.Println(err != nil, response.StatusCode, response.Header.Get("Content-Type"), response.Attempts)
+	// Output: true 404 application/problem+json 1
+}
+
+// An operation that has no method in this package yet.
+func ExampleClient_Do() {
+	srv := momenttest.NewServer()
+	defer srv.Close()
+
+	var customer struct {
+		Name string `json:"name"`
+	}
+	err := srv.Client().Do(context.Background(), http.MethodPost, "/billing/customers",
+		map[string]any{"external_reference": "UCR1234567890", "name": "John Doe"}, &customer)
+	fmt.Println(customer.Name, err)
+	// Output: John Doe <nil>
+}
+
+// lostAnswers is a network that loses the first answers, after the service has acted on the requests.
+type lostAnswers struct{ n int }
+
+func (l *lostAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && l.n > 0 {
+		l.n--
+		_ = resp.Body.Close()
+		return nil, errors.New("connection reset by peer")
+	}
+	return resp, err
+}
+
+// What to do when a create ends in [moment.ErrOutcomeUnknown]: repeat it with the same key, which creates nothing twice.
+// If the service then replays a failure, or the key is older than 24 hours, read the object by its reference.
+func Example_outcomeUnknown() {
+	ctx := context.Background()
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	client := srv.Client(moment.WithHTTPClient(&http.Client{Transport: &lostAnswers{4}}))
+
+	params := moment.BillCreateParams{
+		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890"},
+		ExternalReference: "UBR1234567890",
+		Currency:          moment.ZAR,
+		AmountDue:         2000,
+	}
+	key := moment.NewIdempotencyKey() // stored with the bill, before the call
+
+	bill, err := client.Bills.Create(ctx, params, moment.WithIdempotencyKey(key))
+	fmt.Println(err)
+
+	if errors.Is(err, moment.ErrOutcomeUnknown) { // now, or when the program starts again
+		bill, err = client.Bills.Create(ctx, params, moment.WithIdempotencyKey(key))
+	}
+	var failure *moment.Error
+	if errors.As(err, &failure) && failure.Replayed {
+		bill, err = client.Bills.Get(ctx, params.ExternalReference)
+		switch {
+		case errors.Is(err, moment.ErrNotFound):
+			bill, err = client.Bills.Create(ctx, params) // a new key; the reference guards against a second bill
+		case err == nil && (bill.AmountDue != params.AmountDue || bill.Currency != params.Currency):
+			err = fmt.Errorf("%s is the reference of another bill", params.ExternalReference)
+		}
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(bill.ExternalReference, bill.DueMoney())
+	// Output:
+	// moment: create bill: connection reset by peer; the outcome is unknown
+	// UBR1234567890 ZAR 20.00
+}
+
+func ExampleWithLogger() {
+	srv := momenttest.NewServer()
+	defer srv.Close()
+
+	var out bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "duration" { // not the same each time
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+	_, err := srv.Client(moment.WithLogger(logger)).Customers.Get(context.Background(), "UCR1234567890")
+	fmt.Println(errors.Is(err, moment.ErrNotFound))
+	fmt.Print(out.String())
+	// Output:
+	// true
+	// level=DEBUG msg="moment: request" method=GET path=/billing/customers/{customer} attempt=1 status=404
+}
+
+// A test that needs no more than one canned answer can use httpmock. Activate it on the http.Client before NewClient,
+// which takes its Transport.
+func Example_httpmock() {
+	httpClient := &http.Client{}
+	httpmock.ActivateNonDefault(httpClient)
+	defer httpmock.DeactivateAndReset()
+	httpmock.RegisterResponder(http.MethodGet, "https://api.momentpay.net/billing/customers/UCR1234567890",
+		httpmock.NewStringResponder(http.StatusOK, `{"id": "bcus_H4jp6KnU5cPw263v1jyz4", "external_reference": "UCR1234567890", "name": "John Doe"}`))
+
+	client, err := moment.NewClient("sk_test_YOUR_SECRET_KEY", moment.WithHTTPClient(httpClient))
+	if err != nil {
+		log.Fatal(err)
+	}
+	customer, err := client.Customers.Get(context.Background(), "UCR1234567890")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(customer.Name)
+	// Output: John Doe
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+const uuid = `[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`
+
+const output = `^Talking to              moment\.Client\(test mode, http://127\.0\.0\.1:\d+PATH\)
+Created a customer:     John Doe owes ZAR 20\.00
+  id                    bcus_[a-zA-Z0-9]+
+  external reference    quickstart-` + uuid + `
+  idempotency key       ` + uuid + `
+Read by id:             John Doe owes ZAR 20\.00
+Read by reference:      John Doe owes ZAR 20\.00
+Set a new balance:      John Doe owes ZAR 50\.00
+Refused, as it should:  moment: create customer: 409 Conflict: external_reference "quickstart-` + uuid + `" belongs to another customer\. \(request id req_[A-Z0-9]+\)
+$`
+
+func environment(vars map[string]string) func(string) string {
+	return func(name string) string { return vars[name] }
+}
+
+func TestQuickstart(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, run(t.Context(), environment(nil), &out))
+	assert.Regexp(t, strings.Replace(output, "PATH", "", 1), out.String())
+}
+
+func TestQuickstartAgainstAServiceBelowAPath(t *testing.T) {
+	srv := momenttest.NewServer()
+	t.Cleanup(srv.Close)
+	target, err := url.Parse(srv.URL)
+	require.NoError(t, err)
+	gateway := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		path, found := strings.CutPrefix(r.In.URL.Path, "/gateway/v1")
+		assert.True(t, found, r.In.URL.Path)
+		r.Out.URL.Path = path
+		r.SetURL(target)
+	}})
+	t.Cleanup(gateway.Close)
+
+	var out strings.Builder
+	err = run(t.Context(), environment(map[string]string{
+		"MOMENT_API_KEY":  "sk_test_YOUR_SECRET_KEY",
+		"MOMENT_BASE_URL": gateway.URL + "/gateway/v1/",
+	}), &out)
+	require.NoError(t, err)
+	assert.Regexp(t, strings.Replace(output, "PATH", "/gateway/v1", 1), out.String())
+}
+
+func TestQuickstartSaysWhatIsWrongWithItsEnvironment(t *testing.T) {
+	for _, row := range []struct {
+		vars map[string]string
+		says string
+	}{
+		{map[string]string{"MOMENT_BASE_URL": "https://example.com"}, "MOMENT_API_KEY is not"},
+		{map[string]string{"MOMENT_API_KEY": "sk_YOUR_SECRET_KEY"}, "use a test key"},
+		{map[string]string{"MOMENT_API_KEY": "pk_test_YOUR_PUBLIC_KEY"}, "is a public key"},
+		{map[string]string{"MOMENT_API_KEY": "sk_test_YOUR_SECRET_KEY", "MOMENT_BASE_URL": "http://example.com"}, "must be https"},
+	} {
+		var out strings.Builder
+		assert.ErrorContains(t, run(t.Context(), environment(row.vars), &out), row.says)
+		assert.Empty(t, out.String())
+	}
+}

@@ -1,0 +1,63 @@
+package moment_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func goCommand(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", args...)
+	cmd.Dir = dir
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	require.NoError(t, err, "go %s: %s%s", strings.Join(args, " "), out, stderr.String())
+	return string(out)
+}
+
+// What a merchant's binary links because of this module: go-querystring, and nothing else that is foreign.
+func TestLinkedModules(t *testing.T) {
+	for pkg, want := range map[string][]string{
+		".":                     {"github.com/google/go-querystring", "github.com/moment-billing/moment-go"},
+		"./momenttest":          {"github.com/google/go-querystring", "github.com/moment-billing/moment-go"},
+		"./examples/quickstart": {"github.com/google/go-querystring", "github.com/moment-billing/moment-go"},
+		"./internal/transport":  {"github.com/moment-billing/moment-go"},
+		"./internal/iso4217":    {"github.com/moment-billing/moment-go"},
+	} {
+		linked := map[string]bool{}
+		for _, module := range strings.Fields(goCommand(t, ".", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", pkg)) {
+			linked[module] = true
+		}
+		got := make([]string, 0, len(linked))
+		for module := range linked {
+			got = append(got, module)
+		}
+		assert.ElementsMatch(t, want, got, pkg)
+	}
+}
+
+// Nothing in internal may import the root: a call flows one way.
+func TestInternalPackagesDoNotImportTheRoot(t *testing.T) {
+	deps := goCommand(t, ".", "list", "-deps", "./internal/...")
+	assert.NotContains(t, strings.Fields(deps), "github.com/moment-billing/moment-go")
+	assert.Contains(t, strings.Fields(deps), "github.com/moment-billing/moment-go/internal/transport")
+}
+
+// A module outside of this one builds against it, mocks it, and narrows it to an interface of its own.
+func TestConsumerModule(t *testing.T) {
+	const dir = "testdata/consumer"
+	if _, err := os.Stat(dir); os.IsNotExist(err) {
+		t.Skip("a module's download does not contain the modules inside it")
+	}
+	goCommand(t, dir, "vet", "./...")
+	out := goCommand(t, dir, "test", "-count=1", "-v", "./...")
+	for _, test := range []string{"TestEnrolWithADouble", "TestEnrolWithHTTPMock", "TestEnrolWithMomenttest"} {
+		assert.Contains(t, out, "--- PASS: "+test)
+	}
+}

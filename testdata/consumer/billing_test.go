@@ -1,0 +1,69 @@
+package merchant_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+
+	"github.com/jarcoal/httpmock"
+
+	merchant "example.com/merchant"
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+// With a double of the interface: the errors of moment-go can be made by hand.
+type noCustomers struct{ created moment.CustomerCreateParams }
+
+func (*noCustomers) Get(context.Context, string, ...moment.RequestOption) (*moment.Customer, error) {
+	return nil, &moment.Error{Status: http.StatusNotFound}
+}
+
+func (n *noCustomers) Create(_ context.Context, params moment.CustomerCreateParams, _ ...moment.RequestOption) (*moment.Customer, error) {
+	n.created = params
+	return &moment.Customer{ID: "bcus_1", ExternalReference: params.ExternalReference, Name: params.Name}, nil
+}
+
+func TestEnrolWithADouble(t *testing.T) {
+	double := &noCustomers{}
+	customer, err := merchant.Enrol(t.Context(), double, "UCR1", "John Doe")
+	if err != nil || customer.ID != "bcus_1" || double.created.Name != "John Doe" {
+		t.Fatal(customer, err, double.created)
+	}
+}
+
+// With httpmock: activate it on the http.Client before NewClient takes its Transport.
+func TestEnrolWithHTTPMock(t *testing.T) {
+	httpClient := &http.Client{}
+	httpmock.ActivateNonDefault(httpClient)
+	t.Cleanup(httpmock.DeactivateAndReset)
+	httpmock.RegisterResponder("GET", "https://api.momentpay.net/billing/customers/UCR1",
+		httpmock.NewStringResponder(http.StatusOK, `{"id": "bcus_1", "external_reference": "UCR1", "name": "John Doe"}`))
+
+	client, err := moment.NewClient("sk_test_YOUR_SECRET_KEY", moment.WithHTTPClient(httpClient))
+	if err != nil {
+		t.Fatal(err)
+	}
+	customer, err := merchant.Enrol(t.Context(), client.Customers, "UCR1", "John Doe")
+	if err != nil || customer.Name != "John Doe" {
+		t.Fatal(customer, err)
+	}
+	if n := httpmock.GetTotalCallCount(); n != 1 {
+		t.Fatalf("%d calls", n)
+	}
+}
+
+// With the fake service: nothing is mocked.
+func TestEnrolWithMomenttest(t *testing.T) {
+	srv := momenttest.NewServer()
+	t.Cleanup(srv.Close)
+	client := srv.Client()
+	first, err := merchant.Enrol(t.Context(), client.Customers, "UCR1", "John Doe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := merchant.Enrol(t.Context(), client.Customers, "UCR1", "John Doe")
+	if err != nil || again.ID != first.ID {
+		t.Fatal(again, err)
+	}
+}
