@@ -36,6 +36,7 @@ type Bill struct {
 // BillStatus says how far a bill is. A status that this package does not know is kept as it came.
 type BillStatus string
 
+// The statuses of Moment's reference.
 const (
 	BillStatusUnpaid BillStatus = "unpaid" // not fully paid
 	BillStatusPaid   BillStatus = "paid"

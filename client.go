@@ -74,9 +74,10 @@ func newCore(secretKey string, opts []ClientOption) (*core, *ArgumentError) {
 // Mode says whether a key, and with it a client, works on test data or on real money.
 type Mode string
 
+// The two modes.
 const (
-	ModeTest Mode = "test"
-	ModeLive Mode = "live"
+	ModeTest Mode = "test" // keys sk_test_…
+	ModeLive Mode = "live" // keys sk_…
 )
 
 // Mode tells the client's mode by its key.

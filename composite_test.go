@@ -25,11 +25,13 @@ func TestCompositeCreates(t *testing.T) {
 			`{"customer":{"external_reference":"UCR1","name":"John Doe"},"external_reference":"UAR1"}`,
 		},
 		{
-			"customer and bill", moment.BillCreateParams{Customer: customer, ExternalReference: "UBR1", Currency: moment.ZAR, AmountDue: 2000},
+			"customer and bill",
+			moment.BillCreateParams{Customer: customer, ExternalReference: "UBR1", Currency: moment.ZAR, AmountDue: 2000},
 			`{"customer":{"external_reference":"UCR1","name":"John Doe"},"external_reference":"UBR1","currency":"ZAR","amount_due":2000}`,
 		},
 		{
-			"customer, account and bill", moment.BillCreateParams{Account: account, ExternalReference: "UBR1", Currency: moment.ZAR, AmountDue: 2000},
+			"customer, account and bill",
+			moment.BillCreateParams{Account: account, ExternalReference: "UBR1", Currency: moment.ZAR, AmountDue: 2000},
 			`{"account":{"customer":{"external_reference":"UCR1","name":"John Doe"},"external_reference":"UAR1"},
 			  "external_reference":"UBR1","currency":"ZAR","amount_due":2000}`,
 		},
@@ -39,7 +41,8 @@ func TestCompositeCreates(t *testing.T) {
 			`{"account":{"customer":"UCR1","external_reference":"UAR1"},"external_reference":"UBR1","currency":"ZAR","amount_due":2000}`,
 		},
 		{
-			"pointers do as well", moment.BillCreateParams{Account: &moment.AccountCreateParams{Customer: &customer, ExternalReference: "UAR1"}, Customer: &existing, ExternalReference: "UBR1"},
+			"pointers do as well",
+			moment.BillCreateParams{Account: &moment.AccountCreateParams{Customer: &customer, ExternalReference: "UAR1"}, Customer: &existing, ExternalReference: "UBR1"},
 			`{"account":{"customer":{"external_reference":"UCR1","name":"John Doe"},"external_reference":"UAR1"},"customer":"UCR1",
 			  "external_reference":"UBR1","currency":"","amount_due":0}`,
 		},
@@ -49,7 +52,8 @@ func TestCompositeCreates(t *testing.T) {
 			`{"account":"UAR1","customer":"UCR1","external_reference":"UBR1","currency":"ZAR","amount_due":1}`,
 		},
 		{
-			"a balance of zero is not the same as none", moment.AccountCreateParams{Customer: existing, ExternalReference: "UAR1", Balance: moment.MinorUnits(0)},
+			"a balance of zero is not the same as none",
+			moment.AccountCreateParams{Customer: existing, ExternalReference: "UAR1", Balance: moment.MinorUnits(0)},
 			`{"customer":"UCR1","external_reference":"UAR1","balance":0}`,
 		},
 	} {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,7 @@ func TestSentinelsMatchTheirStatusAndNoOther(t *testing.T) {
 	for status := 300; status < 600; status++ {
 		s := &moment.Error{Status: status}
 		for sentinel, statuses := range sentinels {
-			want := strings.Contains(statuses, fmt.Sprint(status)) || sentinel == moment.ErrServer && status >= 500
+			want := strings.Contains(statuses, strconv.Itoa(status)) || sentinel == moment.ErrServer && status >= 500
 			assert.Equal(t, want, errors.Is(s, sentinel), "%d and %v", status, sentinel)
 		}
 	}

@@ -49,8 +49,7 @@ func DeriveIdempotencyKey(parts ...string) string {
 // isIdempotencyKey holds a key against Moment's reference. The characters are plain ASCII.
 func isIdempotencyKey(key string) bool {
 	for i := range len(key) {
-		c := key[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-') {
+		if !isLetterOrDigit(key[i]) && key[i] != '-' {
 			return false
 		}
 	}

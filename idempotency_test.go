@@ -39,8 +39,16 @@ func TestDeriveIdempotencyKeyGoldenVectors(t *testing.T) {
 func TestDeriveIdempotencyKeyTellsPartsApart(t *testing.T) {
 	seen := map[string][]string{}
 	for _, parts := range [][]string{
-		{"a", "b"}, {"ab"}, {"a", "b", ""}, {"", "a", "b"}, {"b", "a"}, {"a\x00b"}, {""}, {"", ""},
-		{"\x00\x00\x00\x00\x00\x00\x00\x01a"}, {strings.Repeat("a", 1000)},
+		{"a", "b"},
+		{"ab"},
+		{"a", "b", ""},
+		{"", "a", "b"},
+		{"b", "a"},
+		{"a\x00b"},
+		{""},
+		{"", ""},
+		{"\x00\x00\x00\x00\x00\x00\x00\x01a"},
+		{strings.Repeat("a", 1000)},
 	} {
 		key := moment.DeriveIdempotencyKey(parts...)
 		require.NotContains(t, seen, key, "%q", parts)

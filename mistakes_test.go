@@ -183,7 +183,7 @@ func TestMistakeBodiesOfEarlierAttemptsNotClosed(t *testing.T) {
 	server := httptest.NewUnstartedServer(nil)
 	s := &service{}
 	large := answer(503, strings.Repeat("x", 100<<10)) // more than is kept of an error
-	script := []reply{}
+	script := make([]reply, 0, 30)
 	for range 10 {
 		script = append(script, large, large, answer(200, billJSON))
 	}
@@ -291,8 +291,13 @@ func TestMistakeFormattingPrintsTheKey(t *testing.T) {
 		bills   moment.BillsService
 		Public  moment.Client
 	}
-	values := []any{c, *c, c.Customers, *c.Customers, c.Accounts, *c.Accounts, c.Bills, *c.Bills,
-		merchant{c, *c, *c.Bills, *c}, &merchant{c, *c, *c.Bills, *c}, []any{c}, map[string]any{"c": *c}}
+	values := []any{
+		c, *c, c.Customers, *c.Customers, c.Accounts, *c.Accounts, c.Bills, *c.Bills,
+		merchant{c, *c, *c.Bills, *c},
+		&merchant{c, *c, *c.Bills, *c},
+		[]any{c},
+		map[string]any{"c": *c},
+	}
 	for _, value := range values {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%t", "%T", "%p"} {
 			noKey(t, fmt.Sprintf(verb, value))

@@ -23,7 +23,7 @@ const (
 
 // checkSecretKey never puts the key, or a part of it, into its error.
 func checkSecretKey(key string) *ArgumentError {
-	reason := ""
+	var reason string
 	switch {
 	case key == "":
 		reason = "is empty"

@@ -197,6 +197,7 @@ func TestRetryWhenNothingWasSent(t *testing.T) {
 
 // brokenHandshake is a server that takes connections and closes them before a TLS handshake is done.
 func brokenHandshake(t *testing.T) (base string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = l.Close() })

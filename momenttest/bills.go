@@ -50,17 +50,17 @@ func (b *bill) setPaid(amount int64) {
 
 func (b *bill) change(p *params) {
 	if b.Status == voided {
-		p.fail(http.StatusConflict, "bill", "%q is voided: it can no longer be changed", b.ID)
+		p.failf(http.StatusConflict, "bill", "%q is voided: it can no longer be changed", b.ID)
 	}
 	currency, amount := b.Currency, b.AmountPaid
 	p.text("currency", currencyCode, &currency)
 	p.integer("amount_paid", 0, maxAmount, &amount)
 	p.metadata(&b.Metadata)
 	if currency != b.Currency {
-		p.fail(http.StatusUnprocessableEntity, "currency", "differs from the bill's, which is %s", b.Currency)
+		p.failf(http.StatusUnprocessableEntity, "currency", "differs from the bill's, which is %s", b.Currency)
 	}
 	if amount > b.AmountDue {
-		p.fail(http.StatusUnprocessableEntity, "amount_paid", "may not be above the bill's amount_due of %d", b.AmountDue)
+		p.failf(http.StatusUnprocessableEntity, "amount_paid", "may not be above the bill's amount_due of %d", b.AmountDue)
 	}
 	b.setPaid(amount)
 }
@@ -83,7 +83,7 @@ func (s *service) newBill(p *params) *bill {
 	// Read last: what is ill-formed is reported before what does not exist.
 	switch onCustomer, onAccount := p.has("customer"), p.has("account"); {
 	case onCustomer && onAccount:
-		p.fail(http.StatusBadRequest, "customer and account", "may not both be given: a bill belongs to one of them")
+		p.failf(http.StatusBadRequest, "customer and account", "may not both be given: a bill belongs to one of them")
 	case onCustomer:
 		b.customer = s.customers.refer(p, s.newCustomer)
 		b.CustomerID = b.customer.ID
@@ -91,7 +91,7 @@ func (s *service) newBill(p *params) *bill {
 		b.account = s.accounts.refer(p, s.newAccount)
 		b.CustomerID, b.AccountID = b.account.CustomerID, b.account.ID
 	default:
-		p.fail(http.StatusBadRequest, "customer or account", "is required: a bill belongs to one of them")
+		p.failf(http.StatusBadRequest, "customer or account", "is required: a bill belongs to one of them")
 	}
 	return b
 }

@@ -46,7 +46,7 @@ func (c collection[T]) refer(p *params, read func(*params) *T) *T {
 		if object, ok := c.objects[id]; ok {
 			return object
 		}
-		p.fail(http.StatusNotFound, c.kind, "%q does not exist", id)
+		p.failf(http.StatusNotFound, c.kind, "%q does not exist", id)
 	}
 	return new(T)
 }

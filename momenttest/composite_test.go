@@ -113,42 +113,64 @@ func TestCompositesAreValidatedWhole(t *testing.T) {
 		status          int
 		detail          string
 	}{
-		{"account ill-formed, its customer good", "/billing/accounts",
+		{
+			"account ill-formed, its customer good", "/billing/accounts",
 			`{"external_reference": "UAR-1", "balance": "x", "customer": {"external_reference": "UCR-1"}}`,
-			400, "balance " + balance},
-		{"customer ill-formed", "/billing/accounts",
+			400, "balance " + balance,
+		},
+		{
+			"customer ill-formed", "/billing/accounts",
 			`{"external_reference": "UAR-1", "customer": {"external_reference": "UCR-1", "name": 1}}`,
-			400, "customer.name " + short},
-		{"bill ill-formed, the rest good", "/billing/bills",
+			400, "customer.name " + short,
+		},
+		{
+			"bill ill-formed, the rest good", "/billing/bills",
 			`{"external_reference": "UBR-1", "currency": "ZAR", "amount_due": 0, "account":
 				{"external_reference": "UAR-1", "customer": {"external_reference": "UCR-1"}}}`,
-			400, "amount_due " + amountDue},
-		{"account in the middle ill-formed", "/billing/bills",
+			400, "amount_due " + amountDue,
+		},
+		{
+			"account in the middle ill-formed", "/billing/bills",
 			`{"external_reference": "UBR-1", "currency": "ZAR", "amount_due": 1, "account":
 				{"external_reference": "UAR-1", "currency": 1, "customer": {"external_reference": "UCR-1"}}}`,
-			400, "account.currency " + currency},
-		{"customer of the account ill-formed", "/billing/bills",
+			400, "account.currency " + currency,
+		},
+		{
+			"customer of the account ill-formed", "/billing/bills",
 			`{"external_reference": "UBR-1", "currency": "ZAR", "amount_due": 1, "account":
 				{"external_reference": "UAR-1", "customer": {"external_reference": "UCR-1", "metadata": {"k": 1}}}}`,
-			400, "account.customer.metadata.k " + value},
-		{"a bill's account does not exist", "/billing/bills",
+			400, "account.customer.metadata.k " + value,
+		},
+		{
+			"a bill's account does not exist", "/billing/bills",
 			`{"external_reference": "UBR-1", "currency": "ZAR", "amount_due": 1, "account": "UAR-1"}`,
-			404, `account "UAR-1" does not exist.`},
-		{"a bill's customer does not exist", "/billing/bills",
+			404, `account "UAR-1" does not exist.`,
+		},
+		{
+			"a bill's customer does not exist", "/billing/bills",
 			`{"external_reference": "UBR-1", "currency": "ZAR", "amount_due": 1, "customer": "UCR-1"}`,
-			404, `customer "UCR-1" does not exist.`},
-		{"an account's customer does not exist", "/billing/accounts",
+			404, `customer "UCR-1" does not exist.`,
+		},
+		{
+			"an account's customer does not exist", "/billing/accounts",
 			`{"external_reference": "UAR-1", "customer": "bcus_H4jp6KnU5cPw263v1jyz4"}`,
-			404, `customer "bcus_H4jp6KnU5cPw263v1jyz4" does not exist.`},
-		{"the customer of a bill's new account does not exist", "/billing/bills",
+			404, `customer "bcus_H4jp6KnU5cPw263v1jyz4" does not exist.`,
+		},
+		{
+			"the customer of a bill's new account does not exist", "/billing/bills",
 			`{"external_reference": "UBR-1", "currency": "ZAR", "amount_due": 1, "account": {"external_reference": "UAR-1", "customer": "UCR-1"}}`,
-			404, `account.customer "UCR-1" does not exist.`},
-		{"400 goes before 404", "/billing/bills",
+			404, `account.customer "UCR-1" does not exist.`,
+		},
+		{
+			"400 goes before 404", "/billing/bills",
 			`{"account": {"customer": "UCR-1", "external_reference": "UAR-1", "name": 1}, "external_reference": "UBR-1", "currency": "ZAR", "amount_due": 1}`,
-			400, "account.name " + short},
-		{"404 goes before 409", "/billing/bills",
+			400, "account.name " + short,
+		},
+		{
+			"404 goes before 409", "/billing/bills",
 			`{"external_reference": "taken", "currency": "ZAR", "amount_due": 1, "account": {"external_reference": "UAR-1", "customer": "UCR-1"}}`,
-			404, `account.customer "UCR-1" does not exist.`},
+			404, `account.customer "UCR-1" does not exist.`,
+		},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			srv := newServer(t)

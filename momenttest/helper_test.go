@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,7 +32,7 @@ func do(srv *momenttest.Server, method, path, body string, headers ...string) (a
 	if err != nil {
 		return answer{}, err
 	}
-	req.Header.Set("Authorization", "Bearer sk_test_4eC39HqLyjWDarjtT1zdp7dc")
+	req.Header.Set("Authorization", "Bearer sk_test_YOUR_SECRET_KEY")
 	if method == http.MethodPost {
 		req.Header.Set("Idempotency-Key", rand.Text())
 	}
@@ -118,7 +119,7 @@ func requireProblem(t *testing.T, a answer, status int, detail string) {
 	t.Helper()
 	require.Equal(t, status, a.status, a.body)
 	require.Equal(t, detail, field(t, a, "detail"))
-	assert.Equal(t, fmt.Sprint(status), field(t, a, "status"))
+	assert.Equal(t, strconv.Itoa(status), field(t, a, "status"))
 	assert.Equal(t, http.StatusText(status), field(t, a, "title"))
 	assert.Equal(t, "application/problem+json", a.header.Get("Content-Type"))
 }

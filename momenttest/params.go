@@ -33,8 +33,8 @@ func readParams(body []byte) (*params, *problem) {
 // problem gives the first problem, or nil.
 func (p *params) problem() *problem { return *p.first }
 
-// fail notes a problem with a parameter, unless there was one before.
-func (p *params) fail(status int, name, format string, args ...any) {
+// failf notes a problem with a parameter, unless there was one before.
+func (p *params) failf(status int, name, format string, args ...any) {
 	if *p.first == nil {
 		*p.first = newProblem(status, "%s%s %s.", p.path, name, fmt.Sprintf(format, args...))
 	}
@@ -48,7 +48,7 @@ func (p *params) has(name string) bool {
 func (p *params) require(names ...string) {
 	for _, name := range names {
 		if !p.has(name) {
-			p.fail(http.StatusBadRequest, name, "is required")
+			p.failf(http.StatusBadRequest, name, "is required")
 		}
 	}
 }
@@ -61,7 +61,7 @@ func value[T any](p *params, name, form string, valid func(T) bool, dst *T) bool
 	}
 	raw := p.fields[name]
 	if string(raw) == "null" || json.Unmarshal(raw, dst) != nil || !valid(*dst) {
-		p.fail(http.StatusBadRequest, name, "must be %s", form)
+		p.failf(http.StatusBadRequest, name, "must be %s", form)
 		return false
 	}
 	return true
@@ -131,20 +131,20 @@ func (p *params) metadata(dst *map[string]string) {
 		return
 	}
 	if len(sent.fields) > maxMetadataKeys {
-		p.fail(http.StatusBadRequest, "metadata", "may have at most %d keys", maxMetadataKeys)
+		p.failf(http.StatusBadRequest, "metadata", "may have at most %d keys", maxMetadataKeys)
 	}
 	merged := map[string]string{}
 	maps.Copy(merged, *dst)
 	for _, key := range slices.Sorted(maps.Keys(sent.fields)) { // sorted: the same problem each time
 		if utf8.RuneCountInString(key) > maxMetadataKey {
-			p.fail(http.StatusBadRequest, "metadata", "may have keys of at most %d characters", maxMetadataKey)
+			p.failf(http.StatusBadRequest, "metadata", "may have keys of at most %d characters", maxMetadataKey)
 		}
 		var text string
 		sent.text(key, metadataValue, &text)
 		merged[key] = text
 	}
 	if len(merged) > maxMetadataKeys {
-		p.fail(http.StatusUnprocessableEntity, "metadata", "would have %d keys after merging; at most %d are allowed", len(merged), maxMetadataKeys)
+		p.failf(http.StatusUnprocessableEntity, "metadata", "would have %d keys after merging; at most %d are allowed", len(merged), maxMetadataKeys)
 	}
 	*dst = merged
 }

@@ -3,6 +3,7 @@ package momenttest_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -197,7 +198,7 @@ func TestProblemDetails(t *testing.T) {
 		t.Run(row.why, func(t *testing.T) {
 			a := send(t, srv, row.method, row.path, row.body, row.header)
 			require.JSONEq(t, row.want, a.body)
-			require.Equal(t, fmt.Sprint(a.status), field(t, a, "status"))
+			require.Equal(t, strconv.Itoa(a.status), field(t, a, "status"))
 			require.Equal(t, "application/problem+json", a.header.Get("Content-Type"))
 		})
 	}

@@ -54,7 +54,7 @@ func TestParameters(t *testing.T) {
 	)
 	text := func(length int) string { return strings.Repeat("a", length) }
 	keys := func(n int) string {
-		var pairs []string
+		pairs := make([]string, 0, n)
 		for i := range n {
 			pairs = append(pairs, fmt.Sprintf(`"key-%d": "v"`, i))
 		}
@@ -214,24 +214,34 @@ func TestRequiredParameters(t *testing.T) {
 		{"customer: reference", "/billing/customers", `{"name": "John Doe"}`, "external_reference " + isRequired},
 		{"account: reference", "/billing/accounts", `{"customer": "UCR1234567890"}`, "external_reference " + isRequired},
 		{"account: customer", "/billing/accounts", `{"external_reference": "a"}`, "customer " + isRequired},
-		{"account: its new customer's reference", "/billing/accounts",
-			`{"external_reference": "a", "customer": {"name": "John Doe"}}`, "customer.external_reference " + isRequired},
+		{
+			"account: its new customer's reference", "/billing/accounts",
+			`{"external_reference": "a", "customer": {"name": "John Doe"}}`, "customer.external_reference " + isRequired,
+		},
 		{"bill: reference", "/billing/bills", `{"customer": "UCR1234567890", "currency": "ZAR", "amount_due": 1}`, "external_reference " + isRequired},
 		{"bill: currency", "/billing/bills", `{"customer": "UCR1234567890", "external_reference": "a", "amount_due": 1}`, "currency " + isRequired},
 		{"bill: amount_due", "/billing/bills", `{"customer": "UCR1234567890", "external_reference": "a", "currency": "ZAR"}`, "amount_due " + isRequired},
 		{"bill: a parent", "/billing/bills", `{"external_reference": "a", "currency": "ZAR", "amount_due": 1}`, oneParent},
-		{"bill: its new account's reference", "/billing/bills",
+		{
+			"bill: its new account's reference", "/billing/bills",
 			`{"external_reference": "a", "currency": "ZAR", "amount_due": 1, "account": {"customer": "UCR1234567890"}}`,
-			"account.external_reference " + isRequired},
-		{"bill: its new account's customer", "/billing/bills",
+			"account.external_reference " + isRequired,
+		},
+		{
+			"bill: its new account's customer", "/billing/bills",
 			`{"external_reference": "a", "currency": "ZAR", "amount_due": 1, "account": {"external_reference": "a"}}`,
-			"account.customer " + isRequired},
-		{"bill: its new account's new customer's reference", "/billing/bills",
+			"account.customer " + isRequired,
+		},
+		{
+			"bill: its new account's new customer's reference", "/billing/bills",
 			`{"external_reference": "a", "currency": "ZAR", "amount_due": 1, "account": {"external_reference": "a", "customer": {}}}`,
-			"account.customer.external_reference " + isRequired},
-		{"bill: its new customer's reference", "/billing/bills",
+			"account.customer.external_reference " + isRequired,
+		},
+		{
+			"bill: its new customer's reference", "/billing/bills",
 			`{"external_reference": "a", "currency": "ZAR", "amount_due": 1, "customer": {}}`,
-			"customer.external_reference " + isRequired},
+			"customer.external_reference " + isRequired,
+		},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			requireProblem(t, send(t, srv, "POST", row.path, row.body), 400, row.detail)
@@ -246,12 +256,18 @@ func TestUnprocessable(t *testing.T) {
 		status          int
 		detail          string
 	}{
-		{"paying more than is due", "/billing/bills/UBR1234567890", `{"amount_paid": 2001}`, 422,
-			"amount_paid may not be above the bill's amount_due of 2000."},
-		{"paying as much as can be written", "/billing/bills/UBR1234567890", `{"amount_paid": 99999999}`, 422,
-			"amount_paid may not be above the bill's amount_due of 2000."},
-		{"another currency", "/billing/bills/UBR1234567890", `{"currency": "USD"}`, 422,
-			"currency differs from the bill's, which is ZAR."},
+		{
+			"paying more than is due", "/billing/bills/UBR1234567890", `{"amount_paid": 2001}`, 422,
+			"amount_paid may not be above the bill's amount_due of 2000.",
+		},
+		{
+			"paying as much as can be written", "/billing/bills/UBR1234567890", `{"amount_paid": 99999999}`, 422,
+			"amount_paid may not be above the bill's amount_due of 2000.",
+		},
+		{
+			"another currency", "/billing/bills/UBR1234567890", `{"currency": "USD"}`, 422,
+			"currency differs from the bill's, which is ZAR.",
+		},
 		{"400 goes before 422", "/billing/bills/UBR1234567890", `{"currency": "USD", "amount_paid": -1}`, 400, "amount_paid " + amountPaid},
 		{"400 goes before 422: metadata", "/billing/bills/UBR1234567890", `{"currency": "USD", "metadata": 1}`, 400, "metadata " + object},
 	} {

@@ -30,7 +30,7 @@ func TestExponent(t *testing.T) {
 		{2, "SLE VED VES XAD XCG ZWG", "assigned since 2018"},
 		{2, "ANG BGN CUC HRK SLL ZWL", "withdrawn since 2021"},
 	} {
-		for _, code := range strings.Fields(tt.codes) {
+		for code := range strings.FieldsSeq(tt.codes) {
 			got, ok := iso4217.Exponent(code)
 			assert.True(t, ok, "%s: %s", code, tt.why)
 			assert.Equal(t, tt.exponent, got, "%s: %s", code, tt.why)

@@ -81,7 +81,7 @@ func request(method, route string, repeat Repeat) *Request {
 		URL:    &url.URL{Scheme: "https", Host: "example.com", Path: "/v1/billing/bills/john-doe"},
 		Route:  route,
 		Repeat: repeat,
-		Decode: func(body []byte) error { return decodeObject(body) },
+		Decode: decodeObject,
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 // Repeat says what a second copy of a request could do. The zero value is the most careful one.
 type Repeat int
 
+// From the most careful to the least.
 const (
 	Once  Repeat = iota // a second copy could be applied a second time: PATCH
 	Keyed               // an idempotency key makes the service answer a second copy from the first: POST

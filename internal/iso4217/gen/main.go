@@ -46,8 +46,9 @@ func main() {
 
 // current returns list one as bojanz/currency has it.
 func current() []currencyCode {
-	var list []currencyCode
-	for _, code := range currency.GetCurrencyCodes() {
+	codes := currency.GetCurrencyCodes()
+	list := make([]currencyCode, 0, len(codes))
+	for _, code := range codes {
 		digits, _ := currency.GetDigits(code) // it has digits for each of its own codes
 		list = append(list, currencyCode{code, digits})
 	}

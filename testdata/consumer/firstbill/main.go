@@ -1,0 +1,38 @@
+// Command firstbill is the program in the README.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"time"
+
+	"github.com/moment-billing/moment-go"
+)
+
+func main() {
+	ctx := context.Background()
+	client, err := moment.NewClient(os.Getenv("MOMENT_API_KEY"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	customer, err := client.Customers.Create(ctx, moment.CustomerCreateParams{
+		ExternalReference: "UCR1234567890",
+		Name:              "John Doe",
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
+		Customer:          moment.ExistingCustomer(customer.ID),
+		ExternalReference: "UBR1234567890",
+		Currency:          moment.ZAR,
+		AmountDue:         2000, // ZAR 20.00
+		DueDate:           moment.NewDate(2025, time.January, 31),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(customer.Name, "has to pay", bill.DueMoney(), "by", bill.DueDate)
+}
