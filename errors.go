@@ -1,6 +1,7 @@
 package moment
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -207,7 +208,7 @@ func (c *core) describe(e *Error, body []byte) {
 			if e.Extensions == nil {
 				e.Extensions = make(map[string]json.RawMessage)
 			}
-			e.Extensions[name] = value
+			e.Extensions[c.redact(name)] = c.redactJSON(value)
 		}
 	}
 	if e.Type == "" {
@@ -218,6 +219,25 @@ func (c *core) describe(e *Error, body []byte) {
 // redact cuts the secret key out of a text that came from outside.
 func (c *core) redact(text string) string {
 	return strings.ReplaceAll(text, c.secretKey(), "[secret key]")
+}
+
+// redactJSON does so where escapes hid the key from the pass over the whole body.
+func (c *core) redactJSON(value json.RawMessage) json.RawMessage {
+	if !bytes.ContainsRune(value, '\\') {
+		return value
+	}
+	var decoded any
+	decoder := json.NewDecoder(bytes.NewReader(value))
+	decoder.UseNumber() // a float would lose digits
+	_ = decoder.Decode(&decoded)
+	var plain strings.Builder
+	encoder := json.NewEncoder(&plain)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(decoded)
+	if !strings.Contains(plain.String(), c.secretKey()) {
+		return value
+	}
+	return json.RawMessage(c.redact(strings.TrimSpace(plain.String())))
 }
 
 // redactError keeps err as it is, so that it unwraps, unless its text holds the key: net/http quotes what it cannot
