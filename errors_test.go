@@ -225,15 +225,16 @@ func TestKeyIsCutOutOfWhatTheServiceSays(t *testing.T) {
 // everyText is what a program can get to see of an error, extensions decoded.
 func everyText(t *testing.T, e *moment.Error) string {
 	t.Helper()
-	text := fmt.Sprintf("%+v %#v %s", e, *e, e.Extensions)
+	var text strings.Builder
+	fmt.Fprintf(&text, "%+v %#v %s", e, *e, e.Extensions)
 	for _, raw := range e.Extensions {
 		var decoded any
 		decoder := json.NewDecoder(bytes.NewReader(raw))
 		decoder.UseNumber()
 		require.NoError(t, decoder.Decode(&decoded))
-		text += fmt.Sprintf(" %q", decoded)
+		fmt.Fprintf(&text, " %q", decoded)
 	}
-	return text
+	return text.String()
 }
 
 func TestExtensionsKeepTheirForm(t *testing.T) {
