@@ -63,10 +63,10 @@ type BillCreateParams struct {
 	// ExternalReference is required: 1 to 255 of a-z, A-Z, 0-9, "_" and "-", unique among the merchant's bills, and not
 	// beginning like an id of Moment's.
 	ExternalReference string   `json:"external_reference"`
-	Currency          Currency `json:"currency"`   // required
-	AmountDue         Amount   `json:"amount_due"` // required; minor units, 1 to 99 999 999
-	BillDate          Date     `json:"bill_date,omitzero"`
-	DueDate           Date     `json:"due_date,omitzero"`
+	Currency          Currency `json:"currency"`           // required
+	AmountDue         Amount   `json:"amount_due"`         // required; minor units, 1 to 99 999 999
+	BillDate          Date     `json:"bill_date,omitzero"` // zero: today
+	DueDate           Date     `json:"due_date,omitzero"`  // zero: none
 
 	// Metadata is up to 10 pairs: keys of at most 40 characters, values of at most 500.
 	Metadata map[string]string `json:"metadata,omitempty"`

@@ -90,7 +90,7 @@ func (e *Error) Is(target error) bool {
 	case ErrRateLimited:
 		return e.Status == http.StatusTooManyRequests
 	case ErrServer:
-		return e.Status >= 500
+		return e.Status >= 500 && e.Status < 600
 	case ErrOutcomeUnknown:
 		return e.OutcomeUnknown
 	default:

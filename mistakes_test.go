@@ -4,6 +4,7 @@ package moment_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -311,10 +312,23 @@ func TestMistakeFormattingPrintsTheKey(t *testing.T) {
 			noKey(t, out.String())
 		}
 	}
+	text, err := json.Marshal(merchant{Public: *c})
+	require.NoError(t, err)
+	noKey(t, string(text))
+	var failed failedTest
+	assert.Equal(&failed, merchant{client: c}, merchant{client: newClient(t)}, "dumps both, following pointers")
+	require.Contains(t, failed.text, "Diff:")
+	noKey(t, failed.text)
+
 	assert.Equal(t, "moment.Client(test mode, https://api.momentpay.net)", fmt.Sprint(c))
 	assert.Equal(t, "moment.Client(test mode, https://api.momentpay.net)", fmt.Sprintf("%+v", *c.Bills))
 	assert.Equal(t, "moment.Client", fmt.Sprint(moment.Client{}))
 }
+
+// failedTest is what a failed assertion reports to.
+type failedTest struct{ text string }
+
+func (f *failedTest) Errorf(format string, args ...any) { f.text += fmt.Sprintf(format, args...) }
 
 // noKey looks for the key, plain and as %x prints it.
 func noKey(t *testing.T, text string) {

@@ -267,6 +267,22 @@ func TestUpdateOnADeadConnectionIsSentOnce(t *testing.T) {
 	assert.Len(t, s.received(), 2)
 }
 
+func TestRetryOverHTTP2(t *testing.T) {
+	s := &service{}
+	server := httptest.NewUnstartedServer(s.handler([]reply{problem(503), hangUp, func(w http.ResponseWriter, r *http.Request) {
+		assert.Equal(t, 2, r.ProtoMajor)
+		answer(201, billJSON)(w, r)
+	}}))
+	server.EnableHTTP2 = true
+	server.Config.ErrorLog = discardLog()
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	s.URL = server.URL + basePath
+	require.NoError(t, calls["POST"](t.Context(), s.client(t, moment.WithHTTPClient(server.Client()))))
+	require.Len(t, s.received(), 3)
+	sameRequestEveryTime(t, "POST", s.received())
+}
+
 func TestNoRetriesIfSwitchedOff(t *testing.T) {
 	s := serve(t, problem(503))
 	require.ErrorIs(t, calls["GET"](t.Context(), s.client(t, moment.WithMaxRetries(0))), moment.ErrServer)
