@@ -22,7 +22,7 @@ type Account struct {
 	CustomerID        string        `json:"customer_id"` // bcus_…
 	Name              string        `json:"name,omitempty"`
 	Currency          Currency      `json:"currency,omitempty"`
-	Balance           *Amount       `json:"balance,omitempty"`       // minor units; positive is owed, negative is credit; nil: no balance is kept
+	Balance           *Amount       `json:"balance,omitempty"`       // minor units; positive is owed; nil: none is kept
 	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: it cannot be paid against
 
 	Metadata map[string]string `json:"metadata,omitempty"`
@@ -31,7 +31,7 @@ type Account struct {
 // BalanceMoney is the balance in the account's currency. It is false if no balance is kept or no currency is known.
 func (a *Account) BalanceMoney() (Money, bool) { return balanceMoney(a.Balance, a.Currency) }
 
-func (a *Account) wellFormed() bool { return hasPrefix(a.ID, "bacc_") }
+func (a *Account) identity() (id, prefix string) { return a.ID, "bacc_" }
 
 // AccountRef names the account of a bill: an [ExistingAccount], or an [AccountCreateParams] for one that is created
 // first, in the same call.
@@ -73,8 +73,8 @@ type AccountCreateParams struct {
 	// beginning like an id of Moment's.
 	ExternalReference string   `json:"external_reference"`
 	Name              string   `json:"name,omitempty"`     // at most 255 characters
-	Currency          Currency `json:"currency,omitempty"` // goes with Balance
-	Balance           *Amount  `json:"balance,omitempty"`  // minor units; positive is owed, negative is credit; nil: keep no balance
+	Currency          Currency `json:"currency,omitempty"` // the reference wants it with a Balance
+	Balance           *Amount  `json:"balance,omitempty"`  // minor units; positive is owed, negative is credit
 
 	// Metadata is up to 10 pairs: keys of at most 40 characters, values of at most 500.
 	Metadata map[string]string `json:"metadata,omitempty"`
@@ -83,13 +83,13 @@ type AccountCreateParams struct {
 func (p AccountCreateParams) check() *ArgumentError { return checkCustomerRef(p.Customer, "customer") }
 
 // AccountUpdateParams are the fields of an account to change: nil leaves a field alone, a pointer to a zero value sends
-// the zero value. Fields cannot be cleared. See [AccountCreateParams] for the limits.
+// the zero value. How to clear a field is not documented. See [AccountCreateParams] for the limits.
 type AccountUpdateParams struct {
 	Name     *string   `json:"name,omitempty"`
 	Currency *Currency `json:"currency,omitempty"`
 	Balance  *Amount   `json:"balance,omitempty"` // minor units; replaces the old balance
 
-	// Metadata is merged: keys that are not sent stay.
+	// Metadata is merged: keys that are not sent stay, and there is no documented way to remove one.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 

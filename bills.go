@@ -52,7 +52,7 @@ func (b *Bill) PaidMoney() Money { return b.AmountPaid.In(b.Currency) }
 // RemainingMoney is the amount still to be paid, as the service calculated it, in the bill's currency.
 func (b *Bill) RemainingMoney() Money { return b.AmountRemaining.In(b.Currency) }
 
-func (b *Bill) wellFormed() bool { return hasPrefix(b.ID, "bill_") }
+func (b *Bill) identity() (id, prefix string) { return b.ID, "bill_" }
 
 // BillCreateParams are the fields of a new bill. Moment's reference sets the limits, and the service judges them.
 type BillCreateParams struct {
@@ -99,12 +99,12 @@ func checkDate(d Date, param string) *ArgumentError {
 }
 
 // BillUpdateParams are the fields of a bill to change: nil leaves a field alone, a pointer to a zero value sends the
-// zero value. Fields cannot be cleared.
+// zero value. How to clear a field is not documented.
 type BillUpdateParams struct {
-	Currency   *Currency `json:"currency,omitempty"`    // the bill's own; goes with AmountPaid
+	Currency   *Currency `json:"currency,omitempty"`    // the bill's own; the reference wants it with AmountPaid
 	AmountPaid *Amount   `json:"amount_paid,omitempty"` // minor units, 0 to 99 999 999; replaces what was paid, does not add to it
 
-	// Metadata is merged: keys that are not sent stay.
+	// Metadata is merged: keys that are not sent stay, and there is no documented way to remove one.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 

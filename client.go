@@ -3,6 +3,7 @@ package moment
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -92,28 +93,37 @@ func (c *core) mode() Mode {
 
 // Do calls an operation that has no method in this package yet. The path is the operation's, below the base URL, with
 // identifiers already escaped by [url.PathEscape]; a query goes through [WithQuery]. in is encoded as JSON unless it
-// is nil; out, unless nil, is a pointer that the answer is decoded into.
+// is nil; out, unless nil, is a pointer that the answer is decoded into. An answer of 204 (no content) leaves it as it is.
 //
 // Do follows the same rules as the other calls: POST and PUT get an idempotency key and are repeated like a create,
-// GET is repeated freely, every other method is treated like an update. The errors are the same three types.
+// GET is repeated freely, every other method is treated like an update. The errors are the same three types. In them and
+// in logs, the path ends where identifiers may begin: "POST /billing/refunds/…".
 func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts ...RequestOption) error {
 	op := operation{name: "request", method: method}
-	if !isUpper(method) {
-		return c.core.do(ctx, call{op: op, err: badArgument("method", "%.20q is not an HTTP method in capital letters", method)}, opts)
-	}
-	op.name = method + " request"
-	var decode func([]byte) error
-	if out != nil {
-		decode = func(body []byte) error { return json.Unmarshal(body, out) }
-	}
 	plain, err := unescapePath(path)
 	if err == nil {
 		err = checkDo(method, in, out)
+	}
+	if err == nil {
+		op.route = withoutIdentifiers(path)
+		op.name = method + " " + op.route
+	}
+	var decode func(int, []byte) error
+	if out != nil {
+		decode = func(status int, body []byte) error {
+			if status == http.StatusNoContent {
+				return nil
+			}
+			return json.Unmarshal(body, out)
+		}
 	}
 	return c.core.do(ctx, call{op: op, path: plain, escapedPath: path, in: in, decode: decode, err: err}, opts)
 }
 
 func checkDo(method string, in, out any) *ArgumentError {
+	if !isUpper(method) {
+		return badArgument("method", "%.20q is not an HTTP method in capital letters", method)
+	}
 	if method == http.MethodGet && in != nil {
 		return badArgument("in", "must be nil: a GET has no body")
 	}
@@ -157,28 +167,28 @@ type call struct {
 	path        string // below the base URL
 	escapedPath string
 	in          any
-	decode      func([]byte) error
+	decode      func(status int, body []byte) error
 	err         *ArgumentError // what was wrong with the caller's arguments, if anything
 }
 
 // resource is a pointer to one of the objects that the service answers with.
 type resource[T any] interface {
 	*T
-	// wellFormed reports whether the object has an id of its kind. JSON that has none is something else, and decodes
-	// into a zero struct without an error.
-	wellFormed() bool
+	// identity is the object's id, and how ids of its kind begin.
+	identity() (id, prefix string)
 }
 
 // invoke makes a call of one of the services and returns the object in the answer. id is empty for creates.
 func invoke[T any, P resource[T]](ctx context.Context, c *core, op operation, id string, in any, opts []RequestOption) (*T, error) {
 	var answer *T
-	decode := func(body []byte) error {
+	decode := func(_ int, body []byte) error {
 		v := new(T)
 		if err := json.Unmarshal(body, v); err != nil {
 			return err
 		}
-		if !P(v).wellFormed() {
-			return errNoID
+		// JSON of something else decodes into a zero struct without an error.
+		if id, prefix := P(v).identity(); len(id) <= len(prefix) || !strings.HasPrefix(id, prefix) {
+			return errors.New("it has no id that begins with " + prefix)
 		}
 		answer = v
 		return nil
@@ -198,6 +208,9 @@ func (c *core) do(ctx context.Context, call call, opts []RequestOption) error {
 	o, argErr := newRequestOptions(call.op.repeat(), opts)
 	if call.err != nil {
 		argErr = call.err
+	}
+	if ctx == nil {
+		argErr = badArgument("context", "is nil")
 	}
 	var body []byte // the same bytes for every attempt
 	if argErr == nil && call.in != nil {

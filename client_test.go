@@ -23,6 +23,7 @@ func TestNewClientRefusesWhatCannotBeASecretKey(t *testing.T) {
 		{"pasted with a space", "sk_test_YOUR SECRET_KEY", "white space"},
 		{"would end the header", "sk_test_\x00", "control character"},
 		{"a placeholder was left", "sk_test_", "nothing after its prefix"},
+		{"would be taken for a live key", "sk_test", "nothing after its prefix"},
 		{"a placeholder was left", "sk_", "nothing after its prefix"},
 	} {
 		c, err := moment.NewClient(row.key)
@@ -46,9 +47,10 @@ func TestNewClientRefusesBadOptions(t *testing.T) {
 		{"the key would be sent in the clear", moment.WithBaseURL("http://127.0.0.1.example.com"), "base URL: must be https://"},
 		{"another scheme", moment.WithBaseURL("ftp://127.0.0.1"), "base URL: must be https://"},
 		{"an unset environment variable", moment.WithBaseURL(""), "base URL: is empty"},
-		{"no scheme", moment.WithBaseURL("api.momentpay.net"), "base URL: has no host"},
-		{"no host", moment.WithBaseURL("https:///billing"), "base URL: has no host"},
-		{"no host but a port", moment.WithBaseURL("https://:443"), "base URL: has no host"},
+		{"no scheme", moment.WithBaseURL("api.momentpay.net"), "base URL: lacks https:// or a host"},
+		{"no host", moment.WithBaseURL("https:///billing"), "base URL: lacks https:// or a host"},
+		{"no host but a port", moment.WithBaseURL("https://:443"), "base URL: lacks https:// or a host"},
+		{"read from a file with its line break", moment.WithBaseURL("https://api.momentpay.net\n"), "base URL: begins or ends with white space"},
 		{"not a URL", moment.WithBaseURL("https://api.momentpay.net/%zz"), "base URL: is not a URL"},
 		{"would be lost behind paths", moment.WithBaseURL("https://api.momentpay.net/?a=b"), "base URL: must not have a query"},
 		{"would be lost behind paths", moment.WithBaseURL("https://api.momentpay.net/?"), "base URL: must not have a query"},
@@ -123,7 +125,7 @@ func TestHeadersOfARequest(t *testing.T) {
 	h := s.only(t).Header
 	assert.Equal(t, []string{"Bearer " + testKey}, h["Authorization"])
 	assert.Equal(t, []string{"application/json"}, h["Content-Type"])
-	assert.Equal(t, []string{"billing-backend/2.3 moment-go/0.1.0"}, h["User-Agent"])
+	assert.Equal(t, []string{"billing-backend/2.3 moment-go/0.1.0-dev"}, h["User-Agent"])
 	assert.Contains(t, h.Get("Accept"), "application/problem+json")
 	assert.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, h.Get("Idempotency-Key"),
 		"bare, as in Moment's reference, not in the quotes of the IETF draft")
@@ -131,7 +133,7 @@ func TestHeadersOfARequest(t *testing.T) {
 	s = serve(t, answer(200, billJSON))
 	require.NoError(t, calls["GET"](t.Context(), s.client(t)))
 	h = s.only(t).Header
-	assert.Equal(t, []string{"moment-go/0.1.0"}, h["User-Agent"])
+	assert.Equal(t, []string{"moment-go/0.1.0-dev"}, h["User-Agent"])
 	for _, name := range []string{"Content-Type", "Idempotency-Key"} {
 		assert.NotContains(t, h, name, "a GET has none")
 	}

@@ -3,7 +3,6 @@ package moment
 import (
 	"context"
 	"net/http"
-	"strings"
 )
 
 // CustomersService calls the operations on customers: individuals or businesses, at the top of the merchant's records.
@@ -24,7 +23,7 @@ type Customer struct {
 	Email             string        `json:"email,omitempty"`
 	Phone             string        `json:"phone,omitempty"`
 	Currency          Currency      `json:"currency,omitempty"`
-	Balance           *Amount       `json:"balance,omitempty"`       // minor units; positive is owed, negative is credit; nil: no balance is kept
+	Balance           *Amount       `json:"balance,omitempty"`       // minor units; positive is owed; nil: none is kept
 	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: it cannot be paid against
 
 	Metadata map[string]string `json:"metadata,omitempty"`
@@ -33,7 +32,7 @@ type Customer struct {
 // BalanceMoney is the balance in the customer's currency. It is false if no balance is kept or no currency is known.
 func (c *Customer) BalanceMoney() (Money, bool) { return balanceMoney(c.Balance, c.Currency) }
 
-func (c *Customer) wellFormed() bool { return hasPrefix(c.ID, "bcus_") }
+func (c *Customer) identity() (id, prefix string) { return c.ID, "bcus_" }
 
 // PaymentRules say what payments an object takes. They come in answers only.
 type PaymentRules struct {
@@ -82,15 +81,15 @@ type CustomerCreateParams struct {
 	Name              string   `json:"name,omitempty"`     // full name or business name, at most 255 characters
 	Email             string   `json:"email,omitempty"`    // at most 255 characters
 	Phone             string   `json:"phone,omitempty"`    // E.164: +27123456789
-	Currency          Currency `json:"currency,omitempty"` // goes with Balance
-	Balance           *Amount  `json:"balance,omitempty"`  // minor units; positive is owed, negative is credit; nil: keep no balance
+	Currency          Currency `json:"currency,omitempty"` // the reference wants it with a Balance
+	Balance           *Amount  `json:"balance,omitempty"`  // minor units; positive is owed, negative is credit
 
 	// Metadata is up to 10 pairs: keys of at most 40 characters, values of at most 500.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
 // CustomerUpdateParams are the fields of a customer to change: nil leaves a field alone, a pointer to a zero value sends
-// the zero value. Fields cannot be cleared. See [CustomerCreateParams] for the limits.
+// the zero value. How to clear a field is not documented. See [CustomerCreateParams] for the limits.
 type CustomerUpdateParams struct {
 	Name     *string   `json:"name,omitempty"`
 	Email    *string   `json:"email,omitempty"`
@@ -98,7 +97,7 @@ type CustomerUpdateParams struct {
 	Currency *Currency `json:"currency,omitempty"`
 	Balance  *Amount   `json:"balance,omitempty"` // minor units; replaces the old balance
 
-	// Metadata is merged: keys that are not sent stay.
+	// Metadata is merged: keys that are not sent stay, and there is no documented way to remove one.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
@@ -133,6 +132,3 @@ func balanceMoney(balance *Amount, currency Currency) (Money, bool) {
 	}
 	return balance.In(currency), true
 }
-
-// hasPrefix reports whether id is more than prefix.
-func hasPrefix(id, prefix string) bool { return len(id) > len(prefix) && strings.HasPrefix(id, prefix) }

@@ -28,24 +28,29 @@
 //
 // Every create and void carries an idempotency key, made before its first attempt or given by [WithIdempotencyKey]. All
 // attempts of a call send the same key and the same bytes. The service saves its first answer to a key for 24 hours,
-// success or failure, and gives it again to whoever comes with the same key: so a repeated create creates nothing
-// twice, and a failure that was saved cannot be cured by repeating. [Error].IdempotencyKey and [Response] tell the key.
+// success or failure, and gives it again to whoever comes with the same key: a repeated create creates nothing twice,
+// and a failure that was saved is given again even if its cause is gone, until the call is made with another key. The
+// error then says that it was replayed. [Error].IdempotencyKey and [Response] tell the key.
 //
 // # Retries
 //
-// A call is repeated only if repeating it cannot apply it twice. Up to 3 times (see [WithMaxRetries]) after:
+// A call is repeated only if repeating it cannot apply it twice, and at most 3 times (see [WithMaxRetries]). Is it?
 //
-//	what happened                                      Get      Create, Void   Update
-//	no connection could be made (nothing was sent)     repeat   repeat         repeat
-//	429                                                repeat   repeat         repeat
-//	503                                                repeat   repeat         only with Retry-After
-//	408, 500, 502, 504, other 5xx but 501 and 505      repeat   repeat         no
-//	sent, but no answer, or not in time                repeat   repeat         no
-//	a success that is cut short or not JSON            repeat   repeat         no
-//	409, see below                                     no       repeat         no
-//	an error the service replays from a saved key      -        no             no
-//	certificate not trusted, redirect, answer over     no       no             no
-//	2 MiB or of another shape, any other 4xx
+//	what happened                         Get   Create, Void   Update
+//	no connection could be made           yes   yes            yes
+//	429                                   yes   yes            yes
+//	503 with Retry-After                  yes   yes            yes
+//	503 without                           yes   yes            no
+//	408, any 5xx but 501, 503, 505        yes   yes            no
+//	no answer, or not in time             yes   yes            no
+//	a success cut short or not JSON       yes   yes            no
+//	409 (see below)                       no    yes            no
+//	an error replayed from a saved key    -     no             no
+//	501, 505, any other 4xx, a redirect   no    no             no
+//	a success over 2 MiB                  no    no             no
+//	a success of another shape            no    no             no
+//	the certificate is not trusted        no    no             no
+//	the context ended                     no    no             no
 //
 // An Update is the careful one because it sets a balance: repeating one whose first copy was applied could undo a payment
 // made in between.
@@ -69,5 +74,6 @@
 // To settle a create or a void, repeat it with the same key, [ConnectionError].IdempotencyKey or [Error].IdempotencyKey.
 // If the error then says Replayed, or the key is older than 24 hours, read the object by its external reference: if it is
 // there, compare it and go on; if it is not, create it with a new key. The reference is unique, which is the last guard
-// against creating it twice. To settle an update, read the object and decide.
+// against creating it twice. To settle an update, read the object and decide. The example OutcomeUnknown does all this for
+// a bill.
 package moment

@@ -3,11 +3,7 @@ package moment
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 )
-
-// errNoID is why JSON that decodes is still not the object asked for.
-var errNoID = errors.New("it has no id, or not one of the right kind")
 
 // encode makes the body of a request.
 func encode(in any) ([]byte, *ArgumentError) {

@@ -54,7 +54,7 @@ type Error struct {
 	Attempts       int    // how many requests were sent
 	// RetryAfter is how long the service asked to wait, 0 if it did not ask. It has not been waited for.
 	RetryAfter time.Duration
-	// OutcomeUnknown is set for a write that may have been applied: see [ErrOutcomeUnknown].
+	// OutcomeUnknown is set for a write that may have been applied: see ErrOutcomeUnknown.
 	OutcomeUnknown bool
 }
 
@@ -67,7 +67,14 @@ func (e *Error) Error() string {
 	if e.Detail != "" {
 		text += ": " + e.Detail
 	}
-	return message(e.Op, strings.TrimSpace(strconv.Itoa(e.Status)+" "+oneLine(text)), e.RequestID, e.OutcomeUnknown)
+	notes := notes(e.RequestID, e.Attempts)
+	if e.Replayed {
+		notes = append(notes, "replayed")
+	}
+	if e.RetryAfter > 0 {
+		notes = append(notes, "retry after "+e.RetryAfter.String())
+	}
+	return message(e.Op, strings.TrimSpace(strconv.Itoa(e.Status)+" "+oneLine(text)), notes, e.OutcomeUnknown)
 }
 
 // Is makes the error match the sentinel of its status, and [ErrOutcomeUnknown].
@@ -109,7 +116,7 @@ type ConnectionError struct {
 
 	Status    int    // of the last answer that began; 0 if there was none
 	RequestID string // the service's name for the request; empty if it gave none
-	// OutcomeUnknown is set for a write that may have been applied: see [ErrOutcomeUnknown].
+	// OutcomeUnknown is set for a write that may have been applied: see ErrOutcomeUnknown.
 	OutcomeUnknown bool
 }
 
@@ -121,7 +128,7 @@ func (e *ConnectionError) Error() string {
 	if e.Status != 0 {
 		text = strings.TrimSpace(strconv.Itoa(e.Status)+" "+http.StatusText(e.Status)) + ": " + text
 	}
-	return message(e.Op, text, e.RequestID, e.OutcomeUnknown)
+	return message(e.Op, text, notes(e.RequestID, e.Attempts), e.OutcomeUnknown)
 }
 
 // Unwrap returns Err.
@@ -150,15 +157,27 @@ func badArgument(param, reason string, args ...any) *ArgumentError {
 }
 
 // message is the one line that every error of a call is.
-func message(op, text, requestID string, unknown bool) string {
+func message(op, text string, notes []string, unknown bool) string {
 	line := "moment: " + op + ": " + text
-	if requestID != "" {
-		line += " (request id " + oneLine(requestID) + ")"
+	if len(notes) > 0 {
+		line += " (" + strings.Join(notes, ", ") + ")"
 	}
 	if unknown {
 		line += "; the outcome is unknown"
 	}
 	return line
+}
+
+// notes are what both kinds of failed calls may have to add.
+func notes(requestID string, attempts int) []string {
+	var notes []string
+	if requestID != "" {
+		notes = append(notes, "request id "+oneLine(requestID))
+	}
+	if attempts > 1 {
+		notes = append(notes, strconv.Itoa(attempts)+" attempts")
+	}
+	return notes
 }
 
 // failure turns the end of a call into its error, nil for a success.

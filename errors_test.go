@@ -78,7 +78,7 @@ func TestErrorHoldsTheProblemDetails(t *testing.T) {
 		Attempts:       1,
 		RetryAfter:     7 * time.Second,
 	}, answered)
-	assert.EqualError(t, err, "moment: create bill: 422 Unprocessable Content: The currency differs from the bill's. (request id req_1)")
+	assert.EqualError(t, err, "moment: create bill: 422 Unprocessable Content: The currency differs from the bill's. (request id req_1, replayed, retry after 7s)")
 
 	assert.Equal(t, 422, resp.StatusCode)
 	assert.Contains(t, string(resp.Body), `"retryable": false`)
@@ -169,7 +169,7 @@ func TestConnectionErrorOfACreateHoldsItsKey(t *testing.T) {
 	var connection *moment.ConnectionError
 	require.ErrorAs(t, err, &connection)
 	assert.Equal(t, "key-1", connection.IdempotencyKey)
-	assert.EqualError(t, err, "moment: create bill: EOF; the outcome is unknown")
+	assert.EqualError(t, err, "moment: create bill: EOF (4 attempts); the outcome is unknown")
 }
 
 func TestErrorsHoldNoURL(t *testing.T) {

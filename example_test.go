@@ -8,6 +8,7 @@ import (
 	"log"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"time"
 
 	"github.com/jarcoal/httpmock"
@@ -281,45 +282,81 @@ func (l *lostAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
+// raiseBill raises a bill for a customer, under a key that was stored with it. It may be called again with the same
+// arguments at any time: after an error, or when the program starts again.
+func raiseBill(ctx context.Context, client *moment.Client, customerID string, params moment.BillCreateParams, key string) (*moment.Bill, error) {
+	params.Customer = moment.ExistingCustomer(customerID)
+	bill, err := client.Bills.Create(ctx, params, moment.WithIdempotencyKey(key))
+	var failure *moment.Error
+	if !errors.As(err, &failure) || !failure.Replayed && failure.Status != http.StatusConflict {
+		return bill, err
+	}
+	// The service replays a failure, or the reference is taken: by an earlier call of this function, or by another bill?
+	bill, err = client.Bills.Get(ctx, params.ExternalReference)
+	switch {
+	case errors.Is(err, moment.ErrNotFound):
+		// A new key, as the old one gives the old failure for 24 hours. The reference guards against a second bill.
+		return client.Bills.Create(ctx, params)
+	case err != nil:
+		return nil, err
+	case bill.CustomerID != customerID, bill.AmountDue != params.AmountDue, bill.Currency != params.Currency,
+		bill.DueDate != params.DueDate, bill.Status == moment.BillStatusVoided:
+		return nil, fmt.Errorf("%s is the reference of another bill", params.ExternalReference)
+	}
+	return bill, nil
+}
+
 // What to do when a create ends in [moment.ErrOutcomeUnknown]: repeat it with the same key, which creates nothing twice.
 // If the service then replays a failure, or the key is older than 24 hours, read the object by its reference.
 func Example_outcomeUnknown() {
 	ctx := context.Background()
 	srv := momenttest.NewServer()
 	defer srv.Close()
-	client := srv.Client(moment.WithHTTPClient(&http.Client{Transport: &lostAnswers{4}}))
-
-	params := moment.BillCreateParams{
-		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890"},
-		ExternalReference: "UBR1234567890",
-		Currency:          moment.ZAR,
-		AmountDue:         2000,
-	}
-	key := moment.NewIdempotencyKey() // stored with the bill, before the call
-
-	bill, err := client.Bills.Create(ctx, params, moment.WithIdempotencyKey(key))
-	fmt.Println(err)
-
-	if errors.Is(err, moment.ErrOutcomeUnknown) { // now, or when the program starts again
-		bill, err = client.Bills.Create(ctx, params, moment.WithIdempotencyKey(key))
-	}
-	var failure *moment.Error
-	if errors.As(err, &failure) && failure.Replayed {
-		bill, err = client.Bills.Get(ctx, params.ExternalReference)
-		switch {
-		case errors.Is(err, moment.ErrNotFound):
-			bill, err = client.Bills.Create(ctx, params) // a new key; the reference guards against a second bill
-		case err == nil && (bill.AmountDue != params.AmountDue || bill.Currency != params.Currency):
-			err = fmt.Errorf("%s is the reference of another bill", params.ExternalReference)
-		}
-	}
+	customer, err := srv.Client().Customers.Create(ctx, moment.CustomerCreateParams{ExternalReference: "UCR1234567890"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(bill.ExternalReference, bill.DueMoney())
+	// A network that loses the answers of the first call, retries included.
+	client := srv.Client(moment.WithHTTPClient(&http.Client{Transport: &lostAnswers{4}}))
+
+	key := moment.NewIdempotencyKey() // stored with the bill, before the call
+	params := moment.BillCreateParams{ExternalReference: "UBR1234567890", Currency: moment.ZAR, AmountDue: 2000}
+
+	bill, err := raiseBill(ctx, client, customer.ID, params, key)
+	fmt.Println(err)
+	if errors.Is(err, moment.ErrOutcomeUnknown) { // now, or later
+		bill, err = raiseBill(ctx, client, customer.ID, params, key)
+	}
+	fmt.Println(bill.ExternalReference, bill.DueMoney(), err)
 	// Output:
-	// moment: create bill: connection reset by peer; the outcome is unknown
-	// UBR1234567890 ZAR 20.00
+	// moment: create bill: connection reset by peer (4 attempts); the outcome is unknown
+	// UBR1234567890 ZAR 20.00 <nil>
+}
+
+// The query of a list that a later version of the service may offer.
+func ExampleWithQuery() {
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Println(r.URL)
+		fmt.Fprint(w, `{"data": []}`)
+	}))
+	defer service.Close()
+	client, err := moment.NewClient("sk_test_YOUR_SECRET_KEY", moment.WithBaseURL(service.URL))
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	query := struct {
+		Status string `url:"status"`
+		Limit  int    `url:"limit,omitempty"`
+	}{Status: "unpaid"}
+	var page struct {
+		Data []moment.Bill `json:"data"`
+	}
+	err = client.Do(context.Background(), http.MethodGet, "/billing/bills", nil, &page, moment.WithQuery(query))
+	fmt.Println(len(page.Data), err)
+	// Output:
+	// /billing/bills?status=unpaid
+	// 0 <nil>
 }
 
 func ExampleWithLogger() {

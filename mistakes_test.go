@@ -214,7 +214,7 @@ func TestMistakeHalfABodyDecoded(t *testing.T) {
 	bill, err := s.client(t).Bills.Get(t.Context(), "UBR1")
 	assert.Nil(t, bill)
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	assert.EqualError(t, err, "moment: get bill: 200 OK: the answer was cut short: unexpected EOF")
+	assert.EqualError(t, err, "moment: get bill: 200 OK: the answer was cut short: unexpected EOF (4 attempts)")
 	assert.Len(t, s.received(), 4)
 }
 
@@ -281,7 +281,7 @@ func TestMistakeStatusLostInHTML(t *testing.T) {
 
 	s = serve(t, answer(200, "<html>Please log in</html>", "Content-Type: text/html"))
 	err = calls["GET"](t.Context(), s.client(t))
-	assert.EqualError(t, err, `moment: get bill: 200 OK: the answer is not JSON (Content-Type "text/html")`)
+	assert.EqualError(t, err, `moment: get bill: 200 OK: the answer is not JSON (Content-Type "text/html") (4 attempts)`)
 }
 
 func TestMistakeFormattingPrintsTheKey(t *testing.T) {

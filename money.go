@@ -127,7 +127,7 @@ type UnknownCurrencyError struct {
 
 func (e *UnknownCurrencyError) Error() string {
 	return "moment: unknown currency " + quoteInput(string(e.Currency)) +
-		": it has no ISO 4217 minor unit known here; the amount is still held in minor units"
+		": ISO 4217, as this version knows it, has no minor unit for that code (codes are three capital letters)"
 }
 
 // Money is an [Amount] together with its [Currency]. It is comparable with ==.

@@ -69,7 +69,7 @@ func TestCurrencyExponentUnknown(t *testing.T) {
 
 func TestUnknownCurrencyErrorText(t *testing.T) {
 	assert.EqualError(t, &moment.UnknownCurrencyError{Currency: unknown},
-		`moment: unknown currency "QQQ": it has no ISO 4217 minor unit known here; the amount is still held in minor units`)
+		`moment: unknown currency "QQQ": ISO 4217, as this version knows it, has no minor unit for that code (codes are three capital letters)`)
 }
 
 // Each constant must be spelt as its value and have an exponent.

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	version     = "0.1.0"
+	version     = "0.1.0-dev"
 	defaultHost = "api.momentpay.net"
 
 	secretKeyPrefix = "sk_"
@@ -28,12 +28,12 @@ func checkSecretKey(key string) *ArgumentError {
 	case key == "":
 		reason = "is empty"
 	case strings.ContainsFunc(key, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
-		reason = "contains white space or a control character; a line break at its end is the usual one"
+		reason = "contains white space or a control character, perhaps a line break at its end"
 	case strings.HasPrefix(key, publicKeyPrefix):
 		reason = "is a public key (pk_…), which cannot run billing operations; use a secret key (sk_…)"
 	case !strings.HasPrefix(key, secretKeyPrefix):
 		reason = "does not begin with sk_"
-	case key == secretKeyPrefix, key == testKeyPrefix:
+	case key == secretKeyPrefix, key == testKeyPrefix, key+"_" == testKeyPrefix:
 		reason = "has nothing after its prefix"
 	default:
 		return nil
@@ -74,12 +74,14 @@ func WithBaseURL(base string) ClientOption {
 		switch {
 		case base == "":
 			return badArgument("base URL", "is empty")
+		case strings.TrimSpace(base) != base:
+			return badArgument("base URL", "begins or ends with white space")
 		case err != nil:
 			return badArgument("base URL", "is not a URL")
 		case u.User != nil:
 			return badArgument("base URL", "must not hold a user or a password")
 		case u.Host == "" || u.Hostname() == "":
-			return badArgument("base URL", "has no host; it looks like https://%s", defaultHost)
+			return badArgument("base URL", "lacks https:// or a host: write it like https://%s", defaultHost)
 		case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 			return badArgument("base URL", "must not have a query or a fragment")
 		case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):

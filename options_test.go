@@ -1,7 +1,9 @@
 package moment_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"testing"
 	"time"
@@ -20,9 +22,9 @@ func TestRequestOptionsThatAreRefused(t *testing.T) {
 	}{
 		{"net/http would send the update twice", "PATCH", moment.WithIdempotencyKey("key-1"), "update bill: idempotency key: is only for operations that create or void; the service ignores it on others"},
 		{"it has no meaning", "GET", moment.WithIdempotencyKey("key-1"), "get bill: idempotency key: is only for operations that create or void; the service ignores it on others"},
-		{"an unset variable", "POST", moment.WithIdempotencyKey(""), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -"},
-		{"not in Moment's alphabet", "POST", moment.WithIdempotencyKey("key_1"), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -"},
-		{"too long", "POST", moment.WithIdempotencyKey(string(make([]byte, 256))), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -"},
+		{"an unset variable", "POST", moment.WithIdempotencyKey(""), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text"},
+		{"not in Moment's alphabet", "POST", moment.WithIdempotencyKey("key_1"), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text"},
+		{"too long", "POST", moment.WithIdempotencyKey(string(make([]byte, 256))), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text"},
 		{"the key goes by NewClient", "GET", moment.WithHeader("authorization", "Bearer x"), "get bill: header: Authorization is set by the client"},
 		{"an option of its own", "POST", moment.WithHeader("Idempotency-key", "x"), "create bill: header: Idempotency-Key is set by the client"},
 		{"net/http would send the update twice", "PATCH", moment.WithHeader("x-idempotency-key", "x"), "update bill: header: X-Idempotency-Key is set by the client"},
@@ -31,7 +33,7 @@ func TestRequestOptionsThatAreRefused(t *testing.T) {
 		{"no header name", "GET", moment.WithHeader("", "x"), `get bill: header: "" is not a header name`},
 		{"a second header", "GET", moment.WithHeader("X-A: b\r\nX-C", "x"), `get bill: header: "X-A: b\r\nX-C" is not a header name`},
 		{"a second header", "GET", moment.WithHeader("x-a", "b\r\nX-C: d"), `get bill: header: the value of X-A contains a control character`},
-		{"not a struct", "GET", moment.WithQuery("a=b"), `get bill: query: query: Values() expects struct input. Got string`},
+		{"not a struct", "GET", moment.WithQuery("a=b"), `get bill: query: is not a struct with url tags, or a pointer to one: query: Values() expects struct input. Got string`},
 		{"nothing to fill", "GET", moment.WithResponse(nil), "get bill: response: is nil"},
 		{"a forgotten option", "GET", nil, "get bill: option: is nil"},
 	} {
@@ -160,22 +162,22 @@ func TestDoRefusesWhatItCannotSend(t *testing.T) {
 		{"net/http would send it as it is", "post", "/x", nil, nil, `request: method: "post" is not an HTTP method in capital letters`},
 		{"no method", "", "/x", nil, nil, `request: method: "" is not an HTTP method in capital letters`},
 		{"would end the request line", "GET /y HTTP/1.1\r\n", "/x", nil, nil, `request: method: "GET /y HTTP/1.1\r\n" is not an HTTP method in capital letters`},
-		{"a GET has no body", "GET", "/x", struct{}{}, nil, "GET request: in: must be nil: a GET has no body"},
-		{"would be found out only after the write", "POST", "/x", nil, struct{}{}, "POST request: out: is not a pointer to decode into"},
-		{"would be found out only after the write", "POST", "/x", nil, nilPointer, "POST request: out: is not a pointer to decode into"},
-		{"not JSON", "POST", "/x", func() {}, nil, "POST request: body: cannot be encoded as JSON: json: unsupported type: func()"},
-		{"another host", "GET", "https://example.com/x", nil, nil, `GET request: path: does not begin with "/"`},
-		{"no path", "GET", "", nil, nil, `GET request: path: does not begin with "/"`},
-		{"a query", "GET", "/x?a=b", nil, nil, `GET request: path: contains "?" or "#": a query goes through WithQuery, and in an identifier they are escaped`},
-		{"a fragment", "GET", "/x#a", nil, nil, `GET request: path: contains "?" or "#": a query goes through WithQuery, and in an identifier they are escaped`},
-		{"not escaped", "GET", "/a b", nil, nil, "GET request: path: is not escaped: use url.PathEscape for the identifiers in it"},
-		{"half escaped: net/http would undo the rest", "GET", "/a%2Fb c", nil, nil, "GET request: path: is not escaped: use url.PathEscape for the identifiers in it"},
-		{"badly escaped", "GET", "/a%zz", nil, nil, "GET request: path: is not escaped: use url.PathEscape for the identifiers in it"},
-		{"a step up", "GET", "/x/../y", nil, nil, `GET request: path: has a segment "..", which would lead to another endpoint`},
-		{"a step up, escaped", "GET", "/x/%2e%2E/y", nil, nil, `GET request: path: has a segment "..", which would lead to another endpoint`},
-		{"no step", "GET", "/x/./y", nil, nil, `GET request: path: has a segment ".", which would lead to another endpoint`},
-		{"an empty identifier", "GET", "/x//y", nil, nil, `GET request: path: has a segment "", which would lead to another endpoint`},
-		{"looks like another host", "GET", "//example.com/x", nil, nil, `GET request: path: has a segment "", which would lead to another endpoint`},
+		{"a GET has no body", "GET", "/x", struct{}{}, nil, "request: in: must be nil: a GET has no body"},
+		{"would be found out only after the write", "POST", "/x", nil, struct{}{}, "request: out: is not a pointer to decode into"},
+		{"would be found out only after the write", "POST", "/x", nil, nilPointer, "request: out: is not a pointer to decode into"},
+		{"not JSON", "POST", "/x", func() {}, nil, "POST /x: body: cannot be encoded as JSON: json: unsupported type: func()"},
+		{"another host", "GET", "https://example.com/x", nil, nil, `request: path: does not begin with "/"`},
+		{"no path", "GET", "", nil, nil, `request: path: does not begin with "/"`},
+		{"a query", "GET", "/x?a=b", nil, nil, `request: path: contains "?" or "#": a query goes through WithQuery, and in an identifier they are escaped`},
+		{"a fragment", "GET", "/x#a", nil, nil, `request: path: contains "?" or "#": a query goes through WithQuery, and in an identifier they are escaped`},
+		{"not escaped", "GET", "/a b", nil, nil, "request: path: is not escaped: use url.PathEscape for the identifiers in it"},
+		{"half escaped: net/http would undo the rest", "GET", "/a%2Fb c", nil, nil, "request: path: is not escaped: use url.PathEscape for the identifiers in it"},
+		{"badly escaped", "GET", "/a%zz", nil, nil, "request: path: is not escaped: use url.PathEscape for the identifiers in it"},
+		{"a step up", "GET", "/x/../y", nil, nil, `request: path: has a segment "..", which would lead to another endpoint`},
+		{"a step up, escaped", "GET", "/x/%2e%2E/y", nil, nil, `request: path: has a segment "..", which would lead to another endpoint`},
+		{"no step", "GET", "/x/./y", nil, nil, `request: path: has a segment ".", which would lead to another endpoint`},
+		{"an empty identifier", "GET", "/x//y", nil, nil, `request: path: has a segment "", which would lead to another endpoint`},
+		{"looks like another host", "GET", "//example.com/x", nil, nil, `request: path: has a segment "", which would lead to another endpoint`},
 	} {
 		s := serve(t, answer(200, "{}"))
 		err := s.client(t).Do(t.Context(), row.method, row.path, row.in, row.out)
@@ -193,8 +195,39 @@ func TestDoKeepsThePathAsGiven(t *testing.T) {
 	}
 }
 
-func TestDoErrorsHoldNoPath(t *testing.T) {
-	s := serve(t, answer(404, ""))
-	err := s.client(t).Do(t.Context(), "GET", "/billing/customers/john-doe", nil, nil)
-	assert.EqualError(t, err, "moment: GET request: 404 Not Found")
+func TestDoNamesThePathWithoutIdentifiers(t *testing.T) {
+	for path, name := range map[string]string{
+		"/billing/customers/john-doe":       "/billing/customers/…",
+		"/billing/customers/john-doe/cards": "/billing/customers/…",
+		"/billing/customers/":               "/billing/customers/…",
+		"/billing/refunds":                  "/billing/refunds",
+		"/billing":                          "/billing",
+		"/payments/john-doe":                "/payments/…",
+		"/":                                 "/",
+	} {
+		var out bytes.Buffer
+		s := serve(t, answer(404, ""))
+		c := s.client(t, moment.WithLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+		err := c.Do(t.Context(), "GET", path, nil, nil)
+		assert.EqualError(t, err, "moment: GET "+name+": 404 Not Found")
+		assert.Contains(t, out.String(), " path="+name+" ")
+	}
+}
+
+// 204 is a definite success, with nothing to decode.
+func TestDoWithNoContent(t *testing.T) {
+	for _, method := range []string{"GET", "POST", "DELETE"} {
+		s := serve(t, answer(204, ""))
+		out := map[string]any{"before": true}
+		require.NoError(t, s.client(t).Do(t.Context(), method, "/billing/refunds", nil, &out))
+		assert.Equal(t, map[string]any{"before": true}, out)
+		s.only(t)
+	}
+}
+
+func TestNilContext(t *testing.T) {
+	s := serve(t, answer(200, billJSON))
+	_, err := s.client(t).Bills.Get(nil, "UBR1") //nolint:staticcheck // on purpose
+	assert.EqualError(t, err, "moment: get bill: context: is nil")
+	assert.Empty(t, s.received())
 }

@@ -45,6 +45,20 @@ func unescapePath(escaped string) (string, *ArgumentError) {
 	return plain, nil
 }
 
+// withoutIdentifiers is how errors and logs name a path that a caller of Do gives. Moment's paths are /billing/, the name
+// of a collection, and then identifiers; of any other path, only the beginning is taken for a name.
+func withoutIdentifiers(path string) string {
+	names := 1
+	if strings.HasPrefix(path, "/billing/") {
+		names = 2
+	}
+	segments := strings.SplitN(path[1:], "/", names+1)
+	if len(segments) <= names {
+		return path
+	}
+	return "/" + strings.Join(segments[:names], "/") + "/…"
+}
+
 // url is the base URL with a path and a query below it. The base URL was parsed once, by NewClient.
 func (c *core) url(path, escaped string, query url.Values) *url.URL {
 	u := c.baseURL

@@ -46,13 +46,13 @@ func newRequestOptions(repeat transport.Repeat, opts []RequestOption) (requestOp
 
 // WithIdempotencyKey makes the call under a key of yours, 1 to 255 of a-z, A-Z, 0-9 and "-", instead of a random one. The
 // service answers every call under one key with what it answered to the first, success or failure, for 24 hours: a job
-// that runs again with the same keys repeats nothing. See [DeriveIdempotencyKey]. It is for creates and voids; on any
-// other call it is an [*ArgumentError].
+// that runs again with the same keys repeats nothing. See [DeriveIdempotencyKey]. It is for creates, voids, and POST and
+// PUT through [Client.Do]; on any other call it is an [*ArgumentError].
 func WithIdempotencyKey(key string) RequestOption {
 	return func(o *requestOptions) *ArgumentError {
 		o.key, o.callerKey = key, true
 		if !isIdempotencyKey(key) {
-			return badArgument("idempotency key", "must be 1 to 255 of a-z, A-Z, 0-9 and -")
+			return badArgument("idempotency key", "must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text")
 		}
 		return nil
 	}
@@ -64,7 +64,7 @@ func WithQuery(params any) RequestOption {
 	return func(o *requestOptions) *ArgumentError {
 		values, err := query.Values(params)
 		if err != nil {
-			return badArgument("query", "%v", err)
+			return badArgument("query", "is not a struct with url tags, or a pointer to one: %v", err)
 		}
 		if o.query == nil {
 			o.query = values

@@ -149,7 +149,7 @@ func TestMistakeTimedOutAttemptEndsTheCall(t *testing.T) {
 	assert.Greater(t, took, 60*time.Second, "two attempts of 30 seconds")
 
 	_, _, err = onAFakeClock(t, []reply{nil}, post, moment.WithAttemptTimeout(time.Second), moment.WithMaxRetries(1))
-	assert.EqualError(t, err, "moment: create bill: no answer within the attempt timeout of 1s: context deadline exceeded; the outcome is unknown")
+	assert.EqualError(t, err, "moment: create bill: no answer within the attempt timeout of 1s: context deadline exceeded (2 attempts); the outcome is unknown")
 }
 
 func TestMistakeAttemptTimeoutCoversTheWait(t *testing.T) {

@@ -40,7 +40,7 @@
 // payment and refuse overpayment. All keys share one set of data, which is gone
 // when the server is closed. Currencies are checked for their form, not against
 // the ISO 4217 list, and e-mail addresses for their length only. There are no rate
-// limits, no gateway errors and no live mode. Fields that an operation does not
+// limits, no gateway errors, no payments, no webhooks and no live mode. Fields that an operation does not
 // document are ignored. Where the documentation says nothing, the fake does what
 // seems the strictest reasonable reading: passing its checks is no promise that
 // the service has no others, and the wording of its details is its own.

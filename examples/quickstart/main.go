@@ -71,8 +71,11 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 
 	// The reference is taken now: the service refuses a second customer of that name.
 	_, err = client.Customers.Create(ctx, moment.CustomerCreateParams{ExternalReference: reference})
+	if err == nil {
+		return errors.New("a second customer under the same reference should have been refused")
+	}
 	if !errors.Is(err, moment.ErrConflict) {
-		return fmt.Errorf("the same reference again should be a conflict, but: %w", err)
+		return err
 	}
 	fmt.Fprintln(out, "Refused, as it should: ", err)
 	return nil
@@ -88,6 +91,7 @@ func connect(getenv func(string) string, out io.Writer) (client *moment.Client, 
 	case key == "":
 		srv := momenttest.NewServer()
 		client, stop = srv.Client(), srv.Close
+		fmt.Fprintln(out, "MOMENT_API_KEY is not set: talking to a fake of the service, in this process.")
 	case baseURL == "":
 		client, err = moment.NewClient(key)
 	default:

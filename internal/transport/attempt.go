@@ -101,7 +101,7 @@ func (t *Transport) read(call, ctx context.Context, req *Request, resp *http.Res
 	case err != nil:
 		o.kind, o.err = cut, fmt.Errorf("the answer was cut short: %w", t.explain(ctx, err))
 	case req.Decode != nil:
-		o.kind, o.err = judge(req.Decode(o.body), resp.Header.Get("Content-Type"))
+		o.kind, o.err = judge(req.Decode(o.status, o.body), resp.Header.Get("Content-Type"))
 	}
 	return o
 }

@@ -45,9 +45,9 @@ type Request struct {
 	Repeat    Repeat
 	CallerKey bool // the idempotency key came from the caller, so an earlier call may have used it
 
-	// Decode takes the body of a success; nil ignores the body. A *json.SyntaxError says that the body is not
+	// Decode takes the status and body of a success; nil ignores them. A *json.SyntaxError says that the body is not
 	// JSON (the attempt may be repeated), any other error that it is not of the expected shape (it may not).
-	Decode func(body []byte) error
+	Decode func(status int, body []byte) error
 }
 
 // Result is how a call ended. Status, Header, Body and Replayed are the last attempt's, as far as it was answered.

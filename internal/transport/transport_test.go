@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func decodeObject(body []byte) error {
+func decodeObject(_ int, body []byte) error {
 	var object map[string]any
 	return json.Unmarshal(body, &object)
 }

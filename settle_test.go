@@ -1,0 +1,93 @@
+package moment_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+// raiseBill is what the README tells merchants to write, so it must be right: called again until it has an answer, it
+// ends with exactly the bill that was asked for, or with an error.
+func TestRaiseBillSettlesWhateverHappened(t *testing.T) {
+	params := moment.BillCreateParams{ExternalReference: "UBR1", Currency: moment.ZAR, AmountDue: 2000}
+	other := func(change func(*moment.BillCreateParams)) func(t *testing.T, c *moment.Client, customer string) {
+		return func(t *testing.T, c *moment.Client, customer string) {
+			t.Helper()
+			p := params
+			p.Customer = moment.ExistingCustomer(customer)
+			change(&p)
+			_, err := c.Bills.Create(t.Context(), p)
+			require.NoError(t, err)
+		}
+	}
+	for _, row := range []struct {
+		why    string
+		before func(t *testing.T, c *moment.Client, customer string)
+		lost   int
+		says   string // the error; empty for a bill
+	}{
+		{why: "nothing happened"},
+		{why: "every answer of one call is lost", lost: 4},
+		{why: "every answer of two calls is lost", lost: 8},
+		{why: "the bill was raised under another key, by a run whose key was lost", before: other(func(*moment.BillCreateParams) {})},
+		{
+			why: "the key's first answer was a failure that is mended now",
+			before: func(t *testing.T, c *moment.Client, _ string) {
+				t.Helper()
+				p := params
+				p.Customer = moment.ExistingCustomer("nobody")
+				_, err := c.Bills.Create(t.Context(), p, moment.WithIdempotencyKey("key-1"))
+				require.ErrorIs(t, err, moment.ErrNotFound)
+			},
+			says: "422", // another body under the key: the service does not even look
+		},
+		{why: "the reference is another amount's", before: other(func(p *moment.BillCreateParams) { p.AmountDue = 1 }), says: "UBR1 is the reference of another bill"},
+		{why: "the reference is another currency's", before: other(func(p *moment.BillCreateParams) { p.Currency = moment.USD }), says: "UBR1 is the reference of another bill"},
+		{why: "the reference is another due date's", before: other(func(p *moment.BillCreateParams) { p.DueDate = moment.NewDate(2030, 1, 1) }), says: "UBR1 is the reference of another bill"},
+		{
+			why: "the reference is another customer's", before: other(func(p *moment.BillCreateParams) {
+				p.Customer = moment.CustomerCreateParams{ExternalReference: "UCR2"}
+			}), says: "UBR1 is the reference of another bill",
+		},
+		{
+			why: "the bill was voided", before: func(t *testing.T, c *moment.Client, customer string) {
+				t.Helper()
+				other(func(*moment.BillCreateParams) {})(t, c, customer)
+				_, err := c.Bills.Void(t.Context(), "UBR1")
+				require.NoError(t, err)
+			}, says: "UBR1 is the reference of another bill",
+		},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			srv := momenttest.NewServer()
+			t.Cleanup(srv.Close)
+			direct := srv.Client()
+			customer, err := direct.Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "UCR1"})
+			require.NoError(t, err)
+			if row.before != nil {
+				row.before(t, direct, customer.ID)
+			}
+			lossy := srv.Client(moment.WithHTTPClient(&http.Client{Transport: &lostAnswers{row.lost}}))
+
+			bill, err := raiseBill(t.Context(), lossy, customer.ID, params, "key-1")
+			for range row.lost / 4 {
+				require.ErrorIs(t, err, moment.ErrOutcomeUnknown)
+				bill, err = raiseBill(t.Context(), lossy, customer.ID, params, "key-1")
+			}
+			if row.says != "" {
+				assert.ErrorContains(t, err, row.says)
+				assert.Nil(t, bill)
+				return
+			}
+			require.NoError(t, err)
+			held, err := direct.Bills.Get(t.Context(), "UBR1")
+			require.NoError(t, err)
+			assert.Equal(t, held, bill)
+		})
+	}
+}
