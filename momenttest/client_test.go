@@ -1,7 +1,11 @@
 package momenttest_test
 
 import (
+	"bytes"
+	"log/slog"
+	"regexp"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,6 +25,17 @@ func TestClient(t *testing.T) {
 	elsewhere := srv.Client(moment.WithBaseURL("http://127.0.0.1:1"), moment.WithMaxRetries(0))
 	_, err = elsewhere.Bills.Get(t.Context(), "UBR1")
 	assert.ErrorContains(t, err, "connection refused", "options override")
+
+	var log bytes.Buffer
+	_, err = srv.Client(moment.WithBaseURL("http://127.0.0.1:1"), moment.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))).Bills.Get(t.Context(), "UBR1")
+	require.ErrorContains(t, err, "4 attempts")
+	waits := regexp.MustCompile(`retry_in=(\S+)`).FindAllStringSubmatch(log.String(), -1)
+	require.Len(t, waits, 3)
+	for _, wait := range waits {
+		d, err := time.ParseDuration(wait[1])
+		require.NoError(t, err)
+		assert.LessOrEqual(t, d, time.Millisecond)
+	}
 
 	assert.PanicsWithValue(t, "momenttest: moment: new client: max retries: is negative", func() {
 		srv.Client(moment.WithMaxRetries(-1))

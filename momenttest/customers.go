@@ -1,6 +1,9 @@
 package momenttest
 
-import "math"
+import (
+	"math"
+	"net/http"
+)
 
 // customer has its fields in the order of the reference, as account and bill have.
 type customer struct {
@@ -13,7 +16,8 @@ type customer struct {
 }
 
 // balance is what customers and accounts have in common. The reference wants a
-// currency with every balance, the guides send a balance alone: both are accepted.
+// currency with every balance; the guides send a balance alone, to objects that
+// have a currency already. So one of the two is needed.
 type balance struct {
 	Currency string            `json:"currency,omitempty"`
 	Balance  *int64            `json:"balance,omitempty"` // nil: no balance is tracked
@@ -25,6 +29,9 @@ func (b *balance) change(p *params) {
 	var amount int64
 	if p.integer("balance", math.MinInt64, math.MaxInt64, &amount) {
 		b.Balance = &amount
+	}
+	if b.Balance != nil && b.Currency == "" {
+		p.failf(http.StatusBadRequest, "currency", "is required with a balance")
 	}
 	p.metadata(&b.Metadata)
 }

@@ -16,7 +16,9 @@
 //   - Authentication: 401 without a test key, 403 for a public key.
 //   - Validation: 400 with a detail that names the parameter by its path
 //     (account.customer.name) and states the limit. References to objects that
-//     do not exist are 404.
+//     do not exist are 404. A balance needs a currency, now or from before; a bill
+//     belongs to a customer or to an account, not both; its bill_date defaults to
+//     today in UTC.
 //   - Money: amounts are whole minor units; a bill's amount_remaining and status
 //     follow its amount_paid. Paying more than is due, and giving a bill another
 //     currency, is 422.
@@ -27,21 +29,28 @@
 //     was created before it stays. Do not count on such a call being atomic.
 //   - Conflicts: 409 for an external reference that is taken, and for every
 //     change to a voided bill, voiding it again among them.
-//   - Idempotency: the first answer given under an Idempotency-Key, be it success
-//     or failure, is given again for 24 hours with Idempotent-Replayed: true. The
-//     key sent with another request is 422. Requests that are refused before they
-//     reach an operation (authentication, an unknown path, an ill-formed key, a
-//     body over 1 MiB) save nothing.
+//   - Idempotency: every POST needs an Idempotency-Key. The first answer given
+//     under a key, be it success or failure, is given again for 24 hours with
+//     Idempotent-Replayed: true. The key sent with another path or other bytes is
+//     422. Requests that are refused before they reach an operation save nothing:
+//     authentication, an unknown path or method, an ill-formed key, a body that is
+//     too large, not JSON by its Content-Type, or breaks off.
 //   - Errors are problem details (RFC 9457); each answer has a new X-Request-Id.
 //
 // # What it does not
 //
 // Customers and accounts answer without payment_rules; those of a bill allow part
 // payment and refuse overpayment. All keys share one set of data, which is gone
-// when the server is closed. Currencies are checked for their form, not against
-// the ISO 4217 list, and e-mail addresses for their length only. There are no rate
-// limits, no gateway errors, no payments, no webhooks and no live mode. Fields that an operation does not
-// document are ignored. Where the documentation says nothing, the fake does what
-// seems the strictest reasonable reading: passing its checks is no promise that
-// the service has no others, and the wording of its details is its own.
+// when the server is closed. There are no rate limits, no gateway errors, no
+// payments, no webhooks and no live mode: a key that is not known is always 401.
+// Of two requests with one key at the same time, the second waits and gets the
+// first one's answer; the service may answer 409.
+//
+// Where the documentation leaves a choice, the fake made one, and its details are
+// worded its own way: a green test is no promise that the service has no other
+// rules. It is lenient in these: a paid bill may be voided; a body on void is
+// ignored, as are fields that an operation does not document, so that misspelt
+// ones go unnoticed; a due_date may lie before the bill_date; currencies are
+// checked for their form and not against ISO 4217, and e-mail addresses for their
+// length only; empty names are taken and left out of answers.
 package momenttest

@@ -33,6 +33,7 @@ func do(srv *momenttest.Server, method, path, body string, headers ...string) (a
 		return answer{}, err
 	}
 	req.Header.Set("Authorization", "Bearer sk_test_YOUR_SECRET_KEY")
+	req.Header.Set("Content-Type", "application/json")
 	if method == http.MethodPost {
 		req.Header.Set("Idempotency-Key", rand.Text())
 	}

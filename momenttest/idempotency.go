@@ -43,7 +43,7 @@ func (s *service) begin(c call) (answer, bool) {
 	case !ok || !time.Now().Before(saved.expires):
 		return answer{}, false
 	case saved.request != c.fingerprint():
-		p := newProblem(http.StatusUnprocessableEntity, "This Idempotency-Key was used with another request; the method, path and body must be the same.")
+		p := newProblem(http.StatusUnprocessableEntity, "This Idempotency-Key was used with another request; the path and body must be the same, byte for byte.")
 		return p.answer(c.path), true
 	}
 	replay := saved.answer
@@ -56,8 +56,8 @@ func (s *service) finish(c call, a answer) {
 	s.keys[c.key] = savedAnswer{c.fingerprint(), a, time.Now().Add(keyLife)}
 }
 
-// fingerprint stands for the method, path and body of a call. Neither of the first
-// two can hold the character that ends it.
+// fingerprint stands for the path and body of a call; only a POST has a key. An
+// escaped path cannot hold the character that ends it.
 func (c call) fingerprint() [sha256.Size]byte {
-	return sha256.Sum256(slices.Concat([]byte(c.method+" "+c.path+"\n"), c.body))
+	return sha256.Sum256(slices.Concat([]byte(c.path+"\n"), c.body))
 }

@@ -79,9 +79,9 @@ var (
 	phoneNumber   = matching("a phone number in E.164 form, such as +27123456789", `^\+[1-9]\d{1,14}$`)
 	currencyCode  = matching("an ISO 4217 code of three capital letters, such as ZAR", `^[A-Z]{3}$`)
 	identifier    = matching("an object, an id or an external reference (1 to 255 of a-z, A-Z, 0-9, _ and -)", `^[a-zA-Z0-9_-]{1,255}$`)
-	reservedID    = regexp.MustCompile(`^(bcus|bacc|bill)_`)
+	reservedID    = regexp.MustCompile(`^(bcus|bacc|bill|ob|pay|evt)_`)
 	newReference  = textForm{
-		"1 to 255 of a-z, A-Z, 0-9, _ and -, not beginning with bcus_, bacc_ or bill_",
+		"1 to 255 of a-z, A-Z, 0-9, _ and -, not beginning with bcus_, bacc_, bill_, ob_, pay_ or evt_",
 		func(s string) bool { return identifier.valid(s) && !reservedID.MatchString(s) },
 	}
 	calendarDate = textForm{

@@ -114,7 +114,7 @@ func TestDocumentedSamples(t *testing.T) {
 				"due_date": "2025-01-31",
 				"payment_rules": {"underpayment_allowed": true, "overpayment_allowed": false}
 			}`},
-			{"other accounts under the customer, and the customer, are unchanged", "GET", "/billing/customers/bcus_H4jp6KnU5cPw263v1jyz4", ``, 200, `{
+			{"the customer is unchanged by its account", "GET", "/billing/customers/bcus_H4jp6KnU5cPw263v1jyz4", ``, 200, `{
 				"id": "bcus_H4jp6KnU5cPw263v1jyz4",
 				"external_reference": "UCR1234567890",
 				"name": "John Doe",
@@ -151,6 +151,22 @@ func TestDocumentedSamples(t *testing.T) {
 				"name": "Secondary Account",
 				"currency": "ZAR",
 				"balance": 2000
+			}`},
+			{"a balance of one", "PATCH", "/billing/accounts/secondary", `{"balance": 10000}`, 200, `{
+				"id": "bacc_H4jp6KnU5cPw263v1jyz4",
+				"external_reference": "secondary",
+				"customer_id": "bcus_H4jp6KnU5cPw263v1jyz4",
+				"name": "Secondary Account",
+				"currency": "ZAR",
+				"balance": 10000
+			}`},
+			{"other accounts under the same customer are unchanged", "GET", "/billing/accounts/primary", ``, 200, `{
+				"id": "bacc_H4jp6KnU5cPw263v1jyz4",
+				"external_reference": "primary",
+				"customer_id": "bcus_H4jp6KnU5cPw263v1jyz4",
+				"name": "Primary Account",
+				"currency": "ZAR",
+				"balance": 5000
 			}`},
 		}},
 		{"Overview, example 7: a customer's name, and the metadata of its bill", []step{

@@ -3,6 +3,7 @@ package momenttest
 import (
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -136,11 +137,14 @@ func authenticate(header string) *problem {
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
+	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case errors.As(err, &tooLarge):
 		return nil, newProblem(http.StatusRequestEntityTooLarge, "The body may have at most %d bytes.", maxBody)
 	case err != nil:
 		return nil, newProblem(http.StatusBadRequest, "The body could not be read to its end.")
+	case len(body) > 0 && mediaType != "application/json":
+		return nil, newProblem(http.StatusBadRequest, "The header Content-Type must be application/json.")
 	}
 	return body, nil
 }

@@ -1,7 +1,10 @@
 package momenttest_test
 
 import (
+	"bufio"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -33,11 +36,11 @@ func TestAuthentication(t *testing.T) {
 		{"two spaces", "Authorization: Bearer  sk_test_x", 401, missing},
 		{"a key with a space", "Authorization: Bearer sk_test_x y", 401, missing},
 		{"the prefix alone", "Authorization: Bearer sk_test_", 401, unknown},
-		{"a live key: the fake has no live mode", "Authorization: Bearer sk_4eC39HqLyjWDarjtT1zdp7dc", 401, unknown},
+		{"a live key: the fake has no live mode", "Authorization: Bearer sk_YOUR_SECRET_KEY", 401, unknown},
 		{"something else", "Authorization: Bearer hunter2", 401, unknown},
 		{"capitals", "Authorization: Bearer SK_TEST_x", 401, unknown},
-		{"public test key", "Authorization: Bearer pk_test_4eC39HqLyjWDarjtT1zdp7dc", 403, public},
-		{"public live key", "Authorization: Bearer pk_4eC39HqLyjWDarjtT1zdp7dc", 403, public},
+		{"public test key", "Authorization: Bearer pk_test_YOUR_PUBLIC_KEY", 403, public},
+		{"public live key", "Authorization: Bearer pk_YOUR_PUBLIC_KEY", 403, public},
 		{"the least test key", "Authorization: Bearer sk_test_x", 200, ""},
 		{"schemes ignore case", "Authorization: bearer sk_test_x", 200, ""},
 	} {
@@ -190,7 +193,7 @@ func TestProblemDetails(t *testing.T) {
 				"type": "https://api.momentco.io/docs/errors#unprocessable-entity",
 				"title": "Unprocessable Entity",
 				"status": 422,
-				"detail": "This Idempotency-Key was used with another request; the method, path and body must be the same.",
+				"detail": "This Idempotency-Key was used with another request; the path and body must be the same, byte for byte.",
 				"instance": "/billing/customers"
 			}`,
 		},
@@ -240,6 +243,25 @@ func TestBodies(t *testing.T) {
 			requireProblem(t, a, row.status, row.detail)
 		})
 	}
+	for _, row := range []struct {
+		why, header string
+		status      int
+	}{
+		{"no Content-Type", "Content-Type: ", 400},
+		{"a form's", "Content-Type: application/x-www-form-urlencoded", 400},
+		{"not quite", "Content-Type: application/jsonp", 400},
+		{"with a charset", "Content-Type: application/json; charset=utf-8", 200},
+		{"in capitals", "Content-Type: Application/JSON", 200},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			a := send(t, srv, "PATCH", "/billing/customers/UCR1234567890", `{"name": "Jane Doe"}`, row.header)
+			if row.status == 200 {
+				require.Equal(t, 200, a.status, a.body)
+				return
+			}
+			requireProblem(t, a, row.status, "The header Content-Type must be application/json.")
+		})
+	}
 	t.Run("a POST needs one too", func(t *testing.T) {
 		for _, path := range []string{"/billing/customers", "/billing/accounts", "/billing/bills"} {
 			requireProblem(t, send(t, srv, "POST", path, ``), 400, noObject)
@@ -277,7 +299,7 @@ func TestParallelUse(t *testing.T) {
 				method, path, body string
 				status             int
 			}{
-				{"POST", "/billing/customers", `{"external_reference": "` + reference + `"}`, 201},
+				{"POST", "/billing/customers", `{"external_reference": "` + reference + `", "currency": "ZAR"}`, 201},
 				{"PATCH", "/billing/customers/" + reference, `{"balance": 1, "metadata": {"a": "b"}}`, 200},
 				{"PATCH", "/billing/bills/UBR1234567890", `{"amount_paid": 1, "metadata": {"` + reference[:10] + `": "b"}}`, 200},
 				{"GET", "/billing/bills/UBR1234567890", ``, 200},
@@ -304,6 +326,44 @@ func TestClose(t *testing.T) {
 	srv.Close() // like httptest's, it may be closed twice
 	_, err := http.Get(srv.URL)
 	require.Error(t, err)
+}
+
+func TestCloseWaitsForRequestsBeingAnswered(t *testing.T) {
+	const body = `{"external_reference": "UCR1"}`
+	srv := momenttest.NewServer()
+	address := strings.TrimPrefix(srv.URL, "http://")
+	conn, err := net.Dial("tcp", address)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
+	_, err = fmt.Fprintf(conn, "POST /billing/customers HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer sk_test_YOUR_SECRET_KEY\r\n"+
+		"Idempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", address, len(body))
+	require.NoError(t, err)
+	answers := bufio.NewReader(conn)
+	line, err := answers.ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "HTTP/1.1 100 Continue\r\n", line, "it has begun to read the body")
+	_, err = answers.Discard(len("\r\n"))
+	require.NoError(t, err)
+
+	closed := make(chan struct{})
+	go func() {
+		srv.Close()
+		close(closed)
+	}()
+	for { // until it takes no more connections
+		another, err := net.Dial("tcp", address)
+		if err != nil {
+			break
+		}
+		_ = another.Close()
+	}
+	_, err = io.WriteString(conn, body)
+	require.NoError(t, err)
+	resp, err := http.ReadResponse(answers, nil)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	require.Equal(t, http.StatusCreated, resp.StatusCode)
+	<-closed
 }
 
 func BenchmarkNewServer(b *testing.B) {

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
@@ -19,6 +21,7 @@ import (
 func post(s *service, body io.Reader) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, "/billing/customers", body)
 	r.Header.Set("Authorization", "Bearer sk_test_x")
+	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Idempotency-Key", "k")
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
@@ -46,6 +49,31 @@ func TestKeysAreForgottenAfter24Hours(t *testing.T) {
 		require.Equal(t, 409, again.Code)
 		require.Equal(t, "true", again.Header().Get("Idempotent-Replayed"), "the key lives anew from its second use")
 	})
+}
+
+// Two requests with one key must not both run. HTTP requests do not meet often enough
+// to show it, so these calls begin inside the service.
+func TestOneOfManyCallsWithOneKeyRuns(t *testing.T) {
+	for range 3000 {
+		s := newService()
+		create, _, _ := s.find(http.MethodPost, "/billing/customers")
+		c := call{route: create, path: "/billing/customers", key: "k", body: []byte(`{"external_reference": "a"}`)}
+		start := make(chan struct{})
+		var ran atomic.Int32
+		var calls sync.WaitGroup
+		for range 16 {
+			calls.Go(func() {
+				<-start
+				a := s.perform(c)
+				if a.status != http.StatusCreated || !a.replayed {
+					ran.Add(1)
+				}
+			})
+		}
+		close(start)
+		calls.Wait()
+		require.EqualValues(t, 1, ran.Load())
+	}
 }
 
 func TestBillDateDefaultsToTodayInUTC(t *testing.T) {

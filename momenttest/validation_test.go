@@ -10,7 +10,7 @@ import (
 
 // What a parameter must be, in the words of the details.
 const (
-	reference   = "must be 1 to 255 of a-z, A-Z, 0-9, _ and -, not beginning with bcus_, bacc_ or bill_."
+	reference   = "must be 1 to 255 of a-z, A-Z, 0-9, _ and -, not beginning with bcus_, bacc_, bill_, ob_, pay_ or evt_."
 	short       = "must be a string of at most 255 characters."
 	value       = "must be a string of at most 500 characters."
 	phone       = "must be a phone number in E.164 form, such as +27123456789."
@@ -80,6 +80,9 @@ func TestParameters(t *testing.T) {
 		{"reference like a customer's id", creates, `"external_reference": "bcus_1"`, "external_reference " + reference},
 		{"reference like an account's id", creates, `"external_reference": "bacc_1"`, "external_reference " + reference},
 		{"reference like a bill's id", creates, `"external_reference": "bill_1"`, "external_reference " + reference},
+		{"reference like an obligation's id", creates, `"external_reference": "ob_1"`, "external_reference " + reference},
+		{"reference like a payment's id", creates, `"external_reference": "pay_1"`, "external_reference " + reference},
+		{"reference like an event's id", creates, `"external_reference": "evt_1"`, "external_reference " + reference},
 		{"reference that only resembles one", creates, `"external_reference": "my_bill_1"`, ""},
 		{"reference bill without the underscore", creates, `"external_reference": "bill-1"`, ""},
 		{"reference null", creates, `"external_reference": null`, "external_reference " + reference},
@@ -119,13 +122,15 @@ func TestParameters(t *testing.T) {
 		{"currency empty", everywhere, `"currency": ""`, "currency " + currency},
 		{"currency null", everywhere, `"currency": null`, "currency " + currency},
 
-		{"balance without a currency", balances, `"balance": 5000`, ""},
+		{"balance without a currency, on what has one", []place{customerUpdate, accountUpdate}, `"balance": 5000`, ""},
+		{"balance without a currency, on what has none", []place{customerCreate, accountCreate, inAccount, inBill, inBillsAccount}, `"balance": 5000`, "currency is required with a balance."},
+		{"currency without a balance", balances, `"currency": "ZAR"`, ""},
 		{"balance with one", balances, `"balance": 5000, "currency": "ZAR"`, ""},
-		{"balance 0", balances, `"balance": 0`, ""},
-		{"balance a credit", balances, `"balance": -1`, ""},
-		{"balance the largest", balances, `"balance": 9223372036854775807`, ""},
+		{"balance 0", balances, `"balance": 0, "currency": "ZAR"`, ""},
+		{"balance a credit", balances, `"balance": -1, "currency": "ZAR"`, ""},
+		{"balance the largest", balances, `"balance": 9223372036854775807, "currency": "ZAR"`, ""},
 		{"balance past it", balances, `"balance": 9223372036854775808`, "balance " + balance},
-		{"balance the smallest", balances, `"balance": -9223372036854775808`, ""},
+		{"balance the smallest", balances, `"balance": -9223372036854775808, "currency": "ZAR"`, ""},
 		{"balance past that", balances, `"balance": -9223372036854775809`, "balance " + balance},
 		{"balance with a fraction", balances, `"balance": 10.5`, "balance " + balance},
 		{"balance with a fraction of nothing", balances, `"balance": 10.0`, "balance " + balance},
