@@ -47,20 +47,16 @@ func (AccountCreateParams) accountRef() {}
 func checkAccountRef(ref AccountRef, param string) *ArgumentError {
 	switch r := ref.(type) {
 	case ExistingAccount:
-		if r == "" {
-			return badArgument(param, "is empty")
-		}
+		return checkReference(string(r), param)
 	case *ExistingAccount:
-		if r == nil || *r == "" {
-			return badArgument(param, "is empty")
-		}
+		return checkReference(string(value(r)), param)
 	case AccountCreateParams:
-		return checkCustomerRef(r.Customer, param+".customer")
+		return within(param, r.check())
 	case *AccountCreateParams:
 		if r == nil {
 			return badArgument(param, "is a nil *AccountCreateParams")
 		}
-		return checkCustomerRef(r.Customer, param+".customer")
+		return within(param, r.check())
 	}
 	return nil
 }
@@ -80,7 +76,13 @@ type AccountCreateParams struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-func (p AccountCreateParams) check() *ArgumentError { return checkCustomerRef(p.Customer, "customer") }
+func (p AccountCreateParams) check() *ArgumentError {
+	if err := checkCustomerRef(p.Customer, "customer"); err != nil {
+		return err
+	}
+	return checkTexts(p.Metadata, text{"external_reference", p.ExternalReference}, text{"name", p.Name},
+		text{"currency", string(p.Currency)})
+}
 
 // AccountUpdateParams are the fields of an account to change: nil leaves a field alone, a pointer to a zero value sends
 // the zero value. How to clear a field is not documented. See [AccountCreateParams] for the limits.
@@ -93,20 +95,24 @@ type AccountUpdateParams struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
+func (p AccountUpdateParams) check() *ArgumentError {
+	return checkTexts(p.Metadata, text{"name", value(p.Name)}, text{"currency", string(value(p.Currency))})
+}
+
 // Create creates an account, and its customer where params hold one: POST /billing/accounts.
 //
 // Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrNotFound] if there is no such customer,
 // [ErrConflict] if an external reference is taken, [ErrOutcomeUnknown] if it may have been created all the same. Moment
 // does not document that a call which creates several objects is atomic: after an error, some may have been created.
 func (s *AccountsService) Create(ctx context.Context, params AccountCreateParams, opts ...RequestOption) (*Account, error) {
-	return invoke[Account](ctx, s.core, createAccount, "", params, opts)
+	return invoke[Account](ctx, s.hidden, createAccount, "", params, opts)
 }
 
 // Get returns an account: GET /billing/accounts/{account}.
 //
 // Errors to expect: [ErrNotFound].
 func (s *AccountsService) Get(ctx context.Context, idOrReference string, opts ...RequestOption) (*Account, error) {
-	return invoke[Account](ctx, s.core, getAccount, idOrReference, nil, opts)
+	return invoke[Account](ctx, s.hidden, getAccount, idOrReference, nil, opts)
 }
 
 // Update changes the fields of an account that are set in params: PATCH /billing/accounts/{account}. An update is
@@ -116,5 +122,5 @@ func (s *AccountsService) Get(ctx context.Context, idOrReference string, opts ..
 // Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if it may have been
 // applied all the same.
 func (s *AccountsService) Update(ctx context.Context, idOrReference string, params AccountUpdateParams, opts ...RequestOption) (*Account, error) {
-	return invoke[Account](ctx, s.core, updateAccount, idOrReference, params, opts)
+	return invoke[Account](ctx, s.hidden, updateAccount, idOrReference, params, opts)
 }

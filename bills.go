@@ -87,7 +87,10 @@ func (p BillCreateParams) check() *ArgumentError {
 	if err := checkDate(p.BillDate, "bill_date"); err != nil {
 		return err
 	}
-	return checkDate(p.DueDate, "due_date")
+	if err := checkDate(p.DueDate, "due_date"); err != nil {
+		return err
+	}
+	return checkTexts(p.Metadata, text{"external_reference", p.ExternalReference}, text{"currency", string(p.Currency)})
 }
 
 // checkDate refuses a day that does not exist. There may be no date.
@@ -108,6 +111,10 @@ type BillUpdateParams struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
+func (p BillUpdateParams) check() *ArgumentError {
+	return checkTexts(p.Metadata, text{"currency", string(value(p.Currency))})
+}
+
 // Create raises a bill, and creates its account and customer where params hold them: POST /billing/bills.
 //
 // Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrNotFound] if there is no such account or
@@ -115,14 +122,14 @@ type BillUpdateParams struct {
 // Moment does not document that a call which creates several objects is atomic: after an error, some may have been
 // created.
 func (s *BillsService) Create(ctx context.Context, params BillCreateParams, opts ...RequestOption) (*Bill, error) {
-	return invoke[Bill](ctx, s.core, createBill, "", params, opts)
+	return invoke[Bill](ctx, s.hidden, createBill, "", params, opts)
 }
 
 // Get returns a bill: GET /billing/bills/{bill}.
 //
 // Errors to expect: [ErrNotFound].
 func (s *BillsService) Get(ctx context.Context, idOrReference string, opts ...RequestOption) (*Bill, error) {
-	return invoke[Bill](ctx, s.core, getBill, idOrReference, nil, opts)
+	return invoke[Bill](ctx, s.hidden, getBill, idOrReference, nil, opts)
 }
 
 // Update changes the fields of a bill that are set in params: PATCH /billing/bills/{bill}. The service recalculates what
@@ -133,7 +140,7 @@ func (s *BillsService) Get(ctx context.Context, idOrReference string, opts ...Re
 // the bill's or more than is due, [ErrConflict] for a voided bill, [ErrOutcomeUnknown] if it may have been applied all the
 // same.
 func (s *BillsService) Update(ctx context.Context, idOrReference string, params BillUpdateParams, opts ...RequestOption) (*Bill, error) {
-	return invoke[Bill](ctx, s.core, updateBill, idOrReference, params, opts)
+	return invoke[Bill](ctx, s.hidden, updateBill, idOrReference, params, opts)
 }
 
 // Void cancels a bill for good: POST /billing/bills/{bill}/void.
@@ -141,5 +148,5 @@ func (s *BillsService) Update(ctx context.Context, idOrReference string, params 
 // Errors to expect: [ErrNotFound], [ErrConflict] if it is voided already, [ErrOutcomeUnknown] if it may have been voided
 // all the same.
 func (s *BillsService) Void(ctx context.Context, idOrReference string, opts ...RequestOption) (*Bill, error) {
-	return invoke[Bill](ctx, s.core, voidBill, idOrReference, nil, opts)
+	return invoke[Bill](ctx, s.hidden, voidBill, idOrReference, nil, opts)
 }

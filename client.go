@@ -23,12 +23,12 @@ type Client struct {
 	Accounts  *AccountsService
 	Bills     *BillsService
 
-	core *core
+	hidden hidden
 }
 
 type core struct {
-	secretKey     hidden[string]
-	authorization hidden[[]string]
+	secretKey     string
+	authorization []string
 	userAgent     []string
 	baseURL       url.URL
 	transport     transport.Transport
@@ -42,11 +42,12 @@ func NewClient(secretKey string, opts ...ClientOption) (*Client, error) {
 		err.Op = "new client"
 		return nil, err
 	}
+	s := service{hide(c)}
 	return &Client{
-		Customers: &CustomersService{service{c}},
-		Accounts:  &AccountsService{service{c}},
-		Bills:     &BillsService{service{c}},
-		core:      c,
+		Customers: &CustomersService{s},
+		Accounts:  &AccountsService{s},
+		Bills:     &BillsService{s},
+		hidden:    s.hidden,
 	}, nil
 }
 
@@ -64,8 +65,8 @@ func newCore(secretKey string, opts []ClientOption) (*core, *ArgumentError) {
 		}
 	}
 	return &core{
-		secretKey:     hide(secretKey),
-		authorization: hide([]string{"Bearer " + secretKey}),
+		secretKey:     secretKey,
+		authorization: []string{"Bearer " + secretKey},
 		userAgent:     []string{s.userAgent},
 		baseURL:       s.baseURL,
 		transport:     s.transport(),
@@ -82,10 +83,16 @@ const (
 )
 
 // Mode tells the client's mode by its key.
-func (c *Client) Mode() Mode { return c.core.mode() }
+func (c *Client) Mode() Mode {
+	core, err := c.hidden.core()
+	if err != nil {
+		return ""
+	}
+	return core.mode()
+}
 
 func (c *core) mode() Mode {
-	if strings.HasPrefix(c.secretKey(), testKeyPrefix) {
+	if strings.HasPrefix(c.secretKey, testKeyPrefix) {
 		return ModeTest
 	}
 	return ModeLive
@@ -100,7 +107,7 @@ func (c *core) mode() Mode {
 // in logs, the path ends where identifiers may begin: "POST /billing/refunds/…".
 func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts ...RequestOption) error {
 	op := operation{name: "request", method: method}
-	plain, err := unescapePath(path)
+	err := checkPath(path)
 	if err == nil {
 		err = checkDo(method, in, out)
 	}
@@ -117,7 +124,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts 
 			return json.Unmarshal(body, out)
 		}
 	}
-	return c.core.do(ctx, call{op: op, path: plain, escapedPath: path, in: in, decode: decode, err: err}, opts)
+	return c.hidden.do(ctx, call{op: op, path: path, in: in, decode: decode, err: err}, opts)
 }
 
 func checkDo(method string, in, out any) *ArgumentError {
@@ -163,12 +170,11 @@ func (op operation) repeat() transport.Repeat {
 
 // call is what is about to be done, before the options of the request are applied.
 type call struct {
-	op          operation
-	path        string // below the base URL
-	escapedPath string
-	in          any
-	decode      func(status int, body []byte) error
-	err         *ArgumentError // what was wrong with the caller's arguments, if anything
+	op     operation
+	path   string // below the base URL, escaped
+	in     any
+	decode func(status int, body []byte) error
+	err    *ArgumentError // what was wrong with the caller's arguments, if anything
 }
 
 // resource is a pointer to one of the objects that the service answers with.
@@ -178,8 +184,15 @@ type resource[T any] interface {
 	identity() (id, prefix string)
 }
 
-// invoke makes a call of one of the services and returns the object in the answer. id is empty for creates.
-func invoke[T any, P resource[T]](ctx context.Context, c *core, op operation, id string, in any, opts []RequestOption) (*T, error) {
+// params are the parameters of a create or an update.
+type params interface {
+	// check finds what would be lost or useless if it was sent. Other rules are the service's to judge.
+	check() *ArgumentError
+}
+
+// invoke makes a call of one of the services and returns the object in the answer. id is empty for creates, in is nil
+// where there are no parameters.
+func invoke[T any, P resource[T]](ctx context.Context, h hidden, op operation, id string, in params, opts []RequestOption) (*T, error) {
 	var answer *T
 	decode := func(_ int, body []byte) error {
 		v := new(T)
@@ -193,24 +206,28 @@ func invoke[T any, P resource[T]](ctx context.Context, c *core, op operation, id
 		answer = v
 		return nil
 	}
-	path, escaped, err := op.path(id)
-	if params, ok := in.(interface{ check() *ArgumentError }); ok && err == nil {
-		err = params.check()
+	path, err := op.path(id)
+	if in != nil && err == nil {
+		err = in.check()
 	}
-	if err := c.do(ctx, call{op, path, escaped, in, decode, err}, opts); err != nil {
+	if err := h.do(ctx, call{op, path, in, decode, err}, opts); err != nil {
 		return nil, err
 	}
 	return answer, nil
 }
 
 // do is the one path that every call takes.
-func (c *core) do(ctx context.Context, call call, opts []RequestOption) error {
-	o, argErr := newRequestOptions(call.op.repeat(), opts)
-	if call.err != nil {
-		argErr = call.err
-	}
-	if ctx == nil {
+func (h hidden) do(ctx context.Context, call call, opts []RequestOption) error {
+	o, optionErr := newRequestOptions(call.op.repeat(), opts)
+	c, argErr := h.core()
+	switch {
+	case argErr != nil:
+	case ctx == nil:
 		argErr = badArgument("context", "is nil")
+	case call.err != nil:
+		argErr = call.err
+	default:
+		argErr = optionErr
 	}
 	var body []byte // the same bytes for every attempt
 	if argErr == nil && call.in != nil {
@@ -222,7 +239,7 @@ func (c *core) do(ctx context.Context, call call, opts []RequestOption) error {
 	}
 	res := c.transport.Do(ctx, &transport.Request{
 		Method:    call.op.method,
-		URL:       c.url(call.path, call.escapedPath, o.query),
+		URL:       c.url(call.path, o.query),
 		Route:     call.op.route,
 		Header:    c.header(o, body != nil),
 		Body:      body,
@@ -247,7 +264,7 @@ type answer struct {
 
 func (c *core) header(o requestOptions, hasBody bool) http.Header {
 	h := o.header // what the caller set, or an empty header
-	h["Authorization"] = c.authorization()
+	h["Authorization"] = c.authorization
 	if h["Accept"] == nil {
 		h["Accept"] = acceptJSON
 	}
@@ -269,23 +286,20 @@ var (
 )
 
 // service is what CustomersService, AccountsService and BillsService have in common.
-type service struct{ core *core }
+type service struct{ hidden hidden }
 
 func (c *core) String() string {
-	if c == nil {
-		return "moment.Client"
-	}
 	return "moment.Client(" + string(c.mode()) + " mode, " + c.baseURL.String() + ")"
 }
 
 // Format writes the client's mode and base URL whatever the verb, and never the key.
-func (c Client) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.core.String())) }
+func (c Client) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(c.hidden.String())) }
 
 // LogValue is the client's mode and base URL, and never the key.
-func (c Client) LogValue() slog.Value { return slog.StringValue(c.core.String()) }
+func (c Client) LogValue() slog.Value { return slog.StringValue(c.hidden.String()) }
 
 // Format writes what the client's does.
-func (s service) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.core.String())) }
+func (s service) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.hidden.String())) }
 
 // LogValue is what the client's is.
-func (s service) LogValue() slog.Value { return slog.StringValue(s.core.String()) }
+func (s service) LogValue() slog.Value { return slog.StringValue(s.hidden.String()) }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/jarcoal/httpmock"
@@ -77,11 +78,13 @@ func TestBaseURL(t *testing.T) {
 	for _, row := range []struct{ why, base, want string }{
 		{"a path is kept", "https://example.com/gateway/v1", "https://example.com/gateway/v1/billing/bills/UBR1"},
 		{"with or without a slash at its end", "https://example.com/gateway/v1//", "https://example.com/gateway/v1/billing/bills/UBR1"},
+		{"an escaped slash at its end is no slash", "https://example.com/a%2F/", "https://example.com/a%2F/billing/bills/UBR1"},
 		{"an escaped path is kept as it is", "https://example.com/a%2Fb", "https://example.com/a%2Fb/billing/bills/UBR1"},
 		{"no path", "https://example.com", "https://example.com/billing/bills/UBR1"},
 		{"a port", "https://example.com:8443/", "https://example.com:8443/billing/bills/UBR1"},
 		{"loopback may do without TLS", "http://127.0.0.9:80", "http://127.0.0.9:80/billing/bills/UBR1"},
 		{"loopback may do without TLS", "http://[::1]:80", "http://[::1]:80/billing/bills/UBR1"},
+		{"host names ignore case", "HTTP://LOCALHOST:80", "http://LOCALHOST:80/billing/bills/UBR1"},
 		{"loopback may do without TLS", "http://localhost:80", "http://localhost:80/billing/bills/UBR1"},
 	} {
 		var got string
@@ -149,16 +152,19 @@ func TestHTTPClientIsUsed(t *testing.T) {
 	assert.Empty(t, s.received()[0].Header["Cookie"])
 	assert.Equal(t, []string{"route=b"}, s.received()[1].Header["Cookie"], "its Jar is used")
 
-	timeout := newClient(t, moment.WithHTTPClient(&http.Client{
-		Timeout: 2 * time.Second,
-		Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-			deadline, ok := r.Context().Deadline()
-			assert.True(t, ok)
-			assert.WithinDuration(t, time.Now().Add(2*time.Second), deadline, time.Second, "its Timeout shortens an attempt")
-			return fake(answer(200, billJSON))
-		}),
-	}))
-	require.NoError(t, calls["GET"](t.Context(), timeout))
+	for timeout, want := range map[time.Duration]time.Duration{10 * time.Second: 10 * time.Second, time.Hour: 30 * time.Second, 0: 30 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newClient(t, moment.WithHTTPClient(&http.Client{
+				Timeout: timeout,
+				Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+					deadline, _ := r.Context().Deadline()
+					assert.Equal(t, want, time.Until(deadline), "its Timeout shortens an attempt, and cannot lengthen it")
+					return fake(answer(200, billJSON))
+				}),
+			}))
+			require.NoError(t, calls["GET"](t.Context(), c))
+		})
+	}
 }
 
 // A replaced http.DefaultTransport, by a mock or for tracing, is used as it is.

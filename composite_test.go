@@ -59,13 +59,13 @@ func TestCompositeCreates(t *testing.T) {
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			s := serve(t, answer(400, ""))
-			require.ErrorIs(t, create(t.Context(), s.client(t), row.params), moment.ErrBadRequest)
+			require.ErrorIs(t, apply(t.Context(), s.client(t), row.params), moment.ErrBadRequest)
 			assert.JSONEq(t, row.body, s.only(t).Body)
 		})
 	}
 }
 
-func create(ctx context.Context, c *moment.Client, params any) error {
+func apply(ctx context.Context, c *moment.Client, params any) error {
 	var err error
 	switch p := params.(type) {
 	case moment.CustomerCreateParams:
@@ -74,6 +74,12 @@ func create(ctx context.Context, c *moment.Client, params any) error {
 		_, err = c.Accounts.Create(ctx, p)
 	case moment.BillCreateParams:
 		_, err = c.Bills.Create(ctx, p)
+	case moment.CustomerUpdateParams:
+		_, err = c.Customers.Update(ctx, "REF", p)
+	case moment.AccountUpdateParams:
+		_, err = c.Accounts.Update(ctx, "REF", p)
+	case moment.BillUpdateParams:
+		_, err = c.Bills.Update(ctx, "REF", p)
 	}
 	return err
 }
@@ -105,11 +111,33 @@ func TestArgumentsThatAreNeverSent(t *testing.T) {
 		{moment.BillCreateParams{Account: moment.AccountCreateParams{Customer: moment.ExistingCustomer("")}}, "create bill: account.customer: is empty"},
 		{moment.BillCreateParams{Customer: ok, DueDate: moment.NewDate(2025, time.February, 30)}, "create bill: due_date: 2025-02-30 is not a day: February 2025 has 28 days"},
 		{moment.BillCreateParams{Customer: ok, BillDate: moment.NewDate(2025, 13, 1)}, "create bill: bill_date: 2025-13-01 is not a day: months are 01 to 12"},
-		{moment.CustomerCreateParams{Name: "J\xfcrgen"}, "create customer: body: contains text that is not valid UTF-8, which JSON cannot carry unchanged"},
-		{moment.CustomerCreateParams{Name: "\\\xfc"}, "create customer: body: contains text that is not valid UTF-8, which JSON cannot carry unchanged"},
+		{moment.CustomerCreateParams{Name: "J\xfcrgen"}, "create customer: name: is not valid UTF-8"},
+		{moment.CustomerCreateParams{ExternalReference: "\xff"}, "create customer: external_reference: is not valid UTF-8"},
+		{moment.CustomerCreateParams{Email: "\xff"}, "create customer: email: is not valid UTF-8"},
+		{moment.CustomerCreateParams{Phone: "\xff"}, "create customer: phone: is not valid UTF-8"},
+		{moment.CustomerCreateParams{Currency: "\xff"}, "create customer: currency: is not valid UTF-8"},
+		{moment.CustomerCreateParams{Metadata: map[string]string{"\xff": ""}}, "create customer: metadata: is not valid UTF-8"},
+		{moment.CustomerCreateParams{Metadata: map[string]string{"": "\xff"}}, "create customer: metadata: is not valid UTF-8"},
+		{moment.AccountCreateParams{Customer: ok, ExternalReference: "\xff"}, "create account: external_reference: is not valid UTF-8"},
+		{moment.AccountCreateParams{Customer: ok, Name: "\xff"}, "create account: name: is not valid UTF-8"},
+		{moment.AccountCreateParams{Customer: ok, Currency: "\xff"}, "create account: currency: is not valid UTF-8"},
+		{moment.AccountCreateParams{Customer: moment.ExistingCustomer("\xff")}, "create account: customer: is not valid UTF-8"},
+		{moment.AccountCreateParams{Customer: &moment.CustomerCreateParams{Name: "\xff"}}, "create account: customer.name: is not valid UTF-8"},
+		{moment.BillCreateParams{Customer: ok, ExternalReference: "\xff"}, "create bill: external_reference: is not valid UTF-8"},
+		{moment.BillCreateParams{Customer: ok, Currency: "\xff"}, "create bill: currency: is not valid UTF-8"},
+		{moment.BillCreateParams{Account: moment.ExistingAccount("\xff")}, "create bill: account: is not valid UTF-8"},
+		{moment.BillCreateParams{Account: moment.AccountCreateParams{Customer: moment.CustomerCreateParams{Name: "\xff"}}}, "create bill: account.customer.name: is not valid UTF-8"},
+		{moment.CustomerUpdateParams{Name: moment.Ptr("\xff")}, "update customer: name: is not valid UTF-8"},
+		{moment.CustomerUpdateParams{Email: moment.Ptr("\xff")}, "update customer: email: is not valid UTF-8"},
+		{moment.CustomerUpdateParams{Phone: moment.Ptr("\xff")}, "update customer: phone: is not valid UTF-8"},
+		{moment.CustomerUpdateParams{Currency: moment.Ptr(moment.Currency("\xff"))}, "update customer: currency: is not valid UTF-8"},
+		{moment.AccountUpdateParams{Name: moment.Ptr("\xff")}, "update account: name: is not valid UTF-8"},
+		{moment.AccountUpdateParams{Currency: moment.Ptr(moment.Currency("\xff"))}, "update account: currency: is not valid UTF-8"},
+		{moment.BillUpdateParams{Currency: moment.Ptr(moment.Currency("\xff"))}, "update bill: currency: is not valid UTF-8"},
+		{moment.BillUpdateParams{Metadata: map[string]string{"a": "\xff"}}, "update bill: metadata: is not valid UTF-8"},
 	} {
 		s := serve(t, answer(201, billJSON))
-		err := create(t.Context(), s.client(t), row.params)
+		err := apply(t.Context(), s.client(t), row.params)
 		require.ErrorIs(t, err, moment.ErrInvalidArgument, row.says)
 		assert.EqualError(t, err, "moment: "+row.says)
 		assert.Empty(t, s.received(), row.says)
@@ -119,7 +147,7 @@ func TestArgumentsThatAreNeverSent(t *testing.T) {
 func TestTextReachesTheServiceUnchanged(t *testing.T) {
 	for _, name := range []string{"Jürgen", "\ufffd", `\ufffd`, `\\ufffd`, `\`, `\\`, "a\u2028b", "<&>", "\x00", `"`, "😀"} {
 		s := serve(t, answer(201, customerJSON))
-		require.NoError(t, create(t.Context(), s.client(t), moment.CustomerCreateParams{Name: name}), "%q", name)
+		require.NoError(t, apply(t.Context(), s.client(t), moment.CustomerCreateParams{Name: name}), "%q", name)
 		assert.Equal(t, name, field(t, s.only(t).Body, "name"))
 	}
 }

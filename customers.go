@@ -52,23 +52,22 @@ type ExistingCustomer string
 func (ExistingCustomer) customerRef()     {}
 func (CustomerCreateParams) customerRef() {}
 
-// checkCustomerRef refuses a reference that refers to nothing. missing is whether there may be none.
+// checkCustomerRef refuses a reference that refers to nothing.
 func checkCustomerRef(ref CustomerRef, param string) *ArgumentError {
 	switch r := ref.(type) {
 	case nil:
 		return badArgument(param, "is missing")
 	case ExistingCustomer:
-		if r == "" {
-			return badArgument(param, "is empty")
-		}
+		return checkReference(string(r), param)
 	case *ExistingCustomer:
-		if r == nil || *r == "" {
-			return badArgument(param, "is empty")
-		}
+		return checkReference(string(value(r)), param)
+	case CustomerCreateParams:
+		return within(param, r.check())
 	case *CustomerCreateParams:
 		if r == nil {
 			return badArgument(param, "is a nil *CustomerCreateParams")
 		}
+		return within(param, r.check())
 	}
 	return nil
 }
@@ -88,6 +87,11 @@ type CustomerCreateParams struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
+func (p CustomerCreateParams) check() *ArgumentError {
+	return checkTexts(p.Metadata, text{"external_reference", p.ExternalReference}, text{"name", p.Name},
+		text{"email", p.Email}, text{"phone", p.Phone}, text{"currency", string(p.Currency)})
+}
+
 // CustomerUpdateParams are the fields of a customer to change: nil leaves a field alone, a pointer to a zero value sends
 // the zero value. How to clear a field is not documented. See [CustomerCreateParams] for the limits.
 type CustomerUpdateParams struct {
@@ -101,19 +105,24 @@ type CustomerUpdateParams struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
+func (p CustomerUpdateParams) check() *ArgumentError {
+	return checkTexts(p.Metadata, text{"name", value(p.Name)}, text{"email", value(p.Email)},
+		text{"phone", value(p.Phone)}, text{"currency", string(value(p.Currency))})
+}
+
 // Create creates a customer: POST /billing/customers.
 //
 // Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrConflict] if the external reference is taken,
 // [ErrOutcomeUnknown] if it may have been created all the same.
 func (s *CustomersService) Create(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
-	return invoke[Customer](ctx, s.core, createCustomer, "", params, opts)
+	return invoke[Customer](ctx, s.hidden, createCustomer, "", params, opts)
 }
 
 // Get returns a customer: GET /billing/customers/{customer}.
 //
 // Errors to expect: [ErrNotFound].
 func (s *CustomersService) Get(ctx context.Context, idOrReference string, opts ...RequestOption) (*Customer, error) {
-	return invoke[Customer](ctx, s.core, getCustomer, idOrReference, nil, opts)
+	return invoke[Customer](ctx, s.hidden, getCustomer, idOrReference, nil, opts)
 }
 
 // Update changes the fields of a customer that are set in params: PATCH /billing/customers/{customer}. An update is
@@ -123,7 +132,7 @@ func (s *CustomersService) Get(ctx context.Context, idOrReference string, opts .
 // Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if it may have been
 // applied all the same.
 func (s *CustomersService) Update(ctx context.Context, idOrReference string, params CustomerUpdateParams, opts ...RequestOption) (*Customer, error) {
-	return invoke[Customer](ctx, s.core, updateCustomer, idOrReference, params, opts)
+	return invoke[Customer](ctx, s.hidden, updateCustomer, idOrReference, params, opts)
 }
 
 func balanceMoney(balance *Amount, currency Currency) (Money, bool) {

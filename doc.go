@@ -68,12 +68,14 @@
 // # When the outcome is unknown
 //
 // If a write was sent and no definite answer came back, the error matches [ErrOutcomeUnknown]: it may or may not have been
-// applied. Errors with a definite answer do not match it, and neither do those where nothing was sent or where the service
-// refused before it did anything (429, 503 with Retry-After).
+// applied. Errors with a definite answer do not match it, and neither do those where it is certain that nothing was sent,
+// or where the service refused before it did anything (429, 503 with Retry-After). An attempt that times out while it
+// still connects counts as sent: that nothing was is likely, but not certain.
 //
 // To settle a create or a void, repeat it with the same key, [ConnectionError].IdempotencyKey or [Error].IdempotencyKey.
 // If the error then says Replayed, or the key is older than 24 hours, read the object by its external reference: if it is
 // there, compare it and go on; if it is not, create it with a new key. The reference is unique, which is the last guard
-// against creating it twice. To settle an update, read the object and decide. The example OutcomeUnknown does all this for
-// a bill.
+// against creating it twice. Until the repeated call succeeds, says Replayed, or is refused with 400, 402, 404 or 422, the
+// first one stays unknown whatever the repeat's own error is (a 429, say, or a 401): keep the key and repeat it later.
+// The example OutcomeUnknown does all this for a bill. To settle an update, read the object and decide.
 package moment

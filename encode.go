@@ -1,8 +1,8 @@
 package moment
 
 import (
-	"bytes"
 	"encoding/json"
+	"unicode/utf8"
 )
 
 // encode makes the body of a request.
@@ -11,27 +11,48 @@ func encode(in any) ([]byte, *ArgumentError) {
 	if err != nil {
 		return nil, badArgument("body", "cannot be encoded as JSON: %v", err)
 	}
-	if _, verbatim := in.(json.RawMessage); !verbatim && hasReplacedText(body) {
-		return nil, badArgument("body", "contains text that is not valid UTF-8, which JSON cannot carry unchanged")
-	}
 	return body, nil
 }
 
-// hasReplacedText reports whether json.Marshal replaced bytes that are not UTF-8, which it does without an error: a
-// name would be stored that nobody wrote. It writes the replacement as an escape, and a U+FFFD of the caller's as it is.
-func hasReplacedText(body []byte) bool {
-	for {
-		i := bytes.Index(body, []byte(`\ufffd`))
-		if i < 0 {
-			return false
+// text is a text among some parameters, with the service's name for it.
+type text struct{ param, value string }
+
+// checkTexts refuses text that is not valid UTF-8. JSON cannot carry it, and encoding/json replaces it without an error:
+// a name would be stored that nobody wrote.
+func checkTexts(metadata map[string]string, texts ...text) *ArgumentError {
+	for _, t := range texts {
+		if !utf8.ValidString(t.value) {
+			return badArgument(t.param, "is not valid UTF-8")
 		}
-		backslashes := 1
-		for i-backslashes >= 0 && body[i-backslashes] == '\\' {
-			backslashes++
-		}
-		if backslashes%2 == 1 {
-			return true // an even number is a backslash of the caller's in front of plain text
-		}
-		body = body[i+1:]
 	}
+	for key, value := range metadata {
+		if !utf8.ValidString(key) || !utf8.ValidString(value) {
+			return badArgument("metadata", "is not valid UTF-8")
+		}
+	}
+	return nil
+}
+
+// within puts the parameter that an object stands in before the one that is wrong in it: "account.customer".
+func within(param string, err *ArgumentError) *ArgumentError {
+	if err != nil {
+		err.Param = param + "." + err.Param
+	}
+	return err
+}
+
+// checkReference checks the id or reference of an existing object.
+func checkReference(reference, param string) *ArgumentError {
+	if reference == "" {
+		return badArgument(param, "is empty")
+	}
+	return checkTexts(nil, text{param, reference})
+}
+
+// value is what p points to, or the zero value.
+func value[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
 }

@@ -51,7 +51,7 @@ type Error struct {
 	RequestID      string // the service's name for the request; empty if it gave none
 	IdempotencyKey string // empty for calls that have none
 	Replayed       bool   // answered from what the service saved under the idempotency key
-	Attempts       int    // how many requests were sent
+	Attempts       int    // how many attempts were made
 	// RetryAfter is how long the service asked to wait, 0 if it did not ask. It has not been waited for.
 	RetryAfter time.Duration
 	// OutcomeUnknown is set for a write that may have been applied: see ErrOutcomeUnknown.
@@ -111,7 +111,7 @@ func (e *Error) Is(target error) bool {
 type ConnectionError struct {
 	Op             string // what was called: "create bill"
 	IdempotencyKey string // empty for calls that have none
-	Attempts       int    // how many requests were sent
+	Attempts       int    // how many attempts were made
 	Err            error
 
 	Status    int    // of the last answer that began; 0 if there was none
@@ -146,7 +146,9 @@ type ArgumentError struct {
 	Reason string // what is wrong with it
 }
 
-func (e *ArgumentError) Error() string { return "moment: " + e.Op + ": " + e.Param + ": " + e.Reason }
+func (e *ArgumentError) Error() string {
+	return "moment: " + e.Op + ": " + e.Param + ": " + oneLine(e.Reason)
+}
 
 // Is makes the error match [ErrInvalidArgument].
 func (e *ArgumentError) Is(target error) bool { return target == ErrInvalidArgument }
@@ -235,9 +237,25 @@ func (c *core) describe(e *Error, body []byte) {
 	}
 }
 
-// redact cuts the secret key out of a text that came from outside.
+// redact cuts the secret key out of a text that came from outside, and also a beginning of the key: the text may have
+// been cut before it came here.
 func (c *core) redact(text string) string {
-	return strings.ReplaceAll(text, c.secretKey(), "[secret key]")
+	const recognisable = 12 // no more than 4 characters beyond sk_test_ can be seen
+	beginning := c.secretKey[:min(len(c.secretKey), recognisable)]
+	var redacted strings.Builder
+	for {
+		before, after, found := strings.Cut(text, beginning)
+		redacted.WriteString(before)
+		if !found {
+			return redacted.String()
+		}
+		redacted.WriteString("[secret key]")
+		rest := c.secretKey[len(beginning):]
+		for len(after) > 0 && len(rest) > 0 && after[0] == rest[0] {
+			after, rest = after[1:], rest[1:]
+		}
+		text = after
+	}
 }
 
 // redactJSON does so where escapes hid the key from the pass over the whole body.
@@ -253,20 +271,20 @@ func (c *core) redactJSON(value json.RawMessage) json.RawMessage {
 	encoder := json.NewEncoder(&plain)
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(decoded) //nolint:errchkjson // what was decoded can be encoded
-	if !strings.Contains(plain.String(), c.secretKey()) {
+	redacted := c.redact(plain.String())
+	if redacted == plain.String() {
 		return value
 	}
-	return json.RawMessage(c.redact(strings.TrimSpace(plain.String())))
+	return json.RawMessage(strings.TrimSpace(redacted))
 }
 
 // redactError keeps err as it is, so that it unwraps, unless its text holds the key: net/http quotes what it cannot
 // parse of an answer.
 func (c *core) redactError(err error) error {
-	text := err.Error()
-	if !strings.Contains(text, c.secretKey()) {
-		return err
+	if text := c.redact(err.Error()); text != err.Error() {
+		return errors.New(text)
 	}
-	return errors.New(c.redact(text))
+	return err
 }
 
 const maxMessage = 300

@@ -119,6 +119,49 @@ func TestEveryBodyMakesAGoodError(t *testing.T) {
 	}
 }
 
+func TestOnlyTrueMeansReplayed(t *testing.T) {
+	for _, value := range []string{"false", "TRUE", "1", ""} {
+		s := serve(t, problem(503, "Idempotent-Replayed: "+value))
+		var resp moment.Response
+		require.Error(t, calls["POST"](t.Context(), s.client(t), moment.WithResponse(&resp)))
+		assert.False(t, resp.Replayed)
+		assert.Equal(t, 4, resp.Attempts, "what is not replayed is repeated")
+	}
+}
+
+// A key that is cut, by whoever quotes an answer, is still a key.
+func TestABeginningOfTheKeyIsCutOutToo(t *testing.T) {
+	key := "sk_test_" + strings.Repeat("SECRET_KEY", 30)
+	for _, row := range []struct{ why, text, want string }{
+		{"whole", key, "[secret key]"},
+		{"cut", key[:50] + "…", "[secret key]…"},
+		{"twice", key + " " + key[:20] + " " + key, "[secret key] [secret key] [secret key]"},
+		{"run together", key[:20] + key, "[secret key][secret key]"},
+		{"another key", "sk_test_OTHER", "sk_test_OTHER"},
+		{"hardly anything", key[:11], key[:11]},
+	} {
+		s := serve(t, answer(401, `{"title":"`+row.text+`"}`))
+		c, err := moment.NewClient(key, moment.WithBaseURL(s.URL))
+		require.NoError(t, err)
+		_, err = c.Bills.Get(t.Context(), "UBR1")
+		assert.NotContains(t, err.Error(), key[:12], row.why)
+		if len(row.want) < 300 {
+			assert.EqualError(t, err, "moment: get bill: 401 "+row.want, row.why)
+		}
+	}
+}
+
+func TestErrorsAreOnOneLineWhateverIsInThem(t *testing.T) {
+	for _, err := range []error{
+		&moment.Error{Op: "get bill", Status: 404, RequestID: "a\nb"},
+		&moment.ConnectionError{Op: "get bill", Err: errors.New("a\nb"), RequestID: "a\nb"},
+		&moment.ArgumentError{Op: "get bill", Param: "bill", Reason: "a\nb"},
+	} {
+		assert.NotContains(t, err.Error(), "\n")
+		assert.Contains(t, err.Error(), `a\nb`)
+	}
+}
+
 func TestErrorOfAStatusWithoutAName(t *testing.T) {
 	s := serve(t, answer(599, ""))
 	err := calls["PATCH"](t.Context(), s.client(t))
@@ -169,11 +212,11 @@ func TestConnectionErrorOfACreateHoldsItsKey(t *testing.T) {
 	var connection *moment.ConnectionError
 	require.ErrorAs(t, err, &connection)
 	assert.Equal(t, "key-1", connection.IdempotencyKey)
-	assert.EqualError(t, err, "moment: create bill: EOF (4 attempts); the outcome is unknown")
+	assert.EqualError(t, err, "moment: create bill: no answer: EOF (4 attempts); the outcome is unknown")
 }
 
 func TestErrorsHoldNoURL(t *testing.T) {
-	c := newClient(t, moment.WithBaseURL("https://no-such-host.invalid"+basePath), moment.WithMaxRetries(0))
+	c := newClient(t, moment.WithBaseURL("https://127.0.0.1:1"+basePath), moment.WithMaxRetries(0))
 	_, err := c.Customers.Get(t.Context(), "john-doe-8001015009087", moment.WithQuery(struct {
 		Token string `url:"token"`
 	}{"hush"}))
@@ -195,6 +238,7 @@ func TestKeyIsCutOutOfWhatTheServiceSays(t *testing.T) {
 			"`+escaped+`":[{"`+escaped+`":["x\n`+escaped+`",1.00000000000000000001]}],"other":"a\\b","`+testKey+escaped+`":null}`)},
 		{"in the request id", answer(401, "", "X-Request-Id: "+testKey)},
 		{"in the content type of something else", answer(200, "", "Content-Type: text/"+testKey)},
+		{"in a date, where it is cut", answer(200, `{"id":"bill_1","due_date":"not a date but `+testKey+`"}`)},
 		{"in an answer that is not HTTP", func(w http.ResponseWriter, _ *http.Request) {
 			conn, _, _ := w.(http.Hijacker).Hijack()
 			_, _ = io.WriteString(conn, "echo: Bearer "+testKey+"\r\n\r\n")

@@ -283,7 +283,7 @@ func (l *lostAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // raiseBill raises a bill for a customer, under a key that was stored with it. It may be called again with the same
-// arguments at any time: after an error, or when the program starts again.
+// arguments at any time, after an error or when the program starts again, and settles what is unknown by then.
 func raiseBill(ctx context.Context, client *moment.Client, customerID string, params moment.BillCreateParams, key string) (*moment.Bill, error) {
 	params.Customer = moment.ExistingCustomer(customerID)
 	bill, err := client.Bills.Create(ctx, params, moment.WithIdempotencyKey(key))
@@ -329,7 +329,7 @@ func Example_outcomeUnknown() {
 	}
 	fmt.Println(bill.ExternalReference, bill.DueMoney(), err)
 	// Output:
-	// moment: create bill: connection reset by peer (4 attempts); the outcome is unknown
+	// moment: create bill: no answer: connection reset by peer (4 attempts); the outcome is unknown
 	// UBR1234567890 ZAR 20.00 <nil>
 }
 

@@ -128,7 +128,7 @@ func TestMistakeIdentifierReachesAnotherEndpoint(t *testing.T) {
 
 // A path of another endpoint answered with something else, and it decoded into a zero struct without an error.
 func TestMistakeZeroStructWithoutAnError(t *testing.T) {
-	for _, body := range []string{`{}`, `{"id":""}`, `{"id":"bill_"}`, `{"id":"bcus_H4jp6KnU5cPw263v1jyz4"}`, `{"items":[]}`, `[]`, `null`, `"bill_1"`, `1`} {
+	for _, body := range []string{`{}`, `{"id":""}`, `{"id":"bill_"}`, `{"id":"bcus_H4jp6KnU5cPw263v1jyz4"}`, `{"id":"xbill_1"}`, `{"items":[]}`, `[]`, `null`, `"bill_1"`, `1`} {
 		s := serve(t, answer(200, body))
 		bill, err := s.client(t).Bills.Get(t.Context(), "UBR1")
 		assert.Nil(t, bill, body)
@@ -138,6 +138,14 @@ func TestMistakeZeroStructWithoutAnError(t *testing.T) {
 		assert.ErrorContains(t, err, "moment: get bill: 200 OK: the answer has another shape than expected: ")
 		s.only(t)
 	}
+	s := serve(t, answer(200, billJSON), answer(200, billJSON), answer(204, ""))
+	c := s.client(t, moment.WithMaxRetries(0))
+	_, err := c.Customers.Get(t.Context(), "UCR1")
+	require.ErrorContains(t, err, "it has no id that begins with bcus_")
+	_, err = c.Accounts.Get(t.Context(), "UAR1")
+	require.ErrorContains(t, err, "it has no id that begins with bacc_")
+	_, err = c.Bills.Void(t.Context(), "UBR1")
+	require.ErrorIs(t, err, moment.ErrOutcomeUnknown, "204 and no bill")
 }
 
 // endless is a body that never ends and counts what is read of it.
@@ -214,7 +222,7 @@ func TestMistakeHalfABodyDecoded(t *testing.T) {
 	bill, err := s.client(t).Bills.Get(t.Context(), "UBR1")
 	assert.Nil(t, bill)
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	assert.EqualError(t, err, "moment: get bill: 200 OK: the answer was cut short: unexpected EOF (4 attempts)")
+	assert.EqualError(t, err, "moment: get bill: 200 OK: no complete answer: unexpected EOF (4 attempts)")
 	assert.Len(t, s.received(), 4)
 }
 
@@ -319,7 +327,7 @@ func TestMistakeFormattingPrintsTheKey(t *testing.T) {
 	require.NoError(t, err)
 	var failed failedTest
 	assert.Equal(&failed, merchant{client: c}, merchant{client: another}, "dumps the differences, following pointers")
-	require.Contains(t, failed.text, "example.com")
+	require.Contains(t, failed.text, "moment.Client")
 	noKey(t, failed.text)
 
 	assert.Equal(t, "moment.Client(test mode, https://api.momentpay.net)", fmt.Sprint(c))
@@ -337,6 +345,25 @@ func noKey(t *testing.T, text string) {
 	t.Helper()
 	for _, secret := range []string{testKey, fmt.Sprintf("%x", testKey), fmt.Sprintf("%X", testKey), "SECRET_KEY"} {
 		assert.NotContains(t, text, secret)
+	}
+}
+
+func TestLogValue(t *testing.T) {
+	c := newClient(t)
+	for _, value := range []slog.LogValuer{c, *c, c.Customers, *c.Accounts, c.Bills} {
+		assert.Equal(t, "moment.Client(test mode, https://api.momentpay.net)", value.LogValue().String())
+	}
+}
+
+// The key is also in the buffers of the connections that a client holds. Nothing that goes by reflection may get there.
+func TestNothingButAFunctionHoldsTheCore(t *testing.T) {
+	c := newClient(t)
+	for _, value := range []any{*c, *c.Customers, *c.Accounts, *c.Bills} {
+		for _, field := range reflect.VisibleFields(reflect.TypeOf(value)) {
+			kind := field.Type.Kind()
+			service := kind == reflect.Pointer && strings.HasSuffix(field.Type.Elem().Name(), "Service")
+			assert.True(t, kind == reflect.Func || service || field.Anonymous, "%T.%s", value, field.Name)
+		}
 	}
 }
 

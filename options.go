@@ -87,23 +87,21 @@ func WithBaseURL(base string) ClientOption {
 		case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
 			return badArgument("base URL", "must be https:// (http:// is accepted on a loopback address only)")
 		}
-		s.baseURL = url.URL{
-			Scheme:  u.Scheme,
-			Host:    u.Host,
-			Path:    strings.TrimRight(u.Path, "/"),
-			RawPath: strings.TrimRight(u.RawPath, "/"),
-		}
+		escaped := strings.TrimRight(u.EscapedPath(), "/")
+		path, _ := url.PathUnescape(escaped)
+		s.baseURL = url.URL{Scheme: u.Scheme, Host: u.Host, Path: path, RawPath: escaped}
 		return nil
 	}
 }
 
 func isLoopback(host string) bool {
-	return host == "localhost" || net.ParseIP(host).IsLoopback()
+	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
 // WithHTTPClient makes the calls through the Transport of c, for a proxy, a connection limit, tracing or a test double.
 // c is read once, by [NewClient], and never written to. Its Timeout shortens the attempt timeout and its Jar is used; its
-// CheckRedirect is not, as redirects are never followed. Without a Transport it gets the default one.
+// CheckRedirect is not, as redirects are never followed. Without a Transport it gets the default one. Take no Transport
+// that repeats requests by itself: it does not know which may be.
 func WithHTTPClient(c *http.Client) ClientOption {
 	return func(s *settings) *ArgumentError {
 		if c == nil {

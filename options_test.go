@@ -3,6 +3,7 @@ package moment_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -30,9 +31,11 @@ func TestRequestOptionsThatAreRefused(t *testing.T) {
 		{"net/http would send the update twice", "PATCH", moment.WithHeader("x-idempotency-key", "x"), "update bill: header: X-Idempotency-Key is set by the client"},
 		{"the base URL says it", "GET", moment.WithHeader("HOST", "example.com"), "get bill: header: Host is set by the client"},
 		{"would cut the body", "POST", moment.WithHeader("Content-Length", "1"), "create bill: header: Content-Length is set by the client"},
-		{"no header name", "GET", moment.WithHeader("", "x"), `get bill: header: "" is not a header name`},
-		{"a second header", "GET", moment.WithHeader("X-A: b\r\nX-C", "x"), `get bill: header: "X-A: b\r\nX-C" is not a header name`},
+		{"no header name", "GET", moment.WithHeader("", "x"), "get bill: header: the name is not one: letters, digits and hyphens"},
+		{"a second header", "GET", moment.WithHeader("X-A: b\r\nX-C", "x"), "get bill: header: the name is not one: letters, digits and hyphens"},
 		{"a second header", "GET", moment.WithHeader("x-a", "b\r\nX-C: d"), `get bill: header: the value of X-A contains a control character`},
+		{"the key in the wrong place", "GET", moment.WithHeader("Authorization: Bearer "+testKey, ""), "get bill: header: the name is not one: letters, digits and hyphens"},
+		{"a control character, if an unusual one", "GET", moment.WithHeader("X-A", "\x7f"), "get bill: header: the value of X-A contains a control character"},
 		{"not a struct", "GET", moment.WithQuery("a=b"), `get bill: query: is not a struct with url tags, or a pointer to one: query: Values() expects struct input. Got string`},
 		{"nothing to fill", "GET", moment.WithResponse(nil), "get bill: response: is nil"},
 		{"a forgotten option", "GET", nil, "get bill: option: is nil"},
@@ -223,6 +226,16 @@ func TestDoWithNoContent(t *testing.T) {
 		assert.Equal(t, map[string]any{"before": true}, out)
 		s.only(t)
 	}
+}
+
+func TestClientsThatNewClientDidNotMake(t *testing.T) {
+	var c moment.Client
+	assert.EqualError(t, c.Do(t.Context(), "GET", "/x", nil, nil), "moment: GET /x: client: was not made by NewClient")
+	assert.Empty(t, c.Mode())
+	var bills moment.BillsService
+	_, err := bills.Get(t.Context(), "UBR1")
+	require.ErrorIs(t, err, moment.ErrInvalidArgument)
+	assert.Equal(t, "moment.Client", fmt.Sprint(&bills))
 }
 
 func TestNilContext(t *testing.T) {

@@ -87,7 +87,7 @@ func WithHeader(name, value string) RequestOption {
 			return badArgument("header", "%s is set by the client", canonical)
 		}
 		if !isHeaderName(name) {
-			return badArgument("header", "%.60q is not a header name", name)
+			return badArgument("header", "the name is not one: letters, digits and hyphens") // unquoted: it may hold a key
 		}
 		if !isHeaderValue(value) {
 			return badArgument("header", "the value of %s contains a control character", canonical)
@@ -119,7 +119,7 @@ type Response struct {
 	RequestID      string // the service's name for the request; empty if it gave none
 	IdempotencyKey string // empty for calls that have none
 	Replayed       bool   // the service answered from what it saved under the idempotency key
-	Attempts       int    // how many requests were sent, 1 if the first was answered for good
+	Attempts       int    // how many attempts were made, 1 if the first was answered for good
 }
 
 func (a answer) response() Response {

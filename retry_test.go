@@ -150,6 +150,8 @@ func TestOutcomeOfSeveralAttempts(t *testing.T) {
 		{why: "409 to the end: it never settled", script: []reply{hangUp, problem(409)}, attempts: 4, is: moment.ErrConflict, unknown: true},
 		{why: "a replayed 409 is a true conflict and stops", script: []reply{hangUp, problem(409, replayed)}, attempts: 2, is: moment.ErrConflict, unknown: true},
 		{why: "409 under the caller's key: an earlier call may be running", script: []reply{problem(409), answer(201, billJSON, replayed)}, opts: []moment.RequestOption{callerKey}, attempts: 2},
+		{why: "409 under the caller's key, to the end", script: []reply{problem(409)}, opts: []moment.RequestOption{callerKey}, attempts: 4, is: moment.ErrConflict, unknown: true},
+		{why: "409 under the caller's key, and then another answer", script: []reply{problem(409), problem(429, "Retry-After: 31")}, opts: []moment.RequestOption{callerKey}, attempts: 2, is: moment.ErrRateLimited, unknown: true},
 		{why: "409 under the caller's key, a true conflict", script: []reply{problem(409), problem(409, replayed)}, opts: []moment.RequestOption{callerKey}, attempts: 2, is: moment.ErrConflict},
 
 		{why: "a replayed success that was cut is asked for again", script: []reply{hangUp, func(w http.ResponseWriter, r *http.Request) {
@@ -174,17 +176,18 @@ func TestOutcomeOfSeveralAttempts(t *testing.T) {
 }
 
 func TestRetryWhenNothingWasSent(t *testing.T) {
-	refused := httptest.NewServer(nil)
-	refused.Close()
-	broken := brokenHandshake(t)
+	noDNS := &net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		return nil, errors.New("no name server")
+	}}}
 	for _, row := range []struct{ why, base string }{
-		{"the connection is refused", refused.URL},
+		{"the connection is refused", "http://127.0.0.1:1"}, // a port that no other test is ever given
 		{"the name does not resolve", "https://no-such-host.invalid"},
-		{"the TLS handshake is broken off", broken},
+		{"the TLS handshake is broken off", brokenHandshake(t)},
 	} {
 		for method, call := range calls {
 			t.Run(method+" "+row.why, func(t *testing.T) {
-				c := newClient(t, moment.WithBaseURL(row.base+basePath), moment.WithBackoff(0, 0), moment.WithMaxRetries(2))
+				c := newClient(t, moment.WithBaseURL(row.base+basePath), moment.WithBackoff(0, 0), moment.WithMaxRetries(2),
+					moment.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: noDNS.DialContext}}))
 				err := call(t.Context(), c)
 				var connection *moment.ConnectionError
 				require.ErrorAs(t, err, &connection)
@@ -306,6 +309,7 @@ func TestDoIsRetriedByItsMethod(t *testing.T) {
 		"PATCH":   {1, false},
 		"DELETE":  {1, false},
 		"OPTIONS": {1, false},
+		"HEAD":    {1, false},
 	} {
 		s := serve(t, problem(500))
 		err := s.client(t, moment.WithMaxRetries(2)).Do(t.Context(), method, "/billing/refunds", nil, nil)

@@ -3,7 +3,9 @@ package moment_test
 import (
 	"context"
 	"errors"
+	"net"
 	"net/http"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,6 +142,64 @@ func TestNoWaitThatWouldOutlastTheContext(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, s.began, 2)
 	assert.Less(t, took, 11*time.Second)
+}
+
+// Without a Retry-After it is the jitter alone that would outlast the context.
+func TestNoJitterThatWouldOutlastTheContext(t *testing.T) {
+	s, took, err := onAFakeClock(t, []reply{problem(503)}, func(ctx context.Context, c *moment.Client) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Nanosecond)
+		defer cancel()
+		return post(ctx, c)
+	}, moment.WithBackoff(time.Hour, time.Hour))
+	require.ErrorIs(t, err, moment.ErrServer)
+	assert.Len(t, s.began, 1)
+	assert.Zero(t, took)
+}
+
+// An attempt after the end of the context would leave its outcome unknown for nothing.
+func TestNoAttemptAfterTheContextEnded(t *testing.T) {
+	for range 100 {
+		attempts := 0
+		ctx, cancel := context.WithCancel(t.Context())
+		c := through(t, func(*http.Request) (*http.Response, error) {
+			attempts++
+			cancel()
+			return fake(problem(429))
+		}, moment.WithBackoff(0, 0))
+		err := calls["PATCH"](ctx, c)
+		require.ErrorIs(t, err, context.Canceled)
+		require.NotErrorIs(t, err, moment.ErrOutcomeUnknown)
+		require.Equal(t, 1, attempts)
+	}
+}
+
+func TestContextEndsTheWaitAfterAFailureToConnect(t *testing.T) {
+	refused := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := through(t, func(*http.Request) (*http.Response, error) {
+			cancel()
+			return nil, refused
+		})
+		err := calls["PATCH"](ctx, c)
+		require.ErrorIs(t, err, context.Canceled)
+		assert.NotErrorIs(t, err, moment.ErrOutcomeUnknown, "nothing was sent")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Minute, cancel)
+		c := through(t, func(*http.Request) (*http.Response, error) { return nil, refused }, moment.WithBackoff(24*time.Hour, 24*time.Hour), moment.WithMaxRetries(1000))
+		err := calls["GET"](ctx, c)
+		assert.EqualError(t, err, "moment: get bill: context canceled while waiting to repeat the request: dial tcp: connection refused"+attemptsNote(t, err))
+	})
+}
+
+func attemptsNote(t *testing.T, err error) string {
+	t.Helper()
+	if n := attemptsOf(t, err); n > 1 {
+		return " (" + strconv.Itoa(n) + " attempts)"
+	}
+	return ""
 }
 
 func TestMistakeTimedOutAttemptEndsTheCall(t *testing.T) {

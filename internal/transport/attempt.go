@@ -40,12 +40,13 @@ func (t *Transport) attempt(call context.Context, req *Request) outcome {
 	return t.read(call, ctx, req, resp)
 }
 
-// build makes the http.Request of one attempt. The header is copied for each: an earlier attempt that timed out may
-// still be being written.
+// build makes the http.Request of one attempt. URL and header are copied for each: there are RoundTrippers that write to
+// them, and an earlier attempt that timed out may still be being sent.
 func (req *Request) build(ctx context.Context) *http.Request {
+	u := *req.URL
 	httpReq := (&http.Request{
 		Method:     req.Method,
-		URL:        req.URL,
+		URL:        &u,
 		Host:       req.URL.Host,
 		Header:     req.Header.Clone(),
 		Proto:      "HTTP/1.1",
@@ -73,7 +74,7 @@ func (t *Transport) unanswered(call, ctx context.Context, conn *connection, err 
 	case notMade:
 		return outcome{kind: notConnected, err: err}
 	default:
-		return outcome{kind: silent, err: t.explain(ctx, err), sent: true}
+		return outcome{kind: silent, err: t.explain(ctx, "no answer", err), sent: true}
 	}
 }
 
@@ -99,7 +100,7 @@ func (t *Transport) read(call, ctx context.Context, req *Request, resp *http.Res
 	case err != nil && call.Err() != nil:
 		o.kind, o.err = ended, contextError(call)
 	case err != nil:
-		o.kind, o.err = cut, fmt.Errorf("the answer was cut short: %w", t.explain(ctx, err))
+		o.kind, o.err = cut, t.explain(ctx, "no complete answer", err)
 	case req.Decode != nil:
 		o.kind, o.err = judge(req.Decode(o.status, o.body), resp.Header.Get("Content-Type"))
 	}
@@ -112,16 +113,16 @@ func judge(err error, contentType string) (kind, error) {
 	case err == nil:
 		return answered, nil
 	case errors.As(err, &syntax):
-		return notJSON, fmt.Errorf("the answer is not JSON (Content-Type %.60q)", contentType)
+		return notJSON, fmt.Errorf("the answer is not JSON (Content-Type %q)", contentType)
 	default:
 		return wrongShape, fmt.Errorf("the answer has another shape than expected: %w", err)
 	}
 }
 
-// explain names the attempt's timeout where that is why net/http gave up.
-func (t *Transport) explain(ctx context.Context, err error) error {
-	if ctx.Err() == nil {
-		return err
+// explain says what is wrong, and names the attempt's timeout where that is why net/http gave up.
+func (t *Transport) explain(ctx context.Context, what string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s within the attempt timeout of %v: %w", what, t.AttemptTimeout, err)
 	}
-	return fmt.Errorf("no answer within the attempt timeout of %v: %w", t.AttemptTimeout, err)
+	return fmt.Errorf("%s: %w", what, err)
 }

@@ -49,7 +49,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return true
+		return ctx.Err() == nil // both may be ready, and select would choose at random
 	case <-ctx.Done():
 		return false
 	}

@@ -68,6 +68,13 @@ func stillUnknown(before bool, o outcome) bool {
 	}
 }
 
+// stillHeld reports whether another call that used the same key may be running, after an attempt ended as o and with
+// what was known before it: a 409 says so unless it is replayed. What is replayed is how that call ended.
+func stillHeld(before bool, o outcome) bool {
+	conflict := o.kind == answered && o.status == 409
+	return (before || conflict) && !o.replayed && stillUnknown(true, o)
+}
+
 func unknownAfterStatus(before bool, o outcome) bool {
 	switch {
 	case o.status == 503 && o.retryAfter.given && !o.replayed:

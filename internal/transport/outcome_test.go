@@ -54,6 +54,27 @@ func TestStillUnknownWithoutAnAnswer(t *testing.T) {
 	}
 }
 
+func TestStillHeld(t *testing.T) {
+	for _, row := range []struct {
+		why           string
+		o             outcome
+		before, after bool
+	}{
+		{"another call holds the key", outcome{status: 409}, true, true},
+		{"this is how the other call ended", outcome{status: 409, replayed: true}, false, false},
+		{"this is how the other call ended", outcome{status: 500, replayed: true}, false, false},
+		{"a success", outcome{status: 201}, false, false},
+		{"the service's judgement", outcome{status: 422}, false, false},
+		{"says nothing", outcome{status: 429}, false, true},
+		{"says nothing", outcome{status: 401}, false, true},
+		{"no answer", outcome{kind: silent, sent: true}, false, true},
+		{"nothing was sent", outcome{kind: notConnected}, false, true},
+	} {
+		assert.Equal(t, row.before, stillHeld(false, row.o), row.why)
+		assert.Equal(t, row.after, stillHeld(true, row.o), row.why)
+	}
+}
+
 func TestMayStillRun(t *testing.T) {
 	for k := answered; k <= ended; k++ {
 		for status := 100; status < 600; status++ {

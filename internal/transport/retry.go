@@ -6,8 +6,10 @@ func retryable(repeat Repeat, o outcome, mayBeRunning bool) bool {
 	switch o.kind {
 	case notConnected:
 		return true
-	case silent, cut, notJSON:
+	case silent, cut:
 		return repeat != Once
+	case notJSON:
+		return repeat == Safe || repeat == Keyed && !o.replayed // a saved answer would be the same again
 	case answered:
 		return retryableStatus(repeat, o, mayBeRunning)
 	default:

@@ -44,7 +44,7 @@ func TestRetryableWithoutAnAnswer(t *testing.T) {
 		assert.Equal(t, row.safe, retryable(Safe, outcome{kind: row.kind}, true), "%v: %s", row.kind, row.why)
 		assert.Equal(t, row.keyed, retryable(Keyed, outcome{kind: row.kind}, true), "%v: %s", row.kind, row.why)
 		assert.Equal(t, row.once, retryable(Once, outcome{kind: row.kind}, true), "%v: %s", row.kind, row.why)
-		assert.Equal(t, row.keyed, retryable(Keyed, outcome{kind: row.kind, replayed: true}, true),
-			"%v: what is replayed is a success, and worth another try", row.kind)
+		assert.Equal(t, row.keyed && row.kind != notJSON, retryable(Keyed, outcome{kind: row.kind, replayed: true}, true),
+			"%v: a replayed success that was cut is worth another try; one that is not JSON is saved like that", row.kind)
 	}
 }

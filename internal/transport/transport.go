@@ -73,13 +73,14 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 		return res
 	}
 	mayBeRunning := req.CallerKey
-	unknown := false
+	unknown, held := false, false
 	for {
 		start := time.Now()
 		o := t.attempt(ctx, req)
 		res.take(o)
 		unknown = stillUnknown(unknown, o)
-		res.OutcomeUnknown = unknown && req.Repeat != Safe
+		held = req.CallerKey && stillHeld(held, o)
+		res.OutcomeUnknown = req.Repeat != Safe && (unknown || held)
 		mayBeRunning = mayBeRunning || o.mayStillRun()
 
 		again := res.Attempts <= t.MaxRetries && retryable(req.Repeat, o, mayBeRunning)
@@ -92,7 +93,7 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 			return res
 		}
 		if !sleep(ctx, wait) {
-			res.Err = fmt.Errorf("%w while waiting to repeat the request", contextError(ctx))
+			res.Err = interrupted(ctx, res.Err)
 			return res
 		}
 	}
@@ -103,6 +104,14 @@ func (r *Result) take(o outcome) {
 	r.RetryAfter = o.retryAfter.wait
 	r.Err = o.err
 	r.Attempts++
+}
+
+// interrupted is the error of a call whose context ended in a wait, after an attempt that failed by last, if that is not nil.
+func interrupted(ctx context.Context, last error) error {
+	if last == nil {
+		return fmt.Errorf("%w while waiting to repeat the request", contextError(ctx))
+	}
+	return fmt.Errorf("%w while waiting to repeat the request: %w", contextError(ctx), last)
 }
 
 // contextError is the context's error, with the cause the caller gave where there is one. Both can be found by

@@ -3,9 +3,11 @@ package transport
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -39,9 +41,10 @@ func TestEveryAttemptIsTheSame(t *testing.T) {
 		body, _ = io.ReadAll(again)
 		assert.Equal(t, req.Body, body, "net/http sends it again by GetBody")
 		assert.Equal(t, http.Header{"Idempotency-Key": {"key-1"}}, r.Header)
-		assert.Equal(t, req.URL, r.URL)
+		assert.Equal(t, "/v1/billing/bills/john-doe", r.URL.Path)
 		assert.Equal(t, "example.com", r.Host)
 		r.Header.Set("Traceparent", "a RoundTripper that writes to what it is given")
+		r.URL.Path = "/proxy" + r.URL.Path
 		seen = append(seen, r)
 		return reply(503, ""), nil
 	}).Do(t.Context(), req)
@@ -61,7 +64,7 @@ func TestBodilessRequest(t *testing.T) {
 
 func TestRoundTrippersThatBreakTheRules(t *testing.T) {
 	res := over(func(*http.Request) (*http.Response, error) { return nil, nil }).Do(t.Context(), request("PATCH", "", Once))
-	require.EqualError(t, res.Err, "the http.RoundTripper returned neither an answer nor an error")
+	require.EqualError(t, res.Err, "no answer: the http.RoundTripper returned neither an answer nor an error")
 	assert.True(t, res.OutcomeUnknown)
 
 	res = over(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 404}, nil }).Do(t.Context(), request("GET", "", Safe))
@@ -111,7 +114,7 @@ func TestAttemptTimesOutWhileTheAnswerIsRead(t *testing.T) {
 			slow.Body = io.NopCloser(readFunc(func() error { <-r.Context().Done(); return r.Context().Err() }))
 			return slow, nil
 		}).Do(t.Context(), request("PATCH", "", Once))
-		assert.EqualError(t, once.Err, "the answer was cut short: no answer within the attempt timeout of 1m0s: context deadline exceeded")
+		assert.EqualError(t, once.Err, "no complete answer within the attempt timeout of 1m0s: context deadline exceeded")
 		assert.True(t, once.OutcomeUnknown)
 	})
 }
@@ -132,6 +135,40 @@ func TestErrorBodyThatStalls(t *testing.T) {
 		assert.False(t, res.OutcomeUnknown)
 		assert.Equal(t, time.Minute, time.Since(start))
 	})
+}
+
+// What an attempt that failed without an answer can be sure of.
+func TestWhatAFailedRoundTripMeans(t *testing.T) {
+	dial := &net.OpError{Op: "dial", Err: errors.New("refused")}
+	read := &net.OpError{Op: "read", Err: errors.New("reset")}
+	untrustedErr := &tls.CertificateVerificationError{Err: errors.New("unknown authority")}
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, row := range []struct {
+		why  string
+		call context.Context
+		got  bool // a connection
+		err  error
+		kind kind
+		sent bool
+	}{
+		{"refused", t.Context(), false, dial, notConnected, false},
+		{"refused, after the request went to a dead connection", t.Context(), true, dial, silent, true},
+		{"reset", t.Context(), true, read, silent, true},
+		{"nobody knows", t.Context(), false, read, silent, true},
+		{"not trusted", t.Context(), false, untrustedErr, untrusted, false},
+		{"not trusted, after the request went to a dead connection", t.Context(), true, untrustedErr, untrusted, true},
+		{"ended, refused", done, false, dial, ended, false},
+		{"ended, in doubt", done, false, read, ended, true},
+		{"ended, sent", done, true, read, ended, true},
+	} {
+		var conn connection
+		conn.got.Store(row.got)
+		o := (&Transport{}).unanswered(row.call, row.call, &conn, row.err)
+		assert.Equal(t, row.kind, o.kind, row.why)
+		assert.Equal(t, row.sent, o.sent, row.why)
+		assert.Error(t, o.err, row.why)
+	}
 }
 
 func TestContextErrorKeepsTheCause(t *testing.T) {
