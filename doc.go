@@ -22,7 +22,7 @@
 //   - [*ConnectionError]: there was no usable answer.
 //   - [*ArgumentError]: the arguments cannot be right, and nothing was sent.
 //
-// Each says in one line which operation failed and why, and never holds the key.
+// Each says in one line which operation failed and why, and never holds the API key.
 //
 // # Idempotency
 //

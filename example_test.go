@@ -288,10 +288,11 @@ func raiseBill(ctx context.Context, client *moment.Client, customerID string, pa
 	params.Customer = moment.ExistingCustomer(customerID)
 	bill, err := client.Bills.Create(ctx, params, moment.WithIdempotencyKey(key))
 	var failure *moment.Error
-	if !errors.As(err, &failure) || !failure.Replayed && failure.Status != http.StatusConflict {
+	if !errors.As(err, &failure) || !failure.Replayed {
 		return bill, err
 	}
-	// The service replays a failure, or the reference is taken: by an earlier call of this function, or by another bill?
+	// What the service saved under the key is a failure: perhaps that the reference is taken, by an earlier call of this
+	// function whose key it has forgotten, or by another bill.
 	bill, err = client.Bills.Get(ctx, params.ExternalReference)
 	switch {
 	case errors.Is(err, moment.ErrNotFound):
