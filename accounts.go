@@ -46,6 +46,8 @@ func (AccountCreateParams) accountRef() {}
 // checkAccountRef refuses a reference that refers to nothing. There may be none.
 func checkAccountRef(ref AccountRef, param string) *ArgumentError {
 	switch r := ref.(type) {
+	case nil:
+		return nil
 	case ExistingAccount:
 		return checkReference(string(r), param)
 	case *ExistingAccount:
@@ -57,8 +59,9 @@ func checkAccountRef(ref AccountRef, param string) *ArgumentError {
 			return badArgument(param, "is a nil *AccountCreateParams")
 		}
 		return within(param, r.check())
+	default: // a struct that embeds one, which would be encoded as something else
+		return badArgument(param, "is a moment.AccountRef of another kind")
 	}
-	return nil
 }
 
 // AccountCreateParams are the fields of a new account. Moment's reference sets the limits, and the service judges them.

@@ -100,7 +100,8 @@ func (c *core) mode() Mode {
 
 // Do calls an operation that has no method in this package yet. The path is the operation's, below the base URL, with
 // identifiers already escaped by [url.PathEscape]; a query goes through [WithQuery]. in is encoded as JSON unless it
-// is nil; out, unless nil, is a pointer that the answer is decoded into. An answer of 204 (no content) leaves it as it is.
+// is nil (text that is not valid UTF-8 is replaced, as encoding/json does); out, unless nil, is a pointer that the answer
+// is decoded into. An answer of 204 or 205, which have no content, leaves it as it is.
 //
 // Do follows the same rules as the other calls: POST and PUT get an idempotency key and are repeated like a create,
 // GET is repeated freely, every other method is treated like an update. The errors are the same three types. In them and
@@ -118,7 +119,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts 
 	var decode func(int, []byte) error
 	if out != nil {
 		decode = func(status int, body []byte) error {
-			if status == http.StatusNoContent {
+			if status == http.StatusNoContent || status == http.StatusResetContent {
 				return nil
 			}
 			return json.Unmarshal(body, out)
@@ -133,6 +134,9 @@ func checkDo(method string, in, out any) *ArgumentError {
 	}
 	if method == http.MethodGet && in != nil {
 		return badArgument("in", "must be nil: a GET has no body")
+	}
+	if method == http.MethodHead && out != nil {
+		return badArgument("out", "must be nil: the answer to a HEAD has no body")
 	}
 	// Found out after the call it would be too late: a write would be applied and then reported as failed.
 	if out != nil && (reflect.ValueOf(out).Kind() != reflect.Pointer || reflect.ValueOf(out).IsNil()) {

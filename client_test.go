@@ -23,6 +23,8 @@ func TestNewClientRefusesWhatCannotBeASecretKey(t *testing.T) {
 		{"read from a file with its line break", "sk_test_YOUR_SECRET_KEY\n", "line break"},
 		{"pasted with a space", "sk_test_YOUR SECRET_KEY", "white space"},
 		{"would end the header", "sk_test_\x00", "control character"},
+		{"pasted with its quotes", `sk_test_YOUR_SECRET_KEY"`, "quotation mark"},
+		{"no key has one", `sk_test_YOUR\SECRET_KEY`, "backslash"},
 		{"a placeholder was left", "sk_test_", "nothing after its prefix"},
 		{"would be taken for a live key", "sk_test", "nothing after its prefix"},
 		{"a placeholder was left", "sk_", "nothing after its prefix"},

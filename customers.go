@@ -68,8 +68,9 @@ func checkCustomerRef(ref CustomerRef, param string) *ArgumentError {
 			return badArgument(param, "is a nil *CustomerCreateParams")
 		}
 		return within(param, r.check())
+	default: // a struct that embeds one, which would be encoded as something else
+		return badArgument(param, "is a moment.CustomerRef of another kind")
 	}
-	return nil
 }
 
 // CustomerCreateParams are the fields of a new customer. Moment's reference sets the limits, and the service judges them.

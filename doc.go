@@ -56,7 +56,8 @@
 // made in between.
 //
 // A 409 is repeated if an earlier copy may still be at work in the service (an attempt was sent and got no answer, a cut
-// one, 408, 502 or 504, or the key was given by the caller) and the answer is not itself replayed.
+// one, 408, 502 or 504, or the key was given by the caller) and the answer is not itself replayed. A replayed success that
+// is not JSON is not repeated either.
 //
 // The wait before a retry is random between 0 and 500 ms, 1 s, 2 s, … up to 8 s (see [WithBackoff]), on top of what
 // the service asks for by Retry-After. If it asks for more than 30 seconds, or the context would end before the wait does,
@@ -69,8 +70,9 @@
 //
 // If a write was sent and no definite answer came back, the error matches [ErrOutcomeUnknown]: it may or may not have been
 // applied. Errors with a definite answer do not match it, and neither do those where it is certain that nothing was sent,
-// or where the service refused before it did anything (429, 503 with Retry-After). An attempt that times out while it
-// still connects counts as sent: that nothing was is likely, but not certain.
+// or where the service refused before it did anything (429, 503 with Retry-After). A 409 to a key of the caller's does
+// match it unless it is replayed: an earlier call with that key may be running. An attempt that times out while it still
+// connects counts as sent: that nothing was is likely, but not certain.
 //
 // To settle a create or a void, repeat it with the same key, [ConnectionError].IdempotencyKey or [Error].IdempotencyKey.
 // If the error then says Replayed, or the key is older than 24 hours, read the object by its external reference: if it is

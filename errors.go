@@ -217,14 +217,14 @@ func (c *core) failure(a answer) error {
 // that is no JSON object. The HTTP status counts, whatever the body says it is.
 func (c *core) describe(e *Error, body []byte) {
 	var members map[string]json.RawMessage
-	_ = json.Unmarshal([]byte(c.redact(string(body))), &members)
+	_ = json.Unmarshal(body, &members)
 	delete(members, "status")
 	standard := map[string]*string{"type": &e.Type, "title": &e.Title, "detail": &e.Detail, "instance": &e.Instance}
 	for name, value := range members {
 		if field := standard[name]; field != nil {
 			var text string
 			_ = json.Unmarshal(value, &text)
-			*field = c.redact(text) // once more: escapes may have hidden the key from the first pass
+			*field = c.redact(text) // decoded before: escapes can hide the key
 		} else {
 			if e.Extensions == nil {
 				e.Extensions = make(map[string]json.RawMessage)
@@ -238,9 +238,13 @@ func (c *core) describe(e *Error, body []byte) {
 }
 
 // redact cuts the secret key out of a text that came from outside, and also a beginning of the key: the text may have
-// been cut before it came here.
+// been cut before it came here. No more than 4 characters behind sk_test_ or sk_ can be left.
 func (c *core) redact(text string) string {
-	const recognisable = 12 // no more than 4 characters beyond sk_test_ can be seen
+	text = strings.ReplaceAll(text, c.secretKey, "[secret key]")
+	recognisable := len(secretKeyPrefix) + 4
+	if c.mode() == ModeTest {
+		recognisable = len(testKeyPrefix) + 4
+	}
 	beginning := c.secretKey[:min(len(c.secretKey), recognisable)]
 	var redacted strings.Builder
 	for {
@@ -258,10 +262,10 @@ func (c *core) redact(text string) string {
 	}
 }
 
-// redactJSON does so where escapes hid the key from the pass over the whole body.
+// redactJSON does so in JSON, whose escapes can hide the key.
 func (c *core) redactJSON(value json.RawMessage) json.RawMessage {
 	if !bytes.ContainsRune(value, '\\') {
-		return value
+		return json.RawMessage(c.redact(string(value)))
 	}
 	var decoded any
 	decoder := json.NewDecoder(bytes.NewReader(value))
@@ -282,10 +286,20 @@ func (c *core) redactJSON(value json.RawMessage) json.RawMessage {
 // parse of an answer.
 func (c *core) redactError(err error) error {
 	if text := c.redact(err.Error()); text != err.Error() {
-		return errors.New(text)
+		return &redactedError{text, func(target error) bool { return errors.Is(err, target) }}
 	}
 	return err
 }
+
+// redactedError says what another error says, but for the key. That one can be asked for by errors.Is, not reached.
+type redactedError struct {
+	text string
+	is   func(target error) bool
+}
+
+func (e *redactedError) Error() string { return e.text }
+
+func (e *redactedError) Is(target error) bool { return e.is(target) }
 
 const maxMessage = 300
 

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -137,6 +138,8 @@ func TestABeginningOfTheKeyIsCutOutToo(t *testing.T) {
 		{"cut", key[:50] + "…", "[secret key]…"},
 		{"twice", key + " " + key[:20] + " " + key, "[secret key] [secret key] [secret key]"},
 		{"run together", key[:20] + key, "[secret key][secret key]"},
+		{"run together where the next letter is the same", key[:12] + "S", "[secret key]S"},
+		{"escaped behind its beginning", key[:30] + `\u` + fmt.Sprintf("%04x", key[30]) + key[31:] + `\n`, `[secret key]\n`},
 		{"another key", "sk_test_OTHER", "sk_test_OTHER"},
 		{"hardly anything", key[:11], key[:11]},
 	} {
@@ -149,6 +152,23 @@ func TestABeginningOfTheKeyIsCutOutToo(t *testing.T) {
 			assert.EqualError(t, err, "moment: get bill: 401 "+row.want, row.why)
 		}
 	}
+}
+
+// The errors that callers look for stay visible even if the text beside them has to be redacted.
+func TestRedactedErrorsCanStillBeAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Millisecond, cancel)
+		c := through(t, func(*http.Request) (*http.Response, error) {
+			return fake(answer(200, "", "Content-Type: text/"+testKey))
+		}, moment.WithBackoff(24*time.Hour, 24*time.Hour))
+		err := calls["GET"](ctx, c)
+		require.ErrorIs(t, err, context.Canceled)
+		assert.ErrorContains(t, err, `(Content-Type "text/[secret key]")`)
+		var connection *moment.ConnectionError
+		require.ErrorAs(t, err, &connection)
+		noKey(t, fmt.Sprintf("%+v %#v %v", connection, connection.Err, errors.Unwrap(connection.Err)))
+	})
 }
 
 func TestErrorsAreOnOneLineWhateverIsInThem(t *testing.T) {

@@ -7,7 +7,7 @@ type hidden func() *core
 
 func hide(c *core) hidden { return func() *core { return c } }
 
-// core is what is hidden, or an error for a Client or a service that was not made by NewClient.
+// core is what is hidden, or an error for the zero Client or a zero service.
 func (h hidden) core() (*core, *ArgumentError) {
 	if h == nil {
 		return nil, badArgument("client", "was not made by NewClient")

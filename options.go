@@ -29,6 +29,8 @@ func checkSecretKey(key string) *ArgumentError {
 		reason = "is empty"
 	case strings.ContainsFunc(key, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
 		reason = "contains white space or a control character, perhaps a line break at its end"
+	case strings.ContainsAny(key, `"\`): // which JSON would escape, and hide from redaction
+		reason = "contains a quotation mark or a backslash"
 	case strings.HasPrefix(key, publicKeyPrefix):
 		reason = "is a public key (pk_…), which cannot run billing operations; use a secret key (sk_…)"
 	case !strings.HasPrefix(key, secretKeyPrefix):

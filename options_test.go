@@ -166,6 +166,7 @@ func TestDoRefusesWhatItCannotSend(t *testing.T) {
 		{"no method", "", "/x", nil, nil, `request: method: "" is not an HTTP method in capital letters`},
 		{"would end the request line", "GET /y HTTP/1.1\r\n", "/x", nil, nil, `request: method: "GET /y HTTP/1.1\r\n" is not an HTTP method in capital letters`},
 		{"a GET has no body", "GET", "/x", struct{}{}, nil, "request: in: must be nil: a GET has no body"},
+		{"there is nothing to decode", "HEAD", "/x", nil, &struct{}{}, "request: out: must be nil: the answer to a HEAD has no body"},
 		{"would be found out only after the write", "POST", "/x", nil, struct{}{}, "request: out: is not a pointer to decode into"},
 		{"would be found out only after the write", "POST", "/x", nil, nilPointer, "request: out: is not a pointer to decode into"},
 		{"not JSON", "POST", "/x", func() {}, nil, "POST /x: body: cannot be encoded as JSON: json: unsupported type: func()"},
@@ -220,11 +221,13 @@ func TestDoNamesThePathWithoutIdentifiers(t *testing.T) {
 // 204 is a definite success, with nothing to decode.
 func TestDoWithNoContent(t *testing.T) {
 	for _, method := range []string{"GET", "POST", "DELETE"} {
-		s := serve(t, answer(204, ""))
-		out := map[string]any{"before": true}
-		require.NoError(t, s.client(t).Do(t.Context(), method, "/billing/refunds", nil, &out))
-		assert.Equal(t, map[string]any{"before": true}, out)
-		s.only(t)
+		for _, status := range []int{204, 205} {
+			s := serve(t, answer(status, ""))
+			out := map[string]any{"before": true}
+			require.NoError(t, s.client(t).Do(t.Context(), method, "/billing/refunds", nil, &out))
+			assert.Equal(t, map[string]any{"before": true}, out)
+			s.only(t)
+		}
 	}
 }
 

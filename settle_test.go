@@ -11,6 +11,17 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
+// While an earlier call holds the key, nothing is done under another one.
+func TestRaiseBillWaitsForACallThatRuns(t *testing.T) {
+	s := serve(t, problem(409))
+	_, err := raiseBill(t.Context(), s.client(t), "bcus_1", moment.BillCreateParams{ExternalReference: "UBR1"}, "key-1")
+	require.ErrorIs(t, err, moment.ErrOutcomeUnknown)
+	require.Len(t, s.received(), 4)
+	for _, r := range s.received() {
+		assert.Equal(t, "key-1", r.Header.Get("Idempotency-Key"))
+	}
+}
+
 // raiseBill is what the README tells merchants to write, so it must be right: called again until it has an answer, it
 // ends with exactly the bill that was asked for, or with an error.
 func TestRaiseBillSettlesWhateverHappened(t *testing.T) {
