@@ -138,7 +138,6 @@ func TestABeginningOfTheKeyIsCutOutToo(t *testing.T) {
 		{"cut", key[:50] + "…", "[secret key]…"},
 		{"twice", key + " " + key[:20] + " " + key, "[secret key] [secret key] [secret key]"},
 		{"run together", key[:20] + key, "[secret key][secret key]"},
-		{"run together where the next letter is the same", key[:12] + "S", "[secret key]S"},
 		{"escaped behind its beginning", key[:30] + `\u` + fmt.Sprintf("%04x", key[30]) + key[31:] + `\n`, `[secret key]\n`},
 		{"another key", "sk_test_OTHER", "sk_test_OTHER"},
 		{"hardly anything", key[:11], key[:11]},
@@ -152,6 +151,16 @@ func TestABeginningOfTheKeyIsCutOutToo(t *testing.T) {
 			assert.EqualError(t, err, "moment: get bill: 401 "+row.want, row.why)
 		}
 	}
+}
+
+// Where a beginning of the key runs into the whole, the whole is found first.
+func TestAKeyRightBehindABeginningOfItIsCutOut(t *testing.T) {
+	const key = "sk_test_ABCDsXYZ0123456789"
+	s := serve(t, answer(401, `{"title":"`+key[:12]+key+`"}`))
+	c, err := moment.NewClient(key, moment.WithBaseURL(s.URL))
+	require.NoError(t, err)
+	_, err = c.Bills.Get(t.Context(), "UBR1")
+	assert.EqualError(t, err, "moment: get bill: 401 [secret key][secret key]")
 }
 
 // The errors that callers look for stay visible even if the text beside them has to be redacted.
