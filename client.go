@@ -222,7 +222,8 @@ func invoke[T any, P resource[T]](ctx context.Context, h hidden, op operation, i
 
 // do is the one path that every call takes.
 func (h hidden) do(ctx context.Context, call call, opts []RequestOption) error {
-	o, optionErr := newRequestOptions(call.op.repeat(), opts)
+	repeat := call.op.repeat()
+	o, optionErr := newRequestOptions(repeat, opts)
 	c, argErr := h.core()
 	switch {
 	case argErr != nil:
@@ -247,7 +248,7 @@ func (h hidden) do(ctx context.Context, call call, opts []RequestOption) error {
 		Route:     call.op.route,
 		Header:    c.header(o, body != nil),
 		Body:      body,
-		Repeat:    call.op.repeat(),
+		Repeat:    repeat,
 		CallerKey: o.callerKey,
 		Decode:    call.decode,
 	})

@@ -268,16 +268,8 @@ func TestKeyIsCutOutOfWhatTheServiceSays(t *testing.T) {
 		{"in the request id", answer(401, "", "X-Request-Id: "+testKey)},
 		{"in the content type of something else", answer(200, "", "Content-Type: text/"+testKey)},
 		{"in a date, where it is cut", answer(200, `{"id":"bill_1","due_date":"not a date but `+testKey+`"}`)},
-		{"in an answer that is not HTTP", func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, _ := w.(http.Hijacker).Hijack()
-			_, _ = io.WriteString(conn, "echo: Bearer "+testKey+"\r\n\r\n")
-			_ = conn.Close()
-		}},
-		{"in a header that is none", func(w http.ResponseWriter, _ *http.Request) {
-			conn, _, _ := w.(http.Hijacker).Hijack()
-			_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\n"+testKey+"\r\n\r\n")
-			_ = conn.Close()
-		}},
+		{"in an answer that is not HTTP", raw("echo: Bearer " + testKey + "\r\n\r\n")},
+		{"in a header that is none", raw("HTTP/1.1 200 OK\r\n" + testKey + "\r\n\r\n")},
 	} {
 		s := serve(t, row.reply)
 		err := calls["GET"](t.Context(), s.client(t))

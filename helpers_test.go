@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,6 +104,26 @@ func cutAfter(body string) reply {
 
 // cutShort is cut in the middle of an object.
 var cutShort = cutAfter(billJSON[:len(billJSON)/2])
+
+// raw answers with text in the place of an HTTP answer, and closes the connection.
+func raw(text string) reply {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, _ := w.(http.Hijacker).Hijack()
+		_, _ = io.WriteString(conn, text)
+		_ = conn.Close()
+	}
+}
+
+// countConnections counts those that are opened to a server that has yet to be started.
+func countConnections(server *httptest.Server) *atomic.Int32 {
+	var opened atomic.Int32
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	return &opened
+}
 
 // discardLog is for servers whose complaints are what a test provokes.
 func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }

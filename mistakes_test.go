@@ -229,7 +229,6 @@ func TestMistakeHalfABodyDecoded(t *testing.T) {
 // With the 2 idle connections per host that net/http keeps by default, a burst of 50 closes 48 when it ends.
 func TestMistakeTwoIdleConnections(t *testing.T) {
 	const burst, bursts = 50, 4
-	var dials atomic.Int32
 	arrived := make(chan struct{}, burst)
 	release := make(chan struct{})
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -237,11 +236,7 @@ func TestMistakeTwoIdleConnections(t *testing.T) {
 		<-release
 		answer(200, billJSON)(w, r)
 	}))
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			dials.Add(1)
-		}
-	}
+	dials := countConnections(server)
 	server.Start()
 	t.Cleanup(server.Close)
 	c := newClient(t, moment.WithBaseURL(server.URL+basePath))

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	version     = "0.1.0-dev"
+	userAgent   = "moment-go/0.1.0-dev"
 	defaultHost = "api.momentpay.net"
 
 	secretKeyPrefix = "sk_"
@@ -63,7 +63,7 @@ func defaultSettings() settings {
 		maxRetries:     3,
 		backoff:        transport.Backoff{First: 500 * time.Millisecond, Max: 8 * time.Second},
 		attemptTimeout: 30 * time.Second,
-		userAgent:      "moment-go/" + version,
+		userAgent:      userAgent,
 	}
 }
 
@@ -167,7 +167,7 @@ func WithUserAgent(name string) ClientOption {
 		if name == "" || !isHeaderValue(name) {
 			return badArgument("user agent", "is empty or contains a control character")
 		}
-		s.userAgent = name + " moment-go/" + version
+		s.userAgent = name + " " + userAgent
 		return nil
 	}
 }

@@ -219,14 +219,9 @@ func brokenHandshake(t *testing.T) (base string) {
 }
 
 func TestUntrustedCertificateIsNotRetried(t *testing.T) {
-	var connections atomic.Int32
 	server := httptest.NewUnstartedServer(http.NotFoundHandler())
 	server.Config.ErrorLog = discardLog()
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			connections.Add(1)
-		}
-	}
+	connections := countConnections(server)
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	for method, call := range calls {

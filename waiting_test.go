@@ -42,7 +42,7 @@ func (s *scripted) waits() []time.Duration {
 	return waits
 }
 
-// onAFakeClock runs one bill update's worth of waiting without waiting: time passes when everything is blocked.
+// onAFakeClock makes a call to a service that answers by script, in a bubble in which time passes when all are blocked.
 func onAFakeClock(t *testing.T, script []reply, call func(ctx context.Context, c *moment.Client) error, opts ...moment.ClientOption) (*scripted, time.Duration, error) {
 	t.Helper()
 	s := &scripted{script: script}

@@ -68,31 +68,34 @@ func newServer(t *testing.T) *momenttest.Server {
 	return srv
 }
 
-// newSample starts a server that has the objects of the documentation's samples:
-// customer UCR1234567890, account UAR1234567890 and bill UBR1234567890 of ZAR 20.00.
-func newSample(t *testing.T) *momenttest.Server {
-	t.Helper()
-	srv := newServer(t)
-	a := send(t, srv, "POST", "/billing/bills", `{
-		"account": {
-			"customer": {
-				"external_reference": "UCR1234567890",
-				"name": "John Doe",
-				"email": "john.doe@example.com",
-				"currency": "ZAR",
-				"balance": 2000
-			},
-			"external_reference": "UAR1234567890",
-			"name": "Subscription Account",
+// sampleBill creates the objects of the documentation's samples: customer UCR1234567890,
+// account UAR1234567890 and bill UBR1234567890 of ZAR 20.00.
+const sampleBill = `{
+	"account": {
+		"customer": {
+			"external_reference": "UCR1234567890",
+			"name": "John Doe",
+			"email": "john.doe@example.com",
 			"currency": "ZAR",
 			"balance": 2000
 		},
-		"external_reference": "UBR1234567890",
+		"external_reference": "UAR1234567890",
+		"name": "Subscription Account",
 		"currency": "ZAR",
-		"amount_due": 2000,
-		"bill_date": "2025-01-01",
-		"due_date": "2025-01-31"
-	}`)
+		"balance": 2000
+	},
+	"external_reference": "UBR1234567890",
+	"currency": "ZAR",
+	"amount_due": 2000,
+	"bill_date": "2025-01-01",
+	"due_date": "2025-01-31"
+}`
+
+// newSample starts a server that has the objects of sampleBill.
+func newSample(t *testing.T) *momenttest.Server {
+	t.Helper()
+	srv := newServer(t)
+	a := send(t, srv, "POST", "/billing/bills", sampleBill)
 	require.Equal(t, http.StatusCreated, a.status, a.body)
 	return srv
 }

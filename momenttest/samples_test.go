@@ -45,26 +45,7 @@ func TestDocumentedSamples(t *testing.T) {
 			}`},
 		}},
 		{"Common Operations", []step{
-			{"what the page takes for granted", "POST", "/billing/bills", `{
-				"account": {
-					"customer": {
-						"external_reference": "UCR1234567890",
-						"name": "John Doe",
-						"email": "john.doe@example.com",
-						"currency": "ZAR",
-						"balance": 2000
-					},
-					"external_reference": "UAR1234567890",
-					"name": "Subscription Account",
-					"currency": "ZAR",
-					"balance": 2000
-				},
-				"external_reference": "UBR1234567890",
-				"currency": "ZAR",
-				"amount_due": 2000,
-				"bill_date": "2025-01-01",
-				"due_date": "2025-01-31"
-			}`, 201, `{
+			{"what the page takes for granted", "POST", "/billing/bills", sampleBill, 201, `{
 				"id": "bill_H4jp6KnU5cPw263v1jyz4",
 				"external_reference": "UBR1234567890",
 				"customer_id": "bcus_H4jp6KnU5cPw263v1jyz4",

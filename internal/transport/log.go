@@ -17,11 +17,8 @@ func (t *Transport) log(ctx context.Context, req *Request, o outcome, attempt in
 		return
 	}
 	attrs := make([]slog.Attr, 0, 7)
-	attrs = append(attrs, slog.String("method", req.Method))
-	if req.Route != "" {
-		attrs = append(attrs, slog.String("path", req.Route))
-	}
-	attrs = append(attrs, slog.Int("attempt", attempt), slog.Duration("duration", took))
+	attrs = append(attrs, slog.String("method", req.Method), slog.String("path", req.Route),
+		slog.Int("attempt", attempt), slog.Duration("duration", took))
 	if o.status != 0 {
 		attrs = append(attrs, slog.Int("status", o.status))
 	}

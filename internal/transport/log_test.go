@@ -2,7 +2,6 @@ package transport
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -59,20 +58,6 @@ level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=3
 			assert.Equal(t, want, out.String())
 		})
 	}
-}
-
-func TestLogWithoutARoute(t *testing.T) {
-	var out bytes.Buffer
-	tr := &Transport{
-		AttemptTimeout: time.Minute,
-		Logger:         slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		RoundTripper:   roundTrip(func(*http.Request) (*http.Response, error) { return reply(204, ""), nil }),
-	}
-	req := request("DELETE", "", Once)
-	req.Decode = nil
-	tr.Do(context.Background(), req)
-	assert.NotContains(t, out.String(), "path=")
-	assert.Contains(t, out.String(), "method=DELETE attempt=1")
 }
 
 func request(method, route string, repeat Repeat) *Request {

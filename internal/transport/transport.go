@@ -39,7 +39,7 @@ type Transport struct {
 type Request struct {
 	Method    string
 	URL       *url.URL
-	Route     string // the path with placeholders for identifiers, for the log; may be empty
+	Route     string // the path without its identifiers, for the log
 	Header    http.Header
 	Body      []byte // nil for none
 	Repeat    Repeat
