@@ -202,5 +202,6 @@ func defaultTransport() http.RoundTripper {
 	t = t.Clone()
 	t.MaxIdleConnsPerHost = 256
 	t.MaxIdleConns = 256
+	t.MaxResponseHeaderBytes = 64 << 10 // of the original's 10 MiB, an attempt would take 70 MiB of memory
 	return t
 }

@@ -10,6 +10,7 @@ import (
 const (
 	maxSuccessBody = 2 << 20
 	maxErrorBody   = 64 << 10
+	smallBody      = 64 << 10
 	maxDrain       = 64 << 10 // what is read and thrown away so that the connection can be used again
 )
 
@@ -40,11 +41,21 @@ func readError(resp *http.Response) []byte {
 }
 
 func read(resp *http.Response, limit int64) ([]byte, error) {
+	body := io.LimitReader(resp.Body, limit)
 	var buf bytes.Buffer
-	if resp.ContentLength > 0 {
-		// bytes.MinRead of room to spare, or ReadFrom would grow the buffer once more to see the end.
-		buf.Grow(int(min(resp.ContentLength, limit)) + bytes.MinRead)
+	size := min(resp.ContentLength, limit)
+	if size < 0 {
+		// Not said. What is not small gets all the room it may have at once: a buffer that doubles would take four times that.
+		n, err := buf.ReadFrom(io.LimitReader(body, smallBody))
+		if n < smallBody || err != nil {
+			return buf.Bytes(), err
+		}
+		size = limit - n
 	}
-	_, err := buf.ReadFrom(io.LimitReader(resp.Body, limit))
+	if size > 0 {
+		// bytes.MinRead of room to spare, or ReadFrom would grow the buffer once more to see the end.
+		buf.Grow(int(size) + bytes.MinRead)
+	}
+	_, err := buf.ReadFrom(body)
 	return buf.Bytes(), err
 }
