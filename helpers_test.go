@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -114,15 +115,22 @@ func raw(text string) reply {
 	}
 }
 
-// countConnections counts those that are opened to a server that has yet to be started.
-func countConnections(server *httptest.Server) *atomic.Int32 {
-	var opened atomic.Int32
+// connections counts those of a server.
+type connections struct{ opened, open atomic.Int32 }
+
+// countConnections counts those of a server that has yet to be started.
+func countConnections(server *httptest.Server) *connections {
+	c := &connections{}
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateNew {
-			opened.Add(1)
+		switch state {
+		case http.StateNew:
+			c.opened.Add(1)
+			c.open.Add(1)
+		case http.StateClosed, http.StateHijacked:
+			c.open.Add(-1)
 		}
 	}
-	return &opened
+	return c
 }
 
 // discardLog is for servers whose complaints are what a test provokes.
@@ -241,4 +249,20 @@ func field(t testing.TB, object, name string) string {
 	require.NoError(t, json.Unmarshal([]byte(object), &members))
 	text, _ := members[name].(string)
 	return text
+}
+
+// replaceDefaultTransport makes NewClient begin with another transport than http.DefaultTransport, until the test ends. The
+// client's own settings come on top, so that they are tested as merchants get them.
+func replaceDefaultTransport(t testing.TB, replacement http.RoundTripper) {
+	t.Helper()
+	original := http.DefaultTransport
+	http.DefaultTransport = replacement
+	t.Cleanup(func() { http.DefaultTransport = original })
+}
+
+// quietNetHTTP silences what net/http writes to the standard logger about answers that break the rules.
+func quietNetHTTP(t testing.TB) {
+	t.Helper()
+	log.SetOutput(io.Discard)
+	t.Cleanup(func() { log.SetOutput(os.Stderr) })
 }

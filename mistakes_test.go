@@ -12,7 +12,6 @@ import (
 	"go/token"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -188,7 +187,6 @@ func TestMistakeUnboundedBody(t *testing.T) {
 }
 
 func TestMistakeBodiesOfEarlierAttemptsNotClosed(t *testing.T) {
-	var open atomic.Int32
 	server := httptest.NewUnstartedServer(nil)
 	s := &service{}
 	large := answer(503, strings.Repeat("x", 100<<10)) // more than is kept of an error
@@ -197,14 +195,7 @@ func TestMistakeBodiesOfEarlierAttemptsNotClosed(t *testing.T) {
 		script = append(script, large, large, answer(200, billJSON))
 	}
 	server.Config.Handler = s.handler(script)
-	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		switch state {
-		case http.StateNew:
-			open.Add(1)
-		case http.StateClosed:
-			open.Add(-1)
-		}
-	}
+	connections := countConnections(server)
 	server.Start()
 	t.Cleanup(server.Close)
 	s.URL = server.URL + basePath
@@ -213,7 +204,7 @@ func TestMistakeBodiesOfEarlierAttemptsNotClosed(t *testing.T) {
 		require.NoError(t, calls["GET"](t.Context(), c))
 	}
 	assert.Len(t, s.received(), 30)
-	assert.EqualValues(t, 1, open.Load(), "one connection served all attempts")
+	assert.EqualValues(t, 1, connections.opened.Load(), "one connection served all attempts")
 }
 
 func TestMistakeHalfABodyDecoded(t *testing.T) {
@@ -236,7 +227,7 @@ func TestMistakeTwoIdleConnections(t *testing.T) {
 		<-release
 		answer(200, billJSON)(w, r)
 	}))
-	dials := countConnections(server)
+	connections := countConnections(server)
 	server.Start()
 	t.Cleanup(server.Close)
 	c := newClient(t, moment.WithBaseURL(server.URL+basePath))
@@ -254,7 +245,7 @@ func TestMistakeTwoIdleConnections(t *testing.T) {
 		done.Wait()
 	}
 	// A few more than one per call at once: a connection is back in the pool a little after its answer was read.
-	assert.Less(t, dials.Load(), int32(2*burst), "%d calls at once, %d times", burst, bursts)
+	assert.Less(t, connections.opened.Load(), int32(2*burst), "%d calls at once, %d times", burst, bursts)
 }
 
 func TestMistakeCallersHTTPClientWrittenTo(t *testing.T) {

@@ -225,11 +225,11 @@ func TestUntrustedCertificateIsNotRetried(t *testing.T) {
 	server.StartTLS()
 	t.Cleanup(server.Close)
 	for method, call := range calls {
-		connections.Store(0)
+		connections.opened.Store(0)
 		err := call(t.Context(), newClient(t, moment.WithBaseURL(server.URL), moment.WithBackoff(0, 0)))
 		require.ErrorContains(t, err, "certificate", method)
 		assert.Equal(t, 1, attemptsOf(t, err), method)
-		assert.EqualValues(t, 1, connections.Load(), method)
+		assert.EqualValues(t, 1, connections.opened.Load(), method)
 		assert.NotErrorIs(t, err, moment.ErrOutcomeUnknown, "%s: nothing was sent", method)
 	}
 }

@@ -1,0 +1,390 @@
+package moment_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/faultproxy"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+var seeds = flag.Int("seeds", 1, "how many seeds TestExactlyOnce runs with")
+
+// What was proved for each seed.
+const (
+	creates = 5000
+	callers = 32
+)
+
+// TestExactlyOnce raises bills through a network on which everything goes wrong at random, and then compares what the callers
+// were told with what the service holds:
+//
+//   - a success is exactly one bill;
+//   - a failure that does not say [moment.ErrOutcomeUnknown] is no bill, then and for ever;
+//   - one that does ends with exactly one bill, by the way that is documented (raiseBill);
+//   - under one key the service is never asked for two bills, so its check of the reference, which would hide a second one,
+//     is not needed but where the documented way takes a new key.
+//
+// The whole proof is go test -run TestExactlyOnce -v -seeds 20 .
+func TestExactlyOnce(t *testing.T) {
+	quietNetHTTP(t)
+	table := newTally()
+	for seed := range *seeds {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { table.add(exactlyOnce(t, uint64(seed))) })
+	}
+	t.Logf("%d seeds, %d creates each, by %d callers\n%s", *seeds, creates, callers, table)
+}
+
+func exactlyOnce(t *testing.T, seed uint64) []*job {
+	t.Helper()
+	moment1 := momenttest.NewServer()
+	t.Cleanup(moment1.Close)
+	direct := moment1.Client()
+	customer, err := direct.Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "UCR1"})
+	require.NoError(t, err)
+	elsewhere, strayed := strayedTo(t)
+
+	proxy := faultproxy.New(moment1.URL)
+	t.Cleanup(proxy.Close)
+	books := &books{service: proxy.Service, bills: map[string]*billed{}}
+	proxy.Service = books
+	trouble := &trouble{random: rand.New(rand.NewPCG(seed, 0)), elsewhere: elsewhere, met: map[string][]string{}}
+	proxy.OnDial, proxy.OnRequest = trouble.onDial, trouble.onRequest
+	replaceDefaultTransport(t, proxy.Transport())
+	client := newClient(t, moment.WithBaseURL(proxy.TLSURL), moment.WithBackoff(time.Millisecond, 4*time.Millisecond), moment.WithAttemptTimeout(250*time.Millisecond))
+
+	jobs := make([]*job, creates)
+	var next atomic.Int64
+	var callersDone sync.WaitGroup
+	for caller := range callers {
+		random := rand.New(rand.NewPCG(seed, uint64(caller)+1))
+		callersDone.Go(func() {
+			for n := next.Add(1) - 1; n < creates; n = next.Add(1) - 1 {
+				jobs[n] = &job{reference: fmt.Sprintf("UBR-%d", n), ownKey: n%2 == 0, books: books}
+				jobs[n].run(t.Context(), client, customer.ID, random)
+			}
+		})
+	}
+	callersDone.Wait()
+	proxy.Close() // and all that was late has arrived
+
+	for _, j := range jobs {
+		j.met = append(j.met, trouble.met[j.reference]...)
+		j.check(t, direct)
+	}
+	assert.Zero(t, strayed.Load(), "requests that followed a redirect")
+	assert.Zero(t, proxy.Open(), "connections left open")
+	return jobs
+}
+
+// job is one bill to be raised.
+type job struct {
+	reference string
+	ownKey    bool // the key is the caller's, not the client's
+	books     *books
+
+	key      string // of the first call
+	bill     *moment.Bill
+	err      error // of the first call
+	applied  bool  // the service held a bill when the first call ended
+	attempts int   // of the first call
+	settled  bool
+	met      []string // the faults
+}
+
+func (j *job) run(ctx context.Context, client *moment.Client, customer string, random *rand.Rand) {
+	ctx = context.WithValue(ctx, referenceKey{}, j.reference)
+	first := ctx
+	if random.IntN(50) == 0 {
+		j.met = append(j.met, "context ended")
+		var cancel context.CancelFunc
+		first, cancel = context.WithTimeout(ctx, time.Duration(random.IntN(int(5*time.Millisecond))))
+		defer cancel()
+	}
+	params := moment.BillCreateParams{Customer: moment.ExistingCustomer(customer), ExternalReference: j.reference, Currency: moment.ZAR, AmountDue: 2000}
+	var resp moment.Response
+	opts := []moment.RequestOption{moment.WithResponse(&resp)}
+	if j.ownKey {
+		opts = append(opts, moment.WithIdempotencyKey(moment.DeriveIdempotencyKey("raise", j.reference)))
+	}
+	j.bill, j.err = client.Bills.Create(first, params, opts...)
+	j.key, j.attempts = resp.IdempotencyKey, resp.Attempts
+	j.applied = j.books.of(j.reference).created > 0
+	if !errors.Is(j.err, moment.ErrOutcomeUnknown) {
+		return
+	}
+	for range 100 {
+		var err error
+		if j.bill, err = raiseBill(ctx, client, customer, params, j.key); err == nil {
+			j.settled = true
+			return
+		}
+	}
+}
+
+// check holds what the caller was told against what the service holds.
+func (j *job) check(t *testing.T, direct *moment.Client) {
+	t.Helper()
+	entry := j.books.of(j.reference)
+	held, err := direct.Bills.Get(t.Context(), j.reference)
+	what := fmt.Sprintf("%s (%v): %v", j.reference, j.met, j.err)
+	switch {
+	case j.err == nil, j.settled:
+		require.NoError(t, err, "lost: %s", what)
+		assert.Equal(t, held, j.bill, what)
+		assert.Equal(t, 1, entry.created, "doubled: %s", what)
+	case errors.Is(j.err, moment.ErrOutcomeUnknown):
+		assert.Fail(t, "never settled", what)
+	default:
+		assert.False(t, j.applied, "unexplained: %s", what)
+		require.ErrorIs(t, err, moment.ErrNotFound, "unexplained: %s", what)
+	}
+	if !j.serviceError() {
+		assert.False(t, j.newKey(), "asked for under a second key: %s", what)
+		assert.Zero(t, entry.refused, "asked for twice: %s", what)
+	}
+	assert.LessOrEqual(t, j.attempts, 4, what)
+}
+
+// serviceError reports whether a failure was saved under the job's key, so that it took another to raise the bill.
+func (j *job) serviceError() bool {
+	return slices.ContainsFunc(j.met, func(fault string) bool { return strings.HasPrefix(fault, "ServiceError") })
+}
+
+// newKey reports whether the service was asked for the bill under another key than the first call's.
+func (j *job) newKey() bool {
+	return slices.ContainsFunc(j.books.of(j.reference).keys, func(key string) bool { return key != j.key })
+}
+
+func (j *job) outcome() string {
+	switch {
+	case j.err == nil:
+		return "success"
+	case !j.settled:
+		return "not applied"
+	case j.newKey():
+		return "new key"
+	case j.books.of(j.reference).looked:
+		return "by reference"
+	default:
+		return "same key"
+	}
+}
+
+// referenceKey is under what a context holds the reference of the bill that is to be raised.
+type referenceKey struct{}
+
+// trouble chooses the faults, and keeps which bill met which.
+type trouble struct {
+	elsewhere string
+
+	mu     sync.Mutex
+	random *rand.Rand
+	met    map[string][]string
+}
+
+func (tr *trouble) onDial(ctx context.Context) faultproxy.DialFault {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	fault := faultproxy.Accept
+	switch n := tr.random.IntN(100); {
+	case n < 6:
+		fault = faultproxy.Refuse
+	case n < 12:
+		fault = faultproxy.BreakHandshake
+	case n < 14:
+		fault = faultproxy.Untrusted
+	default:
+		return fault
+	}
+	reference, _ := ctx.Value(referenceKey{}).(string)
+	tr.met[reference] = append(tr.met[reference], fault.String())
+	return fault
+}
+
+func (tr *trouble) onRequest(r *faultproxy.Request) faultproxy.Fault {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	if tr.random.IntN(100) < 60 {
+		return faultproxy.None()
+	}
+	fault := tr.choose()
+	reference := referenceIn(r.Body)
+	if r.Method == http.MethodGet {
+		reference = path.Base(r.URI)
+	}
+	tr.met[reference] = append(tr.met[reference], fault.Name)
+	return fault
+}
+
+func (tr *trouble) choose() faultproxy.Fault {
+	when := faultproxy.When(tr.random.IntN(2) == 0)
+	faults := []func() faultproxy.Fault{
+		func() faultproxy.Fault { return faultproxy.Reset(when) },
+		func() faultproxy.Fault { return faultproxy.Stall(when) },
+		func() faultproxy.Fault {
+			return faultproxy.Late(time.Duration(tr.random.IntN(int(10 * time.Millisecond))))
+		},
+		func() faultproxy.Fault { return faultproxy.Cut(tr.random.IntN(700)) },
+		func() faultproxy.Fault { return faultproxy.Trickle(0) },
+		func() faultproxy.Fault { return faultproxy.HTML([]int{200, 502}[tr.random.IntN(2)], when) },
+		func() faultproxy.Fault {
+			return faultproxy.Redirect([]int{302, 307, 308}[tr.random.IntN(3)], tr.elsewhere, when)
+		},
+		func() faultproxy.Fault { return faultproxy.Noise(3) },
+		func() faultproxy.Fault { return faultproxy.EndlessBody([]int{201, 500}[tr.random.IntN(2)], when) },
+		func() faultproxy.Fault { return faultproxy.WrongLength(1 + tr.random.IntN(100)) },
+		func() faultproxy.Fault { return faultproxy.WrongLength(-1 - tr.random.IntN(100)) },
+		faultproxy.CloseIdle,
+		func() faultproxy.Fault { return faultproxy.ServiceError(when) },
+		func() faultproxy.Fault { return faultproxy.Status(500, nil, when) },
+		// Only a refusal before processing says 429, or 503 with Retry-After.
+		func() faultproxy.Fault { return faultproxy.Status(429, nil, faultproxy.Before) },
+		func() faultproxy.Fault {
+			return faultproxy.Status(503, http.Header{"Retry-After": {"0"}}, faultproxy.Before)
+		},
+	}
+	return faults[tr.random.IntN(len(faults))]()
+}
+
+// books is the way from the proxy to the service, and keeps what the service did.
+type books struct {
+	service http.RoundTripper
+
+	mu    sync.Mutex
+	bills map[string]*billed
+}
+
+type billed struct {
+	created int      // how often the service created it
+	refused int      // how often it refused to, because the reference was taken
+	looked  bool     // it was asked for by its reference
+	keys    []string // under which it was to be created
+}
+
+func (b *books) of(reference string) billed {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return *b.entry(reference)
+}
+
+func (b *books) entry(reference string) *billed {
+	if b.bills[reference] == nil {
+		b.bills[reference] = new(billed)
+	}
+	return b.bills[reference]
+}
+
+func (b *books) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	// Entered while the service answers: nobody may look in between.
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	resp, err := b.service.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	if r.Method == http.MethodGet {
+		b.entry(path.Base(r.URL.Path)).looked = true
+		return resp, nil
+	}
+	entry := b.entry(referenceIn(body))
+	entry.keys = append(entry.keys, r.Header.Get("Idempotency-Key"))
+	if resp.Header.Get("Idempotent-Replayed") == "" {
+		switch resp.StatusCode {
+		case http.StatusCreated:
+			entry.created++
+		case http.StatusConflict:
+			entry.refused++
+		}
+	}
+	return resp, nil
+}
+
+func referenceIn(body []byte) string {
+	var params struct {
+		Reference string `json:"external_reference"`
+	}
+	_ = json.Unmarshal(body, &params)
+	return params.Reference
+}
+
+// tally counts, for each fault, what became of the calls that met it.
+type tally struct {
+	outcomes []string
+	injected map[string]int
+	calls    map[string]int
+	retries  map[string]int
+	ended    map[[2]string]int // by fault and outcome
+}
+
+func newTally() *tally {
+	return &tally{
+		outcomes: []string{"success", "not applied", "same key", "by reference", "new key"},
+		injected: map[string]int{}, calls: map[string]int{}, retries: map[string]int{}, ended: map[[2]string]int{},
+	}
+}
+
+func (y *tally) add(jobs []*job) {
+	for _, j := range jobs {
+		for _, fault := range j.met {
+			y.injected[fault]++
+		}
+		met := slices.Compact(slices.Sorted(slices.Values(j.met)))
+		for _, row := range append(met, "all") {
+			y.calls[row]++
+			y.retries[row] += max(0, j.attempts-1)
+			y.ended[[2]string{row, j.outcome()}]++
+		}
+		y.injected["all"] += len(j.met)
+	}
+}
+
+func (y *tally) String() string {
+	var out strings.Builder
+	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "fault\tinjected\tcalls\tretries\t"+strings.Join(y.outcomes, "\t")+"\t")
+	for _, row := range slices.Sorted(maps.Keys(y.calls)) {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t", row, y.injected[row], y.calls[row], y.retries[row])
+		for _, outcome := range y.outcomes {
+			fmt.Fprintf(w, "%d\t", y.ended[[2]string{row, outcome}])
+		}
+		fmt.Fprintln(w)
+	}
+	_ = w.Flush()
+	return out.String()
+}
+
+// strayedTo is a server that nobody should come to, with the number of those who did.
+func strayedTo(t *testing.T) (url string, requests *atomic.Int32) {
+	t.Helper()
+	requests = new(atomic.Int32)
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
+	t.Cleanup(server.Close)
+	return server.URL, requests
+}

@@ -1,0 +1,424 @@
+package moment_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/faultproxy"
+)
+
+// maxMemory is the most that a call may allocate in all its attempts together, in the worst of all cases.
+const maxMemory = 32 << 20
+
+// hostile is something that a network, a gateway or a service does to every attempt of a call, and what the caller gets.
+type hostile struct {
+	why   string
+	dial  faultproxy.DialFault
+	fault faultproxy.Fault
+	warm  bool // the connection is one that was used before
+	hangs bool // until the attempt times out
+
+	says     string // behind the operation; nothing for a success
+	is       error  // the sentinel besides ErrOutcomeUnknown, if there is one
+	replayed bool
+	answered bool // a *moment.Error, else a *moment.ConnectionError
+	attempts attempts
+	unknown  bool  // for writes
+	open     int   // connections, kept for the next call
+	read     int64 // at most, in KiB, for all attempts together
+}
+
+// attempts are how often a GET, a POST and a PATCH are tried; with 0 the row is not about that one.
+type attempts struct{ get, post, patch int }
+
+var (
+	repeated     = attempts{4, 4, 1} // unless a second copy could be applied a second time
+	allRepeated  = attempts{4, 4, 4} // nothing was sent
+	neverAgain   = attempts{1, 1, 1} // it would end the same way
+	reset        = "no answer: read tcp 127.0.0.1:->127.0.0.1:: read: connection reset by peer"
+	tooManyHeads = "no answer: net/http: HTTP/1.x transport connection broken: net/http: server response headers exceeded 65536 bytes; aborted"
+)
+
+// hostileRows are all that the proxy can do.
+func hostileRows(elsewhere string) []hostile {
+	const after = faultproxy.After
+	return []hostile{
+		{
+			why: "nothing wrong", fault: faultproxy.None(),
+			attempts: neverAgain, open: 1, read: 4,
+		},
+		{
+			why: "nobody listens", dial: faultproxy.Refuse,
+			says: "dial tcp 127.0.0.1:1: connect: connection refused", attempts: allRepeated,
+		},
+		{
+			why: "the TLS handshake is broken off", dial: faultproxy.BreakHandshake,
+			says: "EOF", attempts: allRepeated, read: 4,
+		},
+		{
+			why: "a certificate that nobody trusts: somebody else is listening", dial: faultproxy.Untrusted,
+			says: "tls: failed to verify certificate: x509: certificate signed by unknown authority", attempts: neverAgain, read: 4,
+		},
+		{
+			why: "reset before the request reached the service, which nobody can know", fault: faultproxy.Reset(faultproxy.Before),
+			says: reset, attempts: repeated, unknown: true, read: 16,
+		},
+		{
+			why: "reset after it did", fault: faultproxy.Reset(after),
+			says: reset, attempts: repeated, unknown: true, read: 16,
+		},
+		{
+			why: "no answer, and no end", fault: faultproxy.Stall(after), hangs: true,
+			says: "no answer within the attempt timeout of 100ms: context deadline exceeded", attempts: repeated, unknown: true, read: 16,
+		},
+		{
+			why: "closed without an answer", fault: faultproxy.Cut(0),
+			says: "no answer: EOF", attempts: repeated, unknown: true, read: 16,
+		},
+		{
+			why: "cut in the status line", fault: faultproxy.Cut(10),
+			says:     `no answer: net/http: HTTP/1.x transport connection broken: malformed HTTP status code "2"`,
+			attempts: repeated, unknown: true, read: 16,
+		},
+		{
+			why: "cut in the headers", fault: faultproxy.Cut(30),
+			says: "no answer: net/http: HTTP/1.x transport connection broken: unexpected EOF", attempts: repeated, unknown: true, read: 16,
+		},
+		{
+			why: "cut before its last byte", fault: faultproxy.Cut(1 << 20),
+			says: "200 OK: no complete answer: unexpected EOF", attempts: repeated, unknown: true, read: 16,
+		},
+		{
+			why: "a byte at a time", fault: faultproxy.Trickle(0),
+			attempts: neverAgain, open: 1, read: 32,
+		},
+		{
+			why: "a byte at a time, slower than an attempt may be", fault: faultproxy.Trickle(time.Second), hangs: true,
+			says:     "no answer within the attempt timeout of 100ms: context deadline exceeded",
+			attempts: repeated, unknown: true, read: 32,
+		},
+		{
+			why: "the page of a gateway", fault: faultproxy.HTML(502, after),
+			says: "502 Bad Gateway", is: moment.ErrServer, answered: true, attempts: repeated, unknown: true, open: 1, read: 16,
+		},
+		{
+			why: "the page of a hotel's network", fault: faultproxy.HTML(200, after),
+			says: `200 OK: the answer is not JSON (Content-Type "text/html")`, attempts: repeated, unknown: true, open: 1, read: 16,
+		},
+		{
+			why: "302: a client that follows makes a GET of it", fault: faultproxy.Redirect(302, elsewhere, after),
+			says: "302 Found", answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
+		},
+		{
+			why: "307: a client that follows sends it all, to somebody else", fault: faultproxy.Redirect(307, elsewhere, after),
+			says: "307 Temporary Redirect", answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
+		},
+		{
+			why: "308", fault: faultproxy.Redirect(308, elsewhere, after),
+			says: "308 Permanent Redirect", answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
+		},
+		{
+			why: "informational answers", fault: faultproxy.Noise(3),
+			attempts: neverAgain, open: 1, read: 4,
+		},
+		{
+			why: "informational answers without end", fault: faultproxy.Noise(1 << 30),
+			says: tooManyHeads, attempts: repeated, unknown: true, read: 512,
+		},
+		{
+			why: "a success without end", fault: faultproxy.EndlessBody(201, after),
+			says: "201 Created: the answer is larger than 2 MiB", attempts: neverAgain, unknown: true, read: 2048 + 128,
+		},
+		{
+			why: "a success without end, in tiny chunks", fault: faultproxy.Endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", after),
+			says: "200 OK: the answer is larger than 2 MiB", attempts: neverAgain, unknown: true, read: 6*2048 + 512,
+		},
+		{
+			why: "a success that is small until it is unpacked", fault: faultproxy.Raw("bomb", bomb(), after),
+			says: "200 OK: the answer is larger than 2 MiB", attempts: neverAgain, unknown: true, read: 512,
+		},
+		{
+			why: "a definite error without end", fault: faultproxy.EndlessBody(404, after),
+			says: "404 Not Found", is: moment.ErrNotFound, answered: true, attempts: neverAgain, read: 256,
+		},
+		{
+			why: "an error without end", fault: faultproxy.EndlessBody(500, after),
+			says: "500 Internal Server Error", is: moment.ErrServer, answered: true, attempts: repeated, unknown: true, read: 1024,
+		},
+		{
+			why: "a header without end", fault: faultproxy.Endless("HTTP/1.1 200 OK\r\nX-Request-Id: ", "x", after),
+			says: tooManyHeads, attempts: repeated, unknown: true, read: 512,
+		},
+		{
+			why: "headers without end", fault: faultproxy.Endless("HTTP/1.1 200 OK\r\n", distinctHeaders(), after),
+			says: tooManyHeads, attempts: repeated, unknown: true, read: 512,
+		},
+		{
+			why: "a status line without end", fault: faultproxy.Endless("", "x", after),
+			says: tooManyHeads, attempts: repeated, unknown: true, read: 512,
+		},
+		{
+			why: "a chunk's extension without end", fault: faultproxy.Endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", "x", after),
+			says: "200 OK: no complete answer: header line too long", attempts: repeated, unknown: true, read: 128,
+		},
+		{
+			why: "trailers without end", fault: faultproxy.Endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X: y\r\n", after),
+			says: "200 OK: no complete answer: http: suspiciously long trailer after chunked body", attempts: repeated, unknown: true, read: 128,
+		},
+		{
+			why: "an object of as many members as 2 MiB can hold", fault: faultproxy.Raw("members", "HTTP/1.1 200 OK\r\n\r\n"+members(), after),
+			says:     "200 OK: the answer has another shape than expected: it has too many members",
+			attempts: neverAgain, unknown: true, read: 2048 + 128,
+		},
+		{
+			why: "JSON as deep as 2 MiB can be", fault: faultproxy.Raw("deep", "HTTP/1.1 200 OK\r\n\r\n"+strings.Repeat("[", 2<<20), after),
+			says: `200 OK: the answer is not JSON (Content-Type "")`, attempts: repeated, unknown: true, read: 4 * (2048 + 128),
+		},
+		{
+			why: "longer than its Content-Length says: the rest is not JSON", fault: faultproxy.WrongLength(-5),
+			says: `200 OK: the answer is not JSON (Content-Type "application/json")`, attempts: repeated, unknown: true, read: 16,
+		},
+		{
+			why: "shorter than its Content-Length says", fault: faultproxy.WrongLength(5),
+			says: "200 OK: no complete answer: unexpected EOF", attempts: repeated, unknown: true, read: 16,
+		},
+		{
+			why:   "a connection that was kept, and is closed when it is used again: net/http sends once more what may be",
+			fault: faultproxy.CloseIdle(), warm: true,
+			attempts: attempts{1, 1, 0}, open: 1, read: 8,
+		},
+		{
+			why: "a connection that was kept, for what may not", fault: faultproxy.CloseIdle(), warm: true,
+			says: reset, attempts: attempts{patch: 1}, unknown: true, read: 4,
+		},
+		{
+			why: "a failure of the service's own", fault: faultproxy.ServiceError(after),
+			says: "500 Internal Server Error: said the proxy", is: moment.ErrServer, answered: true, attempts: attempts{get: 4, patch: 1}, unknown: true, open: 1, read: 16,
+		},
+		{
+			why: "a failure that the service saves, as the second answer says", fault: faultproxy.ServiceError(after),
+			says: "500 Internal Server Error: said the proxy", replayed: true, is: moment.ErrServer, answered: true, attempts: attempts{post: 2}, unknown: true, open: 1, read: 16,
+		},
+		{
+			why: "the request arrives after the client has given up", fault: faultproxy.Late(0), hangs: true,
+			says:     "no answer within the attempt timeout of 100ms: context deadline exceeded",
+			attempts: repeated, unknown: true, read: 16,
+		},
+	}
+}
+
+// TestHostile is what callers get of all that the proxy can do: the error, the attempts, and what is left behind.
+func TestHostile(t *testing.T) {
+	quietNetHTTP(t)
+	elsewhere, strayed := strayedTo(t)
+	for _, row := range hostileRows(elsewhere) {
+		for method, attempts := range map[string]int{"GET": row.attempts.get, "POST": row.attempts.post, "PATCH": row.attempts.patch} {
+			if attempts == 0 {
+				continue
+			}
+			t.Run(row.why+"/"+method, func(t *testing.T) {
+				timeout := 30 * time.Second
+				if row.hangs {
+					timeout = 100 * time.Millisecond
+				}
+				goroutines := runtime.NumGoroutine()
+				service := httptest.NewServer(http.HandlerFunc(answer(200, billJSON)))
+				proxy := faultproxy.New(service.URL)
+				proxy.OnDial = func(context.Context) faultproxy.DialFault { return row.dial }
+				proxy.OnRequest = func(*faultproxy.Request) faultproxy.Fault { return row.fault }
+				replaceDefaultTransport(t, proxy.Transport())
+				client := newClient(t, moment.WithBaseURL(proxy.TLSURL), moment.WithBackoff(0, 0), moment.WithAttemptTimeout(timeout))
+
+				if row.warm {
+					require.NoError(t, calls["GET"](t.Context(), client))
+				}
+				memory := allocated(func() {
+					row.check(t, method, attempts, calls[method](t.Context(), client))
+				})
+				assert.LessOrEqual(t, memory, uint64(maxMemory), "bytes allocated")
+				assert.LessOrEqual(t, proxy.BytesRead(), row.read<<10, "bytes read")
+				eventually(t, "connections left open", row.open, proxy.Open)
+				proxy.Close()
+				service.Close()
+				eventually(t, "connections left open after the service's end", 0, proxy.Open)
+				noGoroutineLeft(t, goroutines)
+			})
+		}
+	}
+	assert.Zero(t, strayed.Load(), "requests that followed a redirect")
+}
+
+// varying is the port of an address, and the number of a stream.
+var varying = regexp.MustCompile(`(127\.0\.0\.1:)\d{2,}|(stream ID )\d+`)
+
+func (row hostile) check(t *testing.T, method string, attempts int, err error) {
+	t.Helper()
+	if row.says == "" {
+		require.NoError(t, err)
+		return
+	}
+	unknown := row.unknown && method != "GET"
+	says := "moment: " + map[string]string{"GET": "get", "POST": "create", "PATCH": "update"}[method] + " bill: " + row.says
+	switch {
+	case row.replayed:
+		says += fmt.Sprintf(" (%d attempts, replayed)", attempts)
+	case attempts > 1:
+		says += fmt.Sprintf(" (%d attempts)", attempts)
+	}
+	if unknown {
+		says += "; the outcome is unknown"
+	}
+	require.Error(t, err)
+	assert.Equal(t, says, varying.ReplaceAllString(err.Error(), "$1$2"))
+	assert.Equal(t, attempts, attemptsOf(t, err))
+	var answered *moment.Error
+	assert.Equal(t, row.answered, errors.As(err, &answered), "%T", err)
+	var unanswered *moment.ConnectionError
+	assert.Equal(t, !row.answered, errors.As(err, &unanswered), "%T", err)
+	for sentinel := range sentinels {
+		want := sentinel == row.is || sentinel == moment.ErrOutcomeUnknown && unknown
+		assert.Equal(t, want, errors.Is(err, sentinel), "%v", sentinel)
+	}
+}
+
+// On HTTP/2 a stream can break without its connection, which goes on serving the others.
+func TestHostileOverHTTP2(t *testing.T) {
+	manyHeaders := func(w http.ResponseWriter, r *http.Request) {
+		for i := range 1000 {
+			w.Header().Set(fmt.Sprintf("X-%d", i), strings.Repeat("x", 1000))
+		}
+		answer(200, billJSON)(w, r)
+	}
+	endlessly := func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"id":"`)
+		for more := bytes.Repeat([]byte("x"), 64<<10); ; {
+			if _, err := w.Write(more); err != nil {
+				return
+			}
+		}
+	}
+	for _, row := range []struct {
+		hostile
+
+		reply  reply
+		breaks bool // the connection, with its stream
+	}{
+		{hostile{
+			why: "a stream that is reset", attempts: repeated, unknown: true,
+			says: "no answer: stream error: stream ID ; INTERNAL_ERROR; received from peer",
+		}, hangUp, false},
+		{hostile{
+			why: "a stream that is reset in the middle of the answer", attempts: repeated, unknown: true,
+			says: "200 OK: no complete answer: stream error: stream ID ; INTERNAL_ERROR; received from peer",
+		}, cutShort, false},
+		{hostile{
+			why: "a success without end", attempts: neverAgain, unknown: true,
+			says: "200 OK: the answer is larger than 2 MiB",
+		}, endlessly, false},
+		{hostile{
+			why: "a megabyte of headers", attempts: repeated, unknown: true,
+			says: "no answer: connection error: PROTOCOL_ERROR",
+		}, manyHeaders, true},
+	} {
+		for method, attempts := range map[string]int{"GET": row.attempts.get, "POST": row.attempts.post, "PATCH": row.attempts.patch} {
+			t.Run(row.why+"/"+method, func(t *testing.T) {
+				goroutines := runtime.NumGoroutine()
+				server := httptest.NewUnstartedServer(http.HandlerFunc(row.reply))
+				server.Config.ErrorLog = discardLog()
+				server.EnableHTTP2 = true
+				connections := countConnections(server)
+				server.StartTLS()
+				replaceDefaultTransport(t, server.Client().Transport)
+				client := newClient(t, moment.WithBaseURL(server.URL+basePath), moment.WithBackoff(0, 0))
+
+				memory := allocated(func() {
+					row.check(t, method, attempts, calls[method](t.Context(), client))
+				})
+				assert.LessOrEqual(t, memory, uint64(maxMemory), "bytes allocated")
+				opened := 1
+				if row.breaks {
+					opened = attempts
+				}
+				assert.EqualValues(t, opened, connections.opened.Load(), "connections")
+				server.CloseClientConnections()
+				server.Close()
+				noGoroutineLeft(t, goroutines)
+			})
+		}
+	}
+}
+
+// allocated is how many bytes f allocates: no less than it ever holds at once.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// eventually looks again and again at what comes to its end in the background, as closed connections do. It does so in the
+// test's own goroutine, as goroutines may be what is counted.
+func eventually(t *testing.T, what string, want int, got func() int) {
+	t.Helper()
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	for deadline := time.Now().Add(5 * time.Second); got() != want && time.Now().Before(deadline); {
+		<-again.C
+	}
+	assert.Equal(t, want, got(), what)
+}
+
+// noGoroutineLeft waits until there are no more goroutines than there were before. It is less than an attempt's timeout, which
+// would end what was forgotten.
+func noGoroutineLeft(t *testing.T, before int) {
+	t.Helper()
+	eventually(t, "goroutines left running", 0, func() int { return max(0, runtime.NumGoroutine()-before) })
+}
+
+// bomb is 64 MiB in 64 KiB.
+func bomb() string {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	spaces := bytes.Repeat([]byte(" "), 1<<20)
+	for range 64 {
+		_, _ = w.Write(spaces)
+	}
+	_ = w.Close()
+	return "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + b.String()
+}
+
+// distinctHeaders are 8000 of them, as short as can be.
+func distinctHeaders() string {
+	var b strings.Builder
+	for i := range 8000 {
+		fmt.Fprintf(&b, "%x:\r\n", i)
+	}
+	return b.String()
+}
+
+// members is an object of as many members as fit.
+func members() string {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	var b strings.Builder
+	b.WriteString(`{"id":"bill_1","metadata":{"":""`)
+	for i := 0; b.Len() < 2<<20-20; i++ {
+		fmt.Fprintf(&b, `,"%c%c%c":""`, letters[i%64], letters[i/64%64], letters[i/4096%64])
+	}
+	return b.String() + "}}"
+}

@@ -1,0 +1,167 @@
+package moment_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+)
+
+var loadCalls = flag.Int("calls", 5000, "how many calls TestLoad makes in each row")
+
+const (
+	atOnce = 256 // calls, which is how many idle connections the default transport keeps
+	waves  = 10  // between two of them, all connections are idle
+)
+
+// TestLoad makes many calls at once. Not one fails or gets the answer of another, connections are used again, and at the end
+// nothing is left: no connection and no goroutine.
+//
+// The whole load is go test -run TestLoad -v -calls 50000 .
+func TestLoad(t *testing.T) {
+	require.GreaterOrEqual(t, *loadCalls, atOnce*waves, "calls")
+	for _, row := range []struct {
+		name            string
+		secure          bool
+		protocol        int // the major version of HTTP
+		maxConnsPerHost int // 0 for no limit, which is the default
+		most            int // connections that may be opened
+		why             string
+	}{
+		{"HTTP/1.1", false, 1, 0, 2 * atOnce, "a call may dial and then find an idle connection"},
+		{"HTTP/1.1 over TLS", true, 1, 0, 2 * atOnce, "a gateway without HTTP/2, where each connection costs a handshake"},
+		{"HTTP/2", true, 2, 0, 2 * atOnce, "256 dial at once, and as a connection takes 100 calls until it has said how many, 156 and 56 dial once more"},
+		{"HTTP/1.1, limit 256", false, 1, 256, 256, "a limit of the caller's holds"},
+		{"HTTP/1.1, limit 64", false, 1, 64, 64, "calls wait for a connection"},
+		{"HTTP/2, limit 8", true, 2, 8, 64, "calls share connections; net/http does not count those that are full (golang/go#34941), so that the limit is not exact"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			goroutines := runtime.NumGoroutine()
+			s := &loadService{protocol: row.protocol, first: min(atOnce, row.most), arrived: make(chan struct{})}
+			server := httptest.NewUnstartedServer(s)
+			server.Config.ErrorLog = discardLog() // of handshakes that were given up for an idle connection
+			connections := countConnections(server)
+			server.EnableHTTP2 = row.protocol == 2
+			if row.secure {
+				server.StartTLS()
+			} else {
+				server.Start()
+			}
+			t.Cleanup(server.Close)
+			transport := http.DefaultTransport.(*http.Transport).Clone()
+			transport.MaxConnsPerHost = row.maxConnsPerHost
+			if row.secure {
+				trusted := x509.NewCertPool()
+				trusted.AddCert(server.Certificate())
+				transport.TLSClientConfig = &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}
+			}
+			replaceDefaultTransport(t, transport)
+
+			start := time.Now()
+			failed, err := load(t.Context(), newClient(t, moment.WithBaseURL(server.URL+basePath)))
+			took := time.Since(start)
+			t.Logf("%s: %d calls, %d connections opened, %d errors, %.0f calls per second", row.name, *loadCalls, connections.opened.Load(), failed, float64(*loadCalls)/took.Seconds())
+
+			assert.NoError(t, err, "the first of %d", failed)
+			assert.EqualValues(t, *loadCalls, s.requests.Load(), "nothing had to be repeated")
+			assert.Zero(t, s.otherProtocol.Load(), "requests that came by another protocol")
+			assert.LessOrEqual(t, int(connections.opened.Load()), row.most, row.why)
+
+			server.Close() // closes what is idle, which is every connection by now
+			eventually(t, "connections left open", 0, func() int { return int(connections.open.Load()) })
+			noGoroutineLeft(t, goroutines)
+		})
+	}
+}
+
+// load makes the calls, each about another bill, and returns how many failed and the first error.
+func load(ctx context.Context, client *moment.Client) (failed int, first error) {
+	errs := make(chan error, *loadCalls)
+	for wave := range waves {
+		var next atomic.Int64
+		next.Store(int64(*loadCalls * wave / waves))
+		end := int64(*loadCalls * (wave + 1) / waves)
+		var callers sync.WaitGroup
+		for range atOnce {
+			callers.Go(func() {
+				for n := next.Add(1) - 1; n < end; n = next.Add(1) - 1 {
+					if err := callAbout(ctx, client, n); err != nil {
+						errs <- err
+					}
+				}
+			})
+		}
+		callers.Wait()
+	}
+	close(errs)
+	return len(errs), <-errs
+}
+
+// callAbout creates, gets or updates a bill, and looks whether the answer is about the same one.
+func callAbout(ctx context.Context, client *moment.Client, n int64) error {
+	reference := fmt.Sprintf("UBR-%d", n)
+	var bill *moment.Bill
+	var err error
+	switch n % 3 {
+	case 0:
+		params := billParams
+		params.ExternalReference = reference
+		bill, err = client.Bills.Create(ctx, params)
+	case 1:
+		bill, err = client.Bills.Get(ctx, reference)
+	default:
+		bill, err = client.Bills.Update(ctx, reference, moment.BillUpdateParams{AmountPaid: moment.MinorUnits(n)})
+	}
+	if err == nil && bill.ExternalReference != reference {
+		err = fmt.Errorf("%s got the answer of %s", reference, bill.ExternalReference)
+	}
+	return err
+}
+
+// loadService answers with the bill that it is asked for. The first requests wait until all of them have arrived, so that
+// there are indeed so many at once.
+type loadService struct {
+	protocol int
+	first    int
+	arrived  chan struct{}
+
+	requests, otherProtocol atomic.Int64
+}
+
+func (s *loadService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	if r.ProtoMajor != s.protocol {
+		s.otherProtocol.Add(1)
+	}
+	if s.requests.Add(1) == int64(s.first) {
+		close(s.arrived)
+	}
+	select {
+	case <-s.arrived:
+	case <-r.Context().Done(): // the client does not make so many at once
+	}
+	reference := path.Base(r.URL.Path)
+	if r.Method == http.MethodPost {
+		reference = referenceIn(body)
+	}
+	text, _ := json.Marshal(reference) //nolint:errchkjson // a string can be encoded
+	// Services end in a line break, which is left behind, and costs the connection, if only the object is read.
+	answer(http.StatusOK, strings.Replace(billJSON, `"UBR1234567890"`, string(text), 1)+"\n")(w, r)
+}

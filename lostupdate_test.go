@@ -1,0 +1,105 @@
+package moment_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/faultproxy"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+// TestLostUpdate sets a balance to 5000 through a network that loses the answer. Before the caller knows, a payment of 1500
+// comes in and is taken off the balance. A second copy of the update would undo that: so there is none, and the caller is told
+// that the outcome is unknown.
+func TestLostUpdate(t *testing.T) {
+	quietNetHTTP(t)
+	elsewhere, _ := strayedTo(t)
+	const after = faultproxy.After
+	for _, fault := range []faultproxy.Fault{
+		faultproxy.Reset(after),
+		faultproxy.Stall(after),
+		faultproxy.Cut(0),
+		faultproxy.Cut(1 << 20),
+		faultproxy.WrongLength(1),
+		faultproxy.WrongLength(-1),
+		faultproxy.HTML(200, after),
+		faultproxy.HTML(502, after),
+		faultproxy.Status(500, nil, after),
+		faultproxy.Status(503, nil, after), // without Retry-After it is no refusal
+		faultproxy.Status(504, nil, after),
+		faultproxy.Redirect(307, elsewhere, after),
+		faultproxy.EndlessBody(200, after),
+	} {
+		for _, reused := range []bool{false, true} { // net/http has rules of its own for a connection that was used before
+			t.Run(fault.Name+map[bool]string{false: ", new connection", true: ", reused connection"}[reused], func(t *testing.T) {
+				srv := momenttest.NewServer()
+				t.Cleanup(srv.Close)
+				direct := srv.Client()
+				_, err := direct.Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "UCR1", Currency: moment.ZAR, Balance: moment.MinorUnits(2000)})
+				require.NoError(t, err)
+				setBalance := func(ctx context.Context, c *moment.Client, n int64) error {
+					_, err := c.Customers.Update(ctx, "UCR1", moment.CustomerUpdateParams{Balance: moment.MinorUnits(n)})
+					return err
+				}
+
+				proxy := faultproxy.New(srv.URL)
+				t.Cleanup(proxy.Close)
+				payment := &afterUpdate{service: proxy.Service, do: func() { require.NoError(t, setBalance(t.Context(), direct, 5000-1500)) }}
+				proxy.Service = payment
+				proxy.OnRequest = func(r *faultproxy.Request) faultproxy.Fault {
+					if r.Method == http.MethodPatch {
+						return fault
+					}
+					return faultproxy.None()
+				}
+				replaceDefaultTransport(t, proxy.Transport())
+				timeout := 30 * time.Second
+				if strings.HasPrefix(fault.Name, "stall") {
+					timeout = 100 * time.Millisecond
+				}
+				client := newClient(t, moment.WithBaseURL(proxy.TLSURL), moment.WithBackoff(0, 0), moment.WithAttemptTimeout(timeout))
+				if reused {
+					_, err := client.Customers.Get(t.Context(), "UCR1")
+					require.NoError(t, err)
+				}
+
+				err = setBalance(t.Context(), client, 5000)
+				require.ErrorIs(t, err, moment.ErrOutcomeUnknown)
+				assert.Equal(t, 1, attemptsOf(t, err))
+				proxy.Close() // all that was sent has arrived
+				assert.EqualValues(t, 1, payment.updates.Load(), "updates that reached the service")
+				customer, err := direct.Customers.Get(t.Context(), "UCR1")
+				require.NoError(t, err)
+				assert.Equal(t, moment.MinorUnits(3500), customer.Balance, "the payment is not undone")
+			})
+		}
+	}
+}
+
+// afterUpdate is a way to the service on which something happens right after an update was applied.
+type afterUpdate struct {
+	service http.RoundTripper
+	do      func()
+	updates atomic.Int32
+}
+
+func (a *afterUpdate) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := a.service.RoundTrip(r)
+	if r.Method == http.MethodPatch {
+		if err != nil || resp.StatusCode != http.StatusOK {
+			return nil, errors.New("the update was not applied")
+		}
+		a.updates.Add(1)
+		a.do()
+	}
+	return resp, err
+}
