@@ -267,7 +267,7 @@ func (h hidden) do(ctx context.Context, call call, opts []RequestOption) error {
 	})
 	a := answer{op: call.op.name, key: o.key, requestID: c.redact(requestID(res.Header)), Result: res}
 	if o.response != nil {
-		*o.response = a.response()
+		*o.response = c.response(a)
 	}
 	return c.failure(a)
 }

@@ -240,11 +240,7 @@ func (c *core) describe(e *Error, body []byte) {
 // redact cuts the secret key out of a text that came from outside, and also a beginning of the key: the text may have
 // been cut before it came here. No more than 4 characters behind sk_test_ or sk_ can be left.
 func (c *core) redact(text string) string {
-	recognisable := len(secretKeyPrefix) + 4
-	if c.mode() == ModeTest {
-		recognisable = len(testKeyPrefix) + 4
-	}
-	beginning := c.secretKey[:min(len(c.secretKey), recognisable)]
+	beginning := c.beginning()
 	if !strings.Contains(text, beginning) {
 		return text // nearly always: the request id of every answer comes through here
 	}
@@ -263,6 +259,29 @@ func (c *core) redact(text string) string {
 		}
 		text = after
 	}
+}
+
+// beginning is as much of the key as is recognised.
+func (c *core) beginning() string {
+	recognisable := len(secretKeyPrefix) + 4
+	if c.mode() == ModeTest {
+		recognisable = len(testKeyPrefix) + 4
+	}
+	return c.secretKey[:min(len(c.secretKey), recognisable)]
+}
+
+// redactResponse does so in an answer as it came: there are gateways whose error pages show the headers of the request.
+func (c *core) redactResponse(header http.Header, body []byte) (http.Header, []byte) {
+	header = header.Clone() // what a RoundTripper gives may be its own
+	for _, values := range header {
+		for i, value := range values {
+			values[i] = c.redact(value)
+		}
+	}
+	if bytes.Contains(body, []byte(c.beginning())) {
+		body = []byte(c.redact(string(body)))
+	}
+	return header, body
 }
 
 // redactJSON does so in JSON, whose escapes can hide the key.
@@ -285,13 +304,24 @@ func (c *core) redactJSON(value json.RawMessage) json.RawMessage {
 	return json.RawMessage(strings.TrimSpace(redacted))
 }
 
-// redactError keeps err as it is, so that it unwraps, unless its text holds the key: net/http quotes what it cannot
-// parse of an answer.
+// redactError keeps err as it is, so that it unwraps, unless its text holds the key or a part of the answer.
 func (c *core) redactError(err error) error {
-	if text := c.redact(err.Error()); text != err.Error() {
+	if text := c.redact(withoutAnswer(err.Error())); text != err.Error() {
 		return &redactedError{text, func(target error) bool { return errors.Is(err, target) }}
 	}
 	return err
+}
+
+// withoutAnswer cuts off what net/http quotes of an answer that it cannot parse: it may be a line out of a body.
+func withoutAnswer(text string) string {
+	const broken = "transport connection broken: "
+	before, reason, found := strings.Cut(text, broken)
+	if !found {
+		return text
+	}
+	reason, _, _ = strings.Cut(reason, `"`)
+	reason, _, _ = strings.Cut(reason, " line: ") // not in quotation marks before Go 1.26
+	return before + broken + strings.TrimRight(reason, ": ")
 }
 
 // redactedError says what another error says, but for the key. That one can be asked for by errors.Is, not reached.

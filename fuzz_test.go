@@ -95,8 +95,12 @@ func FuzzAnswer(f *testing.F) {
 			var resp moment.Response
 			got, err := row.call(t.Context(), c, moment.WithResponse(&resp))
 			assert.Equal(t, row.status, resp.StatusCode)
-			assert.Equal(t, body, string(resp.Body), "as it came")
-			assert.Equal(t, contentType, resp.Header.Get("Content-Type"))
+			const beginning = "sk_test_YOUR" // of the key, which is cut out
+			if !strings.Contains(body+contentType, beginning) {
+				assert.Equal(t, body, string(resp.Body), "as it came")
+				assert.Equal(t, contentType, resp.Header.Get("Content-Type"))
+			}
+			assert.NotContains(t, string(resp.Body)+resp.Header.Get("Content-Type"), beginning)
 			assert.Equal(t, attempts, resp.Attempts, row.method)
 			if err == nil {
 				id := idOf(t, got)

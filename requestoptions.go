@@ -97,8 +97,9 @@ func WithHeader(name, value string) RequestOption {
 	}
 }
 
-// WithResponse fills r with the answer as it came, for what this package does not know yet. It is filled when the call
-// fails too, as far as there was an answer; what it held before is gone.
+// WithResponse fills r with the answer as it came, for what this package does not know yet; only the API key is cut out,
+// should it be repeated there. It is filled when the call fails too, as far as there was an answer; what it held before is
+// gone.
 func WithResponse(r *Response) RequestOption {
 	return func(o *requestOptions) *ArgumentError {
 		if r == nil {
@@ -122,11 +123,12 @@ type Response struct {
 	Attempts       int    // how many attempts were made, 1 if the first was answered for good
 }
 
-func (a answer) response() Response {
+func (c *core) response(a answer) Response {
+	header, body := c.redactResponse(a.Header, a.Body)
 	return Response{
 		StatusCode:     a.Status,
-		Header:         a.Header,
-		Body:           a.Body,
+		Header:         header,
+		Body:           body,
 		RequestID:      a.requestID,
 		IdempotencyKey: a.key,
 		Replayed:       a.Replayed,

@@ -1,0 +1,295 @@
+package moment_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+)
+
+// noKey looks for the key: plain, and as fmt and encoding/json write bytes.
+func noKey(t *testing.T, text string) {
+	t.Helper()
+	for _, secret := range []string{
+		testKey, "SECRET_KEY", fmt.Sprintf("%x", testKey), fmt.Sprintf("%X", testKey), strings.Trim(fmt.Sprint([]byte(testKey)), "[]"),
+		inBase64("", testKey), inBase64("x", testKey), inBase64("xx", testKey),
+	} {
+		assert.NotContains(t, text, secret)
+	}
+}
+
+// inBase64 is what can be seen of text in base64, which depends on how much stands in front of it.
+func inBase64(before, text string) string {
+	encoded := base64.StdEncoding.EncodeToString([]byte(before + text))
+	return encoded[4 : len(encoded)-4]
+}
+
+// What the merchant tells the service about a person.
+var person = moment.CustomerCreateParams{
+	ExternalReference: "UCR-jane-roe",
+	Name:              "Jane Roe",
+	Email:             "jane.roe@example.com",
+	Phone:             "+27831234567",
+	Metadata:          map[string]string{"nickname": "Jay"},
+}
+
+func noPerson(t *testing.T, text string) {
+	t.Helper()
+	for _, known := range []string{"jane", "Jane", "roe", "Roe", "example.com", "27831234567", "Jay"} {
+		assert.NotContains(t, text, known)
+	}
+}
+
+// everyFormatting is a value as fmt, both handlers of slog, encoding/json and a failed assertion print it.
+func everyFormatting(t *testing.T, value any) string {
+	t.Helper()
+	var out bytes.Buffer
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%t", "%T", "%p"} {
+		fmt.Fprintf(&out, verb+"\n", value)
+	}
+	everything := &slog.HandlerOptions{Level: slog.LevelDebug}
+	slog.New(slog.NewTextHandler(&out, everything)).Debug("a value", "value", value)
+	slog.New(slog.NewJSONHandler(&out, everything)).Debug("a value", "value", value)
+	text, _ := json.Marshal(value) //nolint:errchkjson // not everything can be
+	out.Write(text)
+	var failed failedTest
+	assert.Equal(&failed, value, reflect.Zero(reflect.TypeOf(value)).Interface())
+	out.WriteString(failed.text)
+	return out.String()
+}
+
+// failedTest is what a failed assertion reports to.
+type failedTest struct{ text string }
+
+func (f *failedTest) Errorf(format string, args ...any) { f.text += fmt.Sprintf(format, args...) }
+
+// echo is how a service answers that repeats the key wherever it can.
+func echo(status int) reply {
+	return answer(status, `{"title":"Bearer `+testKey+`","detail":"key `+testKey+`","type":"`+testKey+`","instance":"/`+testKey+`","`+testKey+`":"`+testKey+`"}`,
+		"X-Request-Id: "+testKey, "X-Echo: Bearer "+testKey, "Location: https://elsewhere.test/"+testKey, "Content-Type: application/json; key="+testKey)
+}
+
+// failures are errors of each type, of a service that repeats the key, and of arguments that hold it.
+func failures(t *testing.T) (errs []error, responses []moment.Response) {
+	t.Helper()
+	for _, r := range []reply{
+		echo(200), echo(302), echo(401), echo(503),
+		answer(200, "<pre>Authorization: Bearer "+testKey+"</pre>"),
+		answer(502, "<pre>Authorization: Bearer "+testKey+"</pre>", "Content-Type: text/html"),
+		answer(200, `{"id":"bill_1","due_date":"`+testKey+`"}`),
+		cutAfter(`{"id":"` + testKey),
+		raw("Bearer " + testKey + "\r\n\r\n"), raw("HTTP/1.1 200 OK\r\nBearer " + testKey + "\r\n\r\n"), raw("HTTP/1.1 200 OK\r\nContent-Length: " + testKey + "\r\n\r\n"),
+		hangUp,
+	} {
+		s := serve(t, r)
+		for _, call := range calls {
+			var resp moment.Response
+			errs = append(errs, call(t.Context(), s.client(t), moment.WithResponse(&resp)))
+			responses = append(responses, resp)
+		}
+	}
+	ctx := t.Context()
+	c := newClient(t)
+	_, err := moment.NewClient(testKey + "\n")
+	errs = append(errs, err)
+	_, err = moment.NewClient("pk_" + testKey)
+	errs = append(errs, err)
+	_, err = moment.NewClient(testKey, moment.WithBaseURL("https://"+testKey+"@moment.test"))
+	errs = append(errs, err)
+	_, err = moment.NewClient(testKey, moment.WithBaseURL("http://moment.test/"+testKey))
+	errs = append(errs, err)
+	_, err = c.Bills.Get(ctx, "..", moment.WithHeader("Authorization", "Bearer "+testKey))
+	errs = append(errs, err)
+	_, err = c.Bills.Get(ctx, "UBR1", moment.WithHeader(testKey+"\n", ""), moment.WithIdempotencyKey(testKey))
+	errs = append(errs, err)
+	errs = append(errs, c.Do(ctx, testKey, "/", nil, nil), c.Do(ctx, "GET", testKey, nil, nil), c.Do(ctx, "POST", "/billing/x/../"+testKey, nil, nil))
+	for _, err := range errs {
+		require.Error(t, err)
+	}
+	return errs, responses
+}
+
+// TestNoFormattingShowsASecret formats values of each exported type in every way. A type that is not here fails it.
+func TestNoFormattingShowsASecret(t *testing.T) {
+	c := newClient(t)
+	s := serve(t, answer(200, customerJSON), answer(200, accountJSON), answer(200, billJSON))
+	customer, err := s.client(t).Customers.Get(t.Context(), "UCR1")
+	require.NoError(t, err)
+	account, err := s.client(t).Accounts.Get(t.Context(), "UAR1")
+	require.NoError(t, err)
+	bill, err := s.client(t).Bills.Get(t.Context(), "UBR1")
+	require.NoError(t, err)
+	_, unknownCurrency := moment.Currency("QQQ").Exponent()
+	rows := map[string][]any{
+		"Client":               {c, *c, moment.Client{}},
+		"CustomersService":     {c.Customers, *c.Customers},
+		"AccountsService":      {c.Accounts, *c.Accounts},
+		"BillsService":         {c.Bills, *c.Bills},
+		"Mode":                 {c.Mode()},
+		"ClientOption":         {moment.WithBaseURL(s.URL), moment.WithHTTPClient(http.DefaultClient)},
+		"RequestOption":        {moment.WithIdempotencyKey("key"), moment.WithHeader("X-Tenant", "7")},
+		"Customer":             {customer, *customer},
+		"CustomerRef":          {moment.ExistingCustomer("UCR1"), person},
+		"ExistingCustomer":     {moment.ExistingCustomer("UCR1")},
+		"CustomerCreateParams": {person},
+		"CustomerUpdateParams": {moment.CustomerUpdateParams{Name: moment.Ptr("Jane Roe")}},
+		"Account":              {account, *account},
+		"AccountRef":           {moment.ExistingAccount("UAR1"), moment.AccountCreateParams{Customer: person}},
+		"ExistingAccount":      {moment.ExistingAccount("UAR1")},
+		"AccountCreateParams":  {moment.AccountCreateParams{Customer: person}},
+		"AccountUpdateParams":  {moment.AccountUpdateParams{Balance: moment.MinorUnits(0)}},
+		"Bill":                 {bill, *bill},
+		"BillStatus":           {bill.Status},
+		"BillCreateParams":     {billParams},
+		"BillUpdateParams":     {moment.BillUpdateParams{AmountPaid: moment.MinorUnits(1500)}},
+		"PaymentRules":         {moment.PaymentRules{}},
+		"Amount":               {bill.AmountDue},
+		"Currency":             {bill.Currency},
+		"Money":                {bill.DueMoney()},
+		"Date":                 {bill.DueDate},
+		"UnknownCurrencyError": {unknownCurrency},
+	}
+	errs, responses := failures(t)
+	for _, err := range errs {
+		name := strings.TrimPrefix(fmt.Sprintf("%T", err), "*moment.")
+		rows[name] = append(rows[name], err, reflect.ValueOf(err).Elem().Interface())
+		for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(inner) {
+			rows[name] = append(rows[name], inner)
+		}
+	}
+	for _, resp := range responses {
+		rows["Response"] = append(rows["Response"], resp, &resp, string(resp.Body))
+	}
+	for _, declared := range packageDocs(t).Types {
+		assert.NotEmpty(t, rows[declared.Name], "%s is a type without a row", declared.Name)
+		for _, value := range rows[declared.Name] {
+			noKey(t, everyFormatting(t, value))
+		}
+	}
+}
+
+// The errors of the package itself say nothing about a person; what the service says about one stays with its own words.
+func TestNoErrorNamesAPerson(t *testing.T) {
+	quietNetHTTP(t)
+	answered := `{"id":"bcus_1","external_reference":"UCR-jane-roe","name":"Jane Roe","email":"jane.roe@example.com","phone":"+27831234567"}`
+	for _, r := range []reply{
+		answer(200, answered[1:]), answer(200, strings.Replace(answered, `"bcus_1"`, "1", 1)), answer(200, strings.Replace(answered, `"Jane Roe"`, "[]", 1)),
+		answer(200, "{}"), answer(302, answered, "Location: https://example.com/UCR-jane-roe"), answer(400, answered), answer(502, answered),
+		cutAfter(answered), hangUp,
+		// net/http quotes what it cannot parse.
+		raw(answered + "\r\n\r\n"), raw("HTTP/1.1 " + answered + "\r\n\r\n"), raw("HTTP/1.1 200 OK\r\n" + answered + "\r\n\r\n"),
+		raw("HTTP/1.1 200 OK\r\n " + answered + "\r\n\r\n"), raw("HTTP/1.1 200 OK\r\nContent-Length: " + answered + "\r\n\r\n"), raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: " + answered + "\r\n\r\n"),
+		raw("HTTP/1.1 200 OK\r\nX: \x7f" + answered + "\r\n\r\n"), raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + answered + "\r\n"),
+	} {
+		c := serve(t, r).client(t)
+		_, err := c.Customers.Create(t.Context(), person)
+		require.Error(t, err)
+		for ; err != nil; err = errors.Unwrap(err) {
+			noPerson(t, err.Error())
+		}
+		_, err = c.Customers.Get(t.Context(), person.ExternalReference)
+		require.Error(t, err)
+		noPerson(t, err.Error())
+	}
+	c := newClient(t)
+	_, err := c.Customers.Create(t.Context(), moment.CustomerCreateParams{Name: "Jane Roe\xff", Email: "jane.roe@example.com"})
+	require.ErrorIs(t, err, moment.ErrInvalidArgument)
+	noPerson(t, err.Error())
+}
+
+// TestNoLogShowsASecretOrAPerson logs whole calls at level debug, with all kinds of failures and retries.
+func TestNoLogShowsASecretOrAPerson(t *testing.T) {
+	quietNetHTTP(t)
+	var out bytes.Buffer
+	everything := &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}
+	echoed := `{"id":"bcus_1","external_reference":"UCR-jane-roe","name":"Jane Roe ` + testKey + `","email":"jane.roe@example.com"}`
+	handlers := []slog.Handler{slog.NewTextHandler(&out, everything), slog.NewJSONHandler(&out, everything)}
+	for _, handler := range handlers {
+		for _, r := range []reply{
+			echo(200), echo(307), echo(401), echo(409), echo(429), echo(500), echo(503), answer(200, echoed), answer(400, echoed), answer(502, echoed, "Content-Type: text/"+testKey),
+			hangUp, cutAfter(echoed), raw(echoed + "\r\n\r\n"), raw("HTTP/1.1 200 OK\r\n" + echoed + "\r\n\r\n"),
+		} {
+			s := serve(t, problem(503, "Retry-After: 0"), r)
+			c := s.client(t, moment.WithLogger(slog.New(handler)))
+			ctx := t.Context()
+			_, _ = c.Customers.Create(ctx, person, moment.WithHeader("X-Name", person.Name))
+			_, _ = c.Customers.Get(ctx, person.ExternalReference)
+			_, _ = c.Customers.Update(ctx, person.ExternalReference, moment.CustomerUpdateParams{Email: &person.Email})
+			_, _ = c.Accounts.Create(ctx, moment.AccountCreateParams{Customer: person})
+			_, _ = c.Bills.Void(ctx, "bill_jane", moment.WithIdempotencyKey("raise-jane"))
+			_ = c.Do(ctx, "GET", "/billing/customers/"+person.ExternalReference, nil, nil, moment.WithQuery(struct {
+				Name string `url:"name"`
+			}{person.Name}))
+			for _, r := range s.received() {
+				require.Equal(t, "Bearer "+testKey, r.Header.Get("Authorization"))
+			}
+		}
+	}
+	text := out.String()
+	for _, want := range []string{"path=/billing/customers/{customer}", `"path":"/billing/customers/{customer}"`, "retry_in=", `"failure":"no answer"`, `"status":503`, "level=DEBUG"} {
+		assert.Contains(t, text, want, "or nothing is proved")
+	}
+	noKey(t, text)
+	noPerson(t, text)
+	for _, other := range []string{"Bearer", "127.0.0.1", "raise-jane", "bcus_1"} {
+		assert.NotContains(t, text, other)
+	}
+}
+
+// panics are ways to end a program, each with what it prints.
+var panics = map[string]func(context.Context, *moment.Client){
+	"in a RoundTripper, in the middle of a call": func(ctx context.Context, _ *moment.Client) {
+		c, _ := moment.NewClient(testKey, moment.WithHTTPClient(&http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { panic("broken") })}))
+		_, _ = c.Customers.Create(ctx, person)
+	},
+	"with a client":  func(_ context.Context, c *moment.Client) { panic(c) },
+	"with its value": func(_ context.Context, c *moment.Client) { panic(*c) },
+	"with a service": func(_ context.Context, c *moment.Client) { panic(*c.Customers) },
+	"with an error": func(ctx context.Context, c *moment.Client) {
+		_, err := c.Customers.Create(ctx, person)
+		panic(err)
+	},
+	"with a bad argument": func(ctx context.Context, c *moment.Client) {
+		_, err := c.Customers.Get(ctx, person.Name+"\n", moment.WithIdempotencyKey(testKey))
+		panic(err)
+	},
+}
+
+// TestPanicTextShowsNoSecretOrPerson runs this test binary again, for each way to end it.
+func TestPanicTextShowsNoSecretOrPerson(t *testing.T) {
+	if way := os.Getenv("MOMENT_TEST_PANIC"); way != "" {
+		c, err := moment.NewClient(testKey, moment.WithBaseURL(os.Getenv("MOMENT_TEST_URL")), moment.WithBackoff(0, 0))
+		require.NoError(t, err)
+		go panics[way](t.Context(), c) // nothing recovers it here, and the goroutines of all are printed
+		select {}
+	}
+	s := serve(t, echo(500))
+	for way := range panics {
+		t.Run(way, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestPanicTextShowsNoSecretOrPerson$")
+			cmd.Env = append(os.Environ(), "MOMENT_TEST_PANIC="+way, "MOMENT_TEST_URL="+s.URL, "GOTRACEBACK=all")
+			var out bytes.Buffer
+			cmd.Stdout, cmd.Stderr = io.Discard, &out
+			require.Error(t, cmd.Run())
+			require.Contains(t, out.String(), "panic: ")
+			require.Contains(t, out.String(), "goroutine ")
+			noKey(t, out.String())
+			noPerson(t, out.String())
+		})
+	}
+}
