@@ -14,23 +14,49 @@ import (
 // The Go snippets of the README stand, word for word, in code that is compiled and run by the tests.
 func TestReadmeSnippetsAreTested(t *testing.T) {
 	needsTheRepository(t)
-	var tested strings.Builder
-	for _, pattern := range []string{"*_test.go", "testdata/consumer/*.go", "testdata/consumer/*/*.go", "examples/*/*.go"} {
-		files, err := filepath.Glob(pattern)
-		require.NoError(t, err)
-		for _, file := range files {
-			source, err := os.ReadFile(file)
-			require.NoError(t, err)
-			tested.WriteString(unindented(string(source)))
-		}
-	}
+	tested := unindented(sources(t, "*_test.go", "testdata/consumer/*.go", "testdata/consumer/*/*.go", "examples/*/*.go"))
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
 	require.NotEmpty(t, snippets)
 	for _, snippet := range snippets {
-		assert.True(t, strings.Contains(tested.String(), unindented(snippet[1])), "in no test:\n%s", snippet[1]) //nolint:testifylint // Contains would print all tests
+		assert.True(t, strings.Contains(tested, unindented(snippet[1])), "in no test:\n%s", snippet[1]) //nolint:testifylint // Contains would print all tests
 	}
+}
+
+// The tests that SECURITY.md names for its promises are there.
+func TestPromisesHaveTheirTests(t *testing.T) {
+	needsTheRepository(t)
+	tests := sources(t, "*_test.go", "integration/*_test.go")
+	security, err := os.ReadFile("SECURITY.md")
+	require.NoError(t, err)
+	for line := range strings.Lines(string(security)) {
+		cells := strings.Split(line, "|")
+		if len(cells) < 4 || strings.Contains(line, "---") || strings.Contains(line, "| promise |") {
+			continue
+		}
+		names := regexp.MustCompile("`(\\w+)`").FindAllStringSubmatch(cells[2], -1)
+		assert.NotEmpty(t, names, "a promise without a test: %s", cells[1])
+		for _, name := range names {
+			assert.True(t, strings.Contains(tests, "\nfunc "+name[1]+"("), name[1]) //nolint:testifylint // Contains would print all tests
+		}
+	}
+}
+
+// sources is the text of all files that match.
+func sources(t *testing.T, patterns ...string) string {
+	t.Helper()
+	var text strings.Builder
+	for _, pattern := range patterns {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, file := range files {
+			source, err := os.ReadFile(file)
+			require.NoError(t, err)
+			text.Write(source)
+		}
+	}
+	return text.String()
 }
 
 // unindented is text without the white space at the ends of its lines.
