@@ -53,7 +53,8 @@ func TestExactlyOnce(t *testing.T) {
 	for seed := range *seeds {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { table.add(exactlyOnce(t, uint64(seed))) })
 	}
-	t.Logf("%d seeds, %d creates each, by %d callers\n%s", *seeds, creates, callers, table)
+	t.Logf("%d seeds, %d creates each, by %d callers: %d lost, %d doubled, %d unexplained\n%s",
+		*seeds, creates, callers, table.wrong[lost], table.wrong[doubled], table.wrong[unexplained], table)
 }
 
 func exactlyOnce(t *testing.T, seed uint64) []*job {
@@ -111,7 +112,15 @@ type job struct {
 	attempts int   // of the first call
 	settled  bool
 	met      []string // the faults
+	wrong    string   // what was found, if anything
 }
+
+// What can be wrong with a job.
+const (
+	lost        = "lost"        // the caller has a bill that the service has not
+	doubled     = "doubled"     // the service was asked for two
+	unexplained = "unexplained" // the caller was told that there is no bill and there is, or was never told
+)
 
 func (j *job) run(ctx context.Context, client *moment.Client, customer string, random *rand.Rand) {
 	ctx = context.WithValue(ctx, referenceKey{}, j.reference)
@@ -148,23 +157,16 @@ func (j *job) check(t *testing.T, direct *moment.Client) {
 	t.Helper()
 	entry := j.books.of(j.reference)
 	held, err := direct.Bills.Get(t.Context(), j.reference)
-	what := fmt.Sprintf("%s (%v): %v", j.reference, j.met, j.err)
-	switch {
-	case j.err == nil, j.settled:
-		require.NoError(t, err, "lost: %s", what)
-		assert.Equal(t, held, j.bill, what)
-		assert.Equal(t, 1, entry.created, "doubled: %s", what)
-	case errors.Is(j.err, moment.ErrOutcomeUnknown):
-		assert.Fail(t, "never settled", what)
-	default:
-		assert.False(t, j.applied, "unexplained: %s", what)
-		require.ErrorIs(t, err, moment.ErrNotFound, "unexplained: %s", what)
+	switch succeeded, secondKey := j.err == nil || j.settled, !j.serviceError() && (j.newKey() || entry.refused > 0); {
+	case entry.created > 1, secondKey:
+		j.wrong = doubled
+	case succeeded && (err != nil || !assert.ObjectsAreEqual(held, j.bill)):
+		j.wrong = lost
+	case !succeeded && (j.applied || !errors.Is(err, moment.ErrNotFound) || errors.Is(j.err, moment.ErrOutcomeUnknown)):
+		j.wrong = unexplained
 	}
-	if !j.serviceError() {
-		assert.False(t, j.newKey(), "asked for under a second key: %s", what)
-		assert.Zero(t, entry.refused, "asked for twice: %s", what)
-	}
-	assert.LessOrEqual(t, j.attempts, 4, what)
+	assert.Empty(t, j.wrong, "%s (%v): %v", j.reference, j.met, j.err)
+	assert.LessOrEqual(t, j.attempts, 4, j.err)
 }
 
 // serviceError reports whether a failure was saved under the job's key, so that it took another to raise the bill.
@@ -341,12 +343,13 @@ type tally struct {
 	calls    map[string]int
 	retries  map[string]int
 	ended    map[[2]string]int // by fault and outcome
+	wrong    map[string]int
 }
 
 func newTally() *tally {
 	return &tally{
 		outcomes: []string{"success", "not applied", "same key", "by reference", "new key"},
-		injected: map[string]int{}, calls: map[string]int{}, retries: map[string]int{}, ended: map[[2]string]int{},
+		injected: map[string]int{}, calls: map[string]int{}, retries: map[string]int{}, ended: map[[2]string]int{}, wrong: map[string]int{},
 	}
 }
 
@@ -362,6 +365,7 @@ func (y *tally) add(jobs []*job) {
 			y.ended[[2]string{row, j.outcome()}]++
 		}
 		y.injected["all"] += len(j.met)
+		y.wrong[j.wrong]++
 	}
 }
 
