@@ -55,14 +55,18 @@
 // An Update is the careful one because it sets a balance: repeating one whose first copy was applied could undo a payment
 // made in between.
 //
-// A 409 is repeated if an earlier copy may still be at work in the service (an attempt was sent and got no answer, a cut
-// one, 408, 502 or 504, or the key was given by the caller) and the answer is not itself replayed. A replayed success that
-// is not JSON is not repeated either.
+// A 409 is repeated if an earlier copy may still be at work in the service (one was sent and got no answer, a cut one, 408, 502
+// or 504, or the key was given by the caller) and the answer is not itself replayed. A replayed success that is not JSON is not
+// repeated either.
 //
 // The wait before a retry is random between 0 and 500 ms, 1 s, 2 s, … up to 8 s (see [WithBackoff]), on top of what
 // the service asks for by Retry-After. If it asks for more than 30 seconds, or the context would end before the wait does,
 // the call returns at once, with [Error].RetryAfter. Each attempt has a timeout of its own, 30 seconds (see
 // [WithAttemptTimeout]); the context bounds the whole call.
+//
+// net/http sends a request once more by itself where a connection that it had kept turns out dead: a Get, or what carries an
+// idempotency key, or what it had not begun to send. Both copies are one attempt here, and what the answer to the second leaves
+// open about the first stays open.
 //
 // Redirects are never followed: they would carry the key and the request to another place.
 //

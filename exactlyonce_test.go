@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"maps"
 	"math/rand/v2"
@@ -50,11 +51,20 @@ const (
 func TestExactlyOnce(t *testing.T) {
 	quietNetHTTP(t)
 	table := newTally()
-	for seed := range *seeds {
+	for seed := 1; seed <= *seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { table.add(exactlyOnce(t, uint64(seed))) })
 	}
 	t.Logf("%d seeds, %d creates each, by %d callers: %d lost, %d doubled, %d unexplained\n%s",
 		*seeds, creates, callers, table.wrong[lost], table.wrong[doubled], table.wrong[unexplained], table)
+	for _, fault := range faults(rand.New(rand.NewPCG(0, 0)), "") {
+		assert.NotZero(t, table.injected[fault.Name], "%s was never injected", fault.Name)
+	}
+	for _, fault := range []faultproxy.DialFault{faultproxy.Refuse, faultproxy.BreakHandshake, faultproxy.Untrusted} {
+		assert.NotZero(t, table.injected[fault.String()], "%s was never injected", fault)
+	}
+	for _, outcome := range table.outcomes {
+		assert.NotZero(t, table.ended[[2]string{"all", outcome}], "no call ended as: %s", outcome)
+	}
 }
 
 func exactlyOnce(t *testing.T, seed uint64) []*job {
@@ -70,7 +80,7 @@ func exactlyOnce(t *testing.T, seed uint64) []*job {
 	t.Cleanup(proxy.Close)
 	books := &books{service: proxy.Service, bills: map[string]*billed{}}
 	proxy.Service = books
-	trouble := &trouble{random: rand.New(rand.NewPCG(seed, 0)), elsewhere: elsewhere, met: map[string][]string{}}
+	trouble := &trouble{seed: seed, elsewhere: elsewhere, dials: map[string]uint64{}, requests: map[string]uint64{}, met: map[string][]string{}}
 	proxy.OnDial, proxy.OnRequest = trouble.onDial, trouble.onRequest
 	replaceDefaultTransport(t, proxy.Transport())
 	client := newClient(t, moment.WithBaseURL(proxy.TLSURL), moment.WithBackoff(time.Millisecond, 4*time.Millisecond), moment.WithAttemptTimeout(250*time.Millisecond))
@@ -78,12 +88,14 @@ func exactlyOnce(t *testing.T, seed uint64) []*job {
 	jobs := make([]*job, creates)
 	var next atomic.Int64
 	var callersDone sync.WaitGroup
-	for caller := range callers {
-		random := rand.New(rand.NewPCG(seed, uint64(caller)+1))
+	for range callers {
 		callersDone.Go(func() {
 			for n := next.Add(1) - 1; n < creates; n = next.Add(1) - 1 {
 				jobs[n] = &job{reference: fmt.Sprintf("UBR-%d", n), ownKey: n%2 == 0, books: books}
-				jobs[n].run(t.Context(), client, customer.ID, random)
+				if n%50 == 0 {
+					jobs[n].reference += restarted
+				}
+				jobs[n].run(t.Context(), client, customer.ID, rand.New(rand.NewPCG(seed, uint64(n))))
 			}
 		})
 	}
@@ -124,8 +136,8 @@ const (
 
 func (j *job) run(ctx context.Context, client *moment.Client, customer string, random *rand.Rand) {
 	ctx = context.WithValue(ctx, referenceKey{}, j.reference)
-	first := ctx
-	if random.IntN(50) == 0 {
+	first, restart := ctx, strings.HasSuffix(j.reference, restarted)
+	if !restart && random.IntN(50) == 0 {
 		j.met = append(j.met, "context ended")
 		var cancel context.CancelFunc
 		first, cancel = context.WithTimeout(ctx, time.Duration(random.IntN(int(5*time.Millisecond))))
@@ -136,6 +148,11 @@ func (j *job) run(ctx context.Context, client *moment.Client, customer string, r
 	opts := []moment.RequestOption{moment.WithResponse(&resp)}
 	if j.ownKey {
 		opts = append(opts, moment.WithIdempotencyKey(moment.DeriveIdempotencyKey("raise", j.reference)))
+	}
+	if restart {
+		before, end := context.WithTimeout(ctx, 20*time.Millisecond)
+		_, _ = client.Bills.Create(before, params, opts...) // what it was told is lost with the program
+		end()
 	}
 	j.bill, j.err = client.Bills.Create(first, params, opts...)
 	j.key, j.attempts = resp.IdempotencyKey, resp.Attempts
@@ -197,20 +214,37 @@ func (j *job) outcome() string {
 // referenceKey is under what a context holds the reference of the bill that is to be raised.
 type referenceKey struct{}
 
-// trouble chooses the faults, and keeps which bill met which.
+// restarted is the end of a reference whose bill is raised by a program that ends while its request is on the way, is started
+// again, and comes with the same key while the first request runs.
+const restarted = "-restarted"
+
+// trouble chooses the faults, and keeps which bill met which. A choice depends on the seed, the bill, and how many requests for
+// it came before, so that it does not change with the order in which the callers run.
 type trouble struct {
+	seed      uint64
 	elsewhere string
 
-	mu     sync.Mutex
-	random *rand.Rand
-	met    map[string][]string
+	mu              sync.Mutex
+	dials, requests map[string]uint64 // by reference
+	met             map[string][]string
+}
+
+// random is that of the n-th choice for a bill.
+func (tr *trouble) random(reference string, n uint64) *rand.Rand {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, reference)
+	return rand.New(rand.NewPCG(tr.seed<<32+n, h.Sum64()))
 }
 
 func (tr *trouble) onDial(ctx context.Context) faultproxy.DialFault {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
+	reference, _ := ctx.Value(referenceKey{}).(string)
+	tr.dials[reference]++
 	fault := faultproxy.Accept
-	switch n := tr.random.IntN(100); {
+	switch n := tr.random(reference, -tr.dials[reference]).IntN(100); {
+	case strings.HasSuffix(reference, restarted):
+		return fault
 	case n < 6:
 		fault = faultproxy.Refuse
 	case n < 12:
@@ -220,7 +254,6 @@ func (tr *trouble) onDial(ctx context.Context) faultproxy.DialFault {
 	default:
 		return fault
 	}
-	reference, _ := ctx.Value(referenceKey{}).(string)
 	tr.met[reference] = append(tr.met[reference], fault.String())
 	return fault
 }
@@ -228,46 +261,61 @@ func (tr *trouble) onDial(ctx context.Context) faultproxy.DialFault {
 func (tr *trouble) onRequest(r *faultproxy.Request) faultproxy.Fault {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
-	if tr.random.IntN(100) < 60 {
-		return faultproxy.None()
-	}
-	fault := tr.choose()
 	reference := referenceIn(r.Body)
 	if r.Method == http.MethodGet {
 		reference = path.Base(r.URI)
+	}
+	tr.requests[reference]++
+	random := tr.random(reference, tr.requests[reference])
+	var fault faultproxy.Fault
+	switch {
+	case strings.HasSuffix(reference, restarted):
+		if tr.requests[reference] > 1 {
+			return faultproxy.None()
+		}
+		fault = faultproxy.Late(time.Duration(random.IntN(int(20 * time.Millisecond))))
+	case random.IntN(100) < 60:
+		return faultproxy.None()
+	default:
+		all := faults(random, tr.elsewhere)
+		fault = all[random.IntN(len(all))]
 	}
 	tr.met[reference] = append(tr.met[reference], fault.Name)
 	return fault
 }
 
-func (tr *trouble) choose() faultproxy.Fault {
-	when := faultproxy.When(tr.random.IntN(2) == 0)
-	faults := []func() faultproxy.Fault{
-		func() faultproxy.Fault { return faultproxy.Reset(when) },
-		func() faultproxy.Fault { return faultproxy.Stall(when) },
-		func() faultproxy.Fault {
-			return faultproxy.Late(time.Duration(tr.random.IntN(int(10 * time.Millisecond))))
-		},
-		func() faultproxy.Fault { return faultproxy.Cut(tr.random.IntN(700)) },
-		func() faultproxy.Fault { return faultproxy.Trickle(0) },
-		func() faultproxy.Fault { return faultproxy.HTML([]int{200, 502}[tr.random.IntN(2)], when) },
-		func() faultproxy.Fault {
-			return faultproxy.Redirect([]int{302, 307, 308}[tr.random.IntN(3)], tr.elsewhere, when)
-		},
-		func() faultproxy.Fault { return faultproxy.Noise(3) },
-		func() faultproxy.Fault { return faultproxy.EndlessBody([]int{201, 500}[tr.random.IntN(2)], when) },
-		func() faultproxy.Fault { return faultproxy.WrongLength(1 + tr.random.IntN(100)) },
-		func() faultproxy.Fault { return faultproxy.WrongLength(-1 - tr.random.IntN(100)) },
-		faultproxy.CloseIdle,
-		func() faultproxy.Fault { return faultproxy.ServiceError(when) },
-		func() faultproxy.Fault { return faultproxy.Status(500, nil, when) },
-		// Only a refusal before processing says 429, or 503 with Retry-After.
-		func() faultproxy.Fault { return faultproxy.Status(429, nil, faultproxy.Before) },
-		func() faultproxy.Fault {
-			return faultproxy.Status(503, http.Header{"Retry-After": {"0"}}, faultproxy.Before)
-		},
+// faults are all that can befall a request, with details at random.
+func faults(random *rand.Rand, elsewhere string) []faultproxy.Fault {
+	const before = faultproxy.Before
+	faults := []faultproxy.Fault{
+		faultproxy.Late(time.Duration(random.IntN(int(10 * time.Millisecond)))),
+		faultproxy.Cut(random.IntN(700)),
+		faultproxy.Trickle(0),
+		faultproxy.Noise(3),
+		faultproxy.WrongLength(1 + random.IntN(100)),
+		faultproxy.WrongLength(-1 - random.IntN(100)),
+		faultproxy.CloseIdle(),
+		// What refuses a request before it reaches the service, which tells nothing of an earlier copy.
+		faultproxy.Status(401, nil, before),
+		faultproxy.Status(403, nil, before),
+		faultproxy.Status(409, nil, before),
+		faultproxy.Status(429, nil, before),
+		faultproxy.Status(503, http.Header{"Retry-After": {"0"}}, before),
 	}
-	return faults[tr.random.IntN(len(faults))]()
+	for _, when := range []faultproxy.When{before, faultproxy.After} {
+		faults = append(faults,
+			faultproxy.Reset(when),
+			faultproxy.Stall(when),
+			faultproxy.HTML([]int{200, 502}[random.IntN(2)], when),
+			faultproxy.Redirect(302, elsewhere, when),
+			faultproxy.Redirect(307, elsewhere, when),
+			faultproxy.Redirect(308, elsewhere, when),
+			faultproxy.EndlessBody([]int{201, 500}[random.IntN(2)], when),
+			faultproxy.ServiceError(when),
+			faultproxy.Status(500, nil, when),
+		)
+	}
+	return faults
 }
 
 // books is the way from the proxy to the service, and keeps what the service did.

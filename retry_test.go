@@ -255,6 +255,37 @@ func TestDialErrorAfterTheRequestWasSent(t *testing.T) {
 	assert.ErrorIs(t, err, moment.ErrOutcomeUnknown)
 }
 
+// The same dead connection, and this time the second copy is answered. That it was refused says nothing of the first.
+func TestAnswerToASecondCopy(t *testing.T) {
+	for _, row := range []struct {
+		why      string
+		script   []reply // behind the first copy
+		requests int     // with the first copy, which is no attempt of the client's
+		is       error   // nil: success
+		unknown  bool
+	}{
+		{"a success settles it", []reply{answer(201, billJSON)}, 2, nil, false},
+		{"the service's own judgement", []reply{problem(422)}, 2, moment.ErrUnprocessable, false},
+		{"a replayed conflict is the service's", []reply{problem(409, "Idempotent-Replayed: true")}, 2, moment.ErrConflict, true},
+		{"429 refused the second", []reply{problem(429)}, 5, moment.ErrRateLimited, true},
+		{"503 with Retry-After refused the second", []reply{problem(503, "Retry-After: 0")}, 5, moment.ErrServer, true},
+		{"401 refused the second", []reply{problem(401)}, 2, moment.ErrUnauthorized, true},
+		{"403 refused the second", []reply{problem(403)}, 2, moment.ErrForbidden, true},
+		{"409: the first is still running", []reply{problem(409), answer(201, billJSON)}, 3, nil, false},
+		{"409 to the end", []reply{problem(409)}, 5, moment.ErrConflict, true},
+	} {
+		s := serve(t, append([]reply{answer(200, billJSON), hangUp}, row.script...)...)
+		c := s.client(t)
+		require.NoError(t, calls["GET"](t.Context(), c))
+		err := calls["POST"](t.Context(), c)
+		posts := s.received()[1:]
+		assert.Len(t, posts, row.requests, row.why)
+		sameRequestEveryTime(t, "POST", posts)
+		require.ErrorIs(t, err, row.is, row.why)
+		assert.Equal(t, row.unknown, errors.Is(err, moment.ErrOutcomeUnknown), row.why)
+	}
+}
+
 // The same dead connection, and an update: net/http must not send it again, since nothing marks it as safe.
 func TestUpdateOnADeadConnectionIsSentOnce(t *testing.T) {
 	s := serve(t, answer(200, billJSON), hangUp, answer(200, billJSON))

@@ -33,11 +33,16 @@ func (t *Transport) attempt(call context.Context, req *Request) outcome {
 	if resp.Body == nil {
 		resp.Body = http.NoBody // RoundTrippers written for tests forget it
 	}
-	defer resp.Body.Close()
+	defer func() {
+		cancel() // first: else Close reads on, up to 256 KiB from Go 1.27 on, to use the connection again
+		_ = resp.Body.Close()
+	}()
 	if t.Jar != nil {
 		t.Jar.SetCookies(req.URL, resp.Cookies())
 	}
-	return t.read(call, ctx, req, resp)
+	o := t.read(call, ctx, req, resp)
+	o.secondCopy = req.Repeat == Keyed && conn.secondCopy() // others are sent again only if nothing was written, or no matter
+	return o
 }
 
 // build makes the http.Request of one attempt. URL and header are copied for each: there are RoundTrippers that write to
@@ -70,7 +75,7 @@ func (t *Transport) unanswered(call, ctx context.Context, conn *connection, err 
 	case call.Err() != nil:
 		return outcome{kind: ended, err: contextError(call), sent: !notMade}
 	case isUntrusted(err):
-		return outcome{kind: untrusted, err: err, sent: conn.got.Load()}
+		return outcome{kind: untrusted, err: err, sent: conn.made()}
 	case notMade:
 		return outcome{kind: notConnected, err: err}
 	default:

@@ -11,13 +11,13 @@ import (
 // connection watches whether an attempt got one. The hooks may still be called from a dial that goes on in the
 // background after the attempt, hence the atomics.
 type connection struct {
-	got    atomic.Bool
+	got    atomic.Int32
 	failed atomic.Bool
 }
 
 func (c *connection) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { c.got.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { c.got.Add(1) },
 		ConnectDone: func(_, _ string, err error) {
 			if err != nil {
 				c.failed.Store(true)
@@ -31,12 +31,18 @@ func (c *connection) trace() *httptrace.ClientTrace {
 	}
 }
 
-// notMade reports whether it is certain that err means that nothing was sent. A dial error alone is not enough:
-// net/http itself sends a keyed request again when a reused connection turns out dead, and that dial may fail after
-// the first copy arrived.
+// made reports whether there was a connection, so that something may have been sent.
+func (c *connection) made() bool { return c.got.Load() > 0 }
+
+// notMade reports whether it is certain that err means that nothing was sent. A dial error alone is not enough: that dial
+// may be for a second copy.
 func (c *connection) notMade(err error) bool {
-	return !c.got.Load() && (c.failed.Load() || isDialError(err))
+	return !c.made() && (c.failed.Load() || isDialError(err))
 }
+
+// secondCopy reports whether net/http itself may have sent the request again, as it does with a request that has an idempotency
+// key when a reused connection turns out dead. The first copy may have arrived, whatever the answer to the second is.
+func (c *connection) secondCopy() bool { return c.got.Load() > 1 }
 
 func isDialError(err error) bool {
 	var op *net.OpError

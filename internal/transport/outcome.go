@@ -12,6 +12,7 @@ type outcome struct {
 	retryAfter retryAfter
 	err        error // nil for answered
 	sent       bool  // the request may have reached the service
+	secondCopy bool  // this is the answer to a second copy of the request; a first may have reached the service too
 }
 
 type kind int
@@ -45,6 +46,9 @@ func (k kind) String() string {
 // mayStillRun reports whether the service may still be working on this attempt, so that the next one with the
 // same key could meet it.
 func (o outcome) mayStillRun() bool {
+	if o.secondCopy {
+		return true
+	}
 	switch o.kind {
 	case silent, cut:
 		return true
@@ -58,6 +62,7 @@ func (o outcome) mayStillRun() bool {
 // stillUnknown reports whether it is open if a write was applied, after an attempt ended as o and with what was
 // open before it. Doubt stays until an answer settles it.
 func stillUnknown(before bool, o outcome) bool {
+	before = before || o.secondCopy
 	switch o.kind {
 	case answered:
 		return unknownAfterStatus(before, o)

@@ -44,6 +44,8 @@ func TestStillUnknownWithoutAnAnswer(t *testing.T) {
 		{"ended before it was sent", outcome{kind: ended}, false, true},
 		{"ended after it was sent", outcome{kind: ended, sent: true}, true, true},
 		{"sent", outcome{kind: silent, sent: true}, true, true},
+		{"refused, but it was the second copy", outcome{status: 429, sent: true, secondCopy: true}, true, true},
+		{"applied by either copy", outcome{status: 201, sent: true, secondCopy: true}, false, false},
 		{"no object to return, whatever it did", outcome{kind: cut, sent: true, status: 200}, true, true},
 		{"no object to return, whatever it did", outcome{kind: notJSON, sent: true, status: 200}, true, true},
 		{"no object to return, whatever it did", outcome{kind: tooLarge, sent: true, status: 200}, true, true},
@@ -76,6 +78,7 @@ func TestStillHeld(t *testing.T) {
 }
 
 func TestMayStillRun(t *testing.T) {
+	assert.True(t, outcome{status: 409, secondCopy: true}.mayStillRun(), "the first copy")
 	for k := answered; k <= ended; k++ {
 		for status := 100; status < 600; status++ {
 			want := k == silent || k == cut || k == answered && (status == 408 || status == 502 || status == 504)

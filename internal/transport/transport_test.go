@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -163,7 +164,9 @@ func TestWhatAFailedRoundTripMeans(t *testing.T) {
 		{"ended, sent", done, true, read, ended, true},
 	} {
 		var conn connection
-		conn.got.Store(row.got)
+		if row.got {
+			conn.trace().GotConn(httptrace.GotConnInfo{})
+		}
 		o := (&Transport{}).unanswered(row.call, row.call, &conn, row.err)
 		assert.Equal(t, row.kind, o.kind, row.why)
 		assert.Equal(t, row.sent, o.sent, row.why)
