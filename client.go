@@ -1,7 +1,6 @@
 package moment
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -195,22 +194,13 @@ type params interface {
 	check() *ArgumentError
 }
 
-// maxMembers bounds the members of an object, texts with commas included: each takes memory many times its own length. A
-// full object of Moment's has some 6000 at most, nearly all in texts.
-const maxMembers = 10_000
-
-var comma = []byte{','}
-
 // invoke makes a call of one of the services and returns the object in the answer. id is empty for creates, in is nil
 // where there are no parameters.
 func invoke[T any, P resource[T]](ctx context.Context, h hidden, op operation, id string, in params, opts []RequestOption) (*T, error) {
 	var answer *T
 	decode := func(_ int, body []byte) error {
-		if bytes.Count(body, comma) > maxMembers {
-			if err := json.Unmarshal(body, &struct{}{}); err != nil {
-				return err // not JSON at all, perhaps: a page with a script in it
-			}
-			return errors.New("it has too many members")
+		if err := affordable(body); err != nil {
+			return err
 		}
 		v := new(T)
 		if err := json.Unmarshal(body, v); err != nil {

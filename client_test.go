@@ -3,6 +3,7 @@ package moment_test
 import (
 	"net/http"
 	"net/http/cookiejar"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -175,4 +176,13 @@ func TestReplacedDefaultTransportIsUsed(t *testing.T) {
 	httpmock.RegisterResponder("GET", "https://api.momentpay.net/billing/bills/UBR1234567890", httpmock.NewStringResponder(200, billJSON))
 	require.NoError(t, calls["GET"](t.Context(), newClient(t)))
 	assert.Equal(t, 1, httpmock.GetTotalCallCount())
+}
+
+// One with limits of its own keeps them.
+func TestDefaultTransportKeepsALimitOnHeaders(t *testing.T) {
+	own := http.DefaultTransport.(*http.Transport).Clone()
+	own.MaxResponseHeaderBytes = 256 << 10
+	replaceDefaultTransport(t, own)
+	s := serve(t, answer(200, billJSON, "X-Long: "+strings.Repeat("x", 100<<10)))
+	require.NoError(t, calls["GET"](t.Context(), s.client(t)))
 }

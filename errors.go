@@ -1,7 +1,6 @@
 package moment
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -224,115 +223,18 @@ func (c *core) describe(e *Error, body []byte) {
 		if field := standard[name]; field != nil {
 			var text string
 			_ = json.Unmarshal(value, &text)
-			*field = c.redact(text) // decoded before: escapes can hide the key
+			*field = c.redact(text)
 		} else {
 			if e.Extensions == nil {
 				e.Extensions = make(map[string]json.RawMessage)
 			}
-			e.Extensions[c.redact(name)] = c.redactJSON(value)
+			e.Extensions[c.redact(name)] = json.RawMessage(c.redact(string(value)))
 		}
 	}
 	if e.Type == "" {
 		e.Type = "about:blank"
 	}
 }
-
-// redact cuts the secret key out of a text that came from outside, and also a beginning of the key: the text may have
-// been cut before it came here. No more than 4 characters behind sk_test_ or sk_ can be left.
-func (c *core) redact(text string) string {
-	beginning := c.beginning()
-	if !strings.Contains(text, beginning) {
-		return text // nearly always: the request id of every answer comes through here
-	}
-	text = strings.ReplaceAll(text, c.secretKey, "[secret key]")
-	var redacted strings.Builder
-	for {
-		before, after, found := strings.Cut(text, beginning)
-		redacted.WriteString(before)
-		if !found {
-			return redacted.String()
-		}
-		redacted.WriteString("[secret key]")
-		rest := c.secretKey[len(beginning):]
-		for len(after) > 0 && len(rest) > 0 && after[0] == rest[0] {
-			after, rest = after[1:], rest[1:]
-		}
-		text = after
-	}
-}
-
-// beginning is as much of the key as is recognised.
-func (c *core) beginning() string {
-	recognisable := len(secretKeyPrefix) + 4
-	if c.mode() == ModeTest {
-		recognisable = len(testKeyPrefix) + 4
-	}
-	return c.secretKey[:min(len(c.secretKey), recognisable)]
-}
-
-// redactResponse does so in an answer as it came: there are gateways whose error pages show the headers of the request.
-func (c *core) redactResponse(header http.Header, body []byte) (http.Header, []byte) {
-	header = header.Clone() // what a RoundTripper gives may be its own
-	for _, values := range header {
-		for i, value := range values {
-			values[i] = c.redact(value)
-		}
-	}
-	if bytes.Contains(body, []byte(c.beginning())) {
-		body = []byte(c.redact(string(body)))
-	}
-	return header, body
-}
-
-// redactJSON does so in JSON, whose escapes can hide the key.
-func (c *core) redactJSON(value json.RawMessage) json.RawMessage {
-	if !bytes.ContainsRune(value, '\\') {
-		return json.RawMessage(c.redact(string(value)))
-	}
-	var decoded any
-	decoder := json.NewDecoder(bytes.NewReader(value))
-	decoder.UseNumber() // a float would lose digits
-	_ = decoder.Decode(&decoded)
-	var plain strings.Builder
-	encoder := json.NewEncoder(&plain)
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(decoded) //nolint:errchkjson // what was decoded can be encoded
-	redacted := c.redact(plain.String())
-	if redacted == plain.String() {
-		return value
-	}
-	return json.RawMessage(strings.TrimSpace(redacted))
-}
-
-// redactError keeps err as it is, so that it unwraps, unless its text holds the key or a part of the answer.
-func (c *core) redactError(err error) error {
-	if text := c.redact(withoutAnswer(err.Error())); text != err.Error() {
-		return &redactedError{text, func(target error) bool { return errors.Is(err, target) }}
-	}
-	return err
-}
-
-// withoutAnswer cuts off what net/http quotes of an answer that it cannot parse: it may be a line out of a body.
-func withoutAnswer(text string) string {
-	const broken = "transport connection broken: "
-	before, reason, found := strings.Cut(text, broken)
-	if !found {
-		return text
-	}
-	reason, _, _ = strings.Cut(reason, `"`)
-	reason, _, _ = strings.Cut(reason, " line: ") // not in quotation marks before Go 1.26
-	return before + broken + strings.TrimRight(reason, ": ")
-}
-
-// redactedError says what another error says, but for the key. That one can be asked for by errors.Is, not reached.
-type redactedError struct {
-	text string
-	is   func(target error) bool
-}
-
-func (e *redactedError) Error() string { return e.text }
-
-func (e *redactedError) Is(target error) bool { return e.is(target) }
 
 const maxMessage = 300
 

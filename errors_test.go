@@ -153,6 +153,19 @@ func TestABeginningOfTheKeyIsCutOutToo(t *testing.T) {
 	}
 }
 
+// A slash is the one other character of a key that JSON may escape.
+func TestAKeyWithSlashesIsCutOut(t *testing.T) {
+	const key = "sk_test_AB/CD/EF"
+	s := serve(t, answer(401, `{"title":"`+key+`","key":"`+strings.ReplaceAll(key, "/", `\/`)+`"}`))
+	c, err := moment.NewClient(key, moment.WithBaseURL(s.URL))
+	require.NoError(t, err)
+	var answered *moment.Error
+	_, err = c.Bills.Get(t.Context(), "UBR1")
+	require.ErrorAs(t, err, &answered)
+	assert.Equal(t, "[secret key]", answered.Title)
+	assert.Equal(t, map[string]json.RawMessage{"key": json.RawMessage(`"[secret key]"`)}, answered.Extensions)
+}
+
 // Where a beginning of the key runs into the whole, the whole is found first.
 func TestAKeyRightBehindABeginningOfItIsCutOut(t *testing.T) {
 	const key = "sk_test_ABCDsXYZ0123456789"
@@ -303,12 +316,14 @@ func everyText(t *testing.T, e *moment.Error) string {
 }
 
 func TestExtensionsKeepTheirForm(t *testing.T) {
-	s := serve(t, answer(422, `{"a":{"z": 1.50, "b": "\u00fc\n", "c":[1e400]}, "key":"sk\u005ftest_YOUR_SECRET_KEY 1.50"}`))
+	s := serve(t, answer(422, `{"a":{"z": 1.50, "b": "\u00fc\n", "c":[1e400]}, "key":"sk\u005ftest_YOUR_SECRET_KEY 1.50",
+		"other":"\\u0073k_test_YOUR_SECRET_KEY"}`))
 	var answered *moment.Error
 	require.ErrorAs(t, calls["GET"](t.Context(), s.client(t)), &answered)
 	assert.Equal(t, map[string]json.RawMessage{
-		"a":   json.RawMessage(`{"z": 1.50, "b": "\u00fc\n", "c":[1e400]}`),
-		"key": json.RawMessage(`"[secret key] 1.50"`),
+		"a":     json.RawMessage(`{"z": 1.50, "b": "\u00fc\n", "c":[1e400]}`),
+		"key":   json.RawMessage(`"[secret key] 1.50"`),
+		"other": json.RawMessage(`"\\u0073k_test_YOUR_SECRET_KEY"`), // a backslash, and then u0073
 	}, answered.Extensions)
 }
 

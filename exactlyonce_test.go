@@ -287,7 +287,7 @@ func (tr *trouble) onRequest(r *faultproxy.Request) faultproxy.Fault {
 // faults are all that can befall a request, with details at random.
 func faults(random *rand.Rand, elsewhere string) []faultproxy.Fault {
 	const before = faultproxy.Before
-	faults := []faultproxy.Fault{
+	once := []faultproxy.Fault{
 		faultproxy.Late(time.Duration(random.IntN(int(10 * time.Millisecond)))),
 		faultproxy.Cut(random.IntN(700)),
 		faultproxy.Trickle(0),
@@ -302,8 +302,8 @@ func faults(random *rand.Rand, elsewhere string) []faultproxy.Fault {
 		faultproxy.Status(429, nil, before),
 		faultproxy.Status(503, http.Header{"Retry-After": {"0"}}, before),
 	}
-	for _, when := range []faultproxy.When{before, faultproxy.After} {
-		faults = append(faults,
+	either := func(when faultproxy.When) []faultproxy.Fault {
+		return []faultproxy.Fault{
 			faultproxy.Reset(when),
 			faultproxy.Stall(when),
 			faultproxy.HTML([]int{200, 502}[random.IntN(2)], when),
@@ -313,9 +313,9 @@ func faults(random *rand.Rand, elsewhere string) []faultproxy.Fault {
 			faultproxy.EndlessBody([]int{201, 500}[random.IntN(2)], when),
 			faultproxy.ServiceError(when),
 			faultproxy.Status(500, nil, when),
-		)
+		}
 	}
-	return faults
+	return slices.Concat(once, either(before), either(faultproxy.After))
 }
 
 // books is the way from the proxy to the service, and keeps what the service did.

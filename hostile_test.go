@@ -181,12 +181,54 @@ func hostileRows(elsewhere string) []hostile {
 			says: "200 OK: no complete answer: http: suspiciously long trailer after chunked body", attempts: repeated, unknown: true, read: 128,
 		},
 		{
-			why: "an object of as many members as 2 MiB can hold", fault: faultproxy.Raw("members", "HTTP/1.1 200 OK\r\n\r\n"+members(), after),
-			says:     "200 OK: the answer has another shape than expected: it has too many members",
+			why: "as much metadata as 2 MiB can hold", fault: ok(`{"id":"bill_1","metadata":{` + entries(2<<20-50) + "}}"),
+			says: "200 OK: the answer has another shape than expected: it has too much metadata", attempts: neverAgain, unknown: true, read: 2048 + 128,
+		},
+		{
+			why: "as much metadata, in five parts", fault: ok(`{"id":"bill_1"` + strings.Repeat(`,"metadata":{`+entries(400_000)+"}", 5) + "}"),
+			says: "200 OK: the answer has another shape than expected: it has too much metadata", attempts: neverAgain, unknown: true, read: 2048 + 128,
+		},
+		{
+			why: "as much metadata as is decoded unseen", fault: ok(`{"id":"bill_1","metadata":{` + entries(256<<10-50) + "}}"),
+			attempts: neverAgain, read: 512,
+		},
+		{
+			why: "as much as 2 MiB can hold of what this package does not know", fault: ok(`{"id":"bill_1","history":[` + strings.Repeat("1,", 1<<20-50) + "1]}"),
+			attempts: neverAgain, read: 2048 + 128,
+		},
+		{
+			why: "what is not UTF-8, and grows when it is replaced", fault: ok(`{"id":"bill_1","` + strings.Repeat("\xff", 2<<20-50) + `":""}`),
+			says: "200 OK: the answer has another shape than expected: it is not UTF-8", attempts: neverAgain, unknown: true, read: 2048 + 128,
+		},
+		{
+			why: "as much of it as is decoded unseen", fault: ok(`{"id":"bill_1","external_reference":"` + strings.Repeat("\xff", 256<<10-100) + `","` + strings.Repeat("\xff", 20) + `":""}`),
+			attempts: neverAgain, read: 512,
+		},
+		{
+			why: "a page that is not UTF-8", fault: ok("<html>" + strings.Repeat("\xff", 1<<20)),
+			says: `200 OK: the answer is not JSON (Content-Type "")`, attempts: repeated, unknown: true, read: 4 * (1024 + 128),
+		},
+		{
+			why: "a member of the wrong type again and again", fault: ok(`{"id":"bill_1"` + strings.Repeat(`,"amount_due":[]`, 2<<20/16-5) + "}"),
+			says:     "200 OK: the answer has another shape than expected: json: cannot unmarshal array into Go struct field Bill.amount_due of type moment.Amount",
 			attempts: neverAgain, unknown: true, read: 2048 + 128,
 		},
 		{
-			why: "JSON as deep as 2 MiB can be", fault: faultproxy.Raw("deep", "HTTP/1.1 200 OK\r\n\r\n"+strings.Repeat("[", 2<<20), after),
+			why: "a day that does not exist, again and again", fault: ok(`{"id":"bill_1"` + strings.Repeat(`,"due_date":"2025-02-30"`, 2<<20/24-5) + "}"),
+			says:     "200 OK: the answer has another shape than expected: moment: decode date: 2025-02-30 is not a day: February 2025 has 28 days",
+			attempts: neverAgain, unknown: true, read: 2048 + 128,
+		},
+		{
+			why: "the key, again and again, as escapes", fault: ok(`{"id":"bill_1","name":"` + strings.Repeat(strings.ReplaceAll(testKey, "_", `\u005f`), 2<<20/50) + `"}`),
+			attempts: neverAgain, read: 2048 + 128,
+		},
+		{
+			why: "a number of 2 MiB", fault: ok(`{"id":"bill_1","amount_due":` + strings.Repeat("9", 2<<20-50) + "}"),
+			says:     "200 OK: the answer has another shape than expected: json: cannot unmarshal number " + strings.Repeat("9", 226) + "…",
+			attempts: neverAgain, unknown: true, read: 2048 + 128,
+		},
+		{
+			why: "JSON as deep as 2 MiB can be", fault: ok(strings.Repeat("[", 2<<20)),
 			says: `200 OK: the answer is not JSON (Content-Type "")`, attempts: repeated, unknown: true, read: 4 * (2048 + 128),
 		},
 		{
@@ -236,7 +278,7 @@ func TestHostile(t *testing.T) {
 				if row.hangs {
 					timeout = 100 * time.Millisecond
 				}
-				goroutines := runtime.NumGoroutine()
+				goroutines := goroutinesNow()
 				service := httptest.NewServer(http.HandlerFunc(answer(200, billJSON)))
 				proxy := faultproxy.New(service.URL)
 				proxy.OnDial = func(context.Context) faultproxy.DialFault { return row.dial }
@@ -248,7 +290,7 @@ func TestHostile(t *testing.T) {
 					require.NoError(t, calls["GET"](t.Context(), client))
 				}
 				memory := allocated(func() {
-					row.check(t, method, attempts, calls[method](t.Context(), client))
+					row.check(t, method, attempts, calls[method](t.Context(), client, moment.WithResponse(new(moment.Response))))
 				})
 				assert.LessOrEqual(t, memory, uint64(maxMemory), "bytes allocated")
 				assert.LessOrEqual(t, proxy.BytesRead(), row.read<<10, "bytes read")
@@ -337,7 +379,7 @@ func TestHostileOverHTTP2(t *testing.T) {
 	} {
 		for method, attempts := range map[string]int{"GET": row.attempts.get, "POST": row.attempts.post, "PATCH": row.attempts.patch} {
 			t.Run(row.why+"/"+method, func(t *testing.T) {
-				goroutines := runtime.NumGoroutine()
+				goroutines := goroutinesNow()
 				server := httptest.NewUnstartedServer(http.HandlerFunc(row.reply))
 				server.Config.ErrorLog = discardLog()
 				server.EnableHTTP2 = true
@@ -384,6 +426,20 @@ func eventually(t *testing.T, what string, want int, got func() int) {
 	assert.Equal(t, want, got(), what)
 }
 
+// goroutinesNow is how many run, once those that are about to end have.
+func goroutinesNow() int {
+	again := time.NewTicker(time.Millisecond)
+	defer again.Stop()
+	n := runtime.NumGoroutine()
+	for same := 0; same < 5; same++ {
+		<-again.C
+		if now := runtime.NumGoroutine(); now != n {
+			n, same = now, 0
+		}
+	}
+	return n
+}
+
 // noGoroutineLeft waits until there are no more goroutines than there were before. It is less than an attempt's timeout, which
 // would end what was forgotten.
 func noGoroutineLeft(t *testing.T, before int) {
@@ -412,13 +468,18 @@ func distinctHeaders() string {
 	return b.String()
 }
 
-// members is an object of as many members as fit.
-func members() string {
+// ok is a success with a body that goes on to the end of the connection.
+func ok(body string) faultproxy.Fault {
+	return faultproxy.Raw("OK", "HTTP/1.1 200 OK\r\n\r\n"+body, faultproxy.After)
+}
+
+// entries are as many of metadata as fit into so many bytes.
+func entries(size int) string {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 	var b strings.Builder
-	b.WriteString(`{"id":"bill_1","metadata":{"":""`)
-	for i := 0; b.Len() < 2<<20-20; i++ {
+	b.WriteString(`"":""`)
+	for i := 0; b.Len() < size-10; i++ {
 		fmt.Fprintf(&b, `,"%c%c%c":""`, letters[i%64], letters[i/64%64], letters[i/4096%64])
 	}
-	return b.String() + "}}"
+	return b.String()
 }

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -54,7 +53,7 @@ func TestLoad(t *testing.T) {
 		{"HTTP/2, limit 8", true, 2, 8, 64, "calls share connections, which are full at 250 calls"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			goroutines := runtime.NumGoroutine()
+			goroutines := goroutinesNow()
 			s := &loadService{protocol: row.protocol, first: min(atOnce, row.most), arrived: make(chan struct{})}
 			server := httptest.NewUnstartedServer(s)
 			server.Config.ErrorLog = discardLog() // of handshakes that were given up for an idle connection

@@ -29,8 +29,8 @@ func checkSecretKey(key string) *ArgumentError {
 		reason = "is empty"
 	case strings.ContainsFunc(key, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
 		reason = "contains white space or a control character, perhaps a line break at its end"
-	case strings.ContainsAny(key, `"\`): // which JSON would escape, and hide from redaction
-		reason = "contains a quotation mark or a backslash"
+	case strings.ContainsFunc(key, func(r rune) bool { return r == '"' || r == '\\' || r > unicode.MaxASCII }): // hard to find in JSON, to redact it
+		reason = "contains a quotation mark, a backslash or a character that is not ASCII"
 	case strings.HasPrefix(key, publicKeyPrefix):
 		reason = "is a public key (pk_…), which cannot run billing operations; use a secret key (sk_…)"
 	case !strings.HasPrefix(key, secretKeyPrefix):
@@ -203,6 +203,8 @@ func defaultTransport() http.RoundTripper {
 	t = t.Clone()
 	t.MaxIdleConnsPerHost = 256
 	t.MaxIdleConns = 256
-	t.MaxResponseHeaderBytes = 64 << 10 // of the original's 10 MiB, an attempt would take 70 MiB of memory
+	if t.MaxResponseHeaderBytes == 0 {
+		t.MaxResponseHeaderBytes = 64 << 10 // of net/http's 10 MiB, an attempt would take 70 MiB of memory
+	}
 	return t
 }

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,6 +121,18 @@ func TestWithResponseWithoutAnAnswer(t *testing.T) {
 	var resp moment.Response
 	require.Error(t, calls["POST"](t.Context(), c, moment.WithResponse(&resp)))
 	assert.Equal(t, moment.Response{IdempotencyKey: s.received()[0].Header.Get("Idempotency-Key"), Attempts: 2}, resp, "the last attempt had no answer")
+}
+
+// The header of an answer may be a RoundTripper's own, given to all calls.
+func TestWithResponseDoesNotWriteToTheAnswer(t *testing.T) {
+	header := http.Header{"X-Echo": {testKey}}
+	c := through(t, func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Header: header, Body: io.NopCloser(strings.NewReader(billJSON))}, nil
+	})
+	var resp moment.Response
+	require.NoError(t, calls["GET"](t.Context(), c, moment.WithResponse(&resp)))
+	assert.Equal(t, "[secret key]", resp.Header.Get("X-Echo"))
+	assert.Equal(t, testKey, header.Get("X-Echo"))
 }
 
 func TestDo(t *testing.T) {
