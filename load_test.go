@@ -8,6 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -28,6 +29,10 @@ var loadCalls = flag.Int("calls", 5000, "how many calls TestLoad makes in each r
 const (
 	atOnce = 256 // calls, which is how many idle connections the default transport keeps
 	waves  = 10  // between two of them, all connections are idle
+
+	// replaced are the connections that net/http may have to open for others: where a machine is so busy that an answer is there
+	// 50 ms before it is noted that the request was written, it does not use the connection again.
+	replaced = 4
 )
 
 // TestLoad makes many calls at once. Not one fails or gets the answer of another, connections are used again, and at the end
@@ -57,7 +62,6 @@ func TestLoad(t *testing.T) {
 			s := &loadService{protocol: row.protocol, first: min(atOnce, row.most), arrived: make(chan struct{})}
 			server := httptest.NewUnstartedServer(s)
 			server.Config.ErrorLog = discardLog() // of handshakes that were given up for an idle connection
-			connections := countConnections(server)
 			server.EnableHTTP2 = row.protocol == 2
 			if row.secure {
 				server.StartTLS()
@@ -67,6 +71,16 @@ func TestLoad(t *testing.T) {
 			t.Cleanup(server.Close)
 			transport := http.DefaultTransport.(*http.Transport).Clone()
 			transport.MaxConnsPerHost = row.maxConnsPerHost
+			var opened, open atomic.Int32
+			transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := new(net.Dialer).DialContext(ctx, network, address)
+				if err != nil {
+					return nil, err
+				}
+				opened.Add(1)
+				open.Add(1)
+				return &watched{conn, sync.OnceFunc(func() { open.Add(-1) })}, nil
+			}
 			if row.secure {
 				trusted := x509.NewCertPool()
 				trusted.AddCert(server.Certificate())
@@ -77,18 +91,34 @@ func TestLoad(t *testing.T) {
 			start := time.Now()
 			failed, err := load(t.Context(), newClient(t, moment.WithBaseURL(server.URL+basePath)))
 			took := time.Since(start)
-			t.Logf("%s: %d calls, %d connections opened, %d errors, %.0f calls per second", row.name, *loadCalls, connections.opened.Load(), failed, float64(*loadCalls)/took.Seconds())
+			t.Logf("%s: %d calls, %d connections opened, %d errors, %.0f calls per second", row.name, *loadCalls, opened.Load(), failed, float64(*loadCalls)/took.Seconds())
 
 			assert.NoError(t, err, "the first of %d", failed)
 			assert.EqualValues(t, *loadCalls, s.requests.Load(), "nothing had to be repeated")
 			assert.Zero(t, s.otherProtocol.Load(), "requests that came by another protocol")
-			assert.LessOrEqual(t, int(connections.opened.Load()), row.most, row.why)
+			most := row.most
+			if row.maxConnsPerHost > 0 {
+				most += replaced
+			}
+			assert.LessOrEqual(t, int(opened.Load()), most, row.why)
 
-			server.Close() // closes what is idle, which is every connection by now
-			eventually(t, "connections left open", 0, func() int { return int(connections.open.Load()) })
+			server.Close()
+			eventually(t, "connections that the client has left open", 0, func() int { return int(open.Load()) })
 			noGoroutineLeft(t, goroutines)
 		})
 	}
+}
+
+// watched is a connection that tells when it is closed.
+type watched struct {
+	net.Conn
+
+	closed func()
+}
+
+func (c *watched) Close() error {
+	c.closed()
+	return c.Conn.Close()
 }
 
 // load makes the calls, each about another bill, and returns how many failed and the first error.
