@@ -88,7 +88,8 @@ func (p AccountCreateParams) check() *ArgumentError {
 }
 
 // AccountUpdateParams are the fields of an account to change: nil leaves a field alone, a pointer to a zero value sends
-// the zero value. How to clear a field is not documented. See [AccountCreateParams] for the limits.
+// the zero value. If all are nil, nothing changes. How to clear a field is not documented. See [AccountCreateParams] for
+// the limits.
 type AccountUpdateParams struct {
 	Name     *string   `json:"name,omitempty"`
 	Currency *Currency `json:"currency,omitempty"`

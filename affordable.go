@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// smallAnswer is the size up to which an answer is decoded whatever is in it. No object of Moment's can reach it: the 50
-	// entries of metadata are the most of one, with 540 characters at most in each.
+	// smallAnswer is the size up to which an answer is decoded whatever is in it. By its documented limits, no object of Moment's
+	// comes near it.
 	smallAnswer = 256 << 10
 
 	// maxCommas bounds the entries of metadata, texts with commas included.

@@ -102,7 +102,7 @@ func checkDate(d Date, param string) *ArgumentError {
 }
 
 // BillUpdateParams are the fields of a bill to change: nil leaves a field alone, a pointer to a zero value sends the
-// zero value. How to clear a field is not documented.
+// zero value. If all are nil, nothing changes. How to clear a field is not documented.
 type BillUpdateParams struct {
 	Currency   *Currency `json:"currency,omitempty"`    // the bill's own; the reference wants it with AmountPaid
 	AmountPaid *Amount   `json:"amount_paid,omitempty"` // minor units, 0 to 99 999 999; replaces what was paid, does not add to it

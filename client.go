@@ -15,7 +15,7 @@ import (
 )
 
 // Client calls the Moment Billing API with one secret key. Make one with [NewClient] and keep it: it is immutable,
-// safe for concurrent use, and holds the connections that its calls share.
+// safe for concurrent use, and holds the connections that its calls share. The zero Client has no services to call.
 //
 // Formatting a Client or one of its services, with any verb or as a log value, never shows the key.
 type Client struct {

@@ -94,7 +94,8 @@ func (p CustomerCreateParams) check() *ArgumentError {
 }
 
 // CustomerUpdateParams are the fields of a customer to change: nil leaves a field alone, a pointer to a zero value sends
-// the zero value. How to clear a field is not documented. See [CustomerCreateParams] for the limits.
+// the zero value. If all are nil, nothing changes. How to clear a field is not documented. See [CustomerCreateParams] for
+// the limits.
 type CustomerUpdateParams struct {
 	Name     *string   `json:"name,omitempty"`
 	Email    *string   `json:"email,omitempty"`

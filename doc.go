@@ -78,7 +78,8 @@
 // match it unless it is replayed: an earlier call with that key may be running. An attempt that times out while it still
 // connects counts as sent: that nothing was is likely, but not certain.
 //
-// To settle a create or a void, repeat it with the same key, [ConnectionError].IdempotencyKey or [Error].IdempotencyKey.
+// To settle a create or a void, repeat it with the same key, [ConnectionError].IdempotencyKey or [Error].IdempotencyKey. The
+// text of the error does not hold it, so log it or, better, store a key of your own before the call.
 // If the error then says Replayed, or the key is older than 24 hours, read the object by its external reference: if it is
 // there, compare it and go on; if it is not, create it with a new key. The reference is unique, which is the last guard
 // against creating it twice. Until the repeated call succeeds, says Replayed, or is refused with 400, 402, 404 or 422, the

@@ -101,8 +101,8 @@ func isLoopback(host string) bool {
 }
 
 // WithHTTPClient makes the calls through the Transport of c, for a proxy, a connection limit, tracing or a test double.
-// c is read once, by [NewClient], and never written to. Its Timeout shortens the attempt timeout and its Jar is used; its
-// CheckRedirect is not, as redirects are never followed. Without a Transport it gets the default one. Take no Transport
+// c is read once, by [NewClient], and never written to. Its Timeout shortens the attempt timeout, and so is one for each attempt
+// and not for the whole call; its Jar is used, and its CheckRedirect is not, as redirects are never followed. Without a Transport it gets the default one. Take no Transport
 // that repeats requests by itself: it does not know which may be. One of your own has its own limits; MaxResponseHeaderBytes,
 // 64 KiB in the default one, is 10 MiB if it is not set.
 func WithHTTPClient(c *http.Client) ClientOption {

@@ -43,6 +43,9 @@
 // payment and refuse overpayment. All keys share one set of data, which is gone
 // when the server is closed. There are no rate limits, no gateway errors, no
 // payments, no webhooks and no live mode: a key that is not known is always 401.
+// It cannot be told to fail: for that, put an http.RoundTripper of your own in
+// front of it by moment.WithHTTPClient, as package moment's example
+// OutcomeUnknown does.
 // Of two requests with one key at the same time, the second waits and gets the
 // first one's answer; the service may answer 409.
 //
