@@ -197,8 +197,9 @@ func Endless(first, more string, when When) Fault {
 
 // Raw sends text in the place of the service's answer, and ends the connection.
 func Raw(name, text string, when When) Fault {
+	data := []byte(text) // once, as the memory of calls is measured
 	return at(when, name, func(r *Request) bool {
-		r.write([]byte(text))
+		r.write(data)
 		return false
 	})
 }
