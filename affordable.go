@@ -1,7 +1,6 @@
 package moment
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"unicode/utf8"
@@ -12,36 +11,46 @@ const (
 	// comes near it.
 	smallAnswer = 256 << 10
 
-	// maxCommas bounds the entries of metadata, texts with commas included.
-	maxCommas = 50_000
+	// maxMembers is how many an object and the objects in it may have together.
+	maxMembers = 10_000
 )
 
-// affordable finds what would take many times the memory of the answer itself to decode: metadata of very many entries, and
-// what is not UTF-8, which encoding/json replaces with more than was there.
+// affordable finds what would take many times the memory of the answer itself to decode: objects of very many members, such as
+// metadata or members of the wrong type, each of which is an error of its own; and what is not UTF-8, which encoding/json
+// replaces with more than was there. What is not JSON at all is found before it is decoded.
 func affordable(body []byte) error {
-	if len(body) <= smallAnswer {
+	switch {
+	case len(body) <= smallAnswer, !json.Valid(body):
 		return nil
-	}
-	if !utf8.Valid(body) {
-		if err := json.Unmarshal(body, new(json.RawMessage)); err != nil {
-			return err // not JSON at all
-		}
+	case !utf8.Valid(body):
 		return errors.New("it is not UTF-8")
-	}
-	var members struct{ Metadata commas }
-	if err := json.Unmarshal(body, &members); err != nil {
-		return err
-	}
-	if members.Metadata > maxCommas {
-		return errors.New("it has too much metadata")
+	case members(body) > maxMembers:
+		return errors.New("it has too many members")
 	}
 	return nil
 }
 
-// commas counts those in a value, and in all values of a member that occurs again.
-type commas int
-
-func (c *commas) UnmarshalJSON(value []byte) error {
-	*c += commas(bytes.Count(value, []byte{','}))
-	return nil
+// members counts those of a JSON value's object and of the objects in it. What is deeper, or in lists, is none that this package
+// knows, and is skipped without a cost.
+func members(valid []byte) int {
+	n, depth := 0, 0
+	for i := 0; i < len(valid); i++ {
+		switch valid[i] {
+		case '"':
+			for i++; valid[i] != '"'; i++ {
+				if valid[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case ':':
+			if depth <= 2 {
+				n++
+			}
+		}
+	}
+	return n
 }

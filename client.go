@@ -122,7 +122,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts 
 			if status == http.StatusNoContent || status == http.StatusResetContent {
 				return nil
 			}
-			return json.Unmarshal(body, out)
+			return withoutValues(json.Unmarshal(body, out))
 		}
 	}
 	return c.hidden.do(ctx, call{op: op, path: path, in: in, decode: decode, err: err}, opts)
@@ -204,7 +204,7 @@ func invoke[T any, P resource[T]](ctx context.Context, h hidden, op operation, i
 		}
 		v := new(T)
 		if err := json.Unmarshal(body, v); err != nil {
-			return err
+			return withoutValues(err)
 		}
 		// JSON of something else decodes into a zero struct without an error.
 		if id, prefix := P(v).identity(); len(id) <= len(prefix) || !strings.HasPrefix(id, prefix) {

@@ -64,9 +64,9 @@
 // the call returns at once, with [Error].RetryAfter. Each attempt has a timeout of its own, 30 seconds (see
 // [WithAttemptTimeout]); the context bounds the whole call.
 //
-// net/http sends a request once more by itself where a connection that it had kept turns out dead: a Get, or what carries an
-// idempotency key, or what it had not begun to send. Both copies are one attempt here, and what the answer to the second leaves
-// open about the first stays open.
+// net/http sends a request again by itself where a connection that it had kept turns out dead, or a stream of HTTP/2 is refused:
+// a Get, a create or a void, and an Update only if it had not begun to send it. The copies are one attempt here, and what the
+// answer to the last leaves open about the others stays open.
 //
 // Redirects are never followed: they would carry the key and the request to another place.
 //

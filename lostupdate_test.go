@@ -67,7 +67,7 @@ func TestLostUpdate(t *testing.T) {
 				replaceDefaultTransport(t, proxy.Transport())
 				timeout := 30 * time.Second
 				if strings.HasPrefix(fault.Name, "stall") || fault.Name == "late" {
-					timeout = 100 * time.Millisecond
+					timeout = time.Second
 				}
 				client := newClient(t, moment.WithBaseURL(proxy.TLSURL), moment.WithBackoff(0, 0), moment.WithAttemptTimeout(timeout))
 				if reused {

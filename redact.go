@@ -1,10 +1,13 @@
 package moment
 
 import (
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // redact cuts the secret key out of a text that came from outside, and also a beginning of the key: the text may have
@@ -19,6 +22,7 @@ func (c *core) redact(text string) string {
 		length := c.keyAt(text[i:])
 		switch {
 		case length > 0:
+			redacted.Grow(len(text) - done) // nothing, but for the first
 			redacted.WriteString(text[done:i])
 			redacted.WriteString("[secret key]")
 			i += length
@@ -116,16 +120,42 @@ func (c *core) redactError(err error) error {
 
 // withoutAnswer cuts off what net/http quotes of an answer that it cannot parse: it may be a line out of a body.
 func withoutAnswer(text string) string {
-	const header, broken = "malformed MIME header", "transport connection broken: "
-	if before, _, found := strings.Cut(text, header); found {
-		return before + header
+	const line = "malformed MIME header" // not always in quotation marks
+	if before, _, found := strings.Cut(text, line); found {
+		return before + line
 	}
-	before, reason, found := strings.Cut(text, broken)
-	if !found {
-		return text
+	for _, quoting := range []string{"transport connection broken: ", "stream error: ", "GOAWAY"} {
+		if before, reason, found := strings.Cut(text, quoting); found {
+			reason, _, _ = strings.Cut(reason, `"`)
+			return before + quoting + strings.TrimRight(reason, ": ")
+		}
 	}
-	reason, _, _ = strings.Cut(reason, `"`)
-	return before + broken + strings.TrimRight(reason, ": ")
+	return text
+}
+
+// withoutValues is the error of encoding/json without what it quotes: errors are logged, and answers are about people. A
+// *json.SyntaxError quotes one character, and stays.
+func withoutValues(err error) error {
+	var mismatch *json.UnmarshalTypeError
+	var date *time.ParseError
+	switch {
+	case errors.As(err, &date):
+		return errors.New("a time in it is not as in RFC 3339")
+	case !errors.As(err, &mismatch):
+		return err
+	}
+	member := "it"
+	if mismatch.Field != "" {
+		member = strings.Replace(mismatch.Field, "AmountApplied.", "", 1)
+		if before, _, found := strings.Cut(member, "metadata."); found {
+			member = before + "metadata" // and not the name in it, which is the merchant's
+		}
+	}
+	kind, _, _ := strings.Cut(mismatch.Value, " ") // "number 1095"
+	if mismatch.Type.Name() == "" {
+		return fmt.Errorf("%s is of type %s", member, kind)
+	}
+	return fmt.Errorf("%s is of type %s, not %v", member, kind, mismatch.Type)
 }
 
 // redactedError says what another error says, but for the key. That one can be asked for by errors.Is, not reached.

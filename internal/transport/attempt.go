@@ -16,7 +16,7 @@ import (
 func (t *Transport) attempt(call context.Context, req *Request) outcome {
 	ctx, cancel := context.WithTimeout(call, t.AttemptTimeout)
 	defer cancel()
-	var conn connection
+	conn := connection{tooMany: cancel}
 	httpReq := req.build(httptrace.WithClientTrace(ctx, conn.trace()))
 	if t.Jar != nil {
 		for _, cookie := range t.Jar.Cookies(req.URL) {
@@ -41,7 +41,7 @@ func (t *Transport) attempt(call context.Context, req *Request) outcome {
 		t.Jar.SetCookies(req.URL, resp.Cookies())
 	}
 	o := t.read(call, ctx, req, resp)
-	o.secondCopy = req.Repeat == Keyed && conn.secondCopy() // others are sent again only if nothing was written, or no matter
+	o.secondCopy = conn.copies.Load() > 1
 	return o
 }
 
@@ -58,12 +58,16 @@ func (req *Request) build(ctx context.Context) *http.Request {
 		ProtoMajor: 1,
 		ProtoMinor: 1,
 	}).WithContext(ctx)
-	if req.Body != nil {
-		// With the length and GetBody known, net/http sends header and body in one write and can itself send
-		// them again when a reused connection turns out dead before anything was written to it.
-		httpReq.ContentLength = int64(len(req.Body))
-		httpReq.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(req.Body)), nil }
-		httpReq.Body, _ = httpReq.GetBody()
+	body := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(req.Body)), nil }
+	if req.Body != nil || req.Repeat == Once {
+		httpReq.ContentLength = int64(len(req.Body)) // known, so that header and body are sent in one write
+		httpReq.Body, _ = body()
+	}
+	if req.Body != nil && req.Repeat != Once {
+		// Leave to send the request again, on another connection, where a reused one turns out dead. For what must not be applied
+		// twice there is none, and a body even if it is empty: on HTTP/2 net/http takes a stream that is reset with PROTOCOL_ERROR
+		// for one that was not processed, whatever the method, unless it would need a second body for it.
+		httpReq.GetBody = body
 	}
 	return httpReq
 }
@@ -75,9 +79,11 @@ func (t *Transport) unanswered(call, ctx context.Context, conn *connection, err 
 	case call.Err() != nil:
 		return outcome{kind: ended, err: contextError(call), sent: !notMade}
 	case isUntrusted(err):
-		return outcome{kind: untrusted, err: err, sent: conn.made()}
+		return outcome{kind: untrusted, err: err, sent: conn.copies.Load() > 0}
 	case notMade:
 		return outcome{kind: notConnected, err: err}
+	case conn.copies.Load() > maxCopies:
+		return outcome{kind: silent, err: errTooManyCopies, sent: true}
 	default:
 		return outcome{kind: silent, err: t.explain(ctx, "no answer", err), sent: true}
 	}

@@ -42,20 +42,18 @@ func readError(resp *http.Response) []byte {
 
 func read(resp *http.Response, limit int64) ([]byte, error) {
 	body := io.LimitReader(resp.Body, limit)
-	var buf bytes.Buffer
 	size := min(resp.ContentLength, limit)
+	var start bytes.Buffer
 	if size < 0 {
 		// Not said. What is not small gets all the room it may have at once: a buffer that doubles would take four times that.
-		n, err := buf.ReadFrom(io.LimitReader(body, smallBody))
+		n, err := start.ReadFrom(io.LimitReader(body, smallBody))
 		if n < smallBody || err != nil {
-			return buf.Bytes(), err
+			return start.Bytes(), err
 		}
-		size = limit - n
+		size = limit
 	}
-	if size > 0 {
-		// bytes.MinRead of room to spare, or ReadFrom would grow the buffer once more to see the end.
-		buf.Grow(int(size) + bytes.MinRead)
-	}
+	// bytes.MinRead of room to spare, or ReadFrom would grow the buffer once more to see the end.
+	buf := bytes.NewBuffer(append(make([]byte, 0, size+bytes.MinRead), start.Bytes()...))
 	_, err := buf.ReadFrom(body)
 	return buf.Bytes(), err
 }

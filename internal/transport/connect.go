@@ -8,16 +8,27 @@ import (
 	"sync/atomic"
 )
 
-// connection watches whether an attempt got one. The hooks may still be called from a dial that goes on in the
-// background after the attempt, hence the atomics.
+// maxCopies is how often net/http may send the request in one attempt. It does so by itself, without a wait, where connections
+// turn out dead or streams are reset, and with some peers it would not stop.
+const maxCopies = 32
+
+var errTooManyCopies = errors.New("no answer: one connection after the other was closed or reset")
+
+// connection watches what an attempt gets. The hooks may still be called from a dial that goes on in the background after the
+// attempt, hence the atomics.
 type connection struct {
-	got    atomic.Int32
-	failed atomic.Bool
+	copies  atomic.Int32 // how many connections or streams it got, each for a copy of the request
+	failed  atomic.Bool  // one could not be made
+	tooMany func()
 }
 
 func (c *connection) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
-		GotConn: func(httptrace.GotConnInfo) { c.got.Add(1) },
+		GotConn: func(httptrace.GotConnInfo) {
+			if c.copies.Add(1) > maxCopies {
+				c.tooMany()
+			}
+		},
 		ConnectDone: func(_, _ string, err error) {
 			if err != nil {
 				c.failed.Store(true)
@@ -31,18 +42,11 @@ func (c *connection) trace() *httptrace.ClientTrace {
 	}
 }
 
-// made reports whether there was a connection, so that something may have been sent.
-func (c *connection) made() bool { return c.got.Load() > 0 }
-
 // notMade reports whether it is certain that err means that nothing was sent. A dial error alone is not enough: that dial
 // may be for a second copy.
 func (c *connection) notMade(err error) bool {
-	return !c.made() && (c.failed.Load() || isDialError(err))
+	return c.copies.Load() == 0 && (c.failed.Load() || isDialError(err))
 }
-
-// secondCopy reports whether net/http itself may have sent the request again, as it does with a request that has an idempotency
-// key when a reused connection turns out dead. The first copy may have arrived, whatever the answer to the second is.
-func (c *connection) secondCopy() bool { return c.got.Load() > 1 }
 
 func isDialError(err error) bool {
 	var op *net.OpError

@@ -12,7 +12,7 @@ type outcome struct {
 	retryAfter retryAfter
 	err        error // nil for answered
 	sent       bool  // the request may have reached the service
-	secondCopy bool  // this is the answer to a second copy of the request; a first may have reached the service too
+	secondCopy bool  // net/http sent the request again, and this answers the last copy: an earlier one may have arrived too
 }
 
 type kind int
