@@ -192,6 +192,7 @@ func TestNoErrorNamesAPerson(t *testing.T) {
 	answered := `{"id":"bcus_1","external_reference":"UCR-jane-roe","name":"Jane Roe","email":"jane.roe@example.com","phone":"+27831234567"}`
 	for _, r := range []reply{
 		answer(200, answered[1:]), answer(200, strings.Replace(answered, `"bcus_1"`, "1", 1)), answer(200, strings.Replace(answered, `"Jane Roe"`, "[]", 1)),
+		answer(200, `{"id":"bcus_1","metadata":{"Jane Roe":1}}`),
 		answer(200, "{}"), answer(302, answered, "Location: https://example.com/UCR-jane-roe"), answer(400, answered), answer(502, answered),
 		cutAfter(answered), hangUp,
 		// net/http quotes what it cannot parse.
