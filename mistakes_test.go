@@ -316,7 +316,7 @@ func TestLogValue(t *testing.T) {
 // The key is also in the buffers of the connections that a client holds. Nothing that goes by reflection may get there.
 func TestNothingButAFunctionHoldsTheCore(t *testing.T) {
 	c := newClient(t)
-	for _, value := range []any{*c, *c.Customers, *c.Accounts, *c.Bills} {
+	for _, value := range []any{*c, *c.Customers, *c.Accounts, *c.Bills, *newVerifier(t)} {
 		for _, field := range reflect.VisibleFields(reflect.TypeOf(value)) {
 			kind := field.Type.Kind()
 			service := kind == reflect.Pointer && strings.HasSuffix(field.Type.Elem().Name(), "Service")
@@ -340,7 +340,7 @@ func TestMistakeErrorPrintsTheWholeBody(t *testing.T) {
 func TestMistakeConcreteErrorTypes(t *testing.T) {
 	errorType := reflect.TypeFor[error]()
 	c := newClient(t)
-	for _, v := range []any{c, c.Customers, c.Accounts, c.Bills} {
+	for _, v := range []any{c, c.Customers, c.Accounts, c.Bills, newVerifier(t), moment.NewMemoryDeduplicator(time.Hour)} {
 		typ := reflect.TypeOf(v)
 		for i := range typ.NumMethod() {
 			m := typ.Method(i)

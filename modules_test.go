@@ -37,6 +37,7 @@ func TestLinkedModules(t *testing.T) {
 		"./examples/quickstart": {"github.com/google/go-querystring", "github.com/moment-billing/moment-go"},
 		"./internal/transport":  {"github.com/moment-billing/moment-go"},
 		"./internal/iso4217":    {"github.com/moment-billing/moment-go"},
+		"./internal/signature":  {"github.com/moment-billing/moment-go"},
 	} {
 		linked := map[string]bool{}
 		for module := range strings.FieldsSeq(goCommand(t, ".", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", pkg)) {

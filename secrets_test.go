@@ -15,6 +15,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -22,15 +23,18 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// noKey looks for the key: plain, and as fmt and encoding/json write bytes.
+// noKey looks for the key of the API and those of webhooks: plain, and as fmt and encoding/json write bytes.
 func noKey(t *testing.T, text string) {
 	t.Helper()
-	for _, secret := range []string{
-		testKey, "SECRET_KEY", fmt.Sprintf("%x", testKey), fmt.Sprintf("%X", testKey), strings.Trim(fmt.Sprintf("%d", []byte(testKey)), "[]"),
-		inBase64("", testKey), inBase64("x", testKey), inBase64("xx", testKey),
-	} {
-		assert.NotContains(t, text, secret)
+	for _, key := range []string{testKey, string(webhookKey), string(oldWebhookKey)} {
+		for _, secret := range []string{
+			key, fmt.Sprintf("%x", key), fmt.Sprintf("%X", key), strings.Trim(fmt.Sprintf("%d", []byte(key)), "[]"),
+			inBase64("", key), inBase64("x", key), inBase64("xx", key),
+		} {
+			assert.NotContains(t, text, secret)
+		}
 	}
+	assert.NotContains(t, text, "SECRET_KEY")
 }
 
 // inBase64 is what can be seen of text in base64, which depends on how much stands in front of it.
@@ -114,6 +118,10 @@ func failures(t *testing.T) (errs []error, responses []moment.Response) {
 	errs = append(errs, err)
 	_, err = moment.NewClient(testKey, moment.WithBaseURL("http://moment.test/"+testKey))
 	errs = append(errs, err)
+	_, err = moment.NewWebhookVerifier(webhookSecret, moment.WithAdditionalSecret(webhookSecret+"\n"))
+	errs = append(errs, err)
+	_, err = moment.NewWebhookVerifier(string(webhookKey))
+	errs = append(errs, err)
 	_, err = c.Bills.Get(ctx, "..", moment.WithHeader("Authorization", "Bearer "+testKey))
 	errs = append(errs, err)
 	_, err = c.Bills.Get(ctx, "UBR1", moment.WithHeader(testKey+"\n", ""), moment.WithIdempotencyKey(testKey))
@@ -136,12 +144,26 @@ func TestNoFormattingShowsASecret(t *testing.T) {
 	bill, err := s.client(t).Bills.Get(t.Context(), "UBR1")
 	require.NoError(t, err)
 	_, unknownCurrency := moment.Currency("QQQ").Exponent()
+	v := newVerifier(t, moment.WithAdditionalSecret(moment.RawWebhookSecret(oldWebhookKey)))
+	event, err := v.Parse(sign(webhookKey, "msg_1", signedAt, fullEventJSON), []byte(fullEventJSON))
+	require.NoError(t, err)
 	rows := map[string][]any{
 		"Client":               {c, *c, moment.Client{}},
 		"CustomersService":     {c.Customers, *c.Customers},
 		"AccountsService":      {c.Accounts, *c.Accounts},
 		"BillsService":         {c.Bills, *c.Bills},
 		"Mode":                 {c.Mode()},
+		"WebhookVerifier":      {v, *v, moment.WebhookVerifier{}},
+		"WebhookOption":        {moment.WithAdditionalSecret(webhookSecret)},
+		"HandlerOption":        {moment.WithDeduplicator(nil)},
+		"Event":                {event, *event},
+		"EventType":            {event.Type},
+		"EventData":            {event.Data},
+		"AmountApplied":        {event.Data, *event.Data.(*moment.AmountApplied)},
+		"ObligationKind":       {moment.ObligationBill},
+		"UnknownEvent":         {&moment.UnknownEvent{}},
+		"Deduplicator":         {moment.NewMemoryDeduplicator(time.Hour)},
+		"MemoryDeduplicator":   {moment.NewMemoryDeduplicator(time.Hour)},
 		"ClientOption":         {moment.WithBaseURL(s.URL), moment.WithHTTPClient(http.DefaultClient)},
 		"RequestOption":        {moment.WithIdempotencyKey("key"), moment.WithHeader("X-Tenant", "7")},
 		"Customer":             {customer, *customer},
@@ -270,10 +292,43 @@ var panics = map[string]func(context.Context, *moment.Client){
 		_, err := c.Customers.Create(ctx, person)
 		panic(err)
 	},
+	"with a verifier": func(context.Context, *moment.Client) {
+		v, _ := moment.NewWebhookVerifier(webhookSecret)
+		panic(*v)
+	},
 	"with a bad argument": func(ctx context.Context, c *moment.Client) {
 		_, err := c.Customers.Get(ctx, person.Name+"\n", moment.WithIdempotencyKey(testKey))
 		panic(err)
 	},
+}
+
+// What is logged of deliveries, and the errors of those that are refused, says nothing about the person who pays.
+func TestWebhooksTellNoSecretAndNoPerson(t *testing.T) {
+	var out bytes.Buffer
+	everything := &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}
+	about := `{"id":"evt_1","type":"obligation.amount_applied","data":{"amount":1,"currency":"ZAR","bill_id":"bill_1","metadata":{"nickname":"Jane Roe"}}}`
+	for _, handler := range []slog.Handler{slog.NewTextHandler(&out, everything), slog.NewJSONHandler(&out, everything)} {
+		v := newVerifier(t)
+		h := v.Handler(func(context.Context, *moment.Event) error { return errors.New("closed") }, moment.WithHandlerLogger(slog.New(handler)))
+		for _, body := range []string{
+			about, about[1:], strings.Replace(about, `"ZAR"`, "1", 1), strings.Replace(about, `"metadata":`, `"created_at":"Jane Roe","metadata":`, 1),
+			strings.Replace(about, `{"nickname":"Jane Roe"}`, `"Jane Roe"`, 1), strings.Replace(about, "bill_id", "jane.roe@example.com", 1),
+		} {
+			for _, header := range []http.Header{sign(webhookKey, "msg_1", signedAt, body), sign(oldWebhookKey, "msg_1", signedAt, body), {"Webhook-Id": {string(webhookKey)}}} {
+				deliver(h, http.MethodPost, header, strings.NewReader(body))
+				if _, err := v.Parse(header, []byte(body)); err != nil {
+					noKey(t, err.Error())
+					noPerson(t, err.Error())
+				}
+			}
+		}
+	}
+	assert.Contains(t, out.String(), `"moment: webhook failed"`, "or nothing is proved")
+	noKey(t, out.String())
+	noPerson(t, out.String())
+	for _, signed := range []string{"v1,", "whsec_", "bill_1"} {
+		assert.NotContains(t, out.String(), signed)
+	}
 }
 
 // TestPanicTextShowsNoSecretOrPerson runs this test binary again, for each way to end it.

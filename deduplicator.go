@@ -1,0 +1,113 @@
+package moment
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Deduplicator makes sure that a message which is delivered several times is processed once.
+//
+// Once runs process, unless it has succeeded for messageID before: then it returns nil at once. If process fails, Once returns
+// its error, and the message may be tried again. Of several calls at once with one messageID, one runs process, and the others
+// wait for how it ends. ctx bounds the wait, and is what process gets.
+//
+// [MemoryDeduplicator] is one for a single process; package momentsql has one for many, in a database.
+type Deduplicator interface {
+	Once(ctx context.Context, messageID string, process func(context.Context) error) error
+}
+
+// maxMessages is what a MemoryDeduplicator remembers: some 20 MB.
+const maxMessages = 100_000
+
+// MemoryDeduplicator is a [Deduplicator] for a single process, which forgets everything when the process ends: an event that
+// is delivered again afterwards is processed again. Where that must not happen, use package momentsql.
+//
+// It remembers 100,000 messages at most. When it is full of those that it may not forget yet, Once fails rather than forget
+// one: Moment delivers the event again later.
+type MemoryDeduplicator struct {
+	window time.Duration
+
+	mu       sync.Mutex
+	messages map[string]*run
+	done     []doneMessage // in the order in which they were done
+}
+
+// run is how the processing of a message goes.
+type run struct {
+	ended chan struct{} // closed at the end
+	err   error         // to be read after that
+}
+
+type doneMessage struct {
+	id      string
+	expires time.Time
+}
+
+// NewMemoryDeduplicator returns a MemoryDeduplicator that remembers a message for as long as window after it was processed.
+// Let it be longer than Moment goes on delivering an event; a day is a good choice. It panics if window is not more than 0.
+func NewMemoryDeduplicator(window time.Duration) *MemoryDeduplicator {
+	if window <= 0 {
+		panic("moment: the window of a MemoryDeduplicator must be more than 0")
+	}
+	return &MemoryDeduplicator{window: window, messages: map[string]*run{}}
+}
+
+// Once implements [Deduplicator]. A process that panics has failed.
+func (d *MemoryDeduplicator) Once(ctx context.Context, messageID string, process func(context.Context) error) error {
+	r, mine, err := d.join(messageID)
+	if err != nil {
+		return err
+	}
+	if mine {
+		r.err = errors.New("moment: the processing of the webhook did not return") // panicked, unless it does
+		defer d.end(messageID, r)
+		r.err = process(ctx)
+		return r.err
+	}
+	select {
+	case <-r.ended:
+		return r.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// join returns the run of a message, and whether it is the caller's to do.
+func (d *MemoryDeduplicator) join(messageID string) (r *run, mine bool, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.forget(time.Now())
+	if r := d.messages[messageID]; r != nil {
+		return r, false, nil
+	}
+	if len(d.messages) >= maxMessages {
+		return nil, false, errors.New("moment: the deduplicator is full: it remembers 100,000 messages, and none has expired")
+	}
+	r = &run{ended: make(chan struct{})}
+	d.messages[messageID] = r
+	return r, true, nil
+}
+
+// forget drops what has expired.
+func (d *MemoryDeduplicator) forget(now time.Time) {
+	n := 0
+	for n < len(d.done) && !now.Before(d.done[n].expires) {
+		delete(d.messages, d.done[n].id)
+		n++
+	}
+	d.done = d.done[n:]
+}
+
+// end remembers a message that was processed, and lets one be tried again that failed.
+func (d *MemoryDeduplicator) end(messageID string, r *run) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if r.err == nil {
+		d.done = append(d.done, doneMessage{messageID, time.Now().Add(d.window)})
+	} else {
+		delete(d.messages, messageID)
+	}
+	close(r.ended)
+}

@@ -1,0 +1,166 @@
+package signature
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// The example of the Standard Webhooks specification, whose signature Moment's reference prints too.
+const (
+	secret    = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" //nolint:gosec // everybody's
+	id        = "msg_p5jXN8AQM9LWM0D4loKWxJek"
+	timestamp = "1614265330"
+	body      = `{"test": 2432232314}`
+	signed    = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+)
+
+func TestSign(t *testing.T) {
+	key, err := ParseSecret(secret)
+	require.NoError(t, err)
+	assert.Equal(t, signed, key.Sign(id, timestamp, []byte(body)))
+}
+
+func TestParseSecret(t *testing.T) {
+	raw := func(n int) string { return base64.StdEncoding.EncodeToString(make([]byte, n)) }
+	for _, row := range []struct {
+		why, secret string
+		length      int // of the key, 0 if it is refused
+		says        string
+	}{
+		{"of the specification's length", secret, 24, ""},
+		{"without its prefix", strings.TrimPrefix(secret, "whsec_"), 24, ""},
+		{"the shortest", "whsec_" + raw(16), 16, ""},
+		{"the longest that the specification has", "whsec_" + raw(64), 64, ""},
+		{"too short", "whsec_" + raw(15), 0, "has fewer than 16 bytes"},
+		{"empty", "", 0, "is empty"},
+		{"nothing behind the prefix", "whsec_", 0, "is empty"},
+		{"not base64", "whsec_not a secret", 0, "is not whsec_ and base64"},
+		{"without its padding", "whsec_" + strings.TrimRight(raw(16), "="), 0, "is not whsec_ and base64"},
+		{"bits that belong to no byte", "whsec_" + strings.TrimSuffix(raw(16), "A==") + "B==", 0, "is not whsec_ and base64"},
+		{"pasted with a line break", secret + "\n", 0, "is not whsec_ and base64"},
+		{"in the alphabet for URLs", "whsec_" + strings.Repeat("_-", 16), 0, "is not whsec_ and base64"},
+		{"an API key", "sk_test_YOUR_SECRET_KEY", 0, "is not whsec_ and base64"},
+	} {
+		key, err := ParseSecret(row.secret)
+		assert.Len(t, key, row.length, row.why)
+		if row.says == "" {
+			assert.NoError(t, err, row.why)
+		} else {
+			assert.EqualError(t, err, row.says, row.why)
+		}
+	}
+	key, err := ParseSecret(FormatSecret([]byte("0123456789abcdef")))
+	require.NoError(t, err)
+	assert.Equal(t, Key("0123456789abcdef"), key)
+}
+
+func TestMatch(t *testing.T) {
+	key, err := ParseSecret(secret)
+	require.NoError(t, err)
+	other := Key("another key of sixteen bytes, or more").Sign(id, timestamp, []byte(body))
+	for _, row := range []struct {
+		why, header string
+		want        bool
+	}{
+		{"one entry", signed, true},
+		{"the first of two", signed + " " + other, true},
+		{"the second of two", other + " " + signed, true},
+		{"beside a version that is unknown", "v1a,abc " + signed + " v2," + signed, true},
+		{"twice", signed + " " + signed, true},
+		{"more spaces", "  " + signed + "  ", true},
+		{"of another key", other, false},
+		{"empty", "", false},
+		{"only spaces", "   ", false},
+		{"of another version", "v2" + strings.TrimPrefix(signed, "v1"), false},
+		{"without a version", strings.TrimPrefix(signed, "v1,"), false},
+		{"the version in capitals", "V1" + strings.TrimPrefix(signed, "v1"), false},
+		{"a version and nothing", "v1,", false},
+		{"separated by commas", other + "," + signed, false},
+		{"cut", signed[:len(signed)-1], false},
+		{"a character more", signed + "=", false},
+		{"without its padding, which a lenient decoder takes", strings.TrimSuffix(signed, "="), false},
+		{"bits that belong to no byte, which a lenient decoder takes", strings.TrimSuffix(signed, "E=") + "F=", false},
+		{"in hex", "v1,834", false},
+	} {
+		assert.Equal(t, row.want, key.Match(row.header, id, timestamp, []byte(body)), row.why)
+	}
+	assert.False(t, key.Match(signed, id, timestamp, nil), "another body")
+	assert.False(t, key.Match(signed, id, timestamp+"0", []byte(body)), "another time")
+	assert.False(t, key.Match(signed, id+"x", timestamp, []byte(body)), "another message")
+}
+
+// A message of whatever length is signed as it is, past the room that short ids have.
+func TestSignLongHeaders(t *testing.T) {
+	key := Key(strings.Repeat("k", 100)) // longer than a block of SHA-256 is hashed first, says RFC 2104
+	long := strings.Repeat("m", 1000)
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(long + ".1.x"))
+	assert.Equal(t, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)), key.Sign(long, "1", []byte("x")))
+}
+
+// What a header with very many entries costs beside one with a single entry: reading it, and no more MACs.
+func BenchmarkMatch(b *testing.B) {
+	key, err := ParseSecret(secret)
+	require.NoError(b, err)
+	many := strings.Repeat("v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= ", 10_000) + signed
+	event := []byte(strings.Repeat("x", 400))
+	b.Run("1 entry", func(b *testing.B) {
+		for b.Loop() {
+			key.Match(signed, id, timestamp, event)
+		}
+	})
+	b.Run("10001 entries", func(b *testing.B) {
+		for b.Loop() {
+			key.Match(many, id, timestamp, event)
+		}
+	})
+	b.Run("10001 entries, without a MAC", func(b *testing.B) {
+		want := []byte(strings.TrimPrefix(signed, version))
+		for b.Loop() {
+			found := 0
+			for entry := range strings.SplitSeq(many, " ") {
+				found |= subtle.ConstantTimeCompare([]byte(strings.TrimPrefix(entry, version)), want)
+			}
+			assert.Equal(b, 1, found)
+		}
+	})
+}
+
+// FuzzMatch: no header matches but one that holds the signature.
+func FuzzMatch(f *testing.F) {
+	key, err := ParseSecret(secret)
+	require.NoError(f, err)
+	for _, header := range []string{signed, " " + signed + " v2,x", "v1,", "v1", ",", signed + "=", strings.ToLower(signed), "v1,\x00"} {
+		f.Add(header)
+	}
+	f.Fuzz(func(t *testing.T, header string) {
+		want := false
+		for entry := range strings.SplitSeq(header, " ") {
+			want = want || entry == signed
+		}
+		assert.Equal(t, want, key.Match(header, id, timestamp, []byte(body)))
+	})
+}
+
+// FuzzParseSecret: what is taken is written the same way again, but for the prefix.
+func FuzzParseSecret(f *testing.F) {
+	f.Add(secret)
+	f.Add("whsec_AAAAAAAAAAAAAAAAAAAAAB==")
+	f.Add("whsec_whsec_AAAA")
+	f.Fuzz(func(t *testing.T, text string) {
+		key, err := ParseSecret(text)
+		if err != nil {
+			assert.Nil(t, key)
+			return
+		}
+		assert.GreaterOrEqual(t, len(key), 16)
+		assert.Equal(t, strings.TrimPrefix(text, "whsec_"), strings.TrimPrefix(FormatSecret(key), "whsec_"))
+	})
+}

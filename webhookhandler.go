@@ -1,0 +1,105 @@
+package moment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+)
+
+// HandlerOption changes a setting of the handler that [WebhookVerifier.Handler] makes.
+type HandlerOption func(*webhookHandler)
+
+// WithDeduplicator processes each event once, however often it is delivered. Without it, the function has to see to that by
+// itself: Moment delivers again whenever it has no answer.
+func WithDeduplicator(d Deduplicator) HandlerOption {
+	return func(h *webhookHandler) { h.deduplicator = d }
+}
+
+// WithHandlerLogger sets where the handler reports to: what the function failed with, at level error, and deliveries that it
+// refused, at level warn. Bodies and secrets are never logged. The default is [slog.Default], at the time of the delivery.
+func WithHandlerLogger(l *slog.Logger) HandlerOption {
+	return func(h *webhookHandler) { h.logger = l }
+}
+
+// Handler returns a handler that verifies what is delivered to it and gives the event to process. The event is acknowledged,
+// with 204, once process returns nil; if it fails or panics, the answer is 500, and Moment delivers the event again, under the
+// same MessageID. Deliveries that Moment did not sign get 400, as do those that are no events, more than 1 MiB 413, and any
+// method but POST 405. The answer never says why: the logger does.
+//
+// Return nil for events that mean nothing to you, of types you do not know above all. Handler panics if process is nil or v was
+// not made by [NewWebhookVerifier].
+func (v *WebhookVerifier) Handler(process func(ctx context.Context, e *Event) error, opts ...HandlerOption) http.Handler {
+	switch {
+	case v == nil || v.hidden == nil:
+		panic("moment: the WebhookVerifier of a handler was not made by NewWebhookVerifier")
+	case process == nil:
+		panic("moment: the function of a webhook handler is nil")
+	}
+	h := &webhookHandler{verifier: v, process: process}
+	for _, opt := range opts {
+		opt(h)
+	}
+	return h
+}
+
+type webhookHandler struct {
+	verifier     *WebhookVerifier
+	process      func(context.Context, *Event) error
+	deduplicator Deduplicator // may be nil
+	logger       *slog.Logger // may be nil
+}
+
+func (h *webhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
+	event, err := h.verifier.ParseRequest(r)
+	if err != nil {
+		h.log(r.Context(), slog.LevelWarn, "moment: webhook refused", slog.String("error", oneLine(err.Error())))
+		status := http.StatusBadRequest
+		if errors.Is(err, ErrBodyTooLarge) {
+			status = http.StatusRequestEntityTooLarge
+		}
+		w.WriteHeader(status)
+		return
+	}
+	if err := h.once(r.Context(), event); err != nil {
+		h.log(r.Context(), slog.LevelError, "moment: webhook failed", slog.String("error", err.Error()),
+			slog.String("type", string(event.Type)), slog.String("event", event.ID), slog.String("message", event.MessageID))
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (h *webhookHandler) once(ctx context.Context, e *Event) error {
+	process := func(ctx context.Context) error { return h.recovered(ctx, e) }
+	if h.deduplicator == nil {
+		return process(ctx)
+	}
+	return h.deduplicator.Once(ctx, e.MessageID, process)
+}
+
+// recovered makes a panic of the merchant's function an error, so that the event comes again.
+func (h *webhookHandler) recovered(ctx context.Context, e *Event) (err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			h.log(ctx, slog.LevelError, "moment: webhook function panicked", slog.Any("panic", reason), slog.String("stack", string(debug.Stack())))
+			err = fmt.Errorf("panic: %v", reason)
+		}
+	}()
+	return h.process(ctx, e)
+}
+
+func (h *webhookHandler) log(ctx context.Context, level slog.Level, text string, attrs ...slog.Attr) {
+	logger := h.logger
+	if logger == nil {
+		logger = slog.Default()
+	}
+	logger.LogAttrs(ctx, level, text, attrs...)
+}

@@ -1,0 +1,239 @@
+package moment
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/moment-billing/moment-go/internal/signature"
+)
+
+// Why a webhook was refused, for [errors.Is]. None of the errors quotes the message or a secret.
+var (
+	// ErrMissingHeader: webhook-id, webhook-timestamp or webhook-signature is not there, or empty.
+	ErrMissingHeader = errors.New("moment: missing webhook header")
+
+	// ErrInvalidSignature: no signature is one of this message by one of the verifier's secrets. It also stands for a header
+	// that is there twice, as it is unclear which of the two was signed.
+	ErrInvalidSignature = errors.New("moment: invalid webhook signature")
+
+	// ErrTimestamp: the message was signed too long ago or is from the future, or the timestamp is no number of seconds.
+	ErrTimestamp = errors.New("moment: webhook timestamp outside the tolerance")
+
+	// ErrBodyTooLarge: the body has more than 1 MiB.
+	ErrBodyTooLarge = errors.New("moment: webhook body too large")
+
+	// ErrMalformedEvent: the message is signed by Moment, but it is not an event.
+	ErrMalformedEvent = errors.New("moment: malformed webhook event")
+)
+
+const (
+	maxWebhookBody   = 1 << 20
+	defaultTolerance = 3 * time.Minute // what Moment's reference recommends
+)
+
+// WebhookVerifier tells Moment's webhooks from forged ones and from recordings, by the scheme of Standard Webhooks
+// (https://www.standardwebhooks.com), and decodes them. Make one with [NewWebhookVerifier]. It is immutable and safe for
+// concurrent use; formatting it never shows a secret.
+type WebhookVerifier struct {
+	// A function, for the reason that hidden gives.
+	hidden func() *verifier
+}
+
+type verifier struct {
+	keys      []signature.Key
+	tolerance time.Duration
+	now       func() time.Time
+}
+
+// NewWebhookVerifier returns a verifier of what is signed with secret: whsec_ and base64, of at least 16 bytes. For a key
+// that is not in that form, see [RawWebhookSecret]. Every error is an [*ArgumentError].
+func NewWebhookVerifier(secret string, opts ...WebhookOption) (*WebhookVerifier, error) {
+	v := &verifier{tolerance: defaultTolerance, now: time.Now}
+	err := v.addSecret("webhook secret", secret)
+	for _, opt := range opts {
+		if err != nil {
+			break
+		}
+		if opt == nil {
+			err = badArgument("option", "is nil")
+		} else {
+			err = opt(v)
+		}
+	}
+	if err != nil {
+		err.Op = "new webhook verifier"
+		return nil, err
+	}
+	return &WebhookVerifier{func() *verifier { return v }}, nil
+}
+
+func (v *verifier) addSecret(param, secret string) *ArgumentError {
+	key, err := signature.ParseSecret(secret)
+	if err != nil {
+		return badArgument(param, "%v", err)
+	}
+	v.keys = append(v.keys, key)
+	return nil
+}
+
+// RawWebhookSecret is the form in which [NewWebhookVerifier] takes a key that is given as bytes.
+func RawWebhookSecret(key []byte) string { return signature.FormatSecret(key) }
+
+// WebhookOption changes a setting of the verifier that [NewWebhookVerifier] makes.
+type WebhookOption func(*verifier) *ArgumentError
+
+// WithAdditionalSecret takes what is signed with another secret too, while Moment changes from one to the other.
+func WithAdditionalSecret(secret string) WebhookOption {
+	return func(v *verifier) *ArgumentError { return v.addSecret("additional webhook secret", secret) }
+}
+
+// WithTolerance sets how far a message's timestamp may be from now, into the past and into the future. The default is
+// 3 minutes, as Moment's reference recommends. Less is refused where clocks are wrong; more lets recordings live longer.
+func WithTolerance(d time.Duration) WebhookOption {
+	return func(v *verifier) *ArgumentError {
+		if d <= 0 {
+			return badArgument("tolerance", "must be more than 0, not %v", d)
+		}
+		v.tolerance = d
+		return nil
+	}
+}
+
+// WithClock makes now the time that timestamps are compared with. It is for tests.
+func WithClock(now func() time.Time) WebhookOption {
+	return func(v *verifier) *ArgumentError {
+		if now == nil {
+			return badArgument("clock", "is nil")
+		}
+		v.now = now
+		return nil
+	}
+}
+
+// Verify reports whether Moment has signed this body with these headers, not longer ago than the tolerance. The body has to
+// be as it came, byte for byte: not decoded and encoded again. It returns nil, [ErrMissingHeader], [ErrTimestamp],
+// [ErrInvalidSignature] or [ErrBodyTooLarge].
+func (v *WebhookVerifier) Verify(header http.Header, body []byte) error {
+	_, err := v.verify(header, body)
+	return err
+}
+
+// delivery is what a verified message's headers say.
+type delivery struct {
+	id        string
+	timestamp time.Time
+}
+
+func (v *WebhookVerifier) verify(header http.Header, body []byte) (delivery, error) {
+	if v == nil || v.hidden == nil {
+		return delivery{}, &ArgumentError{Op: "verify webhook", Param: "verifier", Reason: "was not made by NewWebhookVerifier"}
+	}
+	id, err := webhookHeader(header, "Webhook-Id")
+	if err != nil {
+		return delivery{}, err
+	}
+	timestamp, err := webhookHeader(header, "Webhook-Timestamp")
+	if err != nil {
+		return delivery{}, err
+	}
+	signatures, err := webhookHeader(header, "Webhook-Signature")
+	if err != nil {
+		return delivery{}, err
+	}
+	if len(body) > maxWebhookBody {
+		return delivery{}, ErrBodyTooLarge
+	}
+	at, err := v.hidden().checkTime(timestamp)
+	if err != nil {
+		return delivery{}, err
+	}
+	for _, key := range v.hidden().keys {
+		if key.Match(signatures, id, timestamp, body) {
+			return delivery{id, at}, nil
+		}
+	}
+	return delivery{}, ErrInvalidSignature
+}
+
+func webhookHeader(header http.Header, name string) (string, error) {
+	switch values := header[name]; {
+	case len(values) == 0 || values[0] == "":
+		return "", fmt.Errorf("%w: %s", ErrMissingHeader, name)
+	case len(values) > 1:
+		return "", fmt.Errorf("%w: %s is there twice", ErrInvalidSignature, name)
+	default:
+		return values[0], nil
+	}
+}
+
+// checkTime is before the signature, which costs more.
+func (v *verifier) checkTime(timestamp string) (time.Time, error) {
+	seconds, err := strconv.ParseUint(timestamp, 10, 36) // as far as time.Duration goes, and further than the year 4000
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%w: it is no number of seconds", ErrTimestamp)
+	}
+	at := time.Unix(int64(seconds), 0)
+	switch age := v.now().Sub(at); {
+	case age > v.tolerance:
+		return time.Time{}, fmt.Errorf("%w: it is %v old", ErrTimestamp, age.Round(time.Second))
+	case age < -v.tolerance:
+		return time.Time{}, fmt.Errorf("%w: it is %v in the future", ErrTimestamp, -age.Round(time.Second))
+	}
+	return at, nil
+}
+
+// Parse verifies a message and decodes the event in it. Its errors are those of [WebhookVerifier.Verify] and
+// [ErrMalformedEvent]. An event of a type that this version does not know is no error, see [UnknownEvent].
+func (v *WebhookVerifier) Parse(header http.Header, body []byte) (*Event, error) {
+	d, err := v.verify(header, body)
+	if err != nil {
+		return nil, err
+	}
+	return decodeEvent(d, body)
+}
+
+// ParseRequest reads a request's body and does what [WebhookVerifier.Parse] does. Nothing may have read the body before.
+func (v *WebhookVerifier) ParseRequest(r *http.Request) (*Event, error) {
+	body, err := readWebhook(r)
+	if err != nil {
+		return nil, err
+	}
+	return v.Parse(r.Header, body)
+}
+
+func readWebhook(r *http.Request) ([]byte, error) {
+	if r.ContentLength > maxWebhookBody {
+		return nil, ErrBodyTooLarge
+	}
+	if r.Body == nil {
+		return nil, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxWebhookBody+1)) // one more than Verify takes
+	var tooLarge *http.MaxBytesError                                  // of a limit that somebody else set
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, ErrBodyTooLarge
+	case err != nil:
+		return nil, fmt.Errorf("moment: read webhook: %w", err)
+	}
+	return body, nil
+}
+
+func (v WebhookVerifier) text() string {
+	if v.hidden == nil {
+		return "moment.WebhookVerifier"
+	}
+	c := v.hidden()
+	return fmt.Sprintf("moment.WebhookVerifier(%d secrets, tolerance %v)", len(c.keys), c.tolerance)
+}
+
+// Format writes the number of secrets and the tolerance whatever the verb, and never a secret.
+func (v WebhookVerifier) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.text()) }
+
+// LogValue is what Format writes.
+func (v WebhookVerifier) LogValue() slog.Value { return slog.StringValue(v.text()) }
