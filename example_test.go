@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"time"
 
 	"github.com/jarcoal/httpmock"
@@ -401,4 +402,51 @@ func Example_httpmock() {
 	}
 	fmt.Println(customer.Name)
 	// Output: John Doe
+}
+
+// A receiver of webhooks, and a payment that it is told of.
+func ExampleWebhookVerifier_Handler() {
+	secret := moment.RawWebhookSecret([]byte("an example key, not a secret one"))
+	_ = os.Setenv("MOMENT_WEBHOOK_SECRET", secret)
+
+	verifier, err := moment.NewWebhookVerifier(os.Getenv("MOMENT_WEBHOOK_SECRET"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	http.Handle("POST /webhooks/moment", verifier.Handler(func(_ context.Context, e *moment.Event) error {
+		switch data := e.Data.(type) {
+		case *moment.AmountApplied:
+			kind, id := data.Obligation() // a customer's or an account's balance, or a bill
+			fmt.Println(data.Money(), "was paid for", kind, id)
+		default: // events that this version does not know are acknowledged too
+		}
+		return nil // an error, and Moment delivers the event again
+	}, moment.WithDeduplicator(moment.NewMemoryDeduplicator(24*time.Hour))))
+
+	// Moment delivers; here, a request as it sends them.
+	w := httptest.NewRecorder()
+	http.DefaultServeMux.ServeHTTP(w, momenttest.NewWebhookRequest("/webhooks/moment", secret, eventJSON))
+	fmt.Println("answered", w.Code)
+
+	w = httptest.NewRecorder()
+	http.DefaultServeMux.ServeHTTP(w, momenttest.NewWebhookRequest("/webhooks/moment", moment.RawWebhookSecret([]byte("somebody else's key")), eventJSON))
+	fmt.Println("answered", w.Code)
+	// Output:
+	// ZAR 20.00 was paid for account bacc_H4jp6KnU5cPw263v1jyz4
+	// answered 204
+	// answered 400
+}
+
+// Without a handler: Parse takes the headers and the body as they came.
+func ExampleWebhookVerifier_Parse() {
+	verifier, err := moment.NewWebhookVerifier(moment.RawWebhookSecret([]byte("an example of thirty-two bytes!!")))
+	if err != nil {
+		log.Fatal(err)
+	}
+	event, err := verifier.Parse(http.Header{"Webhook-Id": {"msg_1"}}, []byte(eventJSON))
+	fmt.Println(event, err)
+	fmt.Println(errors.Is(err, moment.ErrMissingHeader))
+	// Output:
+	// <nil> moment: missing webhook header: Webhook-Timestamp
+	// true
 }

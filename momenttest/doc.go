@@ -20,7 +20,7 @@
 //     belongs to a customer or to an account, not both; its bill_date defaults to
 //     today in UTC.
 //   - Money: amounts are whole minor units; a bill's amount_remaining and status
-//     follow its amount_paid. Paying more than is due, and giving a bill another
+//     follow its amount_paid. Setting more than is due, and giving a bill another
 //     currency, is 422.
 //   - Metadata is merged by updates. More than ten keys after merging is 422.
 //   - Composite creates: an account may bring its customer along, a bill its
@@ -37,12 +37,30 @@
 //     too large, not JSON by its Content-Type, or breaks off.
 //   - Errors are problem details (RFC 9457); each answer has a new X-Request-Id.
 //
+// # Payments and webhooks
+//
+// A test lets money come in, and the fake tells the merchant's endpoint, signed as
+// Moment signs:
+//
+//	srv.SetWebhook(endpoint.URL+"/webhooks/moment", secret)
+//	delivery, err := srv.Pay(ctx, momenttest.Payment{Bill: bill.ID, Amount: 1500})
+//
+// Payments to bills, accounts and customers are told by obligation.amount_applied
+// events, each with an obligation and a payment of its own. A bill changes by itself;
+// part payment is allowed and overpayment refused. Balances stay: the merchant
+// reconciles them. What is not answered with a 2xx is delivered again, under the same
+// webhook-id with a new timestamp, three times in all and without waiting in between.
+//
+// [NewWebhookRequest] and [SignWebhook] sign events of the test's own, for a handler
+// without a server.
+//
 // # What it does not
 //
-// Customers and accounts answer without payment_rules; those of a bill allow part
-// payment and refuse overpayment. All keys share one set of data, which is gone
-// when the server is closed. There are no rate limits, no gateway errors, no
-// payments, no webhooks and no live mode: a key that is not known is always 401.
+// Customers and accounts answer without payment_rules, and can be paid all the same.
+// The announced events bill.created, bill.updated and customer.created are not sent.
+// All keys share one set of data, which is gone when the server is closed. There are
+// no rate limits, no gateway errors and no live mode: a key that is not known is
+// always 401.
 // It cannot be told to fail: for that, put an http.RoundTripper of your own in
 // front of it by moment.WithHTTPClient, as package moment's example
 // OutcomeUnknown does.

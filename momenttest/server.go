@@ -20,13 +20,16 @@ type Server struct {
 	// URL is the base URL, of the form http://127.0.0.1:port.
 	URL string
 
-	http *httptest.Server
+	http       *httptest.Server
+	service    *service
+	deliveries *http.Client
 }
 
 // NewServer starts a server that holds no data yet. The caller closes it.
 func NewServer() *Server {
-	listening := httptest.NewServer(newService())
-	return &Server{URL: listening.URL, http: listening}
+	service := newService()
+	listening := httptest.NewServer(service)
+	return &Server{URL: listening.URL, http: listening, service: service, deliveries: newDeliverer()}
 }
 
 // Close waits for the requests being answered, then stops the server.
@@ -41,6 +44,7 @@ type service struct {
 	accounts  collection[account]
 	bills     collection[bill]
 	keys      map[string]savedAnswer
+	webhook   *webhook // nil: events go nowhere
 }
 
 func newService() *service {

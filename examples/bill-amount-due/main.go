@@ -1,0 +1,90 @@
+// Command bill-amount-due walks through a bill: raise one of ZAR 20.00 on a new account of a new customer, be told of a part
+// payment and of the rest, and see what remains and whether the bill is paid.
+//
+// It needs no set-up and takes no key: it runs against a fake of the service in its own process, for only there can a
+// program say that money comes in.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"os"
+	"time"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+func main() {
+	if err := run(context.Background(), os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "bill-amount-due:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer) error {
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	client := srv.Client() // in production: moment.NewClient(os.Getenv("MOMENT_API_KEY"))
+
+	// One call creates all three. With moment.ExistingAccount, it raises a bill on an account that is there.
+	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
+		Account: moment.AccountCreateParams{
+			Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: "John Doe"},
+			ExternalReference: "UAR1234567890",
+			Name:              "Subscription Account",
+		},
+		ExternalReference: "UBR1234567890",
+		Currency:          moment.ZAR,
+		AmountDue:         2000, // ZAR 20.00
+		BillDate:          moment.NewDate(2025, time.January, 1),
+		DueDate:           moment.NewDate(2025, time.January, 31),
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "Bill:    ", bill.ID, "of", bill.DueMoney(), "due on", bill.DueDate)
+
+	secret := moment.RawWebhookSecret([]byte(rand.Text())) // in production, Moment gives you one: os.Getenv("MOMENT_WEBHOOK_SECRET")
+	verifier, err := moment.NewWebhookVerifier(secret)
+	if err != nil {
+		return err
+	}
+	m := &merchant{client, out}
+	once := moment.WithDeduplicator(moment.NewMemoryDeduplicator(24 * time.Hour))
+	endpoint := httptest.NewServer(verifier.Handler(m.record, once)) // in production: http.Handle("POST /webhooks/moment", …)
+	defer endpoint.Close()
+	srv.SetWebhook(endpoint.URL, secret)
+
+	for _, amount := range []moment.Amount{1500, 500} {
+		delivery, err := srv.Pay(ctx, momenttest.Payment{Bill: bill.ID, Amount: amount})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(out, "Answered:", delivery.Status)
+	}
+	return nil
+}
+
+type merchant struct {
+	client *moment.Client
+	out    io.Writer
+}
+
+// record prints what a merchant would write down. Moment has updated the bill by itself; if record fails, the event comes
+// again.
+func (m *merchant) record(ctx context.Context, e *moment.Event) error {
+	payment, ok := e.Data.(*moment.AmountApplied)
+	if !ok || payment.BillID == "" {
+		return nil // not about a bill
+	}
+	bill, err := m.client.Bills.Get(ctx, payment.BillID)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(m.out, "Payment: ", payment.PaymentID, "of", payment.Money(), "- the bill is", bill.Status, "with", bill.RemainingMoney(), "remaining")
+	return nil
+}

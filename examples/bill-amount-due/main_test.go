@@ -1,0 +1,22 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const output = `^Bill:     bill_[A-Z0-9]{21} of ZAR 20\.00 due on 2025-01-31
+Payment:  pay_[A-Z0-9]{21} of ZAR 15\.00 - the bill is unpaid with ZAR 5\.00 remaining
+Answered: 204
+Payment:  pay_[A-Z0-9]{21} of ZAR 5\.00 - the bill is paid with ZAR 0\.00 remaining
+Answered: 204
+$`
+
+func TestBillAmountDue(t *testing.T) {
+	var out strings.Builder
+	require.NoError(t, run(t.Context(), &out))
+	assert.Regexp(t, output, out.String())
+}

@@ -1,0 +1,142 @@
+package momenttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/moment-billing/moment-go"
+)
+
+// Payment is money that comes in for a customer, an account or a bill: exactly one
+// of the three is set, to its id or its external reference.
+type Payment struct {
+	Customer string
+	Account  string
+	Bill     string
+
+	Amount moment.Amount // minor units in the currency of what is paid, 1 or more
+}
+
+// Pay lets a payment come in: it applies the payment and delivers an
+// obligation.amount_applied event to the endpoint of [Server.SetWebhook]. It returns
+// when the endpoint has acknowledged the event or [MaxDeliveryAttempts] are used up.
+// That an event is never acknowledged is no error, and undoes nothing: Delivery tells.
+//
+// A bill's amount_paid, amount_remaining and status change. The balances of customers
+// and accounts do not: the event tells the merchant, who reconciles them.
+//
+// It is an error if Payment has not exactly one target or an Amount below 1, if what
+// is to be paid does not exist, is a voided bill, has less left to pay than Amount or
+// has no currency, and if ctx has ended. Then nothing is changed or delivered, and
+// there is no Delivery. Where ctx ends later, before the event is acknowledged, both
+// are returned: the payment stays applied, and Delivery tells how far it came.
+func (s *Server) Pay(ctx context.Context, p Payment) (*Delivery, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("momenttest: pay: %w", err)
+	}
+	to, body, err := s.service.pay(p)
+	if err != nil {
+		return nil, fmt.Errorf("momenttest: pay: %w", err)
+	}
+	d := &Delivery{MessageID: newMessageID(), Body: body}
+	if to == nil {
+		return d, nil
+	}
+	// The lock of the service is free again: the endpoint may call it.
+	if err := d.deliver(ctx, s.deliveries, *to); err != nil {
+		return d, fmt.Errorf("momenttest: pay: the payment is applied, its event is not acknowledged: %w", err)
+	}
+	return d, nil
+}
+
+// pay applies a payment and gives the event that tells of it, and where that is to go.
+func (s *service) pay(p Payment) (*webhook, []byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	data, err := s.apply(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.webhook, encode(event{"evt_" + randomID(), "obligation.amount_applied", data}), nil
+}
+
+type event struct {
+	ID   string        `json:"id"`
+	Type string        `json:"type"`
+	Data amountApplied `json:"data"`
+}
+
+type amountApplied struct {
+	ID         string            `json:"id"`
+	Amount     int64             `json:"amount"`
+	Currency   string            `json:"currency"`
+	PaymentID  string            `json:"payment_id"`
+	CustomerID string            `json:"customer_id,omitempty"` // one of the three
+	AccountID  string            `json:"account_id,omitempty"`
+	BillID     string            `json:"bill_id,omitempty"`
+	Metadata   map[string]string `json:"metadata,omitempty"` // of what was paid
+	CreatedAt  string            `json:"created_at"`
+	UpdatedAt  string            `json:"updated_at"`
+}
+
+func (s *service) apply(p Payment) (amountApplied, error) {
+	now := time.Now().UTC().Format(time.RFC3339)
+	data := amountApplied{
+		ID:        "ob_" + randomID(),
+		Amount:    int64(p.Amount),
+		PaymentID: "pay_" + randomID(),
+		CreatedAt: now,
+		UpdatedAt: now,
+	}
+	targets := 0
+	for _, id := range []string{p.Customer, p.Account, p.Bill} {
+		if id != "" {
+			targets++
+		}
+	}
+	switch {
+	case targets != 1:
+		return data, errors.New("exactly one of Customer, Account and Bill must be set")
+	case p.Amount < 1:
+		return data, fmt.Errorf("the amount must be 1 or more, not %d", p.Amount)
+	case p.Customer != "":
+		c, notFound := s.customers.find(p.Customer)
+		if notFound != nil {
+			return data, errors.New(notFound.Detail)
+		}
+		data.CustomerID, data.Currency, data.Metadata = c.ID, c.Currency, c.Metadata
+	case p.Account != "":
+		a, notFound := s.accounts.find(p.Account)
+		if notFound != nil {
+			return data, errors.New(notFound.Detail)
+		}
+		data.AccountID, data.Currency, data.Metadata = a.ID, a.Currency, a.Metadata
+	default:
+		b, notFound := s.bills.find(p.Bill)
+		if notFound != nil {
+			return data, errors.New(notFound.Detail)
+		}
+		if err := b.pay(data.Amount); err != nil {
+			return data, err
+		}
+		data.BillID, data.Currency, data.Metadata = b.ID, b.Currency, b.Metadata
+	}
+	if data.Currency == "" { // a bill always has one
+		return data, fmt.Errorf("%s%s has no currency, so it cannot be paid", data.CustomerID, data.AccountID)
+	}
+	return data, nil
+}
+
+// pay adds to what has been paid, as far as the bill's payment rules allow.
+func (b *bill) pay(amount int64) error {
+	switch {
+	case b.Status == voided:
+		return fmt.Errorf("%s is voided: it can no longer be paid", b.ID)
+	case amount > b.AmountRemaining:
+		return fmt.Errorf("%s has %d left to pay, not %d: its payment rules refuse overpayment", b.ID, b.AmountRemaining, amount)
+	}
+	b.setPaid(b.AmountPaid + amount)
+	return nil
+}
