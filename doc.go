@@ -85,4 +85,11 @@
 // against creating it twice. Until the repeated call succeeds, says Replayed, or is refused with 400, 402, 404 or 422, the
 // first one stays unknown whatever the repeat's own error is (a 429, say, or a 401): keep the key and repeat it later.
 // The example OutcomeUnknown does all this for a bill. To settle an update, read the object and decide.
+//
+// # Webhooks
+//
+// Moment tells of payments by webhooks. [WebhookVerifier.Handler] is an [http.Handler] that takes them: it verifies that Moment
+// has signed them, not longer than 3 minutes ago, and gives the [Event] to a function of yours. Moment delivers an event again
+// until it is acknowledged, and sometimes after that: a [Deduplicator] sees to it that it is processed once. Package momentsql
+// keeps that in your database, in the transaction of your own work.
 package moment

@@ -14,7 +14,7 @@ import (
 // The Go snippets of the README stand, word for word, in code that is compiled and run by the tests.
 func TestReadmeSnippetsAreTested(t *testing.T) {
 	needsTheRepository(t)
-	tested := unindented(sources(t, "*_test.go", "testdata/consumer/*.go", "testdata/consumer/*/*.go", "examples/*/*.go"))
+	tested := unindented(sources(t, "*_test.go", "testdata/consumer/*.go", "testdata/consumer/*/*.go", "examples/*/*.go", "integration/*_test.go"))
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
@@ -27,7 +27,7 @@ func TestReadmeSnippetsAreTested(t *testing.T) {
 // The tests that SECURITY.md names for its promises are there.
 func TestPromisesHaveTheirTests(t *testing.T) {
 	needsTheRepository(t)
-	tests := sources(t, "*_test.go", "integration/*_test.go")
+	tests := sources(t, "*_test.go", "integration/*_test.go", "internal/signature/*_test.go")
 	security, err := os.ReadFile("SECURITY.md")
 	require.NoError(t, err)
 	for line := range strings.Lines(string(security)) {
