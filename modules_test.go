@@ -34,6 +34,7 @@ func TestLinkedModules(t *testing.T) {
 	for pkg, want := range map[string][]string{
 		".":                     {"github.com/google/go-querystring", "github.com/moment-billing/moment-go"},
 		"./momenttest":          {"github.com/google/go-querystring", "github.com/moment-billing/moment-go"},
+		"./momentsql":           {"github.com/google/go-querystring", "github.com/moment-billing/moment-go"},
 		"./examples/quickstart": {"github.com/google/go-querystring", "github.com/moment-billing/moment-go"},
 		"./internal/transport":  {"github.com/moment-billing/moment-go"},
 		"./internal/iso4217":    {"github.com/moment-billing/moment-go"},

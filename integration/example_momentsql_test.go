@@ -1,0 +1,61 @@
+package integration_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log"
+	"net/http/httptest"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momentsql"
+)
+
+// What the documentation of package momentsql shows: the entry in the ledger and the mark of the message are committed together.
+func Example_momentsql() {
+	db, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		log.Fatal(err)
+	}
+	db.SetMaxOpenConns(1) // each connection would have a memory of its own
+	ctx := context.Background()
+	if _, err := db.ExecContext(ctx, momentsql.Schema(momentsql.SQLite)+`CREATE TABLE ledger (payment_id TEXT, amount BIGINT, currency TEXT)`); err != nil {
+		log.Fatal(err)
+	}
+	store, err := momentsql.NewStore(db, momentsql.SQLite)
+	if err != nil {
+		log.Fatal(err)
+	}
+	verifier, err := moment.NewWebhookVerifier(webhookSecret)
+	if err != nil {
+		log.Fatal(err)
+	}
+	handler := verifier.Handler(func(ctx context.Context, e *moment.Event) error {
+		return store.Process(ctx, e, func(ctx context.Context, tx *sql.Tx) error {
+			payment, ok := e.Data.(*moment.AmountApplied)
+			if !ok {
+				return nil
+			}
+			_, err := tx.ExecContext(ctx, `INSERT INTO ledger (payment_id, amount, currency) VALUES ($1, $2, $3)`,
+				payment.PaymentID, int64(payment.Amount), string(payment.Currency))
+			return err
+		})
+	})
+
+	for range 3 { // deliveries of one message
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, signed(ctx, "/webhooks/moment", "msg_1", payment(1095)))
+		fmt.Println(recorder.Code)
+	}
+	var entries int
+	var sum moment.Amount
+	if err := db.QueryRowContext(ctx, "SELECT count(*), sum(amount) FROM ledger").Scan(&entries, &sum); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(entries, "entry:", sum.In(moment.ZAR))
+	// Output:
+	// 204
+	// 204
+	// 204
+	// 1 entry: ZAR 10.95
+}

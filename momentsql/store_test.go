@@ -1,0 +1,130 @@
+package momentsql_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momentsql"
+)
+
+var (
+	errFunction = errors.New("said the function")
+	message     = &moment.Event{MessageID: "msg_1"}
+)
+
+func newStore(t *testing.T, r *recorder) *momentsql.Store {
+	t.Helper()
+	db := sql.OpenDB(r)
+	t.Cleanup(func() { assert.NoError(t, db.Close()) })
+	store, err := momentsql.NewStore(db, momentsql.SQLite)
+	require.NoError(t, err)
+	return store
+}
+
+// What happens in which order, and which error comes out. How databases take it is tested in the module integration.
+func TestStepsOfProcess(t *testing.T) {
+	succeed := func(context.Context, *sql.Tx) error { return nil }
+	for _, row := range []struct {
+		why     string
+		fails   string // a step of the driver
+		rows    int64  // that the claim affects
+		process func(context.Context, *sql.Tx) error
+		steps   []string
+		says    string
+		is      error
+	}{
+		{"a new message", "", 1, succeed, []string{"begin", "insert", "commit"}, "", nil},
+		{"one that was processed: the function is not called", "", 0, nil, []string{"begin", "insert", "rollback"}, "", nil},
+		{"the function fails: its own error comes out", "", 1, func(context.Context, *sql.Tx) error { return errFunction }, []string{"begin", "insert", "rollback"}, "said the function", errFunction},
+		{"no transaction", "begin", 1, nil, []string{"begin"}, "momentsql: begin: said the driver", errDriver},
+		{"no table", "insert", 1, nil, []string{"begin", "insert", "rollback"}, "momentsql: claim message: said the driver", errDriver},
+		{"whether it is new is not known: then it must not be processed, nor counted as processed", "rows", 1, nil, []string{"begin", "insert", "rollback"}, "momentsql: claim message: said the driver", errDriver},
+		{"the commit fails", "commit", 1, succeed, []string{"begin", "insert", "commit"}, "momentsql: commit: said the driver", errDriver},
+		{"the rollback fails too: what the function said is what matters", "rollback", 1, func(context.Context, *sql.Tx) error { return errFunction }, []string{"begin", "insert", "rollback"}, "said the function", errFunction},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			r := &recorder{fails: row.fails, rows: row.rows}
+			err := newStore(t, r).Process(t.Context(), message, row.process)
+			assert.Equal(t, append([]string{"connect"}, row.steps...), r.steps)
+			assert.ErrorIs(t, err, row.is)
+			if row.says != "" {
+				assert.EqualError(t, err, row.says)
+			}
+		})
+	}
+}
+
+func TestPanicGoesOn(t *testing.T) {
+	r := &recorder{rows: 1}
+	store := newStore(t, r)
+	assert.PanicsWithValue(t, "of the function", func() {
+		_ = store.Process(t.Context(), message, func(context.Context, *sql.Tx) error { panic("of the function") })
+	})
+	assert.Equal(t, []string{"connect", "begin", "insert", "rollback"}, r.steps)
+}
+
+func TestMarkOfAMessage(t *testing.T) {
+	r := &recorder{rows: 1}
+	before := time.Now().Unix()
+	require.NoError(t, newStore(t, r).Once(t.Context(), "msg_1", func(context.Context) error { return nil }))
+	require.Len(t, r.args, 2)
+	assert.Equal(t, "msg_1", r.args[0].Value)
+	assert.GreaterOrEqual(t, r.args[1].Value, before)
+	assert.LessOrEqual(t, r.args[1].Value, time.Now().Unix())
+}
+
+func TestPruneErrors(t *testing.T) {
+	for _, row := range []struct{ why, fails, says string }{
+		{"no table", "delete", "momentsql: prune: said the driver"},
+		{"how many is not known", "rows", "momentsql: prune: said the driver"},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			n, err := newStore(t, &recorder{fails: row.fails}).Prune(t.Context(), time.Hour)
+			assert.Zero(t, n)
+			assert.EqualError(t, err, row.says)
+			assert.ErrorIs(t, err, errDriver)
+		})
+	}
+}
+
+// None of these reaches the database.
+func TestBadArguments(t *testing.T) {
+	r := &recorder{fails: "connect"}
+	db, store := sql.OpenDB(r), newStore(t, r)
+	newStoreError := func(db *sql.DB, d momentsql.Dialect) error {
+		_, err := momentsql.NewStore(db, d)
+		return err
+	}
+	prune := func(age time.Duration) error {
+		_, err := store.Prune(t.Context(), age)
+		return err
+	}
+	for _, row := range []struct {
+		why  string
+		err  error
+		says string
+	}{
+		{"no database", newStoreError(nil, momentsql.SQLite), "moment: new webhook store: db: is nil"},
+		{"no dialect", newStoreError(db, ""), `moment: new webhook store: dialect: must be PostgreSQL or SQLite, not ""`},
+		{"a dialect that has no schema", newStoreError(db, "MySQL"), `moment: new webhook store: dialect: must be PostgreSQL or SQLite, not "MySQL"`},
+		{"no event", store.Process(t.Context(), nil, nil), "moment: process webhook: event: is nil"},
+		{"an event made by hand: all such would count as one message", store.Process(t.Context(), &moment.Event{ID: "evt_1"}, nil), "moment: process webhook: message id: is empty"},
+		{"no message id", store.Once(t.Context(), "", nil), "moment: process webhook: message id: is empty"},
+		{"an age that was not set: everything would be forgotten", prune(0), "moment: prune webhook messages: age: must be more than 0, not 0s"},
+		{"a negative age", prune(-time.Second), "moment: prune webhook messages: age: must be more than 0, not -1s"},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			assert.EqualError(t, row.err, row.says)
+			assert.ErrorIs(t, row.err, moment.ErrInvalidArgument)
+		})
+	}
+	assert.Empty(t, r.steps)
+	assert.PanicsWithValue(t, `momentsql: unknown dialect "MySQL"`, func() { momentsql.Schema("MySQL") })
+}
