@@ -3,6 +3,8 @@ package moment
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"sync"
 	"time"
 )
@@ -24,8 +26,9 @@ const maxMessages = 100_000
 // MemoryDeduplicator is a [Deduplicator] for a single process, which forgets everything when the process ends: an event that
 // is delivered again afterwards is processed again. Where that must not happen, use package momentsql.
 //
-// It remembers 100,000 messages at most. When it is full of those that it may not forget yet, Once fails rather than forget
-// one: Moment delivers the event again later.
+// It holds 100,000 messages at most, those that are being processed included. When it is full of what it may not forget yet, Once
+// fails rather than forget one: Moment delivers the event again later. With a window of a day, that is a little more than one
+// event a second, day and night; take a shorter window for more, or package momentsql.
 type MemoryDeduplicator struct {
 	window time.Duration
 
@@ -54,7 +57,13 @@ func NewMemoryDeduplicator(window time.Duration) *MemoryDeduplicator {
 	return &MemoryDeduplicator{window: window, messages: map[string]*run{}}
 }
 
-// Once implements [Deduplicator]. A process that panics has failed.
+// Format writes the type, whatever the verb: what is in it changes while it is read.
+func (d *MemoryDeduplicator) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, "moment.MemoryDeduplicator")
+}
+
+// Once implements [Deduplicator]. A process that panics has failed. As those who wait are told how the one that runs has
+// ended, they fail too if its context ends: with whoever delivered hanging up, say.
 func (d *MemoryDeduplicator) Once(ctx context.Context, messageID string, process func(context.Context) error) error {
 	r, mine, err := d.join(messageID)
 	if err != nil {
@@ -65,6 +74,11 @@ func (d *MemoryDeduplicator) Once(ctx context.Context, messageID string, process
 		defer d.end(messageID, r)
 		r.err = process(ctx)
 		return r.err
+	}
+	select {
+	case <-r.ended: // first, as both may be ready
+		return r.err
+	default:
 	}
 	select {
 	case <-r.ended:
@@ -83,7 +97,7 @@ func (d *MemoryDeduplicator) join(messageID string) (r *run, mine bool, err erro
 		return r, false, nil
 	}
 	if len(d.messages) >= maxMessages {
-		return nil, false, errors.New("moment: the deduplicator is full: it remembers 100,000 messages, and none has expired")
+		return nil, false, errors.New("moment: the deduplicator is full: it holds 100,000 messages")
 	}
 	r = &run{ended: make(chan struct{})}
 	d.messages[messageID] = r

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -13,7 +14,8 @@ type Event struct {
 	Type EventType
 	Data EventData // *AmountApplied, or *UnknownEvent
 
-	// Raw is the whole body, as it came.
+	// Raw is the whole body, as it came. To process an event later, keep it: encoding/json decodes its member data into an
+	// AmountApplied.
 	Raw json.RawMessage
 	// MessageID is the same for each delivery of one event: what a [Deduplicator] goes by.
 	MessageID string
@@ -84,31 +86,30 @@ type UnknownEvent struct {
 func (*AmountApplied) isEventData() {}
 func (*UnknownEvent) isEventData()  {}
 
+// noAmount stands for an amount that is not there. It is none that can be paid.
+const noAmount Amount = math.MinInt64
+
 // decodeEvent takes one pass for what is nearly every event. What does not decode as one may be of another type.
 func decodeEvent(d delivery, body []byte) (*Event, error) {
 	var wire struct {
-		ID   string    `json:"id"`
-		Type EventType `json:"type"`
-		Data struct {
-			AmountApplied
-
-			Amount *Amount `json:"amount"` // hides the other, to see whether there is one
-		} `json:"data"`
+		ID   string        `json:"id"`
+		Type EventType     `json:"type"`
+		Data AmountApplied `json:"data"`
 	}
-	event := &Event{MessageID: d.id, Timestamp: d.timestamp, Raw: append(json.RawMessage(nil), body...)}
+	wire.Data.Amount = noAmount
+	event := &Event{MessageID: d.id, Timestamp: d.at, Raw: append(json.RawMessage(nil), body...)}
 	if err := json.Unmarshal(body, &wire); err != nil || wire.Type != EventTypeAmountApplied {
 		return decodeUnknown(event, err)
 	}
-	data := &wire.Data.AmountApplied
+	data := &wire.Data
 	switch {
-	case wire.Data.Amount == nil:
+	case data.Amount == noAmount:
 		return nil, malformed(errors.New("it has no amount"))
 	case data.Currency == "":
 		return nil, malformed(errors.New("it has no currency"))
 	case !data.oneObligation():
 		return nil, malformed(errors.New("it has not exactly one of customer_id, account_id and bill_id"))
 	}
-	data.Amount = *wire.Data.Amount
 	event.ID, event.Type, event.Data = wire.ID, wire.Type, data
 	return event, nil
 }

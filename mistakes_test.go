@@ -384,3 +384,9 @@ func TestMistakesInTests(t *testing.T) {
 		})
 	}
 }
+
+// A comparison that ends at the first difference tells how much of a forged signature is right. It cannot be measured here.
+func TestMistakeSignatureComparedByEquality(t *testing.T) {
+	needsTheRepository(t)
+	assert.Contains(t, sources(t, "internal/signature/signature.go"), "subtle.ConstantTimeCompare(")
+}

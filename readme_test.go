@@ -14,7 +14,7 @@ import (
 // The Go snippets of the README stand, word for word, in code that is compiled and run by the tests.
 func TestReadmeSnippetsAreTested(t *testing.T) {
 	needsTheRepository(t)
-	tested := unindented(sources(t, "*_test.go", "testdata/consumer/*.go", "testdata/consumer/*/*.go", "examples/*/*.go", "integration/*_test.go"))
+	tested := unindented(sources(t, "*_test.go", "testdata/consumer/*.go", "testdata/consumer/*/*.go", "examples/*/*.go", "integration/*_test.go", "momenttest/*_test.go"))
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)

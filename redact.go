@@ -1,6 +1,7 @@
 package moment
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -144,12 +145,9 @@ func withoutValues(err error) error {
 	case !errors.As(err, &mismatch):
 		return err
 	}
-	member := "it"
-	if mismatch.Field != "" {
-		member = strings.Replace(mismatch.Field, "AmountApplied.", "", 1)
-		if before, _, found := strings.Cut(member, "metadata."); found {
-			member = before + "metadata" // and not the name in it, which is the merchant's
-		}
+	member := cmp.Or(mismatch.Field, "it")
+	if before, _, found := strings.Cut(member, "metadata."); found {
+		member = before + "metadata" // and not the name in it, which is the merchant's
 	}
 	kind, _, _ := strings.Cut(mismatch.Value, " ") // "number 1095"
 	if mismatch.Type.Name() == "" {

@@ -155,7 +155,7 @@ func TestNoFormattingShowsASecret(t *testing.T) {
 		"Mode":                 {c.Mode()},
 		"WebhookVerifier":      {v, *v, moment.WebhookVerifier{}},
 		"WebhookOption":        {moment.WithAdditionalSecret(webhookSecret)},
-		"HandlerOption":        {moment.WithDeduplicator(nil)},
+		"HandlerOption":        {moment.WithDeduplicator(moment.NewMemoryDeduplicator(time.Hour))},
 		"Event":                {event, *event},
 		"EventType":            {event.Type},
 		"EventData":            {event.Data},
@@ -310,12 +310,14 @@ func TestWebhooksTellNoSecretAndNoPerson(t *testing.T) {
 	for _, handler := range []slog.Handler{slog.NewTextHandler(&out, everything), slog.NewJSONHandler(&out, everything)} {
 		v := newVerifier(t)
 		h := v.Handler(func(context.Context, *moment.Event) error { return errors.New("closed") }, moment.WithHandlerLogger(slog.New(handler)))
+		panics := v.Handler(func(_ context.Context, e *moment.Event) error { panic(e) }, moment.WithHandlerLogger(slog.New(handler)))
 		for _, body := range []string{
 			about, about[1:], strings.Replace(about, `"ZAR"`, "1", 1), strings.Replace(about, `"metadata":`, `"created_at":"Jane Roe","metadata":`, 1),
 			strings.Replace(about, `{"nickname":"Jane Roe"}`, `"Jane Roe"`, 1), strings.Replace(about, "bill_id", "jane.roe@example.com", 1),
 		} {
 			for _, header := range []http.Header{sign(webhookKey, "msg_1", signedAt, body), sign(oldWebhookKey, "msg_1", signedAt, body), {"Webhook-Id": {string(webhookKey)}}} {
 				deliver(h, http.MethodPost, header, strings.NewReader(body))
+				deliver(panics, http.MethodPost, header, strings.NewReader(body))
 				if _, err := v.Parse(header, []byte(body)); err != nil {
 					noKey(t, err.Error())
 					noPerson(t, err.Error())

@@ -13,8 +13,11 @@ import (
 type HandlerOption func(*webhookHandler)
 
 // WithDeduplicator processes each event once, however often it is delivered. Without it, the function has to see to that by
-// itself: Moment delivers again whenever it has no answer.
+// itself: Moment delivers again whenever it has no answer. It panics if d is nil.
 func WithDeduplicator(d Deduplicator) HandlerOption {
+	if d == nil {
+		panic("moment: the Deduplicator of a webhook handler is nil")
+	}
 	return func(h *webhookHandler) { h.deduplicator = d }
 }
 
@@ -77,23 +80,30 @@ func (h *webhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (h *webhookHandler) once(ctx context.Context, e *Event) error {
-	process := func(ctx context.Context) error { return h.recovered(ctx, e) }
+// once makes a panic an error, so that the event comes again.
+func (h *webhookHandler) once(ctx context.Context, e *Event) (err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = fmt.Errorf("panic: %s\n%s", panicText(reason), debug.Stack())
+		}
+	}()
+	process := func(ctx context.Context) error { return h.process(ctx, e) }
 	if h.deduplicator == nil {
 		return process(ctx)
 	}
 	return h.deduplicator.Once(ctx, e.MessageID, process)
 }
 
-// recovered makes a panic of the merchant's function an error, so that the event comes again.
-func (h *webhookHandler) recovered(ctx context.Context, e *Event) (err error) {
-	defer func() {
-		if reason := recover(); reason != nil {
-			h.log(ctx, slog.LevelError, "moment: webhook function panicked", slog.Any("panic", reason), slog.String("stack", string(debug.Stack())))
-			err = fmt.Errorf("panic: %v", reason)
-		}
-	}()
-	return h.process(ctx, e)
+// panicText is what is meant to be read. Anything else may hold an event, and is named by its type.
+func panicText(reason any) string {
+	switch reason := reason.(type) {
+	case error:
+		return reason.Error()
+	case string:
+		return reason
+	default:
+		return fmt.Sprintf("%T", reason)
+	}
 }
 
 func (h *webhookHandler) log(ctx context.Context, level slog.Level, text string, attrs ...slog.Attr) {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -55,9 +57,10 @@ func TestWebhookHandlerAnswers(t *testing.T) {
 		},
 		{
 			"it panicked: the next deliveries are served all the same", func(context.Context, *moment.Event) error { panic("no such table") }, 500,
-			[]string{`level=ERROR msg="moment: webhook function panicked" panic="no such table" stack=`, "TestWebhookHandlerAnswers", `msg="moment: webhook failed" error="panic: no such table"`},
+			[]string{`level=ERROR msg="moment: webhook failed" error="panic: no such table\ngoroutine `, "TestWebhookHandlerAnswers"},
 		},
-		{"it panicked as net/http lets handlers do", func(context.Context, *moment.Event) error { panic(http.ErrAbortHandler) }, 500, []string{"level=ERROR"}},
+		{"it panicked as net/http lets handlers do", func(context.Context, *moment.Event) error { panic(http.ErrAbortHandler) }, 500, []string{`error="panic: net/http: abort Handler\n`}},
+		{"it panicked with an event, which is about people", func(_ context.Context, e *moment.Event) error { panic(e) }, 500, []string{`error="panic: *moment.Event\n`}},
 	} {
 		for _, deduplicator := range []moment.Deduplicator{nil, moment.NewMemoryDeduplicator(time.Hour)} {
 			var log bytes.Buffer
@@ -78,6 +81,16 @@ func TestWebhookHandlerAnswers(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A Deduplicator may be somebody's own, and break.
+func TestWebhookHandlerWithABrokenDeduplicator(t *testing.T) {
+	var log bytes.Buffer
+	h := newVerifier(t).Handler(func(context.Context, *moment.Event) error { return nil },
+		moment.WithDeduplicator(&moment.MemoryDeduplicator{}), moment.WithHandlerLogger(slog.New(slog.NewTextHandler(&log, nil)))) // not made by NewMemoryDeduplicator
+	assert.Equal(t, 500, deliver(h, http.MethodPost, sign(webhookKey, "msg_1", signedAt, eventJSON), strings.NewReader(eventJSON)).Code)
+	assert.Contains(t, log.String(), "panic: ")
+	assert.Panics(t, func() { moment.WithDeduplicator(nil) }, "or all would be processed again, and nobody would see why")
 }
 
 // An event of a type that this version does not know is acknowledged, by a function that has no case for it.
@@ -144,6 +157,17 @@ func TestMemoryDeduplicator(t *testing.T) {
 		time.Sleep(time.Nanosecond)
 		assert.Equal(t, failed, once("msg_1", failed), "then it is forgotten")
 		assert.Equal(t, 4, runs)
+		assert.NoError(t, once("msg_1", nil))
+		assert.NoError(t, once("msg_3", nil), "which forgets what has expired, and not this message once more")
+		assert.NoError(t, once("msg_1", failed))
+		assert.Equal(t, 6, runs)
+
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 100 {
+			assert.NoError(t, d.Once(ended, "msg_1", nil), "it is known how it ended, whatever else has")
+		}
+		assert.Equal(t, "moment.MemoryDeduplicator", fmt.Sprintf("%+v", d))
 	})
 }
 
@@ -205,18 +229,38 @@ func TestMemoryDeduplicatorFull(t *testing.T) {
 			runs++
 			return nil
 		}
-		id := func(n int) string { return "msg_" + strings.Repeat("x", n/1000) + string(rune('0'+n%1000)) }
+		id := func(n int) string { return "msg_" + strconv.Itoa(n) }
 		for n := range 100_000 {
 			require.NoError(t, d.Once(t.Context(), id(n), process))
 		}
 		require.Equal(t, 100_000, runs)
-		require.EqualError(t, d.Once(t.Context(), "one more", process), "moment: the deduplicator is full: it remembers 100,000 messages, and none has expired")
+		require.EqualError(t, d.Once(t.Context(), "one more", process), "moment: the deduplicator is full: it holds 100,000 messages")
 		assert.NoError(t, d.Once(t.Context(), id(0), process), "what it knows is known")
 		assert.Equal(t, 100_000, runs)
 
 		time.Sleep(time.Hour)
 		assert.NoError(t, d.Once(t.Context(), "one more", process))
 		assert.Equal(t, 100_001, runs)
+	})
+}
+
+// What is being processed counts, or a flood of messages that hang would take all memory.
+func TestMemoryDeduplicatorFullOfRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := moment.NewMemoryDeduplicator(time.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		hang := func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		for n := range 100_000 {
+			go func() { _ = d.Once(ctx, strconv.Itoa(n), hang) }()
+		}
+		synctest.Wait()
+		assert.ErrorContains(t, d.Once(ctx, "one more", hang), "is full")
+		cancel()
+		synctest.Wait()
+		assert.NoError(t, d.Once(t.Context(), "one more", func(context.Context) error { return nil }), "what failed takes no room")
 	})
 }
 

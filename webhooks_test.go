@@ -109,10 +109,12 @@ func TestWebhooksThatAreRefused(t *testing.T) {
 		{"two ids: which was signed?", with(good, "Webhook-Id", "msg_1", "msg_2"), eventJSON, moment.ErrInvalidSignature, "moment: invalid webhook signature: Webhook-Id is there twice", 400},
 		{"two timestamps", with(good, "Webhook-Timestamp", good.Get("Webhook-Timestamp"), "0"), eventJSON, moment.ErrInvalidSignature, "moment: invalid webhook signature: Webhook-Timestamp is there twice", 400},
 		{"two signature headers, where one holds all", with(good, "Webhook-Signature", good.Get("Webhook-Signature"), "v1,x"), eventJSON, moment.ErrInvalidSignature, "moment: invalid webhook signature: Webhook-Signature is there twice", 400},
+		{"an id that is a part of a recorded body", with(good, "Webhook-Id", `msg_1.1738321200.{"type":"ping","text":"x`), eventJSON, moment.ErrInvalidSignature, "moment: invalid webhook signature: Webhook-Id is no id", 400},
 		{"a timestamp that is a date", with(good, "Webhook-Timestamp", "2025-01-31T12:00:00Z"), eventJSON, moment.ErrTimestamp, "moment: webhook timestamp outside the tolerance: it is no number of seconds", 400},
 		{"a timestamp with a sign", with(good, "Webhook-Timestamp", "+1738324800"), eventJSON, moment.ErrTimestamp, "moment: webhook timestamp outside the tolerance: it is no number of seconds", 400},
 		{"a timestamp before 1970", with(good, "Webhook-Timestamp", "-1"), eventJSON, moment.ErrTimestamp, "moment: webhook timestamp outside the tolerance: it is no number of seconds", 400},
 		{"a timestamp that does not fit", with(good, "Webhook-Timestamp", "9223372036854775807"), eventJSON, moment.ErrTimestamp, "moment: webhook timestamp outside the tolerance: it is no number of seconds", 400},
+		{"a timestamp that a duration does not reach", with(good, "Webhook-Timestamp", "60000000000"), eventJSON, moment.ErrTimestamp, "moment: webhook timestamp outside the tolerance: it is no number of seconds", 400},
 		{"a timestamp in milliseconds", with(good, "Webhook-Timestamp", good.Get("Webhook-Timestamp")+"000"), eventJSON, moment.ErrTimestamp, "moment: webhook timestamp outside the tolerance: it is no number of seconds", 400},
 		{"a recording", at(-3*time.Minute - time.Second), eventJSON, moment.ErrTimestamp, "moment: webhook timestamp outside the tolerance: it is 3m1s old", 400},
 		{"from the future", at(3*time.Minute + time.Second), eventJSON, moment.ErrTimestamp, "moment: webhook timestamp outside the tolerance: it is 3m1s in the future", 400},
@@ -145,7 +147,7 @@ func TestWebhooksThatAreRefused(t *testing.T) {
 		{"an amount that is a text", `{"type":"obligation.amount_applied","data":{"amount":"2000","currency":"ZAR","bill_id":"bill_1"}}`, "data.amount is of type string, not moment.Amount"},
 		{"an amount that does not fit", `{"type":"obligation.amount_applied","data":{"amount":9223372036854775808,"currency":"ZAR","bill_id":"bill_1"}}`, "data.amount is of type number, not moment.Amount"},
 		{"an id that is a number", `{"type":"obligation.amount_applied","data":{"amount":1,"currency":"ZAR","bill_id":1}}`, "data.bill_id is of type number, not string"},
-		{"data of another kind", `{"type":"obligation.amount_applied","data":"Jane Roe"}`, "data is of type string"},
+		{"data of another kind", `{"type":"obligation.amount_applied","data":"Jane Roe"}`, "data is of type string, not moment.AmountApplied"},
 		{"a time that is none", `{"type":"obligation.amount_applied","data":{"amount":1,"currency":"ZAR","bill_id":"bill_1","created_at":"Jane Roe"}}`, "a time in it is not as in RFC 3339"},
 	} {
 		header, body := event(malformed.body)
@@ -189,6 +191,41 @@ func TestWebhooksByOtherMethods(t *testing.T) {
 		assert.Equal(t, http.StatusMethodNotAllowed, answer.Code, method)
 		assert.Equal(t, "POST", answer.Header().Get("Allow"), method)
 	}
+}
+
+// counting counts what is read of a body without end.
+type counting struct{ read int }
+
+func (c *counting) Read(b []byte) (int, error) {
+	c.read += len(b)
+	return len(b), nil
+}
+
+// Anybody can send to an endpoint: what is not signed costs little.
+func TestWebhookBodiesAreNotReadForNothing(t *testing.T) {
+	for _, row := range []struct {
+		why    string
+		header http.Header
+		most   int
+	}{
+		{"without headers", http.Header{}, 0},
+		{"a recording", sign(webhookKey, "msg_1", signedAt.Add(-time.Hour), eventJSON), 0},
+		{"headers that may be right", sign(webhookKey, "msg_1", signedAt, eventJSON), 1<<20 + 1},
+	} {
+		body := &counting{}
+		r := httptest.NewRequest(http.MethodPost, "/", body)
+		r.Header = row.header
+		_, err := newVerifier(t).ParseRequest(r)
+		assert.Error(t, err, row.why)
+		assert.LessOrEqual(t, body.read, row.most, row.why)
+	}
+}
+
+func TestWebhookOfOneMiB(t *testing.T) {
+	body := `{"type":"ping"` + strings.Repeat(" ", 1<<20-15) + "}"
+	require.Len(t, body, 1<<20)
+	h := newVerifier(t).Handler(func(context.Context, *moment.Event) error { return nil })
+	assert.Equal(t, 204, deliver(h, http.MethodPost, sign(webhookKey, "msg_1", signedAt, body), strings.NewReader(body)).Code)
 }
 
 func TestWebhookWhoseBodyBreaksOff(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"time"
 
 	"github.com/moment-billing/moment-go"
 	"github.com/moment-billing/moment-go/momenttest"
@@ -27,19 +28,19 @@ func receiver(secret string) http.Handler {
 			fmt.Fprintln(os.Stdout, e.Type, "is ignored")
 		}
 		return nil
-	})
+	}, moment.WithDeduplicator(moment.NewMemoryDeduplicator(time.Hour)))
 }
 
 // Money comes in, and the endpoint is told.
 func ExampleServer_Pay() {
 	srv := momenttest.NewServer()
 	defer srv.Close()
-	endpoint := httptest.NewServer(receiver("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"))
+	secret := moment.RawWebhookSecret([]byte("example of a secret"))
+	endpoint := httptest.NewServer(receiver(secret))
 	defer endpoint.Close()
-	srv.SetWebhook(endpoint.URL, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
 
 	ctx, client := context.Background(), srv.Client()
-	_, err := client.Bills.Create(ctx, moment.BillCreateParams{
+	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
 		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890"},
 		ExternalReference: "UBR1234567890",
 		Currency:          moment.ZAR,
@@ -48,31 +49,38 @@ func ExampleServer_Pay() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	delivery, err := srv.Pay(ctx, momenttest.Payment{Bill: "UBR1234567890", Amount: 1500})
+
+	srv.SetWebhook(endpoint.URL, secret)
+	delivery, err := srv.Pay(ctx, momenttest.Payment{Bill: bill.ID, Amount: 1500})
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("answered", delivery.Status, "to attempt", delivery.Attempts)
+	fmt.Println("acknowledged:", delivery.Acknowledged(), "at attempt", delivery.Attempts)
 
-	bill, err := client.Bills.Get(ctx, "UBR1234567890")
+	bill, err = client.Bills.Get(ctx, bill.ID)
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(bill.RemainingMoney(), "remaining")
 	// Output:
 	// ZAR 15.00 for a bill
-	// answered 204 to attempt 1
+	// acknowledged: true at attempt 1
 	// ZAR 5.00 remaining
 }
 
-// Without a server: an event of the test's own, straight to the handler.
+// Without a server: an event of the test's own, straight to the handler, and the same delivery again.
 func ExampleNewWebhookRequest() {
-	handler := receiver("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-	answer := httptest.NewRecorder()
-	handler.ServeHTTP(answer, momenttest.NewWebhookRequest("/webhooks/moment", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-		`{"id": "evt_2341234567890abcdef", "type": "customer.created", "data": {}}`))
-	fmt.Println("answered", answer.Code)
+	secret := moment.RawWebhookSecret([]byte("example of a secret"))
+	handler := receiver(secret)
+	request := momenttest.NewWebhookRequest("/webhooks/moment", secret, `{"id": "evt_2341234567890abcdef", "type": "customer.created", "data": {}}`)
+	for range 2 {
+		answer := httptest.NewRecorder()
+		handler.ServeHTTP(answer, request)
+		fmt.Println("answered", answer.Code)
+		request.Body, _ = request.GetBody()
+	}
 	// Output:
 	// customer.created is ignored
+	// answered 204
 	// answered 204
 }

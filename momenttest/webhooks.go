@@ -15,7 +15,8 @@ import (
 )
 
 // SetWebhook sets where the events of payments go from now on, and the secret that
-// they are signed with: whsec_ and base64, of at least 16 bytes. Plain HTTP will do.
+// they are signed with: whsec_ and base64, of at least 16 bytes. Plain HTTP will do, and
+// the certificate of an [httptest.NewTLSServer] is not trusted.
 // With an empty URL they go nowhere, as before the first call, and the secret does
 // not matter. It panics if the URL is not an absolute one of HTTP or HTTPS, or the
 // secret is none.
@@ -54,11 +55,13 @@ func sign(key signature.Key, messageID string, at time.Time, body []byte) http.H
 
 // NewWebhookRequest returns a request that delivers an event: a POST, signed now,
 // under a new message id. The event is sent as it is if it is a []byte, a
-// [json.RawMessage] or a string; anything else is encoded as JSON.
+// [json.RawMessage] or a string; anything else is encoded as JSON, and has to become
+// an object with id, type and data, as Moment sends it.
 //
 // The request is good for both sides: for an [http.Handler] with
 // [httptest.NewRecorder], where the target may be a path alone, and for an
-// [http.Client]. GetBody gives its body again. Like [httptest.NewRequest], it panics
+// [http.Client]. To deliver the same message twice, give it its body again:
+// req.Body, _ = req.GetBody(). Like [httptest.NewRequest], it panics
 // if an argument is no good, which is fine in a test.
 func NewWebhookRequest(target, secret string, event any) *http.Request {
 	var body []byte

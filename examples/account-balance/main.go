@@ -45,6 +45,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	b.account = account.ID
 	fmt.Fprintln(out, "Account: ", account.ID, "of", customer.Name, "owes", b.owed)
 
 	secret := moment.RawWebhookSecret([]byte(rand.Text())) // in production, Moment gives you one: os.Getenv("MOMENT_WEBHOOK_SECRET")
@@ -71,16 +72,18 @@ func run(ctx context.Context, out io.Writer) error {
 type books struct {
 	client *moment.Client
 	out    io.Writer
-	mu     sync.Mutex // Moment may tell of two payments at once
-	owed   moment.Money
+
+	account string
+	mu      sync.Mutex // Moment may tell of two payments at once
+	owed    moment.Money
 }
 
 // record sets the balance at Moment to what the books say less the payment, and only then enters the payment. If it fails, the
 // event comes again, and it sets the same balance as before: no payment is taken off twice.
 func (b *books) record(ctx context.Context, e *moment.Event) error {
 	payment, ok := e.Data.(*moment.AmountApplied)
-	if !ok || payment.AccountID == "" {
-		return nil // not about an account
+	if !ok || payment.AccountID != b.account {
+		return nil // not about this account
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
