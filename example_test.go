@@ -270,19 +270,6 @@ func ExampleClient_Do() {
 	// Output: John Doe <nil>
 }
 
-// lostAnswers is a network that loses the first answers, after the service has acted on the requests.
-type lostAnswers struct{ n int }
-
-func (l *lostAnswers) RoundTrip(r *http.Request) (*http.Response, error) {
-	resp, err := http.DefaultTransport.RoundTrip(r)
-	if err == nil && l.n > 0 {
-		l.n--
-		_ = resp.Body.Close()
-		return nil, errors.New("connection reset by peer")
-	}
-	return resp, err
-}
-
 // raiseBill raises a bill for a customer, under a key that was stored with it. It may be called again with the same
 // arguments at any time, after an error or when the program starts again, and settles what is unknown by then.
 func raiseBill(ctx context.Context, client *moment.Client, customerID string, params moment.BillCreateParams, key string) (*moment.Bill, error) {
@@ -314,12 +301,13 @@ func Example_outcomeUnknown() {
 	ctx := context.Background()
 	srv := momenttest.NewServer()
 	defer srv.Close()
-	customer, err := srv.Client().Customers.Create(ctx, moment.CustomerCreateParams{ExternalReference: "UCR1234567890"})
+	client := srv.Client()
+	customer, err := client.Customers.Create(ctx, moment.CustomerCreateParams{ExternalReference: "UCR1234567890"})
 	if err != nil {
 		log.Fatal(err)
 	}
-	// A network that loses the answers of the first call, retries included.
-	client := srv.Client(moment.WithHTTPClient(&http.Client{Transport: &lostAnswers{4}}))
+	// The answers of the first call are lost, retries included.
+	srv.Fail(momenttest.DropAfterCommit().On("create bill").Times(4))
 
 	key := moment.NewIdempotencyKey() // stored with the bill, before the call
 	params := moment.BillCreateParams{ExternalReference: "UBR1234567890", Currency: moment.ZAR, AmountDue: 2000}
@@ -331,7 +319,7 @@ func Example_outcomeUnknown() {
 	}
 	fmt.Println(bill.ExternalReference, bill.DueMoney(), err)
 	// Output:
-	// moment: create bill: no answer: connection reset by peer (4 attempts); the outcome is unknown
+	// moment: create bill: no answer: net/http: HTTP/1.x transport connection broken: unexpected EOF (4 attempts); the outcome is unknown
 	// UBR1234567890 ZAR 20.00 <nil>
 }
 

@@ -1,7 +1,6 @@
 package moment_test
 
 import (
-	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -77,18 +76,20 @@ func TestRaiseBillSettlesWhateverHappened(t *testing.T) {
 		t.Run(row.why, func(t *testing.T) {
 			srv := momenttest.NewServer()
 			t.Cleanup(srv.Close)
-			direct := srv.Client()
-			customer, err := direct.Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "UCR1"})
+			client := srv.Client()
+			customer, err := client.Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "UCR1"})
 			require.NoError(t, err)
 			if row.before != nil {
-				row.before(t, direct, customer.ID)
+				row.before(t, client, customer.ID)
 			}
-			lossy := srv.Client(moment.WithHTTPClient(&http.Client{Transport: &lostAnswers{row.lost}}))
+			if row.lost > 0 {
+				srv.Fail(momenttest.DropAfterCommit().Times(row.lost))
+			}
 
-			bill, err := raiseBill(t.Context(), lossy, customer.ID, params, "key-1")
+			bill, err := raiseBill(t.Context(), client, customer.ID, params, "key-1")
 			for range row.lost / 4 {
 				require.ErrorIs(t, err, moment.ErrOutcomeUnknown)
-				bill, err = raiseBill(t.Context(), lossy, customer.ID, params, "key-1")
+				bill, err = raiseBill(t.Context(), client, customer.ID, params, "key-1")
 			}
 			if row.says != "" {
 				assert.ErrorContains(t, err, row.says)
@@ -96,7 +97,7 @@ func TestRaiseBillSettlesWhateverHappened(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			held, err := direct.Bills.Get(t.Context(), "UBR1")
+			held, err := client.Bills.Get(t.Context(), "UBR1")
 			require.NoError(t, err)
 			assert.Equal(t, held, bill)
 		})

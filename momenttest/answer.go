@@ -13,6 +13,9 @@ type answer struct {
 	body     []byte
 	allow    string // the methods, on a 405
 	replayed bool
+
+	retryAfter string // seconds, on a 429 of a fault
+	html       bool   // a page, of a fault
 }
 
 func newAnswer(status int, content any) answer {
@@ -31,12 +34,18 @@ func encode(content any) []byte {
 func (a answer) write(w http.ResponseWriter) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
-	if a.status >= http.StatusBadRequest {
+	switch {
+	case a.html:
+		header.Set("Content-Type", "text/html; charset=utf-8")
+	case a.status >= http.StatusBadRequest:
 		header.Set("Content-Type", "application/problem+json")
 	}
 	header.Set("X-Request-Id", "req_"+randomID())
 	if a.allow != "" {
 		header.Set("Allow", a.allow)
+	}
+	if a.retryAfter != "" {
+		header.Set("Retry-After", a.retryAfter)
 	}
 	if a.replayed {
 		header.Set("Idempotent-Replayed", "true")

@@ -68,7 +68,7 @@ func TestTimeOfAttempts(t *testing.T) {
 					return row.endpoint(r)
 				})
 				d := &Delivery{MessageID: "msg_1", Body: []byte("{}")}
-				err := d.deliver(ctx, client, webhook{"http://endpoint.test/", []byte("sixteen bytes...")})
+				err := d.deliver(ctx, client, webhook{"http://endpoint.test/", []byte("sixteen bytes...")}, time.Now)
 				require.ErrorIs(t, err, row.err)
 				require.ErrorIs(t, d.Err, row.attemptErr)
 				require.Equal(t, row.timestamps, timestamps)

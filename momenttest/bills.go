@@ -26,22 +26,17 @@ type bill struct {
 	AmountRemaining   int64             `json:"amount_remaining"`
 	BillDate          string            `json:"bill_date"`
 	DueDate           string            `json:"due_date,omitempty"`
-	PaymentRules      paymentRules      `json:"payment_rules"`
+	PaymentRules      *paymentRules     `json:"payment_rules,omitempty"`
 	Metadata          map[string]string `json:"metadata,omitempty"`
 
 	customer *customer // nil on an account's bill
 	account  *account  // nil on a customer's bill
 }
 
-type paymentRules struct {
-	UnderpaymentAllowed bool `json:"underpayment_allowed"`
-	OverpaymentAllowed  bool `json:"overpayment_allowed"`
-}
-
 // setPaid sets what has been paid in all, and what follows from it.
 func (b *bill) setPaid(amount int64) {
 	b.AmountPaid = amount
-	b.AmountRemaining = b.AmountDue - amount
+	b.AmountRemaining = max(0, b.AmountDue-amount) // less than nothing is not documented
 	b.Status = unpaid
 	if b.AmountRemaining == 0 {
 		b.Status = paid
@@ -59,17 +54,19 @@ func (b *bill) change(p *params) {
 	if currency != b.Currency {
 		p.failf(http.StatusUnprocessableEntity, "currency", "differs from the bill's, which is %s", b.Currency)
 	}
-	if amount > b.AmountDue {
+	if amount > b.AmountDue && !b.overpayable() {
 		p.failf(http.StatusUnprocessableEntity, "amount_paid", "may not be above the bill's amount_due of %d", b.AmountDue)
 	}
 	b.setPaid(amount)
 }
 
+func (b *bill) overpayable() bool { return b.PaymentRules != nil && b.PaymentRules.OverpaymentAllowed }
+
 func (s *service) newBill(p *params) *bill {
 	b := &bill{
 		ID:           "bill_" + randomID(),
-		BillDate:     time.Now().UTC().Format(time.DateOnly),
-		PaymentRules: paymentRules{UnderpaymentAllowed: true},
+		BillDate:     s.now().UTC().Format(time.DateOnly),
+		PaymentRules: &paymentRules{UnderpaymentAllowed: true},
 	}
 	p.require("external_reference", "currency", "amount_due")
 	p.text("external_reference", newReference, &b.ExternalReference)

@@ -1,20 +1,29 @@
 package momenttest
 
-import "net/http"
+import (
+	"maps"
+	"net/http"
+	"slices"
+)
 
 // A collection holds all objects of a kind, each under its id and under its
 // external reference. The two cannot meet: no reference begins like an id.
 type collection[T any] struct {
 	kind    string // as the parameter that refers to one is called: "customer"
 	objects map[string]*T
+	ordered []*T // as they were created
 }
 
 func newCollection[T any](kind string) collection[T] {
-	return collection[T]{kind, map[string]*T{}}
+	return collection[T]{kind: kind, objects: map[string]*T{}}
+}
+
+func (c collection[T]) clone() collection[T] {
+	return collection[T]{c.kind, maps.Clone(c.objects), slices.Clip(c.ordered)}
 }
 
 // find looks an object up by its id or its external reference.
-func (c collection[T]) find(id string) (*T, *problem) {
+func (c *collection[T]) find(id string) (*T, *problem) {
 	if object, ok := c.objects[id]; ok {
 		return object, nil
 	}
@@ -23,20 +32,24 @@ func (c collection[T]) find(id string) (*T, *problem) {
 
 // add stores a new object. One that is stored already is left as it is: a composite
 // request may name it. The path is that of the object's own parameters.
-func (c collection[T]) add(object *T, id, reference, path string) *problem {
+func (c *collection[T]) add(object *T, id, reference, path string) *problem {
 	if c.objects[id] == object {
 		return nil
+	}
+	if _, taken := c.objects[id]; taken { // only a seeded one can be
+		return newProblem(http.StatusConflict, "%sid %q belongs to another %s.", path, id, c.kind)
 	}
 	if _, taken := c.objects[reference]; taken {
 		return newProblem(http.StatusConflict, "%sexternal_reference %q belongs to another %s.", path, reference, c.kind)
 	}
 	c.objects[id], c.objects[reference] = object, object
+	c.ordered = append(c.ordered, object)
 	return nil
 }
 
 // refer reads the parameter of the collection's kind: an id or external reference,
 // or an object, which is then made into a new one by read. After a problem the result is empty.
-func (c collection[T]) refer(p *params, read func(*params) *T) *T {
+func (c *collection[T]) refer(p *params, read func(*params) *T) *T {
 	if raw := p.fields[c.kind]; len(raw) > 0 && raw[0] == '{' {
 		inner, _ := p.object(c.kind, identifier.form)
 		return read(inner)
@@ -52,14 +65,14 @@ func (c collection[T]) refer(p *params, read func(*params) *T) *T {
 }
 
 // get is the operation that retrieves an object.
-func (c collection[T]) get(id string, _ []byte) (any, *problem) {
+func (c *collection[T]) get(id string, _ []byte) (any, *problem) {
 	object, p := c.find(id)
 	return object, p
 }
 
 // update gives the operation that changes an object. The change is made to a copy,
 // which takes the object's place only if there was no problem.
-func (c collection[T]) update(change func(*T, *params)) operation {
+func (c *collection[T]) update(change func(*T, *params)) operation {
 	return func(id string, body []byte) (any, *problem) {
 		object, p := c.find(id)
 		if p != nil {

@@ -19,9 +19,10 @@ type customer struct {
 // currency with every balance; the guides send a balance alone, to objects that
 // have a currency already. So one of the two is needed.
 type balance struct {
-	Currency string            `json:"currency,omitempty"`
-	Balance  *int64            `json:"balance,omitempty"` // nil: no balance is tracked
-	Metadata map[string]string `json:"metadata,omitempty"`
+	Currency     string            `json:"currency,omitempty"`
+	Balance      *int64            `json:"balance,omitempty"`       // nil: no balance is tracked
+	PaymentRules *paymentRules     `json:"payment_rules,omitempty"` // nil, unless seeded
+	Metadata     map[string]string `json:"metadata,omitempty"`
 }
 
 func (b *balance) change(p *params) {

@@ -50,13 +50,13 @@ func newDeliverer() *http.Client {
 }
 
 // deliver makes the attempts. It fails only if ctx ends before one is acknowledged.
-func (d *Delivery) deliver(ctx context.Context, client *http.Client, to webhook) error {
+func (d *Delivery) deliver(ctx context.Context, client *http.Client, to webhook, now func() time.Time) error {
 	var at int64
 	for d.Attempts < MaxDeliveryAttempts && !d.Acknowledged() {
 		// Timestamps are in seconds. For each attempt to have a new one without waiting
 		// for it, one in the same second as the last is signed for the next second: two
 		// seconds ahead at most, where receivers tolerate minutes.
-		at = max(time.Now().Unix(), at+1)
+		at = max(now().Unix(), at+1)
 		d.Attempts++
 		d.Status, d.Err = d.attempt(ctx, client, to, time.Unix(at, 0))
 		if !d.Acknowledged() && ctx.Err() != nil {

@@ -54,18 +54,25 @@
 // [NewWebhookRequest] and [SignWebhook] sign events of the test's own, for a handler
 // without a server.
 //
+// # Failures
+//
+// A test lets requests fail, to see what its program does about it:
+//
+//	srv.Fail(momenttest.Status(503), momenttest.DropAfterCommit().On("create bill"))
+//
+// Afterwards, [Server.Requests] tells what has arrived, attempt by attempt, and
+// [Server.State] what there is now.
+//
 // # What it does not
 //
-// Customers and accounts answer without payment_rules, and can be paid all the same.
+// Customers and accounts answer without payment_rules unless they were seeded with
+// them, and can be paid all the same.
 // The announced events bill.created, bill.updated and customer.created are not sent.
-// All keys share one set of data, which is gone when the server is closed. There are
-// no rate limits, no gateway errors and no live mode: a key that is not known is
-// always 401.
-// It cannot be told to fail: for that, put an http.RoundTripper of your own in
-// front of it by moment.WithHTTPClient, as package moment's example
-// OutcomeUnknown does.
-// Of two requests with one key at the same time, the second waits and gets the
-// first one's answer; the service may answer 409.
+// All API keys share one set of data, which is gone when the server is closed. There
+// is no live mode: a key that is not known is always 401.
+// Of two requests with one idempotency key at the same time, the second waits and
+// gets the first one's answer; the service may answer 409, as this one does while a
+// [Delay] holds the first.
 //
 // Where the documentation leaves a choice, the fake made one, and its details are
 // worded its own way: a green test is no promise that the service has no other

@@ -19,7 +19,8 @@ func receiver(secret string) http.Handler {
 	if err != nil {
 		log.Fatal(err)
 	}
-	return verifier.Handler(func(_ context.Context, e *moment.Event) error {
+	mux := http.NewServeMux()
+	mux.Handle("POST /webhooks/moment", verifier.Handler(func(_ context.Context, e *moment.Event) error {
 		switch data := e.Data.(type) {
 		case *moment.AmountApplied:
 			kind, _ := data.Obligation()
@@ -28,17 +29,14 @@ func receiver(secret string) http.Handler {
 			fmt.Fprintln(os.Stdout, e.Type, "is ignored")
 		}
 		return nil
-	}, moment.WithDeduplicator(moment.NewMemoryDeduplicator(time.Hour)))
+	}, moment.WithDeduplicator(moment.NewMemoryDeduplicator(time.Hour))))
+	return mux
 }
 
 // Money comes in, and the endpoint is told.
 func ExampleServer_Pay() {
 	srv := momenttest.NewServer()
 	defer srv.Close()
-	secret := moment.RawWebhookSecret([]byte("example of a secret"))
-	endpoint := httptest.NewServer(receiver(secret))
-	defer endpoint.Close()
-
 	ctx, client := context.Background(), srv.Client()
 	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
 		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890"},
@@ -50,7 +48,11 @@ func ExampleServer_Pay() {
 		log.Fatal(err)
 	}
 
-	srv.SetWebhook(endpoint.URL, secret)
+	secret := moment.RawWebhookSecret([]byte("16 bytes or more, for tests"))
+	endpoint := httptest.NewServer(receiver(secret))
+	defer endpoint.Close()
+
+	srv.SetWebhook(endpoint.URL+"/webhooks/moment", secret)
 	delivery, err := srv.Pay(ctx, momenttest.Payment{Bill: bill.ID, Amount: 1500})
 	if err != nil {
 		log.Fatal(err)
@@ -68,19 +70,60 @@ func ExampleServer_Pay() {
 	// ZAR 5.00 remaining
 }
 
-// Without a server: an event of the test's own, straight to the handler, and the same delivery again.
+// Without a server: an event of the test's own, straight to the handler, and the same message again.
 func ExampleNewWebhookRequest() {
-	secret := moment.RawWebhookSecret([]byte("example of a secret"))
+	secret := moment.RawWebhookSecret([]byte("16 bytes or more, for tests"))
 	handler := receiver(secret)
-	request := momenttest.NewWebhookRequest("/webhooks/moment", secret, `{"id": "evt_2341234567890abcdef", "type": "customer.created", "data": {}}`)
-	for range 2 {
-		answer := httptest.NewRecorder()
-		handler.ServeHTTP(answer, request)
-		fmt.Println("answered", answer.Code)
-		request.Body, _ = request.GetBody()
-	}
+	event := `{"id": "evt_2341234567890abcdef", "type": "obligation.amount_applied", "data":
+		{"id": "ob_1", "payment_id": "pay_1", "amount": 1500, "currency": "ZAR", "bill_id": "bill_1"}}`
+
+	request := momenttest.NewWebhookRequest("/webhooks/moment", secret, event)
+	handler.ServeHTTP(httptest.NewRecorder(), request)
+	request.Body, _ = request.GetBody() // the same message; another NewWebhookRequest would be another one
+	handler.ServeHTTP(httptest.NewRecorder(), request)
 	// Output:
-	// customer.created is ignored
-	// answered 204
-	// answered 204
+	// ZAR 15.00 for a bill
+}
+
+// The answer to the first attempt is lost, and the second one creates nothing twice.
+func ExampleServer_Fail() {
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	srv.Fail(momenttest.Status(503), momenttest.DropAfterCommit().On("create bill"))
+
+	_, err := srv.Client().Bills.Create(context.Background(), moment.BillCreateParams{
+		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890"},
+		ExternalReference: "UBR1234567890",
+		Currency:          moment.ZAR,
+		AmountDue:         2000,
+	})
+	requests, state := srv.Requests(), srv.State()
+	fmt.Println(len(requests), "attempts,", len(state.Bills), "bill, error:", err)
+	fmt.Println("the same key:", requests[0].Header.Get("Idempotency-Key") == requests[2].Header.Get("Idempotency-Key"))
+	// Output:
+	// 3 attempts, 1 bill, error: <nil>
+	// the same key: true
+}
+
+// Objects that a test begins with.
+func ExampleServer_Seed() {
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	err := srv.Seed(momenttest.State{
+		Customers: []moment.Customer{{ID: "bcus_1", ExternalReference: "UCR1234567890"}},
+		Bills: []moment.Bill{{
+			ID: "bill_1", ExternalReference: "UBR1234567890", CustomerID: "bcus_1", Currency: moment.ZAR, AmountDue: 2000,
+			PaymentRules: &moment.PaymentRules{MinAmount: moment.MinorUnits(500), UnderpaymentAllowed: true},
+		}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = srv.Pay(context.Background(), momenttest.Payment{Bill: "bill_1", Amount: 499})
+	fmt.Println(err)
+	fmt.Print(srv.State())
+	// Output:
+	// momenttest: pay: bill_1 takes payments of ZAR 5.00 or more, not ZAR 4.99: see min_amount in its payment_rules
+	// customer bcus_1 UCR1234567890
+	// bill bill_1 UBR1234567890 of bcus_1 unpaid ZAR 0.00 of ZAR 20.00 paid
 }

@@ -2,6 +2,7 @@ package momenttest
 
 import (
 	"crypto/sha256"
+	"encoding/hex"
 	"net/http"
 	"regexp"
 	"slices"
@@ -26,24 +27,30 @@ func checkKey(key string) *problem {
 
 // A savedAnswer is the first answer given under an idempotency key.
 type savedAnswer struct {
-	request [sha256.Size]byte
-	answer  answer
-	expires time.Time
+	request string    // its fingerprint
+	answer  answer    // empty while the request runs
+	expires time.Time // meanwhile zero
 }
+
+func (a savedAnswer) running() bool { return a.answer.status == 0 }
 
 // begin opens a call that has an idempotency key. It reports true with the answer
 // where there is nothing to run: the call was answered before, or its key belongs
-// to another request. Otherwise the call is to be run, and closed by finish.
+// to another request, or to one that still runs. Otherwise the call is to be run, and closed by finish.
 //
 // The caller holds the lock from begin to finish, so of two calls under one key the
-// second always finds the answer of the first.
+// second finds the answer of the first. A delayed call alone lets others in.
 func (s *service) begin(c call) (answer, bool) {
 	saved, ok := s.keys[c.key]
 	switch {
-	case !ok || !time.Now().Before(saved.expires):
+	case !ok || !saved.running() && !s.now().Before(saved.expires):
+		s.keys[c.key] = savedAnswer{request: c.fingerprint()}
 		return answer{}, false
 	case saved.request != c.fingerprint():
 		p := newProblem(http.StatusUnprocessableEntity, "This Idempotency-Key was used with another request; the path and body must be the same, byte for byte.")
+		return p.answer(c.path), true
+	case saved.running():
+		p := newProblem(http.StatusConflict, "The first request with this Idempotency-Key is still running.")
 		return p.answer(c.path), true
 	}
 	replay := saved.answer
@@ -53,11 +60,12 @@ func (s *service) begin(c call) (answer, bool) {
 
 // finish saves the answer of a call, success and failure alike.
 func (s *service) finish(c call, a answer) {
-	s.keys[c.key] = savedAnswer{c.fingerprint(), a, time.Now().Add(keyLife)}
+	s.keys[c.key] = savedAnswer{c.fingerprint(), a, s.now().Add(keyLife)}
 }
 
 // fingerprint stands for the path and body of a call; only a POST has a key. An
 // escaped path cannot hold the character that ends it.
-func (c call) fingerprint() [sha256.Size]byte {
-	return sha256.Sum256(slices.Concat([]byte(c.path+"\n"), c.body))
+func (c call) fingerprint() string {
+	sum := sha256.Sum256(slices.Concat([]byte(c.path+"\n"), c.body))
+	return hex.EncodeToString(sum[:])
 }

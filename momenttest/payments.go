@@ -28,8 +28,8 @@ type Payment struct {
 // and accounts do not: the event tells the merchant, who reconciles them.
 //
 // It is an error if Payment has not exactly one target or an Amount below 1, if what
-// is to be paid does not exist, is a voided bill, has less left to pay than Amount or
-// has no currency, and if ctx has ended. Then nothing is changed or delivered, and
+// is to be paid does not exist, is a voided bill, has no currency, or has payment_rules
+// that refuse the Amount, and if ctx has ended. Then nothing is changed or delivered, and
 // there is no Delivery. Where ctx ends later, before the event is acknowledged, both
 // are returned: the payment stays applied, and Delivery tells how far it came.
 func (s *Server) Pay(ctx context.Context, p Payment) (*Delivery, error) {
@@ -45,7 +45,7 @@ func (s *Server) Pay(ctx context.Context, p Payment) (*Delivery, error) {
 		return d, nil
 	}
 	// The lock of the service is free again: the endpoint may call it.
-	if err := d.deliver(ctx, s.deliveries, *to); err != nil {
+	if err := d.deliver(ctx, s.deliveries, *to, s.service.now); err != nil {
 		return d, fmt.Errorf("momenttest: pay: the payment is applied, its event is not acknowledged: %w", err)
 	}
 	return d, nil
@@ -59,6 +59,8 @@ func (s *service) pay(p Payment) (*webhook, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	s.payments = append(s.payments, data)
+	s.changed()
 	return s.webhook, encode(event{"evt_" + randomID(), "obligation.amount_applied", data}), nil
 }
 
@@ -82,7 +84,7 @@ type amountApplied struct {
 }
 
 func (s *service) apply(p Payment) (amountApplied, error) {
-	now := time.Now().UTC().Format(time.RFC3339)
+	now := s.now().UTC().Format(time.RFC3339)
 	data := amountApplied{
 		ID:        "ob_" + randomID(),
 		Amount:    int64(p.Amount),
@@ -106,27 +108,23 @@ func (s *service) apply(p Payment) (amountApplied, error) {
 		if notFound != nil {
 			return data, errors.New(notFound.Detail)
 		}
-		data.CustomerID, data.Currency, data.Metadata = c.ID, c.Currency, c.Metadata
+		data.CustomerID = c.ID
+		return applyToBalance(data, c.ID, &c.balance)
 	case p.Account != "":
 		a, notFound := s.accounts.find(p.Account)
 		if notFound != nil {
 			return data, errors.New(notFound.Detail)
 		}
-		data.AccountID, data.Currency, data.Metadata = a.ID, a.Currency, a.Metadata
+		data.AccountID = a.ID
+		return applyToBalance(data, a.ID, &a.balance)
 	default:
 		b, notFound := s.bills.find(p.Bill)
 		if notFound != nil {
 			return data, errors.New(notFound.Detail)
 		}
-		if err := b.pay(data.Amount); err != nil {
-			return data, err
-		}
 		data.BillID, data.Currency, data.Metadata = b.ID, b.Currency, b.Metadata
+		return data, b.pay(data.Amount)
 	}
-	if data.Currency == "" { // a bill always has one
-		return data, fmt.Errorf("%s%s has no currency, so it cannot be paid", data.CustomerID, data.AccountID)
-	}
-	return data, nil
 }
 
 // pay adds to what has been paid, as far as the bill's payment rules allow.
@@ -134,9 +132,27 @@ func (b *bill) pay(amount int64) error {
 	switch {
 	case b.Status == voided:
 		return fmt.Errorf("%s is voided: it can no longer be paid", b.ID)
-	case amount > b.AmountRemaining:
-		return fmt.Errorf("%s has %d left to pay, not %d: its payment rules refuse overpayment", b.ID, b.AmountRemaining, amount)
+	case b.PaymentRules == nil:
+		return fmt.Errorf("%s has no payment_rules, so it cannot be paid against", b.ID)
+	}
+	if err := b.PaymentRules.check(b.ID, b.Currency, amount, &b.AmountRemaining); err != nil {
+		return err
+	}
+	if amount > maxAmount-b.AmountPaid {
+		return fmt.Errorf("%s would have an amount_paid of more than %d", b.ID, maxAmount)
 	}
 	b.setPaid(b.AmountPaid + amount)
 	return nil
+}
+
+// applyToBalance lets a customer or an account be paid, whose balance the merchant reconciles. Without payment rules, anything goes.
+func applyToBalance(data amountApplied, id string, b *balance) (amountApplied, error) {
+	if b.Currency == "" {
+		return data, fmt.Errorf("%s has no currency, so it cannot be paid", id)
+	}
+	data.Currency, data.Metadata = b.Currency, b.Metadata
+	if b.PaymentRules == nil {
+		return data, nil
+	}
+	return data, b.PaymentRules.check(id, b.Currency, data.Amount, b.Balance)
 }

@@ -1,6 +1,7 @@
 package momenttest_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -46,6 +47,7 @@ func newEndpoint(t *testing.T, handlers ...http.HandlerFunc) *endpoint {
 	e.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		assert.NoError(t, err)
+		r.Body = io.NopCloser(bytes.NewReader(body))
 		e.next(received{r.Method, r.URL.Path, r.Header, string(body)})(w, r)
 	}))
 	t.Cleanup(e.Close)
@@ -204,10 +206,10 @@ func TestPayAndTheBill(t *testing.T) {
 	}{
 		{"part payment", 1500, "", "", "", state{"unpaid", "1500", "500"}},
 		{"a second one is added", 100, "", "", "", state{"unpaid", "1600", "400"}},
-		{"more than what remains, though not than what was due", 401, "", "", " has 400 left to pay, not 401: its payment rules refuse overpayment", state{"unpaid", "1600", "400"}},
-		{"a sum that overflows", math.MaxInt64, "", "", " has 400 left to pay, not 9223372036854775807: its payment rules refuse overpayment", state{"unpaid", "1600", "400"}},
+		{"more than what remains, though not than what was due", 401, "", "", " has ZAR 4.00 left to pay, not ZAR 4.01: its payment_rules refuse overpayment", state{"unpaid", "1600", "400"}},
+		{"a sum that overflows", math.MaxInt64, "", "", " has ZAR 4.00 left to pay, not ZAR 92233720368547758.07: its payment_rules refuse overpayment", state{"unpaid", "1600", "400"}},
 		{"the rest", 400, "", "", "", state{"paid", "2000", "0"}},
-		{"nothing is left to pay", 1, "", "", " has 0 left to pay, not 1: its payment rules refuse overpayment", state{"paid", "2000", "0"}},
+		{"nothing is left to pay", 1, "", "", " has ZAR 0.00 left to pay, not ZAR 0.01: its payment_rules refuse overpayment", state{"paid", "2000", "0"}},
 		{"the merchant corrects it", 0, "PATCH", `{"amount_paid": 500}`, "", state{"unpaid", "500", "1500"}},
 		{"and payments are added to that", 100, "", "", "", state{"unpaid", "600", "1400"}},
 		{"the merchant voids it", 0, "POST", "", "", state{"voided", "600", "1400"}},
@@ -281,7 +283,7 @@ func TestPayRefuses(t *testing.T) {
 		{"an unknown account", t.Context(), momenttest.Payment{Account: "x", Amount: 1}, `No account has the id or external reference "x".`},
 		{"an unknown bill", t.Context(), momenttest.Payment{Bill: "x", Amount: 1}, `No bill has the id or external reference "x".`},
 		{"a bill in the place of an account", t.Context(), momenttest.Payment{Account: "UBR1234567890", Amount: 1}, `No account has the id or external reference "UBR1234567890".`},
-		{"more than is due", t.Context(), momenttest.Payment{Bill: "UBR1234567890", Amount: 2001}, id("/billing/bills/UBR1234567890") + " has 2000 left to pay, not 2001: its payment rules refuse overpayment"},
+		{"more than is due", t.Context(), momenttest.Payment{Bill: "UBR1234567890", Amount: 2001}, id("/billing/bills/UBR1234567890") + " has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules refuse overpayment"},
 		{"a customer without a currency", t.Context(), momenttest.Payment{Customer: "no-currency", Amount: 1}, id("/billing/customers/no-currency") + " has no currency, so it cannot be paid"},
 		{"an account without a currency", t.Context(), momenttest.Payment{Account: "no-currency", Amount: 1}, id("/billing/accounts/no-currency") + " has no currency, so it cannot be paid"},
 		{"a context that has ended", ended, momenttest.Payment{Bill: "UBR1234567890", Amount: 1}, "context canceled"},
@@ -342,7 +344,7 @@ func TestPayFromManySides(t *testing.T) {
 	refused := 0
 	for err := range results {
 		if err != nil {
-			require.ErrorContains(t, err, bill.ID+" has 0 left to pay")
+			require.ErrorContains(t, err, bill.ID+" has ZAR 0.00 left to pay")
 			refused++
 		}
 	}

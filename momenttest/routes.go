@@ -11,6 +11,7 @@ import (
 type operation func(id string, body []byte) (any, *problem)
 
 type route struct {
+	name      string // as package moment calls it in errors
 	method    string
 	pattern   string
 	status    int // of a success
@@ -19,17 +20,26 @@ type route struct {
 
 func (s *service) operations() []route {
 	return []route{
-		{http.MethodPost, "/billing/customers", http.StatusCreated, create(s.newCustomer, s.addCustomer)},
-		{http.MethodGet, "/billing/customers/{id}", http.StatusOK, s.customers.get},
-		{http.MethodPatch, "/billing/customers/{id}", http.StatusOK, s.customers.update((*customer).change)},
-		{http.MethodPost, "/billing/accounts", http.StatusCreated, create(s.newAccount, s.addAccount)},
-		{http.MethodGet, "/billing/accounts/{id}", http.StatusOK, s.accounts.get},
-		{http.MethodPatch, "/billing/accounts/{id}", http.StatusOK, s.accounts.update((*account).change)},
-		{http.MethodPost, "/billing/bills", http.StatusCreated, create(s.newBill, s.addBill)},
-		{http.MethodGet, "/billing/bills/{id}", http.StatusOK, s.bills.get},
-		{http.MethodPatch, "/billing/bills/{id}", http.StatusOK, s.bills.update((*bill).change)},
-		{http.MethodPost, "/billing/bills/{id}/void", http.StatusOK, s.voidBill},
+		{"create customer", http.MethodPost, "/billing/customers", http.StatusCreated, create(s.newCustomer, s.addCustomer)},
+		{"get customer", http.MethodGet, "/billing/customers/{id}", http.StatusOK, s.customers.get},
+		{"update customer", http.MethodPatch, "/billing/customers/{id}", http.StatusOK, s.customers.update((*customer).change)},
+		{"create account", http.MethodPost, "/billing/accounts", http.StatusCreated, create(s.newAccount, s.addAccount)},
+		{"get account", http.MethodGet, "/billing/accounts/{id}", http.StatusOK, s.accounts.get},
+		{"update account", http.MethodPatch, "/billing/accounts/{id}", http.StatusOK, s.accounts.update((*account).change)},
+		{"create bill", http.MethodPost, "/billing/bills", http.StatusCreated, create(s.newBill, s.addBill)},
+		{"get bill", http.MethodGet, "/billing/bills/{id}", http.StatusOK, s.bills.get},
+		{"update bill", http.MethodPatch, "/billing/bills/{id}", http.StatusOK, s.bills.update((*bill).change)},
+		{"void bill", http.MethodPost, "/billing/bills/{id}/void", http.StatusOK, s.voidBill},
 	}
+}
+
+func operationNames() []string {
+	routes := newService().routes
+	names := make([]string, len(routes))
+	for i, rt := range routes {
+		names[i] = rt.name
+	}
+	return names
 }
 
 // find gives the route of a method and an escaped path, and the identifier in the path.

@@ -1,6 +1,7 @@
 package momenttest
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"mime"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"time"
 )
 
 // maxBody is the most a request body may have.
@@ -25,48 +27,108 @@ type Server struct {
 	deliveries *http.Client
 }
 
+// Option changes a setting of a [Server].
+type Option func(*service)
+
+// WithClock sets the clock: of bill dates, of the life of idempotency keys, of events and their signatures. The default is
+// time.Now. It does not shorten what [Delay] waits.
+func WithClock(now func() time.Time) Option {
+	return func(s *service) { s.now = now }
+}
+
+// WithSave sets a function that is called after each change, before the change is answered and before its event is
+// delivered. What it has stored is all that is needed to go on later: see [Server.Seed]. Calls come one at a time, and must not
+// call the server.
+func WithSave(save func(State)) Option {
+	return func(s *service) { s.save = save }
+}
+
 // NewServer starts a server that holds no data yet. The caller closes it.
-func NewServer() *Server {
+func NewServer(opts ...Option) *Server {
 	service := newService()
+	for _, opt := range opts {
+		opt(service)
+	}
 	listening := httptest.NewServer(service)
 	return &Server{URL: listening.URL, http: listening, service: service, deliveries: newDeliverer()}
 }
 
 // Close waits for the requests being answered, then stops the server.
-func (s *Server) Close() { s.http.Close() }
+func (s *Server) Close() {
+	s.service.closeOnce.Do(func() { close(s.service.closing) })
+	s.http.Close()
+}
+
+// ServeHTTP answers a request as it is answered at URL, for those who need another listener or something in front.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.service.ServeHTTP(w, r) }
 
 // service is the fake without its socket.
 type service struct {
 	routes []route
+	now    func() time.Time
+	save   func(State) // may be nil
 
-	mu        sync.Mutex // guards all below, and is held while an operation runs
-	customers collection[customer]
-	accounts  collection[account]
-	bills     collection[bill]
-	keys      map[string]savedAnswer
-	webhook   *webhook // nil: events go nowhere
+	closeOnce sync.Once
+	closing   chan struct{} // ends delays
+
+	mu sync.Mutex // guards all below, and is held while an operation runs
+	data
+	webhook  *webhook // nil: events go nowhere
+	requests []Request
+	faults   []Fault
 }
 
 func newService() *service {
 	s := &service{
-		customers: newCollection[customer]("customer"),
-		accounts:  newCollection[account]("account"),
-		bills:     newCollection[bill]("bill"),
-		keys:      map[string]savedAnswer{},
+		now:     time.Now,
+		closing: make(chan struct{}),
+		data: data{
+			customers: newCollection[customer]("customer"),
+			accounts:  newCollection[account]("account"),
+			bills:     newCollection[bill]("bill"),
+			keys:      map[string]savedAnswer{},
+		},
 	}
 	s.routes = s.operations()
 	return s
 }
 
-// ServeHTTP answers one request. Every answer is written here.
+// ServeHTTP answers one request, or lets it go wrong.
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var a answer
-	if c, p := s.admit(w, r); p != nil {
-		a = p.answer(r.URL.EscapedPath())
-	} else {
-		a = s.perform(c)
+	c, p, f := s.arrive(w, r)
+	switch f.kind {
+	case statusFault:
+		f.answer(c.path).write(w)
+		return
+	case dropBeforeCommit:
+		drop(w)
+		return
 	}
-	a.write(w)
+	var a answer
+	if p != nil {
+		a = p.answer(c.path)
+	} else {
+		a = s.perform(c, f)
+	}
+	switch {
+	case f.kind == dropAfterCommit, a.status == 0:
+		drop(w)
+	case f.kind == truncate:
+		a.writeHalf(w)
+	default:
+		a.write(w)
+	}
+}
+
+// arrive reads and records a request, and gives the fault that it meets.
+func (s *service) arrive(w http.ResponseWriter, r *http.Request) (call, *problem, Fault) {
+	body, unreadable := readBody(w, r)
+	c, p := s.admit(r)
+	c.body = body
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.record(r, body)
+	return c, cmp.Or(p, unreadable), s.takeFault(c.name)
 }
 
 // A call is a request that may run: it is authenticated and read, its operation
@@ -79,42 +141,74 @@ type call struct {
 	body []byte
 }
 
-// admit turns a request into a call, or says why not. What is refused here is
+// admit turns a request into a call without its body, or says why not. What is refused here is
 // not saved under an idempotency key.
-func (s *service) admit(w http.ResponseWriter, r *http.Request) (c call, p *problem) {
+func (s *service) admit(r *http.Request) (c call, p *problem) {
 	c.path = r.URL.EscapedPath()
+	route, id, notFound := s.find(r.Method, c.path)
+	c.route, c.id = route, id
 	if p = authenticate(r.Header.Get("Authorization")); p != nil {
 		return c, p
 	}
-	if c.route, c.id, p = s.find(r.Method, c.path); p != nil {
-		return c, p
+	if notFound != nil {
+		return c, notFound
 	}
 	if r.Method == http.MethodPost {
 		c.key = r.Header.Get("Idempotency-Key")
-		if p = checkKey(c.key); p != nil {
-			return c, p
-		}
+		return c, checkKey(c.key)
 	}
-	c.body, p = readBody(w, r)
-	return c, p
+	return c, nil
 }
 
-// perform runs a call, unless its idempotency key has been answered before.
-func (s *service) perform(c call) answer {
+// perform runs a call, unless its idempotency key has been answered before. If the server closes before it could run, the
+// answer is empty.
+func (s *service) perform(c call, f Fault) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c.key == "" {
-		return c.run()
+	if c.key != "" {
+		if a, done := s.begin(c); done {
+			return a
+		}
 	}
-	if a, done := s.begin(c); done {
-		return a
+	if f.kind == delay && !s.wait(f.wait) {
+		delete(s.keys, c.key)
+		return answer{}
 	}
-	a := c.run()
-	s.finish(c, a)
+	a := c.run(f)
+	if c.key != "" {
+		s.finish(c, a)
+	}
+	if c.method != http.MethodGet {
+		s.changed()
+	}
 	return a
 }
 
-func (c call) run() answer {
+// changed is called after each change, before anybody hears of it.
+func (s *service) changed() {
+	if s.save != nil {
+		s.save(s.state())
+	}
+}
+
+// wait lets others in meanwhile, and reports false if the server closes.
+func (s *service) wait(d time.Duration) bool {
+	s.mu.Unlock()
+	defer s.mu.Lock()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-s.closing:
+		return false
+	}
+}
+
+func (c call) run(f Fault) answer {
+	if f.kind == serviceError {
+		return f.answer(c.path)
+	}
 	object, p := c.operation(c.id, c.body)
 	if p != nil {
 		return p.answer(c.path)
@@ -144,11 +238,11 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, newProblem(http.StatusRequestEntityTooLarge, "The body may have at most %d bytes.", maxBody)
+		return body, newProblem(http.StatusRequestEntityTooLarge, "The body may have at most %d bytes.", maxBody)
 	case err != nil:
-		return nil, newProblem(http.StatusBadRequest, "The body could not be read to its end.")
+		return body, newProblem(http.StatusBadRequest, "The body could not be read to its end.")
 	case len(body) > 0 && mediaType != "application/json":
-		return nil, newProblem(http.StatusBadRequest, "The header Content-Type must be application/json.")
+		return body, newProblem(http.StatusBadRequest, "The header Content-Type must be application/json.")
 	}
 	return body, nil
 }

@@ -64,7 +64,7 @@ func TestOneOfManyCallsWithOneKeyRuns(t *testing.T) {
 		for range 16 {
 			calls.Go(func() {
 				<-start
-				a := s.perform(c)
+				a := s.perform(c, Fault{})
 				if a.status != http.StatusCreated || !a.replayed {
 					ran.Add(1)
 				}

@@ -1,0 +1,305 @@
+package momenttest_test
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+const newCustomer = `{"external_reference": "new"}`
+
+// exists tells whether the customer of newCustomer is there.
+func exists(t *testing.T, srv *momenttest.Server) bool {
+	t.Helper()
+	return send(t, srv, "GET", "/billing/customers/new", "").status == 200
+}
+
+// What one request meets, and the same request again: with the same idempotency key and without a fault.
+func TestFaults(t *testing.T) {
+	for _, row := range []struct {
+		why      string
+		fault    momenttest.Fault
+		status   int    // 0: no answer, or none to its end
+		header   string // that the answer has
+		body     string // that the answer begins with
+		applied  bool
+		again    int
+		replayed string
+	}{
+		{"a gateway's page", momenttest.Status(502), 502, "Content-Type: text/html; charset=utf-8", "<html><head><title>502 Bad Gateway</title>", false, 201, ""},
+		{"a gateway without the service", momenttest.Status(503), 503, "Content-Type: text/html; charset=utf-8", "<html>", false, 201, ""},
+		{"a gateway that waited too long", momenttest.Status(504), 504, "Content-Type: text/html; charset=utf-8", "<html>", false, 201, ""},
+		{"the service in front of the operation", momenttest.Status(500), 500, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#internal-server-error","title":"Internal Server Error","status":500,"detail":"The test asked for this failure.","instance":"/billing/customers"}`, false, 201, ""},
+		{"a key that is no more", momenttest.Status(401), 401, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#unauthorized"`, false, 201, ""},
+		{"a redirect", momenttest.Status(302), 302, "", "", false, 201, ""},
+		{"too many requests", momenttest.RateLimit(2 * time.Second), 429, "Retry-After: 2", `{"type":"https://api.momentco.io/docs/errors#too-many-requests"`, false, 201, ""},
+		{"a wait is rounded up: to come too early is of no use", momenttest.RateLimit(1001 * time.Millisecond), 429, "Retry-After: 2", "", false, 201, ""},
+		{"too many requests, and not for how long", momenttest.RateLimit(0), 429, "Retry-After: ", "", false, 201, ""},
+		{"the service fails, and says so for 24 hours", momenttest.ServiceError(500), 500, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#internal-server-error"`, false, 500, "true"},
+		{"a request that failed", momenttest.ServiceError(402), 402, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#payment-required"`, false, 402, "true"},
+		{"the service's own 503 is no page", momenttest.ServiceError(503), 503, "Content-Type: application/problem+json", `{"type":`, false, 503, "true"},
+		{"no answer, nothing run", momenttest.DropBeforeCommit(), 0, "", "", false, 201, ""},
+		{"no answer, all done", momenttest.DropAfterCommit(), 0, "", "", true, 201, "true"},
+		{"half an answer", momenttest.Truncate(), 0, "", "", true, 201, "true"},
+		{"a wait", momenttest.Delay(time.Millisecond), 201, "Content-Type: application/json", `{"id":"bcus_`, true, 201, "true"},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			srv := newServer(t)
+			assert.False(t, exists(t, srv), "and the connection is a used one")
+			srv.Fail(row.fault)
+			a, err := do(srv, "POST", "/billing/customers", newCustomer, "Idempotency-Key: k")
+			if row.status == 0 {
+				require.Error(t, err)
+			} else {
+				require.NoError(t, err)
+				require.Equal(t, row.status, a.status)
+				name, value, _ := strings.Cut(row.header, ": ")
+				require.Equal(t, value, a.header.Get(name))
+				require.True(t, strings.HasPrefix(a.body, row.body), a.body)
+				require.Empty(t, a.header.Get("Idempotent-Replayed"))
+			}
+			require.Equal(t, row.applied, exists(t, srv))
+
+			a = send(t, srv, "POST", "/billing/customers", newCustomer, "Idempotency-Key: k")
+			require.Equal(t, row.again, a.status)
+			require.Equal(t, row.replayed, a.header.Get("Idempotent-Replayed"))
+		})
+	}
+}
+
+// Which requests a fault meets, told by their statuses.
+func TestFaultsAreTakenInTheirOrder(t *testing.T) {
+	const create, get, update = "POST /billing/customers", "GET /billing/customers/new", "PATCH /billing/customers/new"
+	for _, row := range []struct {
+		why      string
+		faults   []momenttest.Fault
+		requests []string
+		want     []int
+	}{
+		{"none", nil, []string{create, get}, []int{201, 200}},
+		{"one, once", []momenttest.Fault{momenttest.Status(500)}, []string{create, create}, []int{500, 201}},
+		{"one after the other", []momenttest.Fault{momenttest.Status(500), momenttest.Status(503)}, []string{create, create, create}, []int{500, 503, 201}},
+		{"several times", []momenttest.Fault{momenttest.Status(500).Times(2), momenttest.Status(503)}, []string{create, create, create, create}, []int{500, 500, 503, 201}},
+		{"an operation", []momenttest.Fault{momenttest.Status(500).On("get customer")}, []string{create, get, get}, []int{201, 500, 200}},
+		{"others wait for theirs", []momenttest.Fault{momenttest.Status(500).On("get customer"), momenttest.Status(503)}, []string{create, create, get, get}, []int{503, 201, 500, 200}},
+		{"two operations", []momenttest.Fault{momenttest.Status(500).On("get customer", "update customer").Times(2)}, []string{create, get, update, get}, []int{201, 500, 500, 200}},
+		{"an operation that is not called", []momenttest.Fault{momenttest.Status(500).On("void bill")}, []string{create, get}, []int{201, 200}},
+		{"a path that is none can fail too", []momenttest.Fault{momenttest.Status(500)}, []string{"GET /nowhere", "GET /nowhere"}, []int{500, 404}},
+		{"but is no operation", []momenttest.Fault{momenttest.Status(500).On("get customer")}, []string{"GET /nowhere", "GET /billing/customers/x"}, []int{404, 500}},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			srv := newServer(t)
+			for _, fault := range row.faults {
+				srv.Fail(fault) // one by one or together is the same
+			}
+			got := make([]int, 0, len(row.requests))
+			for _, request := range row.requests {
+				method, path, _ := strings.Cut(request, " ")
+				got = append(got, send(t, srv, method, path, newCustomer).status)
+			}
+			require.Equal(t, row.want, got)
+		})
+	}
+	t.Run("a key that is no good is refused by the fault, not by the service", func(t *testing.T) {
+		srv := newServer(t)
+		srv.Fail(momenttest.Status(500), momenttest.ServiceError(500), momenttest.ServiceError(500))
+		require.Equal(t, 500, send(t, srv, "POST", "/billing/customers", newCustomer, "Authorization: ").status)
+		require.Equal(t, 401, send(t, srv, "POST", "/billing/customers", newCustomer, "Authorization: ").status, "the service's own errors come after that")
+		require.Equal(t, 500, send(t, srv, "POST", "/billing/customers", newCustomer).status)
+	})
+	t.Run("what is saved under a key is answered even so", func(t *testing.T) {
+		srv := newServer(t)
+		require.Equal(t, 201, send(t, srv, "POST", "/billing/customers", newCustomer, "Idempotency-Key: k").status)
+		srv.Fail(momenttest.ServiceError(500))
+		require.Equal(t, 201, send(t, srv, "POST", "/billing/customers", newCustomer, "Idempotency-Key: k").status)
+		require.Equal(t, 200, send(t, srv, "GET", "/billing/customers/new", "").status, "and the fault is used up")
+	})
+	t.Run("until the trouble is over", func(t *testing.T) {
+		srv := newServer(t)
+		srv.Fail(momenttest.Status(503).Times(1000))
+		require.Equal(t, 503, send(t, srv, "POST", "/billing/customers", newCustomer).status)
+		srv.ClearFaults()
+		require.Equal(t, 201, send(t, srv, "POST", "/billing/customers", newCustomer).status)
+	})
+}
+
+func TestFaultsThatAreNone(t *testing.T) {
+	srv := newServer(t)
+	for want, fail := range map[string]func(){
+		"momenttest: Fail with a Fault that is none: make it by Status, DropAfterCommit, ...": func() { srv.Fail(momenttest.Fault{}) },
+		"momenttest: the status of a fault must be from 300 to 599, not 200":                  func() { momenttest.Status(200) },
+		"momenttest: the status of a fault must be from 300 to 599, not 600":                  func() { momenttest.Status(600) },
+		"momenttest: the status of a fault must be from 400 to 599, not 399":                  func() { momenttest.ServiceError(399) },
+		"momenttest: a fault cannot happen 0 times":                                           func() { momenttest.Truncate().Times(0) },
+		`momenttest: no operation is called "pay bill", but create customer, get customer, update customer, create account, get account, update account, create bill, get bill, update bill, void bill`: func() {
+			momenttest.Truncate().On("get bill", "pay bill")
+		},
+	} {
+		assert.PanicsWithValue(t, want, fail)
+	}
+}
+
+func TestFaultsSayWhatTheyAre(t *testing.T) {
+	for want, fault := range map[string]momenttest.Fault{
+		"503":                                   momenttest.Status(503),
+		"500 of the service":                    momenttest.ServiceError(500),
+		"429":                                   momenttest.RateLimit(time.Second),
+		"drop before commit, 2 times":           momenttest.DropBeforeCommit().Times(2),
+		"drop after commit on create bill":      momenttest.DropAfterCommit().On("create bill"),
+		"truncated answer":                      momenttest.Truncate(),
+		"delay of 1s on get bill and void bill": momenttest.Delay(time.Second).On("get bill", "void bill"),
+		"no fault":                              {},
+	} {
+		assert.Equal(t, want, fault.String())
+	}
+}
+
+// While a request is held, its idempotency key is taken, and nothing else is.
+func TestDelay(t *testing.T) {
+	srv := newServer(t)
+	srv.Fail(momenttest.Delay(time.Hour).On("create customer"))
+	ctx, giveUp := context.WithCancel(t.Context())
+	client := srv.Client(moment.WithMaxRetries(0))
+	ended := make(chan error)
+	go func() {
+		_, err := client.Customers.Create(ctx, moment.CustomerCreateParams{ExternalReference: "new"}, moment.WithIdempotencyKey("k"))
+		ended <- err
+	}()
+	require.Eventually(t, func() bool { return len(srv.Requests()) == 1 }, time.Minute, time.Millisecond, "it has arrived")
+	a := send(t, srv, "POST", "/billing/customers", newCustomer, "Idempotency-Key: other")
+	require.Equal(t, 201, a.status, "another key")
+	a = send(t, srv, "POST", "/billing/customers", `{"external_reference":"new"}`, "Idempotency-Key: k")
+	requireProblem(t, a, 409, "The first request with this Idempotency-Key is still running.")
+	require.Empty(t, a.header.Get("Idempotent-Replayed"))
+	a = send(t, srv, "POST", "/billing/customers", `{}`, "Idempotency-Key: k")
+	require.Equal(t, 422, a.status, "another body")
+	require.Empty(t, srv.State().Answers[1:], "what still runs has no answer")
+
+	giveUp()
+	require.ErrorIs(t, <-ended, context.Canceled)
+	a = send(t, srv, "POST", "/billing/customers", `{"external_reference":"new"}`, "Idempotency-Key: k")
+	require.Equal(t, 409, a.status, "it still runs, though nobody waits for it")
+	srv.Close()
+}
+
+// A delayed request runs although whoever sent it has given up, which the service does not know.
+func TestDelayedRequestsRunAllTheSame(t *testing.T) {
+	srv := newServer(t)
+	srv.Fail(momenttest.Delay(200 * time.Millisecond))
+	client := srv.Client(moment.WithAttemptTimeout(20*time.Millisecond), moment.WithMaxRetries(1000))
+	var resp moment.Response
+	customer, err := client.Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "new"}, moment.WithResponse(&resp))
+	require.NoError(t, err)
+	require.Equal(t, "new", customer.ExternalReference)
+	require.True(t, resp.Replayed)
+	require.Greater(t, resp.Attempts, 2, "409 in between")
+	require.Len(t, srv.State().Customers, 1)
+}
+
+// net/http repeats requests on connections that were used before, if they end without a byte. Then a test would count one attempt fewer.
+func TestDropsAreSeenByTheClient(t *testing.T) {
+	for _, fault := range []momenttest.Fault{momenttest.DropBeforeCommit(), momenttest.DropAfterCommit(), momenttest.Truncate()} {
+		t.Run(fault.String(), func(t *testing.T) {
+			srv := newServer(t)
+			client := srv.Client()
+			for n := range 20 {
+				reference := "UCR-" + strings.Repeat("x", n+1)
+				srv.Fail(fault)
+				var resp moment.Response
+				_, err := client.Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: reference}, moment.WithResponse(&resp))
+				require.NoError(t, err)
+				require.Equal(t, 2, resp.Attempts)
+				_, err = client.Customers.Get(t.Context(), reference) // the connection is a used one
+				require.NoError(t, err)
+			}
+			srv.Fail(fault)
+			_, err := client.Customers.Update(t.Context(), "UCR-x", moment.CustomerUpdateParams{Balance: moment.MinorUnits(1), Currency: moment.Ptr(moment.ZAR)})
+			require.ErrorIs(t, err, moment.ErrOutcomeUnknown)
+		})
+	}
+}
+
+func TestFaultsFromManySides(t *testing.T) {
+	srv := newServer(t)
+	srv.Fail(momenttest.Status(500).Times(100))
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	statuses := map[int]int{}
+	for range 20 {
+		wg.Go(func() {
+			for range 10 {
+				a, err := do(srv, "GET", "/billing/customers/new", "")
+				assert.NoError(t, err)
+				mu.Lock()
+				statuses[a.status]++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	require.Equal(t, map[int]int{500: 100, 404: 100}, statuses)
+}
+
+func TestRequests(t *testing.T) {
+	srv := newServer(t)
+	require.Empty(t, srv.Requests())
+	srv.Fail(momenttest.DropBeforeCommit())
+	_, err := do(srv, "POST", "/billing/customers", newCustomer, "Idempotency-Key: k")
+	require.Error(t, err)
+	send(t, srv, "GET", "/billing/customers/a%2Fb?c=d", "", "Authorization: ")
+	send(t, srv, "POST", "/nowhere", strings.Repeat("x", 1<<20+1))
+	requests := srv.Requests()
+	require.Len(t, requests, 3)
+
+	first := requests[0]
+	require.Equal(t, "POST", first.Method)
+	require.Equal(t, "/billing/customers", first.Path)
+	require.Equal(t, "k", first.Header.Get("Idempotency-Key"))
+	require.Equal(t, `POST /billing/customers {"external_reference": "new"}`, first.String())
+	require.Equal(t, "GET /billing/customers/a%2Fb?c=d", requests[1].String(), "what is refused has arrived")
+	require.Len(t, requests[2].Body, 1<<20, "that is as far as it is read")
+
+	requests[0] = momenttest.Request{}
+	require.Equal(t, first, srv.Requests()[0], "it is a copy")
+}
+
+func TestRequestsAreThoseAtTheEnd(t *testing.T) {
+	srv := newServer(t)
+	one := http.Header{"Authorization": {"Bearer sk_test_YOUR_SECRET_KEY"}}
+	for n := range momenttest.MaxRequests + 2 {
+		r, err := http.NewRequest("GET", "/billing/customers/"+strings.Repeat("x", 1+n%3), http.NoBody)
+		require.NoError(t, err)
+		r.Header, r.RequestURI = one, r.URL.Path
+		srv.ServeHTTP(discard{}, r)
+	}
+	requests := srv.Requests()
+	require.Len(t, requests, momenttest.MaxRequests)
+	require.Equal(t, "/billing/customers/xxx", requests[0].Path)
+}
+
+// discard is for requests whose answers do not matter.
+type discard struct{}
+
+func (discard) Header() http.Header         { return http.Header{} }
+func (discard) Write(b []byte) (int, error) { return len(b), nil }
+func (discard) WriteHeader(int)             {}
+
+// The loop of retries, as a merchant tests theirs.
+func TestRateLimitIsHonoured(t *testing.T) {
+	srv := newServer(t)
+	srv.Fail(momenttest.RateLimit(time.Hour))
+	_, err := srv.Client().Bills.Get(t.Context(), "UBR1234567890")
+	var refused *moment.Error
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, time.Hour, refused.RetryAfter)
+	require.Len(t, srv.Requests(), 1)
+}

@@ -1,0 +1,203 @@
+package momenttest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/moment-billing/moment-go"
+)
+
+// Seed adds objects, for a test to begin with: under ids of your choice, with payment rules, with amounts that are paid, bills
+// that are voided. What is required on creation is required here; ids that are left out are made up, and so is what
+// follows from the rest. An account names its customer by CustomerID, a bill its customer or account by CustomerID or
+// AccountID: by id or external reference. A bill without PaymentRules cannot be paid.
+//
+// Either all is added or, if anything is not as the service would have it, nothing, and the error says what.
+func (s *Server) Seed(state State) error {
+	s.service.mu.Lock()
+	defer s.service.mu.Unlock()
+	before := s.service.data
+	s.service.data = before.clone()
+	if err := s.service.seed(state); err != nil {
+		s.service.data = before
+		return fmt.Errorf("momenttest: seed: %w", err)
+	}
+	s.service.changed()
+	return nil
+}
+
+func (s *service) seed(state State) error {
+	// In this order, as each refers to those before. The first error ends it: others often follow from it.
+	for _, seed := range []func() error{
+		func() error { return seedEach("Customers", state.Customers, s.seedCustomer) },
+		func() error { return seedEach("Accounts", state.Accounts, s.seedAccount) },
+		func() error { return seedEach("Bills", state.Bills, s.seedBill) },
+		func() error { return seedEach("Payments", state.Payments, s.seedPayment) },
+		func() error { return seedEach("Answers", state.Answers, s.seedAnswer) },
+	} {
+		if err := seed(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func seedEach[T any](name string, all []T, seed func(*params, T) *problem) error {
+	for i, object := range all {
+		sent, err := seedParams(object)
+		if err != nil {
+			return fmt.Errorf("%s[%d]: %w", name, i, err)
+		}
+		if p := seed(sent, object); p != nil {
+			return fmt.Errorf("%s[%d]: %s", name, i, strings.TrimSuffix(p.Detail, "."))
+		}
+	}
+	return nil
+}
+
+// seedParams are an object's members as if somebody had sent them. What is empty was left out.
+func seedParams(object any) (*params, error) {
+	body, err := json.Marshal(object)
+	if err != nil {
+		return nil, err
+	}
+	p, problem := readParams(body)
+	if problem != nil {
+		return nil, errors.New(problem.Detail)
+	}
+	maps.DeleteFunc(p.fields, func(_ string, value json.RawMessage) bool { return string(value) == `""` })
+	return p, nil
+}
+
+func (s *service) seedCustomer(p *params, _ moment.Customer) *problem {
+	c := s.newCustomer(p)
+	p.text("id", idForm("bcus_"), &c.ID)
+	p.paymentRules(&c.PaymentRules)
+	if p.problem() != nil {
+		return p.problem()
+	}
+	return s.addCustomer(c, "")
+}
+
+func (s *service) seedAccount(p *params, _ moment.Account) *problem {
+	p.rename("customer_id", "customer")
+	a := s.newAccount(p)
+	p.text("id", idForm("bacc_"), &a.ID)
+	p.paymentRules(&a.PaymentRules)
+	if p.problem() != nil {
+		return p.problem()
+	}
+	return s.addAccount(a, "")
+}
+
+func (s *service) seedBill(p *params, given moment.Bill) *problem {
+	if given.AccountID != "" {
+		delete(p.fields, "customer_id") // it follows, and is compared below
+	}
+	p.rename("customer_id", "customer")
+	p.rename("account_id", "account")
+	b := s.newBill(p)
+	p.text("id", idForm("bill_"), &b.ID)
+	b.PaymentRules = nil
+	p.paymentRules(&b.PaymentRules)
+	b.seedAmounts(p, string(given.Status))
+	if given.AccountID != "" && given.CustomerID != "" {
+		if owner := s.customers.objects[given.CustomerID]; owner == nil || owner.ID != b.CustomerID {
+			p.failf(http.StatusBadRequest, "customer_id", "%q is not the account's customer", given.CustomerID)
+		}
+	}
+	if p.problem() != nil {
+		return p.problem()
+	}
+	return s.addBill(b, "")
+}
+
+func (b *bill) seedAmounts(p *params, status string) {
+	var amount, remaining int64
+	p.integer("amount_paid", 0, maxAmount, &amount)
+	p.integer("amount_remaining", 0, maxAmount, &remaining)
+	if amount > b.AmountDue && !b.overpayable() {
+		p.failf(http.StatusBadRequest, "amount_paid", "may not be above the amount_due of %d", b.AmountDue)
+	}
+	b.setPaid(amount)
+	if remaining != 0 && remaining != b.AmountRemaining {
+		p.failf(http.StatusBadRequest, "amount_remaining", "must be %d, or left out", b.AmountRemaining)
+	}
+	switch status {
+	case "", b.Status:
+	case voided:
+		b.Status = voided
+	default:
+		p.failf(http.StatusBadRequest, "status", "must be %s, as follows from the amounts, or %s, or left out", b.Status, voided)
+	}
+}
+
+func (s *service) seedPayment(_ *params, given moment.AmountApplied) *problem {
+	var payment amountApplied
+	if err := json.Unmarshal(encode(given), &payment); err != nil {
+		return newProblem(http.StatusBadRequest, "%v", err)
+	}
+	s.payments = append(s.payments, payment)
+	return nil
+}
+
+func (s *service) seedAnswer(_ *params, given SavedAnswer) *problem {
+	switch {
+	case checkKey(given.IdempotencyKey) != nil:
+		return checkKey(given.IdempotencyKey)
+	case given.Status < 100 || given.Status > 599:
+		return newProblem(http.StatusBadRequest, "status %d is none", given.Status)
+	}
+	var body bytes.Buffer
+	if err := json.Compact(&body, given.Body); err != nil { // as kept JSON may be indented, and answers are not
+		return newProblem(http.StatusBadRequest, "body is not JSON")
+	}
+	s.keys[given.IdempotencyKey] = savedAnswer{given.Request, answer{status: given.Status, body: body.Bytes()}, given.Expires}
+	return nil
+}
+
+func idForm(prefix string) textForm {
+	return matching("an id: "+prefix+" and then letters and digits", "^"+prefix+"[a-zA-Z0-9]+$")
+}
+
+// rename lets a member of an object be the parameter that it is made by.
+func (p *params) rename(member, parameter string) {
+	if value, ok := p.fields[member]; ok {
+		p.fields[parameter] = value
+		delete(p.fields, member)
+	}
+}
+
+func (p *params) paymentRules(dst **paymentRules) {
+	var rules paymentRules
+	if value(p, "payment_rules", "an object whose min_amount is not above its max_amount", func(r paymentRules) bool {
+		return r.MinAmount == nil || r.MaxAmount == nil || *r.MinAmount <= *r.MaxAmount
+	}, &rules) {
+		*dst = &rules
+	}
+}
+
+// data is what a service remembers of calls and payments.
+type data struct {
+	customers collection[customer]
+	accounts  collection[account]
+	bills     collection[bill]
+	payments  []amountApplied
+	keys      map[string]savedAnswer
+}
+
+// clone gives data to which can be added without adding to these.
+func (d data) clone() data {
+	d.customers = d.customers.clone()
+	d.accounts = d.accounts.clone()
+	d.bills = d.bills.clone()
+	d.payments = slices.Clip(d.payments)
+	d.keys = maps.Clone(d.keys)
+	return d
+}

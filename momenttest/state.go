@@ -1,0 +1,100 @@
+package momenttest
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/moment-billing/moment-go"
+)
+
+// State is what a server holds, in the order in which it came. As JSON it can be kept, and given to [Server.Seed] later.
+type State struct {
+	Customers []moment.Customer      `json:"customers"`
+	Accounts  []moment.Account       `json:"accounts"`
+	Bills     []moment.Bill          `json:"bills"`
+	Payments  []moment.AmountApplied `json:"payments"` // that Server.Pay let come in
+	Answers   []SavedAnswer          `json:"answers"`
+}
+
+// SavedAnswer is what a request with an idempotency key was answered, and is answered again until Expires.
+type SavedAnswer struct {
+	IdempotencyKey string          `json:"idempotency_key"`
+	Request        string          `json:"request"` // a hash of the path and the body
+	Status         int             `json:"status"`
+	Body           json.RawMessage `json:"body"`
+	Expires        time.Time       `json:"expires"`
+}
+
+// String has a line for each customer, account, bill and payment.
+func (s State) String() string {
+	var b strings.Builder
+	line := func(parts ...string) {
+		fmt.Fprintln(&b, strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), " "))
+	}
+	balance := func(money moment.Money, ok bool) string {
+		if !ok {
+			return ""
+		}
+		return "balance " + money.String()
+	}
+	for _, c := range s.Customers {
+		line("customer", c.ID, c.ExternalReference, balance(c.BalanceMoney()))
+	}
+	for _, a := range s.Accounts {
+		line("account", a.ID, a.ExternalReference, "of", a.CustomerID, balance(a.BalanceMoney()))
+	}
+	for i := range s.Bills {
+		bill := &s.Bills[i]
+		parent := bill.AccountID
+		if parent == "" {
+			parent = bill.CustomerID
+		}
+		line("bill", bill.ID, bill.ExternalReference, "of", parent, string(bill.Status), bill.PaidMoney().String(), "of", bill.DueMoney().String(), "paid")
+	}
+	for _, p := range s.Payments {
+		_, id := p.Obligation()
+		line("payment", p.PaymentID, "to", id, p.Money().String())
+	}
+	return b.String()
+}
+
+// State returns all that the server holds: a copy, which does not change with it. Idempotency keys whose requests still run
+// are not in it.
+func (s *Server) State() State {
+	s.service.mu.Lock()
+	defer s.service.mu.Unlock()
+	return s.service.state()
+}
+
+func (s *service) state() State {
+	state := State{
+		Customers: copied[moment.Customer](s.customers.ordered),
+		Accounts:  copied[moment.Account](s.accounts.ordered),
+		Bills:     copied[moment.Bill](s.bills.ordered),
+		Payments:  copied[moment.AmountApplied](s.payments),
+	}
+	for key, saved := range s.keys {
+		if !saved.running() && s.now().Before(saved.expires) {
+			state.Answers = append(state.Answers, SavedAnswer{key, saved.request, saved.answer.status, saved.answer.body, saved.expires})
+		}
+	}
+	slices.SortFunc(state.Answers, func(a, b SavedAnswer) int {
+		return cmp.Or(a.Expires.Compare(b.Expires), strings.Compare(a.IdempotencyKey, b.IdempotencyKey))
+	})
+	return state
+}
+
+// copied gives objects the types of package moment. The wire is what both sides agree on.
+func copied[T, F any](objects []F) []T {
+	all := make([]T, len(objects))
+	for i, object := range objects {
+		if err := json.Unmarshal(encode(object), &all[i]); err != nil {
+			panic("momenttest: " + err.Error())
+		}
+	}
+	return all
+}
