@@ -65,6 +65,12 @@ func (d *MemoryDeduplicator) Format(f fmt.State, _ rune) {
 // Once implements [Deduplicator]. A process that panics has failed. As those who wait are told how the one that runs has
 // ended, they fail too if its context ends: with whoever delivered hanging up, say.
 func (d *MemoryDeduplicator) Once(ctx context.Context, messageID string, process func(context.Context) error) error {
+	switch {
+	case d == nil || d.messages == nil:
+		return &ArgumentError{Op: "process webhook", Param: "deduplicator", Reason: "was not made by NewMemoryDeduplicator"}
+	case process == nil:
+		return &ArgumentError{Op: "process webhook", Param: "function", Reason: "is nil"}
+	}
 	r, mine, err := d.join(messageID)
 	if err != nil {
 		return err

@@ -35,6 +35,9 @@ type EventData interface{ isEventData() }
 
 // AmountApplied tells that money came in: a payment was applied to a customer's or an account's balance, or to a bill. Moment
 // updates a bill by itself; a balance is the merchant's to update. The amount may be negative, where a payment is taken back.
+//
+// An event without an amount, a currency or exactly one of the three ids is [ErrMalformedEvent]. The other members are not
+// checked: what Moment leaves out is empty.
 type AmountApplied struct {
 	ID        string   `json:"id"` // of the obligation: ob_…
 	Amount    Amount   `json:"amount"`

@@ -401,7 +401,7 @@ func ExampleWebhookVerifier_Handler() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	http.Handle("POST /webhooks/moment", verifier.Handler(func(_ context.Context, e *moment.Event) error {
+	webhook := verifier.Handler(func(_ context.Context, e *moment.Event) error {
 		switch data := e.Data.(type) {
 		case *moment.AmountApplied:
 			kind, id := data.Obligation() // a customer's or an account's balance, or a bill
@@ -409,7 +409,8 @@ func ExampleWebhookVerifier_Handler() {
 		default: // events that this version does not know are acknowledged too
 		}
 		return nil // an error, and Moment delivers the event again
-	}, moment.WithDeduplicator(moment.NewMemoryDeduplicator(24*time.Hour))))
+	}, moment.WithDeduplicator(moment.NewMemoryDeduplicator(24*time.Hour)))
+	http.Handle("POST /webhooks/moment", webhook)
 
 	// Moment delivers; here, a request as it sends them.
 	w := httptest.NewRecorder()

@@ -32,8 +32,8 @@ func WithHandlerLogger(l *slog.Logger) HandlerOption {
 // same MessageID. Deliveries that Moment did not sign get 400, as do those that are no events, more than 1 MiB 413, and any
 // method but POST 405. The answer never says why: the logger does.
 //
-// Return nil for events that mean nothing to you, of types you do not know above all. Handler panics if process is nil or v was
-// not made by [NewWebhookVerifier].
+// Return nil for events that mean nothing to you, of types you do not know above all. Handler panics if process or an option is
+// nil, or v was not made by [NewWebhookVerifier].
 func (v *WebhookVerifier) Handler(process func(ctx context.Context, e *Event) error, opts ...HandlerOption) http.Handler {
 	switch {
 	case v == nil || v.hidden == nil:
@@ -43,6 +43,9 @@ func (v *WebhookVerifier) Handler(process func(ctx context.Context, e *Event) er
 	}
 	h := &webhookHandler{verifier: v, process: process}
 	for _, opt := range opts {
+		if opt == nil {
+			panic("moment: an option of a webhook handler is nil")
+		}
 		opt(h)
 	}
 	return h
@@ -72,8 +75,15 @@ func (h *webhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := h.once(r.Context(), event); err != nil {
-		h.log(r.Context(), slog.LevelError, "moment: webhook failed", slog.String("error", err.Error()),
-			slog.String("type", string(event.Type)), slog.String("event", event.ID), slog.String("message", event.MessageID))
+		attrs := []slog.Attr{
+			slog.String("error", err.Error()),
+			slog.String("type", string(event.Type)), slog.String("event", event.ID), slog.String("message", event.MessageID),
+		}
+		var p *panicError
+		if errors.As(err, &p) {
+			attrs = append(attrs, slog.String("stack", p.stack))
+		}
+		h.log(r.Context(), slog.LevelError, "moment: webhook failed", attrs...)
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
@@ -84,7 +94,7 @@ func (h *webhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *webhookHandler) once(ctx context.Context, e *Event) (err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			err = fmt.Errorf("panic: %s\n%s", panicText(reason), debug.Stack())
+			err = &panicError{panicText(reason), string(debug.Stack())}
 		}
 	}()
 	process := func(ctx context.Context) error { return h.process(ctx, e) }
@@ -93,6 +103,11 @@ func (h *webhookHandler) once(ctx context.Context, e *Event) (err error) {
 	}
 	return h.deduplicator.Once(ctx, e.MessageID, process)
 }
+
+// panicError is what a function panicked with.
+type panicError struct{ text, stack string }
+
+func (e *panicError) Error() string { return "panic: " + e.text }
 
 // panicText is what is meant to be read. Anything else may hold an event, and is named by its type.
 func panicText(reason any) string {

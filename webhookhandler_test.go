@@ -57,10 +57,10 @@ func TestWebhookHandlerAnswers(t *testing.T) {
 		},
 		{
 			"it panicked: the next deliveries are served all the same", func(context.Context, *moment.Event) error { panic("no such table") }, 500,
-			[]string{`level=ERROR msg="moment: webhook failed" error="panic: no such table\ngoroutine `, "TestWebhookHandlerAnswers"},
+			[]string{`level=ERROR msg="moment: webhook failed" error="panic: no such table" type=`, ` stack="goroutine `, "TestWebhookHandlerAnswers"},
 		},
-		{"it panicked as net/http lets handlers do", func(context.Context, *moment.Event) error { panic(http.ErrAbortHandler) }, 500, []string{`error="panic: net/http: abort Handler\n`}},
-		{"it panicked with an event, which is about people", func(_ context.Context, e *moment.Event) error { panic(e) }, 500, []string{`error="panic: *moment.Event\n`}},
+		{"it panicked as net/http lets handlers do", func(context.Context, *moment.Event) error { panic(http.ErrAbortHandler) }, 500, []string{`error="panic: net/http: abort Handler" `}},
+		{"it panicked with an event, which is about people", func(_ context.Context, e *moment.Event) error { panic(e) }, 500, []string{`error="panic: *moment.Event" `}},
 	} {
 		for _, deduplicator := range []moment.Deduplicator{nil, moment.NewMemoryDeduplicator(time.Hour)} {
 			var log bytes.Buffer
@@ -83,14 +83,30 @@ func TestWebhookHandlerAnswers(t *testing.T) {
 	}
 }
 
-// A Deduplicator may be somebody's own, and break.
+// brokenDeduplicator is somebody's own.
+type brokenDeduplicator struct{}
+
+func (brokenDeduplicator) Once(context.Context, string, func(context.Context) error) error {
+	panic("no such table")
+}
+
 func TestWebhookHandlerWithABrokenDeduplicator(t *testing.T) {
-	var log bytes.Buffer
-	h := newVerifier(t).Handler(func(context.Context, *moment.Event) error { return nil },
-		moment.WithDeduplicator(&moment.MemoryDeduplicator{}), moment.WithHandlerLogger(slog.New(slog.NewTextHandler(&log, nil)))) // not made by NewMemoryDeduplicator
-	assert.Equal(t, 500, deliver(h, http.MethodPost, sign(webhookKey, "msg_1", signedAt, eventJSON), strings.NewReader(eventJSON)).Code)
-	assert.Contains(t, log.String(), "panic: ")
+	for _, row := range []struct {
+		deduplicator moment.Deduplicator
+		says         string
+	}{
+		{brokenDeduplicator{}, "panic: no such table"},
+		{&moment.MemoryDeduplicator{}, "moment: process webhook: deduplicator: was not made by NewMemoryDeduplicator"},
+		{(*moment.MemoryDeduplicator)(nil), "moment: process webhook: deduplicator: was not made by NewMemoryDeduplicator"},
+	} {
+		var log bytes.Buffer
+		h := newVerifier(t).Handler(func(context.Context, *moment.Event) error { return nil },
+			moment.WithDeduplicator(row.deduplicator), moment.WithHandlerLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		assert.Equal(t, 500, deliver(h, http.MethodPost, sign(webhookKey, "msg_1", signedAt, eventJSON), strings.NewReader(eventJSON)).Code)
+		assert.Contains(t, log.String(), `error="`+row.says+`"`)
+	}
 	assert.Panics(t, func() { moment.WithDeduplicator(nil) }, "or all would be processed again, and nobody would see why")
+	assert.EqualError(t, moment.NewMemoryDeduplicator(time.Hour).Once(t.Context(), "msg_1", nil), "moment: process webhook: function: is nil")
 }
 
 // An event of a type that this version does not know is acknowledged, by a function that has no case for it.
@@ -134,6 +150,8 @@ func TestWebhookHandlerProcessesOnce(t *testing.T) {
 	assert.Equal(t, 4, runs, "another message, although the event is the same")
 }
 
+func mustNotRun(context.Context) error { panic("called") }
+
 func TestMemoryDeduplicator(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := moment.NewMemoryDeduplicator(time.Hour)
@@ -165,7 +183,7 @@ func TestMemoryDeduplicator(t *testing.T) {
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		for range 100 {
-			assert.NoError(t, d.Once(ended, "msg_1", nil), "it is known how it ended, whatever else has")
+			assert.NoError(t, d.Once(ended, "msg_1", mustNotRun), "it is known how it ended, whatever else has")
 		}
 		assert.Equal(t, "moment.MemoryDeduplicator", fmt.Sprintf("%+v", d))
 	})
@@ -203,7 +221,7 @@ func TestMemoryDeduplicatorAtOnce(t *testing.T) {
 
 			impatient, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			assert.ErrorIs(t, d.Once(impatient, "msg_1", nil), context.DeadlineExceeded, "as long as their context lets them")
+			assert.ErrorIs(t, d.Once(impatient, "msg_1", mustNotRun), context.DeadlineExceeded, "as long as their context lets them")
 			assert.NoError(t, d.Once(t.Context(), "msg_2", func(context.Context) error { return nil }), "other messages do not")
 
 			time.Sleep(time.Minute)

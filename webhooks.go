@@ -51,8 +51,8 @@ type verifier struct {
 	now       func() time.Time
 }
 
-// NewWebhookVerifier returns a verifier of what is signed with secret: whsec_ and base64, of at least 16 bytes. For a key
-// that is not in that form, see [RawWebhookSecret]. Every error is an [*ArgumentError].
+// NewWebhookVerifier returns a verifier of what is signed with secret: whsec_, which may be left out, and base64, of at least 16
+// bytes. For a key that is not in that form, see [RawWebhookSecret]: hex digits, for one, look like base64. Every error is an [*ArgumentError].
 func NewWebhookVerifier(secret string, opts ...WebhookOption) (*WebhookVerifier, error) {
 	v := &verifier{tolerance: defaultTolerance, now: time.Now}
 	err := v.addSecret("webhook secret", secret)
@@ -164,6 +164,9 @@ func (v *WebhookVerifier) verify(d delivery, body []byte) error {
 		if key.Match(d.signatures, d.id, d.timestamp, body) {
 			return nil
 		}
+	}
+	if len(body) == 0 {
+		return fmt.Errorf("%w: the body is empty: has something read it before?", ErrInvalidSignature)
 	}
 	return ErrInvalidSignature
 }

@@ -109,6 +109,7 @@ func TestWebhooksThatAreRefused(t *testing.T) {
 		{"two ids: which was signed?", with(good, "Webhook-Id", "msg_1", "msg_2"), eventJSON, moment.ErrInvalidSignature, "moment: invalid webhook signature: Webhook-Id is there twice", 400},
 		{"two timestamps", with(good, "Webhook-Timestamp", good.Get("Webhook-Timestamp"), "0"), eventJSON, moment.ErrInvalidSignature, "moment: invalid webhook signature: Webhook-Timestamp is there twice", 400},
 		{"two signature headers, where one holds all", with(good, "Webhook-Signature", good.Get("Webhook-Signature"), "v1,x"), eventJSON, moment.ErrInvalidSignature, "moment: invalid webhook signature: Webhook-Signature is there twice", 400},
+		{"a body that something has read", good, "", moment.ErrInvalidSignature, "moment: invalid webhook signature: the body is empty: has something read it before?", 400},
 		{"an id that is a part of a recorded body", with(good, "Webhook-Id", `msg_1.1738321200.{"type":"ping","text":"x`), eventJSON, moment.ErrInvalidSignature, "moment: invalid webhook signature: Webhook-Id is no id", 400},
 		{"a timestamp that is a date", with(good, "Webhook-Timestamp", "2025-01-31T12:00:00Z"), eventJSON, moment.ErrTimestamp, "moment: webhook timestamp outside the tolerance: it is no number of seconds", 400},
 		{"a timestamp with a sign", with(good, "Webhook-Timestamp", "+1738324800"), eventJSON, moment.ErrTimestamp, "moment: webhook timestamp outside the tolerance: it is no number of seconds", 400},
@@ -425,6 +426,7 @@ func TestZeroWebhookVerifier(t *testing.T) {
 		assert.Panics(t, func() { v.Handler(func(context.Context, *moment.Event) error { return nil }) })
 	}
 	assert.Panics(t, func() { newVerifier(t).Handler(nil) })
+	assert.Panics(t, func() { newVerifier(t).Handler(func(context.Context, *moment.Event) error { return nil }, nil) })
 }
 
 // FuzzEvent: whatever a signed body is, it is an event or malformed, and an event tells what the body does.

@@ -19,14 +19,18 @@ func Example_momentsql() {
 	}
 	db.SetMaxOpenConns(1) // each connection would have a memory of its own
 	ctx := context.Background()
-	if _, err := db.ExecContext(ctx, momentsql.Schema(momentsql.SQLite)+`CREATE TABLE ledger (payment_id TEXT, amount BIGINT, currency TEXT)`); err != nil {
-		log.Fatal(err)
-	}
-	store, err := momentsql.NewStore(db, momentsql.SQLite)
-	if err != nil {
+	if _, err := db.ExecContext(ctx, `CREATE TABLE ledger (payment_id TEXT, amount BIGINT, currency TEXT)`); err != nil {
 		log.Fatal(err)
 	}
 	verifier, err := moment.NewWebhookVerifier(webhookSecret)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	if _, err := db.ExecContext(ctx, momentsql.Schema(momentsql.SQLite)); err != nil { // at the start, or in a migration
+		log.Fatal(err)
+	}
+	store, err := momentsql.NewStore(db, momentsql.SQLite) // or PostgreSQL, here and above
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -4,7 +4,9 @@
 // [Store.Process] runs a function of yours in the transaction in which the message is marked as processed. What the
 // function writes and the mark are committed together, or not at all, wherever the process is killed:
 //
-//	store, err := momentsql.NewStore(db, momentsql.PostgreSQL) // its table: momentsql.Schema(momentsql.PostgreSQL)
+//	_, err := db.ExecContext(ctx, momentsql.Schema(momentsql.PostgreSQL)) // the table, once
+//	…
+//	store, err := momentsql.NewStore(db, momentsql.PostgreSQL)
 //	…
 //	handler := verifier.Handler(func(ctx context.Context, e *moment.Event) error {
 //		return store.Process(ctx, e, func(ctx context.Context, tx *sql.Tx) error {
@@ -29,6 +31,11 @@
 //
 // # SQLite
 //
-// SQLite has one writer at a time, so all messages wait for each other. Set a busy timeout (of some seconds, in the name that
-// sql.Open gets): without one, whoever would have to wait fails, and Moment delivers again.
+// SQLite has one writer at a time, so all messages wait for each other. Set a busy timeout: without one, whoever would have to
+// wait fails, and Moment delivers again. It stands in the name that sql.Open gets, which drivers spell differently and do not
+// check; for modernc.org/sqlite, with five seconds:
+//
+//	db, err := sql.Open("sqlite", "file:ledger.db?_pragma=busy_timeout(5000)")
+//
+// The name ":memory:" is another database for each connection. In a test take a file in t.TempDir(), or db.SetMaxOpenConns(1).
 package momentsql

@@ -30,7 +30,8 @@ CREATE INDEX IF NOT EXISTS moment_webhook_messages_processed_at ON moment_webhoo
 
 // Schema returns the statements that make the table of a [Store], moment_webhook_messages: a row for each message, and when it
 // was processed, in Unix seconds. To run them again changes nothing; PostgreSQL may refuse one of two processes that run them
-// at the same moment. Schema panics if there is no such dialect.
+// at the same moment. That of the other dialect fails, with an error about ROWID or about a collation C. Schema panics if there
+// is no such dialect.
 func Schema(d Dialect) string {
 	schema, ok := schemas[d]
 	if !ok {

@@ -15,8 +15,8 @@ type Store struct{ db *sql.DB }
 
 var _ moment.Deduplicator = (*Store)(nil)
 
-// NewStore returns a store on a database in which the table of [Schema] is, or will be. It does not connect. Every error is a
-// [*moment.ArgumentError].
+// NewStore returns a store on a database in which the table of [Schema] is, or will be. It does not connect: that the table is
+// missing shows at the first delivery. Every error is a [*moment.ArgumentError].
 func NewStore(db *sql.DB, d Dialect) (*Store, error) {
 	if db == nil {
 		return nil, badArgument("new webhook store", "db", "is nil")
@@ -32,15 +32,19 @@ func NewStore(db *sql.DB, d Dialect) (*Store, error) {
 // function fails or panics, the transaction is rolled back, and the event may be tried again.
 //
 // The function must neither commit nor roll back tx, and must do with tx all that is to be done once: what it does by other
-// means stays done if the transaction fails. If a statement on tx fails, it should return that error: SQLite may have rolled
+// means stays done if the transaction fails. It must not use the [*sql.DB], not even to read: with a limit of connections
+// that may wait for ever, and on SQLite a write waits for tx, which waits for it. If a statement on tx fails, it should return that error: SQLite may have rolled
 // the transaction back by then, and run what follows outside of it.
 //
 // Process returns the function's own error as it is; others say which step failed, and unwrap to what the driver or ctx
 // says. After a failed commit, the event may have been processed or not: the next delivery finds out. An event without a
-// MessageID, which no handler gives, is a [*moment.ArgumentError].
+// MessageID, which no handler gives, and a nil function are a [*moment.ArgumentError].
 func (s *Store) Process(ctx context.Context, event *moment.Event, process func(ctx context.Context, tx *sql.Tx) error) error {
 	if event == nil {
 		return badArgument("process webhook", "event", "is nil")
+	}
+	if process == nil {
+		return badArgument("process webhook", "function", "is nil")
 	}
 	return s.once(ctx, event.MessageID, process)
 }
@@ -54,10 +58,16 @@ func (s *Store) Process(ctx context.Context, event *moment.Event, process func(c
 // of connections: with all of them held, none is left to go on with. On SQLite, do not write to the same file in it: that
 // would wait for the transaction, which waits for process.
 func (s *Store) Once(ctx context.Context, messageID string, process func(context.Context) error) error {
+	if process == nil {
+		return badArgument("process webhook", "function", "is nil")
+	}
 	return s.once(ctx, messageID, func(ctx context.Context, _ *sql.Tx) error { return process(ctx) })
 }
 
 func (s *Store) once(ctx context.Context, messageID string, process func(context.Context, *sql.Tx) error) error {
+	if s == nil || s.db == nil {
+		return badArgument("process webhook", "store", "was not made by NewStore")
+	}
 	if messageID == "" {
 		return badArgument("process webhook", "message id", "is empty")
 	}

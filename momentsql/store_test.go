@@ -31,6 +31,7 @@ func newStore(t *testing.T, r *recorder) *momentsql.Store {
 // What happens in which order, and which error comes out. How databases take it is tested in the module integration.
 func TestStepsOfProcess(t *testing.T) {
 	succeed := func(context.Context, *sql.Tx) error { return nil }
+	mustNotRun := func(context.Context, *sql.Tx) error { panic("called") }
 	for _, row := range []struct {
 		why     string
 		fails   string // a step of the driver
@@ -41,11 +42,11 @@ func TestStepsOfProcess(t *testing.T) {
 		is      error
 	}{
 		{"a new message", "", 1, succeed, []string{"begin", "insert", "commit"}, "", nil},
-		{"one that was processed: the function is not called", "", 0, nil, []string{"begin", "insert", "rollback"}, "", nil},
+		{"one that was processed: the function is not called", "", 0, mustNotRun, []string{"begin", "insert", "rollback"}, "", nil},
 		{"the function fails: its own error comes out", "", 1, func(context.Context, *sql.Tx) error { return errFunction }, []string{"begin", "insert", "rollback"}, "said the function", errFunction},
-		{"no transaction", "begin", 1, nil, []string{"begin"}, "momentsql: begin: said the driver", errDriver},
-		{"no table", "insert", 1, nil, []string{"begin", "insert", "rollback"}, "momentsql: claim message: said the driver", errDriver},
-		{"whether it is new is not known: then it must not be processed, nor counted as processed", "rows", 1, nil, []string{"begin", "insert", "rollback"}, "momentsql: claim message: said the driver", errDriver},
+		{"no transaction", "begin", 1, mustNotRun, []string{"begin"}, "momentsql: begin: said the driver", errDriver},
+		{"no table", "insert", 1, mustNotRun, []string{"begin", "insert", "rollback"}, "momentsql: claim message: said the driver", errDriver},
+		{"whether it is new is not known: then it must not be processed, nor counted as processed", "rows", 1, mustNotRun, []string{"begin", "insert", "rollback"}, "momentsql: claim message: said the driver", errDriver},
 		{"the commit fails", "commit", 1, succeed, []string{"begin", "insert", "commit"}, "momentsql: commit: said the driver", errDriver},
 		{"the rollback fails too: what the function said is what matters", "rollback", 1, func(context.Context, *sql.Tx) error { return errFunction }, []string{"begin", "insert", "rollback"}, "said the function", errFunction},
 	} {
@@ -115,8 +116,12 @@ func TestBadArguments(t *testing.T) {
 		{"no dialect", newStoreError(db, ""), `moment: new webhook store: dialect: must be PostgreSQL or SQLite, not ""`},
 		{"a dialect that has no schema", newStoreError(db, "MySQL"), `moment: new webhook store: dialect: must be PostgreSQL or SQLite, not "MySQL"`},
 		{"no event", store.Process(t.Context(), nil, nil), "moment: process webhook: event: is nil"},
-		{"an event made by hand: all such would count as one message", store.Process(t.Context(), &moment.Event{ID: "evt_1"}, nil), "moment: process webhook: message id: is empty"},
-		{"no message id", store.Once(t.Context(), "", nil), "moment: process webhook: message id: is empty"},
+		{"an event made by hand: all such would count as one message", store.Process(t.Context(), &moment.Event{ID: "evt_1"}, func(context.Context, *sql.Tx) error { return nil }), "moment: process webhook: message id: is empty"},
+		{"no message id", store.Once(t.Context(), "", func(context.Context) error { return nil }), "moment: process webhook: message id: is empty"},
+		{"no function", store.Process(t.Context(), message, nil), "moment: process webhook: function: is nil"},
+		{"no function without a transaction", store.Once(t.Context(), "msg_1", nil), "moment: process webhook: function: is nil"},
+		{"not made by NewStore", (&momentsql.Store{}).Once(t.Context(), "msg_1", func(context.Context) error { return nil }), "moment: process webhook: store: was not made by NewStore"},
+		{"no store", (*momentsql.Store)(nil).Once(t.Context(), "msg_1", func(context.Context) error { return nil }), "moment: process webhook: store: was not made by NewStore"},
 		{"an age that was not set: everything would be forgotten", prune(0), "moment: prune webhook messages: age: must be more than 0, not 0s"},
 		{"a negative age", prune(-time.Second), "moment: prune webhook messages: age: must be more than 0, not -1s"},
 	} {

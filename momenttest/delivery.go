@@ -3,6 +3,7 @@ package momenttest
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"time"
@@ -32,6 +33,18 @@ type Delivery struct {
 
 // Acknowledged reports whether the endpoint has answered with a 2xx.
 func (d *Delivery) Acknowledged() bool { return d.Status/100 == 2 }
+
+// String says how the delivery ended: "msg_…: 404 at attempt 3".
+func (d *Delivery) String() string {
+	switch {
+	case d.Attempts == 0:
+		return d.MessageID + ": not delivered, as no webhook is set"
+	case d.Err != nil:
+		return fmt.Sprintf("%s: no answer at attempt %d: %v", d.MessageID, d.Attempts, d.Err)
+	default:
+		return fmt.Sprintf("%s: %d at attempt %d", d.MessageID, d.Status, d.Attempts)
+	}
+}
 
 // webhook is where events go and what they are signed with.
 type webhook struct {

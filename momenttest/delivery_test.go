@@ -2,6 +2,7 @@ package momenttest_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strconv"
 	"testing"
@@ -148,5 +149,16 @@ func TestContextEndsDuringDelivery(t *testing.T) {
 			require.Len(t, e.received(), row.attempts)
 			require.Equal(t, "1", field(t, send(t, srv, "GET", "/billing/bills/UBR1234567890", ""), "amount_paid"), "it stays applied")
 		})
+	}
+}
+
+func TestDeliveriesSayHowTheyEnded(t *testing.T) {
+	for want, d := range map[string]momenttest.Delivery{
+		"msg_1: 204 at attempt 1":                    {MessageID: "msg_1", Attempts: 1, Status: 204},
+		"msg_1: 404 at attempt 3":                    {MessageID: "msg_1", Attempts: 3, Status: 404},
+		"msg_1: no answer at attempt 3: EOF":         {MessageID: "msg_1", Attempts: 3, Err: io.EOF},
+		"msg_1: not delivered, as no webhook is set": {MessageID: "msg_1"},
+	} {
+		assert.Equal(t, want, d.String())
 	}
 }

@@ -55,8 +55,8 @@ func sign(key signature.Key, messageID string, at time.Time, body []byte) http.H
 
 // NewWebhookRequest returns a request that delivers an event: a POST, signed now,
 // under a new message id. The event is sent as it is if it is a []byte, a
-// [json.RawMessage] or a string; anything else is encoded as JSON, and has to become
-// an object with id, type and data, as Moment sends it.
+// [json.RawMessage] or a string; anything else is encoded as JSON. Moment sends objects
+// with id, type and data, which is not checked here: what is malformed can be tested.
 //
 // The request is good for both sides: for an [http.Handler] with
 // [httptest.NewRecorder], where the target may be a path alone, and for an

@@ -27,7 +27,8 @@ ends it, after what is being processed.
   --database address   postgres://..., or the path of an SQLite file; or DATABASE_URL in the
                        environment. Default: ledger.db
   --demo               sends itself payments, duplicates and forgeries, and prints the ledger;
-                       needs no set-up. Without a database given, it uses a temporary one
+                       needs no set-up. It uses a temporary database, or what --database says,
+                       where its payments stay; not DATABASE_URL, where a real ledger may be
 
 Secrets are taken from the environment alone:
   MOMENT_WEBHOOK_SECRET       whsec_..., as Moment gave it to you. Required
@@ -52,12 +53,15 @@ func configure(args []string, getenv func(string) string) (config, error) {
 	flags.SetOutput(io.Discard) // run prints the error, or the usage
 	flags.BoolVar(&c.demo, "demo", false, "")
 	flags.StringVar(&c.listen, "listen", cmp.Or(getenv("LISTEN"), "127.0.0.1:8080"), "")
-	flags.StringVar(&c.database, "database", getenv("DATABASE_URL"), "")
+	flags.StringVar(&c.database, "database", "", "")
 	if err := flags.Parse(args); err != nil {
 		return c, err
 	}
 	if flags.NArg() > 0 {
 		return c, fmt.Errorf("unexpected argument %q: see --help", flags.Arg(0))
+	}
+	if !c.demo {
+		c.database = cmp.Or(c.database, getenv("DATABASE_URL"), "ledger.db")
 	}
 	if err := checkDatabase(c.database); err != nil {
 		return c, err
@@ -67,7 +71,6 @@ func configure(args []string, getenv func(string) string) (config, error) {
 		c.demoSecret = moment.RawWebhookSecret([]byte(rand.Text()))
 		return c, c.verifyWith(c.demoSecret, "")
 	}
-	c.database = cmp.Or(c.database, "ledger.db")
 	if err := checkListen(c.listen); err != nil {
 		return c, err
 	}
@@ -110,8 +113,9 @@ func checkDatabase(address string) error {
 		if _, err := pgx.ParseConfig(address); err != nil {
 			return errors.New("DATABASE_URL or --database: is not a PostgreSQL address that can be used: postgres://user:password@host:5432/database")
 		}
-	case address == ":memory:", strings.HasPrefix(address, "file:"), strings.Contains(address, "://"):
-		// In memory, each connection would have a ledger of its own, and lose it.
+	case address == ":memory:", strings.HasPrefix(address, "file:"), strings.Contains(address, "://"), strings.Contains(address, "="):
+		// In memory, each connection would have a ledger of its own, and lose it. PostgreSQL's other form, with host= and
+		// password=, would become a file of that name.
 		return errors.New("DATABASE_URL or --database: must be postgres://user:password@host:5432/database or the path of an SQLite file")
 	}
 	return nil

@@ -49,7 +49,8 @@ func enter(ctx context.Context, tx *sql.Tx, e *moment.Event, payment *moment.Amo
 type ledger struct {
 	*sql.DB
 
-	store *momentsql.Store
+	store   *momentsql.Store
+	dialect momentsql.Dialect
 }
 
 // openLedger connects to a database and makes the tables that are not there yet.
@@ -72,7 +73,7 @@ func openLedger(ctx context.Context, address string) (*ledger, error) {
 		_ = db.Close()
 		return nil, fmt.Errorf("open the ledger: %w", err)
 	}
-	return &ledger{db, store}, nil
+	return &ledger{db, store, dialect}, nil
 }
 
 // sqliteName makes a path what the driver opens: transactions wait for each other when they begin, and for as long as an event

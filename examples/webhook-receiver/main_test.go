@@ -55,6 +55,8 @@ func TestWrongConfiguration(t *testing.T) {
 		{"another database", good("DATABASE_URL", "mysql://u:swordfish@host/db"), nil, "DATABASE_URL or --database: must be postgres://user:password@host:5432/database or the path of an SQLite file"},
 		{"a ledger in memory: it would be lost", good("DATABASE_URL", ":memory:"), nil, "DATABASE_URL or --database: must be postgres://user:password@host:5432/database or the path of an SQLite file"},
 		{"an SQLite URI, whose options are this program's", good("DATABASE_URL", "file:ledger.db?mode=memory"), nil, "DATABASE_URL or --database: must be postgres://user:password@host:5432/database or the path of an SQLite file"},
+		{"PostgreSQL's other form, which would be a file with a password in its name", good("DATABASE_URL", "host=db password=swordfish"), nil, "DATABASE_URL or --database: must be postgres://user:password@host:5432/database or the path of an SQLite file"},
+		{"options of a driver, which would be a part of the path", good("DATABASE_URL", "ledger.db?_pragma=busy_timeout(1)"), nil, "DATABASE_URL or --database: must be postgres://user:password@host:5432/database or the path of an SQLite file"},
 		{"a wrong database for the demo", environment{}, []string{"--demo", "--database", ":memory:"}, "DATABASE_URL or --database: must be postgres://user:password@host:5432/database or the path of an SQLite file"},
 		{"an unknown flag", good("", ""), []string{"--port", "80"}, "flag provided but not defined: -port"},
 		{"a word too many", good("", ""), []string{"demo"}, `unexpected argument "demo": see --help`},
@@ -126,7 +128,9 @@ func TestRestart(t *testing.T) {
 					defer shutDown()
 					log, code := newLogs(), make(chan int, 1)
 					go func() { code <- run(ctx, nil, row.env.get, io.Discard, log) }()
-					url := fmt.Sprint("http://", log.wait(t, "listening")["address"])
+					started := log.wait(t, "listening")
+					assert.Equal(t, database.kind, started["database"])
+					url := fmt.Sprint("http://", started["address"])
 					status, err := answer(sign(t, row.secret, url, fmt.Sprint("msg_", row.message), payment(row.message, 1500)))
 					assert.NoError(t, err)
 					assert.Equal(t, row.status, status)
@@ -188,18 +192,20 @@ func TestDemo(t *testing.T) {
 		t.Run(database.kind, func(t *testing.T) {
 			address := database.make(t)
 			for _, row := range []struct {
-				why string
-				env environment
+				why  string
+				args []string
+				env  environment
 			}{
-				{"a ledger of its own", environment{}},
-				{"one that is given", environment{"DATABASE_URL": address}},
-				{"one that has the entries of another run", environment{"DATABASE_URL": address}},
+				{"a ledger of its own", []string{"--demo"}, environment{}},
+				{"one that is given", []string{"--demo", "--database", address}, environment{}},
+				{"one that has the entries of another run", []string{"--demo", "--database", address}, environment{}},
+				{"a real one is left alone", []string{"--demo"}, environment{"DATABASE_URL": filepath.Join(t.TempDir(), "no such folder", "ledger.db")}},
 			} {
 				t.Run(row.why, func(t *testing.T) {
 					temp := t.TempDir()
 					t.Setenv("TMPDIR", temp)
 					var stdout, stderr strings.Builder
-					assert.Zero(t, run(t.Context(), []string{"--demo"}, row.env.get, &stdout, &stderr))
+					assert.Zero(t, run(t.Context(), row.args, row.env.get, &stdout, &stderr))
 					assert.Equal(t, varying.ReplaceAllString(string(want[1]), constant), varying.ReplaceAllString(stdout.String(), constant))
 					assert.Empty(t, stderr.String())
 					left, err := os.ReadDir(temp)

@@ -101,7 +101,7 @@ func (r *receiver) serve(ctx context.Context, listener net.Listener) error {
 
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	r.log.InfoContext(ctx, "listening", slog.String("address", listener.Addr().String()))
+	r.log.InfoContext(ctx, "listening", slog.String("address", listener.Addr().String()), slog.String("database", string(r.ledger.dialect)))
 	select {
 	case err := <-failed:
 		return err

@@ -33,7 +33,10 @@ func ParseSecret(secret string) (Key, error) {
 	}
 	// A decoder that skips line breaks would take what was pasted with one; it is better told of.
 	key, err := base64.StdEncoding.Strict().DecodeString(encoded)
-	if err != nil || strings.ContainsAny(encoded, "\r\n") {
+	switch {
+	case strings.TrimSpace(secret) != secret, strings.ContainsAny(secret, "\"'"):
+		return nil, errors.New("has white space or quotes around it")
+	case err != nil, strings.ContainsAny(encoded, "\r\n"):
 		return nil, errors.New("is not whsec_ and base64")
 	}
 	if len(key) < minSecret {

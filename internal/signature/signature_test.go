@@ -44,7 +44,9 @@ func TestParseSecret(t *testing.T) {
 		{"not base64", "whsec_not a secret", 0, "is not whsec_ and base64"},
 		{"without its padding", "whsec_" + strings.TrimRight(raw(16), "="), 0, "is not whsec_ and base64"},
 		{"bits that belong to no byte", "whsec_" + strings.TrimSuffix(raw(16), "A==") + "B==", 0, "is not whsec_ and base64"},
-		{"pasted with a line break", secret + "\n", 0, "is not whsec_ and base64"},
+		{"pasted with a line break", secret + "\n", 0, "has white space or quotes around it"},
+		{"pasted with quotes", `"` + secret + `"`, 0, "has white space or quotes around it"},
+		{"pasted in two lines", secret[:12] + "\n" + secret[12:], 0, "is not whsec_ and base64"},
 		{"in the alphabet for URLs", "whsec_" + strings.Repeat("_-", 16), 0, "is not whsec_ and base64"},
 		{"an API key", "sk_test_YOUR_SECRET_KEY", 0, "is not whsec_ and base64"},
 	} {
