@@ -2,6 +2,7 @@ package momenttest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"net/http"
@@ -126,4 +127,24 @@ func ExampleServer_Seed() {
 	// momenttest: pay: bill_1 takes payments of ZAR 5.00 or more, not ZAR 4.99: see min_amount in its payment_rules
 	// customer bcus_1 UCR1234567890
 	// bill bill_1 UBR1234567890 of bcus_1 unpaid ZAR 0.00 of ZAR 20.00 paid
+}
+
+// A clock that is the test's: after 24 hours, the service has forgotten an idempotency key, and what guards is the reference.
+func ExampleWithClock() {
+	now := time.Date(2025, time.January, 31, 9, 0, 0, 0, time.UTC)
+	srv := momenttest.NewServer(momenttest.WithClock(func() time.Time { return now }))
+	defer srv.Close()
+
+	client, key := srv.Client(), moment.NewIdempotencyKey()
+	for _, later := range []time.Duration{0, time.Hour, 24 * time.Hour} {
+		now = now.Add(later)
+		var response moment.Response
+		_, err := client.Customers.Create(context.Background(), moment.CustomerCreateParams{ExternalReference: "UCR1234567890"},
+			moment.WithIdempotencyKey(key), moment.WithResponse(&response))
+		fmt.Println(response.StatusCode, "is a conflict:", errors.Is(err, moment.ErrConflict))
+	}
+	// Output:
+	// 201 is a conflict: false
+	// 201 is a conflict: false
+	// 409 is a conflict: true
 }

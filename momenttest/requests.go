@@ -10,7 +10,7 @@ const MaxRequests = 10_000
 
 // Request is one that has arrived.
 type Request struct {
-	Method string
+	Method string      // POST
 	Path   string      // as it was sent, still escaped, with its query
 	Header http.Header // the API key included
 	Body   []byte      // 1 MiB of it at most

@@ -13,20 +13,20 @@ import (
 
 // State is what a server holds, in the order in which it came. As JSON it can be kept, and given to [Server.Seed] later.
 type State struct {
-	Customers []moment.Customer      `json:"customers"`
-	Accounts  []moment.Account       `json:"accounts"`
-	Bills     []moment.Bill          `json:"bills"`
-	Payments  []moment.AmountApplied `json:"payments"` // that Server.Pay let come in
-	Answers   []SavedAnswer          `json:"answers"`
+	Customers []moment.Customer      `json:"customers"` // with what they owe now
+	Accounts  []moment.Account       `json:"accounts"`  // with what is owed on them now
+	Bills     []moment.Bill          `json:"bills"`     // with what is paid, voided ones too
+	Payments  []moment.AmountApplied `json:"payments"`  // that Server.Pay let come in
+	Answers   []SavedAnswer          `json:"answers"`   // to requests with an idempotency key
 }
 
 // SavedAnswer is what a request with an idempotency key was answered, and is answered again until Expires.
 type SavedAnswer struct {
-	IdempotencyKey string          `json:"idempotency_key"`
-	Request        string          `json:"request"` // a hash of the path and the body
-	Status         int             `json:"status"`
-	Body           json.RawMessage `json:"body"`
-	Expires        time.Time       `json:"expires"`
+	IdempotencyKey string          `json:"idempotency_key"` // of the request
+	Request        string          `json:"request"`         // a hash of the path and the body
+	Status         int             `json:"status"`          // of the answer: a success or a failure
+	Body           json.RawMessage `json:"body"`            // of the answer
+	Expires        time.Time       `json:"expires"`         // when the key may be used again
 }
 
 // String has a line for each customer, account, bill and payment.
