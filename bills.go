@@ -17,17 +17,17 @@ var (
 
 // Bill is an amount to be collected once, from a customer or on one of its accounts.
 type Bill struct {
-	ID                string        `json:"id"` // bill_…
-	ExternalReference string        `json:"external_reference"`
+	ID                string        `json:"id"`                   // bill_…
+	ExternalReference string        `json:"external_reference"`   // the merchant's own
 	CustomerID        string        `json:"customer_id"`          // bcus_…
 	AccountID         string        `json:"account_id,omitempty"` // bacc_…; empty if the bill is not raised on an account
-	Status            BillStatus    `json:"status"`
+	Status            BillStatus    `json:"status"`               // follows what was paid
 	Currency          Currency      `json:"currency"`
-	AmountDue         Amount        `json:"amount_due"`       // minor units
-	AmountPaid        Amount        `json:"amount_paid"`      // minor units
-	AmountRemaining   Amount        `json:"amount_remaining"` // minor units
-	BillDate          Date          `json:"bill_date,omitzero"`
-	DueDate           Date          `json:"due_date,omitzero"`
+	AmountDue         Amount        `json:"amount_due"`              // minor units
+	AmountPaid        Amount        `json:"amount_paid"`             // minor units
+	AmountRemaining   Amount        `json:"amount_remaining"`        // minor units
+	BillDate          Date          `json:"bill_date,omitzero"`      // the day on the bill; zero: the answer has none
+	DueDate           Date          `json:"due_date,omitzero"`       // when it is to be paid; zero: none was set
 	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: it cannot be paid against
 
 	Metadata map[string]string `json:"metadata,omitempty"`
@@ -39,7 +39,7 @@ type BillStatus string
 // The statuses of Moment's reference.
 const (
 	BillStatusUnpaid BillStatus = "unpaid" // not fully paid
-	BillStatusPaid   BillStatus = "paid"
+	BillStatusPaid   BillStatus = "paid"   // nothing remains to be paid
 	BillStatusVoided BillStatus = "voided" // for good: it can be neither paid nor changed
 )
 
@@ -58,8 +58,8 @@ func (b *Bill) identity() (id, prefix string) { return b.ID, "bill_" }
 type BillCreateParams struct {
 	// A bill belongs to a Customer or to an Account: one of the two is required. Either names an existing one, or holds
 	// the params of one that is created first, in the same call; an account's params may themselves hold its customer's.
-	Customer CustomerRef `json:"customer,omitempty"`
-	Account  AccountRef  `json:"account,omitempty"`
+	Customer CustomerRef `json:"customer,omitempty"` // [ExistingCustomer] or [CustomerCreateParams]
+	Account  AccountRef  `json:"account,omitempty"`  // [ExistingAccount] or [AccountCreateParams]
 	// ExternalReference is required: 1 to 255 of a-z, A-Z, 0-9, "_" and "-", unique among the merchant's bills, and not
 	// beginning like an id of Moment's.
 	ExternalReference string   `json:"external_reference"`
@@ -102,7 +102,8 @@ func checkDate(d Date, param string) *ArgumentError {
 }
 
 // BillUpdateParams are the fields of a bill to change: nil leaves a field alone, a pointer to a zero value sends the
-// zero value. If all are nil, nothing changes. How to clear a field is not documented.
+// zero value. If all are nil, nothing changes. How to clear a field is not documented. See [BillCreateParams] for the
+// limits.
 type BillUpdateParams struct {
 	Currency   *Currency `json:"currency,omitempty"`    // the bill's own; the reference wants it with AmountPaid
 	AmountPaid *Amount   `json:"amount_paid,omitempty"` // minor units, 0 to 99 999 999; replaces what was paid, does not add to it
@@ -143,7 +144,7 @@ func (s *BillsService) Update(ctx context.Context, idOrReference string, params 
 	return invoke[Bill](ctx, s.hidden, updateBill, idOrReference, params, opts)
 }
 
-// Void cancels a bill for good: POST /billing/bills/{bill}/void.
+// Void cancels a bill for good: POST /billing/bills/{bill}/void. It can be neither paid nor changed after that.
 //
 // Errors to expect: [ErrNotFound], [ErrConflict] if it is voided already, [ErrOutcomeUnknown] if it may have been voided
 // all the same.

@@ -19,9 +19,9 @@ import (
 //
 // Formatting a Client or one of its services, with any verb or as a log value, never shows the key.
 type Client struct {
-	Customers *CustomersService
-	Accounts  *AccountsService
-	Bills     *BillsService
+	Customers *CustomersService // Create, Get, Update
+	Accounts  *AccountsService  // Create, Get, Update
+	Bills     *BillsService     // Create, Get, Update, Void
 
 	hidden hidden
 }

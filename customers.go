@@ -17,8 +17,8 @@ var (
 
 // Customer is an individual or a business that can have accounts and bills.
 type Customer struct {
-	ID                string        `json:"id"` // bcus_…
-	ExternalReference string        `json:"external_reference"`
+	ID                string        `json:"id"`                 // bcus_…
+	ExternalReference string        `json:"external_reference"` // the merchant's own
 	Name              string        `json:"name,omitempty"`
 	Email             string        `json:"email,omitempty"`
 	Phone             string        `json:"phone,omitempty"`
@@ -38,8 +38,8 @@ func (c *Customer) identity() (id, prefix string) { return c.ID, "bcus_" }
 type PaymentRules struct {
 	MinAmount           *Amount `json:"min_amount,omitempty"` // minor units; nil: no minimum
 	MaxAmount           *Amount `json:"max_amount,omitempty"` // minor units; nil: no maximum
-	UnderpaymentAllowed bool    `json:"underpayment_allowed"`
-	OverpaymentAllowed  bool    `json:"overpayment_allowed"`
+	UnderpaymentAllowed bool    `json:"underpayment_allowed"` // may less be paid than is owed?
+	OverpaymentAllowed  bool    `json:"overpayment_allowed"`  // may more be paid than is owed?
 }
 
 // CustomerRef names the customer of an account or a bill: an [ExistingCustomer], or a [CustomerCreateParams] for one

@@ -15,7 +15,7 @@ import (
 // The zero Date is no day. A field that holds it is left out of a request; in an
 // answer it means that the service sent no date.
 type Date struct {
-	Year  int
+	Year  int // 0 to 9999
 	Month time.Month
 	Day   int
 }

@@ -11,12 +11,11 @@ import (
 
 // Deduplicator makes sure that a message which is delivered several times is processed once.
 //
-// Once runs process, unless it has succeeded for messageID before: then it returns nil at once. If process fails, Once returns
-// its error, and the message may be tried again. Of several calls at once with one messageID, one runs process, and the others
-// wait for how it ends. ctx bounds the wait, and is what process gets.
-//
 // [MemoryDeduplicator] is one for a single process; package momentsql has one for many, in a database.
 type Deduplicator interface {
+	// Once runs process, unless it has succeeded for messageID before: then it returns nil at once. If process fails, Once
+	// returns its error, and the message may be tried again. Of several calls at once with one messageID, one runs process,
+	// and the others wait for how it ends. ctx bounds the wait, and is what process gets.
 	Once(ctx context.Context, messageID string, process func(context.Context) error) error
 }
 

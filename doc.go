@@ -24,6 +24,10 @@
 //
 // Each says in one line which operation failed and why, and never holds the API key.
 //
+// The methods name the errors that are their own. Besides these, any call may end in [ErrUnauthorized] or [ErrForbidden] (the
+// key), in [ErrRateLimited] or [ErrServer] (after the last retry), in a [*ConnectionError], and in an [*ArgumentError] (an empty
+// identifier, say).
+//
 // # Idempotency
 //
 // Every create and void carries an idempotency key, made before its first attempt or given by [WithIdempotencyKey]. All

@@ -40,9 +40,9 @@ var (
 type Error struct {
 	Status   int    // the HTTP status
 	Type     string // a URI for the kind of problem; "about:blank" if the answer names none
-	Title    string
-	Detail   string
-	Instance string
+	Title    string // the kind of problem, in words
+	Detail   string // what went wrong this time
+	Instance string // a URI for this occurrence: the path that was called
 	// Extensions are the other members of the problem details.
 	Extensions map[string]json.RawMessage
 
@@ -57,6 +57,7 @@ type Error struct {
 	OutcomeUnknown bool
 }
 
+// Error is one line: the operation, the status, what the service said, and its request id.
 func (e *Error) Error() string {
 	title := e.Title
 	if title == "" {
@@ -111,7 +112,7 @@ type ConnectionError struct {
 	Op             string // what was called: "create bill"
 	IdempotencyKey string // empty for calls that have none
 	Attempts       int    // how many attempts were made
-	Err            error
+	Err            error  // why there was none: of net/http, encoding/json or the context
 
 	Status    int    // of the last answer that began; 0 if there was none
 	RequestID string // the service's name for the request; empty if it gave none
@@ -119,6 +120,7 @@ type ConnectionError struct {
 	OutcomeUnknown bool
 }
 
+// Error is one line: the operation and why there was no usable answer.
 func (e *ConnectionError) Error() string {
 	text := "no usable answer"
 	if e.Err != nil {
@@ -145,6 +147,7 @@ type ArgumentError struct {
 	Reason string // what is wrong with it
 }
 
+// Error is one line: the operation, the argument and what is wrong with it.
 func (e *ArgumentError) Error() string {
 	return "moment: " + e.Op + ": " + e.Param + ": " + oneLine(e.Reason)
 }

@@ -10,8 +10,8 @@ import (
 
 // Event is something that Moment tells about by a webhook.
 type Event struct {
-	ID   string // evt_…
-	Type EventType
+	ID   string    // evt_…
+	Type EventType // what Data is
 	Data EventData // *AmountApplied, or *UnknownEvent
 
 	// Raw is the whole body, as it came. To process an event later, keep it: encoding/json decodes its member data into an
@@ -39,10 +39,10 @@ type EventData interface{ isEventData() }
 // An event without an amount, a currency or exactly one of the three ids is [ErrMalformedEvent]. The other members are not
 // checked: what Moment leaves out is empty.
 type AmountApplied struct {
-	ID        string   `json:"id"` // of the obligation: ob_…
-	Amount    Amount   `json:"amount"`
+	ID        string   `json:"id"`     // of the obligation: ob_…
+	Amount    Amount   `json:"amount"` // minor units
 	Currency  Currency `json:"currency"`
-	PaymentID string   `json:"payment_id"`
+	PaymentID string   `json:"payment_id"` // pay_…
 
 	// One of these three is set: see Obligation.
 	CustomerID string `json:"customer_id,omitempty"` // bcus_…
@@ -50,8 +50,8 @@ type AmountApplied struct {
 	BillID     string `json:"bill_id,omitempty"`     // bill_…
 
 	Metadata  map[string]string `json:"metadata,omitempty"`
-	CreatedAt time.Time         `json:"created_at,omitzero"`
-	UpdatedAt time.Time         `json:"updated_at,omitzero"`
+	CreatedAt time.Time         `json:"created_at,omitzero"` // zero if Moment did not say
+	UpdatedAt time.Time         `json:"updated_at,omitzero"` // zero if Moment did not say
 }
 
 // Money is the amount in its currency.
@@ -64,7 +64,7 @@ type ObligationKind string
 const (
 	ObligationCustomer ObligationKind = "customer" // a customer's balance
 	ObligationAccount  ObligationKind = "account"  // an account's balance
-	ObligationBill     ObligationKind = "bill"
+	ObligationBill     ObligationKind = "bill"     // what remains of a bill
 )
 
 // Obligation is what the payment was applied to, with its id.

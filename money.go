@@ -126,6 +126,7 @@ type UnknownCurrencyError struct {
 	Currency Currency
 }
 
+// Error names the code, and says what codes look like.
 func (e *UnknownCurrencyError) Error() string {
 	return "moment: unknown currency " + quoteInput(string(e.Currency)) +
 		": ISO 4217, as this version knows it, has no minor unit for that code (codes are three capital letters)"

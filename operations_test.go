@@ -6,7 +6,9 @@ import (
 	"go/doc"
 	"go/parser"
 	"go/token"
-	"os"
+	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -169,7 +171,7 @@ func TestOperationsNameThemselvesInErrors(t *testing.T) {
 // Every method of a service has an operation in its comment, and together they are the documented ones: no more, no less.
 func TestOperationComments(t *testing.T) {
 	documented := map[string]string{}
-	pkg := packageDocs(t)
+	pkg := packageDocs(t, ".")
 	for _, typ := range pkg.Types {
 		if !strings.HasSuffix(typ.Name, "Service") {
 			continue
@@ -192,41 +194,52 @@ func TestOperationComments(t *testing.T) {
 	assert.Equal(t, want, documented)
 }
 
+// selfEvident are the names of fields that say all a comment could.
+var selfEvident = []string{"Name", "Email", "Phone", "Currency", "Metadata", "Month", "Day"}
+
+// Whatever go doc prints of the public packages has a comment: names of a group, fields and methods of interfaces too.
 func TestEveryExportedSymbolIsDocumented(t *testing.T) {
-	pkg := packageDocs(t)
-	assert.NotEmpty(t, pkg.Doc)
-	check := func(name, text string) {
-		if ast.IsExported(name) {
-			assert.NotEmpty(t, text, name)
+	for _, dir := range []string{".", "momenttest", "momentsql"} {
+		pkg := packageDocs(t, dir)
+		assert.NotEmpty(t, pkg.Doc, dir)
+		values, funcs := slices.Concat(pkg.Consts, pkg.Vars), pkg.Funcs
+		for _, typ := range pkg.Types {
+			assert.NotEmpty(t, typ.Doc, typ.Name)
+			values, funcs = slices.Concat(values, typ.Consts, typ.Vars), slices.Concat(funcs, typ.Funcs, typ.Methods)
+			ast.Inspect(typ.Decl, func(n ast.Node) bool {
+				if field, ok := n.(*ast.Field); ok {
+					for _, name := range field.Names {
+						known := !name.IsExported() || slices.Contains(selfEvident, name.Name)
+						assert.True(t, known || field.Doc.Text()+field.Comment.Text() != "", "%s.%s", typ.Name, name)
+					}
+				}
+				return true
+			})
 		}
-	}
-	for _, f := range pkg.Funcs {
-		check(f.Name, f.Doc)
-	}
-	for _, typ := range pkg.Types {
-		check(typ.Name, typ.Doc)
-		for _, f := range append(typ.Funcs, typ.Methods...) {
-			if f.Name != "Error" && f.Name != "String" { // which say it all
-				check(f.Name, f.Doc)
+		for _, v := range values {
+			for _, spec := range v.Decl.Specs {
+				spec := spec.(*ast.ValueSpec)
+				assert.True(t, !v.Decl.Lparen.IsValid() && v.Doc != "" || spec.Doc.Text()+spec.Comment.Text() != "", spec.Names[0])
 			}
+		}
+		for _, f := range funcs {
+			assert.NotEmpty(t, f.Doc, "%s.%s", f.Recv, f.Name)
 		}
 	}
 }
 
-func packageDocs(t *testing.T) *doc.Package {
+// packageDocs is the documentation of a package, with its examples.
+func packageDocs(t *testing.T, dir string) *doc.Package {
 	t.Helper()
 	fset := token.NewFileSet()
-	entries, err := os.ReadDir(".")
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	require.NoError(t, err)
-	var files []*ast.File
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".go") && !strings.HasSuffix(e.Name(), "_test.go") {
-			file, err := parser.ParseFile(fset, e.Name(), nil, parser.ParseComments)
-			require.NoError(t, err)
-			files = append(files, file)
-		}
+	files := make([]*ast.File, len(names))
+	for i, name := range names {
+		files[i], err = parser.ParseFile(fset, name, nil, parser.ParseComments)
+		require.NoError(t, err)
 	}
-	pkg, err := doc.NewFromFiles(fset, files, "github.com/moment-billing/moment-go")
+	pkg, err := doc.NewFromFiles(fset, files, path.Join("github.com/moment-billing/moment-go", dir))
 	require.NoError(t, err)
 	return pkg
 }

@@ -200,7 +200,7 @@ func TestNoFormattingShowsASecret(t *testing.T) {
 		_ = json.Unmarshal(resp.Body, &decoded)
 		rows["Response"] = append(rows["Response"], resp, &resp, string(resp.Body), fmt.Sprint(decoded))
 	}
-	for _, declared := range packageDocs(t).Types {
+	for _, declared := range packageDocs(t, ".").Types {
 		assert.NotEmpty(t, rows[declared.Name], "%s is a type without a row", declared.Name)
 		for _, value := range rows[declared.Name] {
 			noKey(t, everyFormatting(t, value))

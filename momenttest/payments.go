@@ -12,9 +12,9 @@ import (
 // Payment is money that comes in for a customer, an account or a bill: exactly one
 // of the three is set, to its id or its external reference.
 type Payment struct {
-	Customer string
-	Account  string
-	Bill     string
+	Customer string // its balance stays as it is
+	Account  string // its balance stays as it is
+	Bill     string // its amount_paid grows
 
 	Amount moment.Amount // minor units in the currency of what is paid, 1 or more
 }
