@@ -1,0 +1,98 @@
+// Command common-operations does what merchants do from day to day: raise and void bills, open accounts, set balances and what
+// was paid, change names and metadata. It needs no set-up: it runs against a fake of the service in its own process.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+func main() {
+	if err := run(context.Background(), os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "common-operations:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, out io.Writer) error {
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	client := srv.Client() // in production: moment.NewClient(os.Getenv("MOMENT_API_KEY"))
+
+	// A customer with a bill and no account, in one call.
+	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
+		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1", Name: "John Doe", Currency: moment.ZAR},
+		ExternalReference: "UBR1", Currency: moment.ZAR, AmountDue: 2000, // ZAR 20.00
+		Metadata: map[string]string{"order_id": "ord_789012"},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "Raised: ", bill.ExternalReference, "of", bill.DueMoney())
+
+	// A customer with two accounts. The first call creates the customer too, the second names it.
+	primary, err := client.Accounts.Create(ctx, moment.AccountCreateParams{
+		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR2", Name: "Jane Roe"},
+		ExternalReference: "UAR1", Name: "Primary Account", Currency: moment.ZAR, Balance: moment.MinorUnits(5000),
+	})
+	if err != nil {
+		return err
+	}
+	secondary, err := client.Accounts.Create(ctx, moment.AccountCreateParams{
+		Customer:          moment.ExistingCustomer(primary.CustomerID),
+		ExternalReference: "UAR2", Name: "Secondary Account", Currency: moment.ZAR, Balance: moment.MinorUnits(2000),
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "Opened: ", primary.Name, owes(primary.BalanceMoney()), "and", secondary.Name, owes(secondary.BalanceMoney()))
+
+	// What a customer and an account owe now, and what was paid of a bill by other means: each replaces the old amount.
+	customer, err := client.Customers.Update(ctx, "UCR1", moment.CustomerUpdateParams{Balance: moment.MinorUnits(5000)})
+	if err != nil {
+		return err
+	}
+	primary, err = client.Accounts.Update(ctx, primary.ID, moment.AccountUpdateParams{Balance: moment.MinorUnits(10000)})
+	if err != nil {
+		return err
+	}
+	bill, err = client.Bills.Update(ctx, bill.ID, moment.BillUpdateParams{AmountPaid: moment.MinorUnits(1500)})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "Set:    ", customer.Name, owes(customer.BalanceMoney()), "and", primary.Name, owes(primary.BalanceMoney()))
+	fmt.Fprintln(out, "Paid:   ", bill.PaidMoney(), "of", bill.DueMoney(), "-", bill.RemainingMoney(), "remaining, still", bill.Status)
+
+	// A new name, and metadata of a bill, which is merged into what is there.
+	customer, err = client.Customers.Update(ctx, customer.ID, moment.CustomerUpdateParams{Name: moment.Ptr("John Smith")})
+	if err != nil {
+		return err
+	}
+	bill, err = client.Bills.Update(ctx, bill.ID, moment.BillUpdateParams{Metadata: map[string]string{"branch": "Cape Town"}})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "Changed:", customer.Name, bill.Metadata)
+
+	// A bill that was raised by mistake is voided, for good.
+	mistake, err := client.Bills.Create(ctx, moment.BillCreateParams{
+		Account: moment.ExistingAccount(secondary.ID), ExternalReference: "UBR2", Currency: moment.ZAR, AmountDue: 2000,
+	})
+	if err != nil {
+		return err
+	}
+	mistake, err = client.Bills.Void(ctx, mistake.ID)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "Voided: ", mistake.ExternalReference, "is", mistake.Status)
+	return nil
+}
+
+// owes says what a balance is. That none is kept, which is the false, cannot be after it was set.
+func owes(balance moment.Money, _ bool) string { return "owes " + balance.String() }
