@@ -50,6 +50,52 @@ func Example() {
 	// Output: John Doe still has to pay ZAR 5.00 of ZAR 20.00 by 2025-01-31
 }
 
+// A customer's balance: a payment comes in for it, and the new balance is set. Moment leaves that to the merchant.
+func Example_customerBalance() {
+	ctx := context.Background()
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	client := srv.Client()
+	owed := moment.Amount(2000).In(moment.ZAR) // in production, this stands in your books
+	customer, err := client.Customers.Create(ctx, moment.CustomerCreateParams{
+		ExternalReference: "UCR1234567890", Name: "John Doe", Currency: owed.Currency, Balance: &owed.Amount,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	secret := moment.RawWebhookSecret([]byte("an example key, not a secret one"))
+	verifier, err := moment.NewWebhookVerifier(secret)
+	if err != nil {
+		log.Fatal(err)
+	}
+	endpoint := httptest.NewServer(verifier.Handler(func(ctx context.Context, e *moment.Event) error {
+		payment, ok := e.Data.(*moment.AmountApplied)
+		if !ok || payment.CustomerID != customer.ID {
+			return nil // not about this customer's balance
+		}
+		left, err := owed.Sub(payment.Money())
+		if err != nil {
+			return err
+		}
+		updated, err := client.Customers.Update(ctx, payment.CustomerID, moment.CustomerUpdateParams{Balance: &left.Amount})
+		if err != nil {
+			return err // the event comes again, and the same balance is set
+		}
+		owed = left
+		balance, _ := updated.BalanceMoney()
+		fmt.Println(updated.Name, "paid", payment.Money(), "and owes", balance)
+		return nil
+	}, moment.WithDeduplicator(moment.NewMemoryDeduplicator(24*time.Hour))))
+	defer endpoint.Close()
+	srv.SetWebhook(endpoint.URL, secret)
+
+	if _, err := srv.Pay(ctx, momenttest.Payment{Customer: customer.ID, Amount: 1500}); err != nil {
+		log.Fatal(err)
+	}
+	// Output: John Doe paid ZAR 15.00 and owes ZAR 5.00
+}
+
 func ExampleNewClient() {
 	_, err := moment.NewClient("pk_test_YOUR_PUBLIC_KEY")
 	fmt.Println(err)
@@ -87,6 +133,29 @@ func ExampleCustomersService_Create() {
 	balance, _ := customer.BalanceMoney()
 	fmt.Println(customer.Name, balance)
 	// Output: John Doe ZAR 20.00
+}
+
+func ExampleCustomersService_Get() {
+	ctx := context.Background()
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	client := srv.Client()
+	created, err := client.Customers.Create(ctx, moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: "John Doe"})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	for _, idOrReference := range []string{created.ID, "UCR1234567890"} {
+		customer, err := client.Customers.Get(ctx, idOrReference)
+		if err != nil {
+			log.Fatal(err)
+		}
+		_, kept := customer.BalanceMoney()
+		fmt.Println(customer.Name, "- has a balance:", kept)
+	}
+	// Output:
+	// John Doe - has a balance: false
+	// John Doe - has a balance: false
 }
 
 func ExampleCustomersService_Update() {
@@ -141,6 +210,79 @@ func ExampleAccountsService_Create() {
 	// Output: Primary Account and Secondary Account of one customer: true
 }
 
+func ExampleAccountsService_Get() {
+	ctx := context.Background()
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	client := srv.Client()
+	_, err := client.Accounts.Create(ctx, moment.AccountCreateParams{
+		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890"},
+		ExternalReference: "UAR1234567890", Currency: moment.ZAR, Balance: moment.MinorUnits(-500),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	account, err := client.Accounts.Get(ctx, "UAR1234567890") // or its id, bacc_…
+	if err != nil {
+		log.Fatal(err)
+	}
+	if balance, ok := account.BalanceMoney(); ok && balance.Amount < 0 {
+		fmt.Println("in credit:", balance)
+	}
+	// Output: in credit: ZAR -5.00
+}
+
+func ExampleAccountsService_Update() {
+	ctx := context.Background()
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	client := srv.Client()
+	_, err := client.Accounts.Create(ctx, moment.AccountCreateParams{
+		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890"},
+		ExternalReference: "UAR1234567890", Name: "Primary Account", Currency: moment.ZAR, Balance: moment.MinorUnits(2000),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	account, err := client.Accounts.Update(ctx, "UAR1234567890", moment.AccountUpdateParams{
+		Balance: moment.MinorUnits(10000), // replaces the 2000; the name, which is not named here, stays
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	balance, _ := account.BalanceMoney()
+	fmt.Println(account.Name, balance)
+	// Output: Primary Account ZAR 100.00
+}
+
+func ExampleBillsService_Create() {
+	ctx := context.Background()
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	client := srv.Client()
+	customer, err := client.Customers.Create(ctx, moment.CustomerCreateParams{ExternalReference: "UCR1234567890"})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
+		Customer:          moment.ExistingCustomer(customer.ID), // or your reference; or Account: moment.ExistingAccount(…)
+		ExternalReference: "UBR1234567890",
+		Currency:          moment.ZAR,
+		AmountDue:         2000, // ZAR 20.00
+		BillDate:          moment.NewDate(2025, time.January, 1),
+		DueDate:           moment.NewDate(2025, time.January, 31),
+		Metadata:          map[string]string{"order_id": "ord_789012"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(bill.Status, bill.RemainingMoney(), "by", bill.DueDate)
+	// Output: unpaid ZAR 20.00 by 2025-01-31
+}
+
 // Customer, account and bill in one call.
 func ExampleBillsService_Create_composite() {
 	ctx := context.Background()
@@ -171,6 +313,57 @@ func ExampleBillsService_Create_composite() {
 	}
 	fmt.Println(bill.DueMoney(), bill.Status, "on the", account.Name, "of", customer.Name)
 	// Output: ZAR 20.00 unpaid on the Primary Account of John Doe
+}
+
+func ExampleBillsService_Get() {
+	ctx := context.Background()
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	client := srv.Client()
+	_, err := client.Bills.Create(ctx, moment.BillCreateParams{
+		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890"},
+		ExternalReference: "UBR1234567890", Currency: moment.ZAR, AmountDue: 2000,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	bill, err := client.Bills.Get(ctx, "UBR1234567890") // or its id, bill_…
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(bill.PaidMoney(), "of", bill.DueMoney(), "paid; has a due date:", !bill.DueDate.IsZero())
+	// Output: ZAR 0.00 of ZAR 20.00 paid; has a due date: false
+}
+
+// What was paid is set, not added, and the service works out the rest. Metadata is merged.
+func ExampleBillsService_Update() {
+	ctx := context.Background()
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	client := srv.Client()
+	_, err := client.Bills.Create(ctx, moment.BillCreateParams{
+		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890"},
+		ExternalReference: "UBR1234567890", Currency: moment.ZAR, AmountDue: 2000,
+		Metadata: map[string]string{"order_id": "ord_789012"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	for _, paid := range []int64{1500, 2000} {
+		bill, err := client.Bills.Update(ctx, "UBR1234567890", moment.BillUpdateParams{
+			AmountPaid: moment.MinorUnits(paid),
+			Metadata:   map[string]string{"paid_at": "till 3"},
+		})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(bill.Status, bill.RemainingMoney(), "remaining", bill.Metadata)
+	}
+	// Output:
+	// unpaid ZAR 5.00 remaining map[order_id:ord_789012 paid_at:till 3]
+	// paid ZAR 0.00 remaining map[order_id:ord_789012 paid_at:till 3]
 }
 
 func ExampleBillsService_Void() {
@@ -226,6 +419,24 @@ func ExampleArgumentError() {
 	// Output: moment: get bill: bill: is empty
 }
 
+// There was no answer in time. For a write, errors.Is(err, moment.ErrOutcomeUnknown) tells whether it may have been applied.
+func ExampleConnectionError() {
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 0)
+	defer cancel()
+
+	_, err := srv.Client().Bills.Get(ctx, "UBR1234567890")
+	var failure *moment.ConnectionError
+	if errors.As(err, &failure) {
+		fmt.Println("could not", failure.Op+":", failure.Err)
+	}
+	fmt.Println(errors.Is(err, context.DeadlineExceeded), errors.Is(err, moment.ErrOutcomeUnknown))
+	// Output:
+	// could not get bill: context deadline exceeded
+	// true false
+}
+
 // A job that is run again derives the same keys, so that what it did before is not done twice.
 func ExampleWithIdempotencyKey() {
 	ctx := context.Background()
@@ -244,6 +455,18 @@ func ExampleWithIdempotencyKey() {
 	// Output:
 	// <nil> 201 replayed: false
 	// <nil> 201 replayed: true
+}
+
+// The key is that of the operation, the reference and the content. What is corrected gets another key, as it must.
+func ExampleDeriveIdempotencyKey() {
+	first := moment.DeriveIdempotencyKey("create bill", "UBR1234567890", "ZAR 20.00")
+	again := moment.DeriveIdempotencyKey("create bill", "UBR1234567890", "ZAR 20.00")
+	corrected := moment.DeriveIdempotencyKey("create bill", "UBR1234567890", "ZAR 25.00")
+	fmt.Println(first)
+	fmt.Println(first == again, first == corrected)
+	// Output:
+	// 6a40c877b11d2767c6f31684de991156ef9e2dc460570af1bb48bd93ef6bad41
+	// true false
 }
 
 func ExampleWithResponse() {
@@ -428,14 +651,42 @@ func ExampleWebhookVerifier_Handler() {
 
 // Without a handler: Parse takes the headers and the body as they came.
 func ExampleWebhookVerifier_Parse() {
-	verifier, err := moment.NewWebhookVerifier(moment.RawWebhookSecret([]byte("an example of thirty-two bytes!!")))
+	secret := moment.RawWebhookSecret([]byte("an example key, not a secret one"))
+	verifier, err := moment.NewWebhookVerifier(secret)
 	if err != nil {
 		log.Fatal(err)
 	}
-	event, err := verifier.Parse(http.Header{"Webhook-Id": {"msg_1"}}, []byte(eventJSON))
-	fmt.Println(event, err)
-	fmt.Println(errors.Is(err, moment.ErrMissingHeader))
+	body := []byte(eventJSON)
+	header := momenttest.SignWebhook(secret, "msg_1", time.Now(), body) // as Moment signs
+
+	event, err := verifier.Parse(header, body)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if payment, ok := event.Data.(*moment.AmountApplied); ok {
+		fmt.Println(event.Type, payment.Money())
+	}
+
+	_, err = verifier.Parse(header, []byte(`{"type": "obligation.amount_applied", "data": {"amount": 1000000}}`))
+	fmt.Println(err, errors.Is(err, moment.ErrInvalidSignature))
 	// Output:
-	// <nil> moment: missing webhook header: Webhook-Timestamp
-	// true
+	// obligation.amount_applied ZAR 20.00
+	// moment: invalid webhook signature true
+}
+
+// While Moment changes the secret, what is signed with either is taken.
+func ExampleWithAdditionalSecret() {
+	oldSecret := moment.RawWebhookSecret([]byte("an example key, not a secret one"))
+	newSecret := moment.RawWebhookSecret([]byte("an example of what comes after it"))
+	verifier, err := moment.NewWebhookVerifier(newSecret, moment.WithAdditionalSecret(oldSecret))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, secret := range []string{oldSecret, newSecret} {
+		body := []byte(eventJSON)
+		fmt.Println(verifier.Verify(momenttest.SignWebhook(secret, "msg_1", time.Now(), body), body))
+	}
+	// Output:
+	// <nil>
+	// <nil>
 }

@@ -168,7 +168,8 @@ func TestOperationsNameThemselvesInErrors(t *testing.T) {
 	}
 }
 
-// Every method of a service has an operation in its comment, and together they are the documented ones: no more, no less.
+// Every method of a service has an operation in its comment and an example, and together they are the documented ones: no more,
+// no less.
 func TestOperationComments(t *testing.T) {
 	documented := map[string]string{}
 	pkg := packageDocs(t, ".")
@@ -185,6 +186,9 @@ func TestOperationComments(t *testing.T) {
 			require.True(t, found, "%s.%s names no operation", typ.Name, m.Name)
 			operation, _, _ = strings.Cut(operation, ".")
 			documented[typ.Name+"."+m.Name] = strings.TrimSpace(operation)
+			if assert.NotEmpty(t, m.Examples, "%s.%s has no example", typ.Name, m.Name) {
+				assert.NotEmpty(t, m.Examples[0].Output, "%s.%s has an example that is not run", typ.Name, m.Name)
+			}
 		}
 	}
 	want := map[string]string{}
