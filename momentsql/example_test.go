@@ -1,0 +1,55 @@
+package momentsql_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log"
+	"net/http/httptest"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momentsql"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+// The entry in the ledger and the mark of the message are committed together.
+func ExampleStore_Process() {
+	database := &recorder{rows: 1} // a driver that writes down what it is asked; take PostgreSQL's or SQLite's
+	store, err := momentsql.NewStore(sql.OpenDB(database), momentsql.PostgreSQL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	secret := moment.RawWebhookSecret([]byte("an example key, not a secret one"))
+	verifier, err := moment.NewWebhookVerifier(secret)
+	if err != nil {
+		log.Fatal(err)
+	}
+	handler := verifier.Handler(func(ctx context.Context, e *moment.Event) error {
+		return store.Process(ctx, e, func(ctx context.Context, tx *sql.Tx) error {
+			payment, ok := e.Data.(*moment.AmountApplied)
+			if !ok {
+				return nil
+			}
+			_, err := tx.ExecContext(ctx, `INSERT INTO ledger (payment_id, amount, currency) VALUES ($1, $2, $3)`,
+				payment.PaymentID, int64(payment.Amount), string(payment.Currency))
+			return err
+		})
+	})
+
+	event := `{"id": "evt_2341234567890abcdef", "type": "obligation.amount_applied", "data": {"id": "ob_N2a38DJQWPL8K4X42354234",
+		"amount": 2000, "currency": "ZAR", "payment_id": "pay_1313235234843nmafdsa", "bill_id": "bill_H4jp6KnU5cPw263v1jyz4"}}`
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, momenttest.NewWebhookRequest("/webhooks/moment", secret, event))
+	fmt.Println(answer.Code, database.steps)
+	// Output: 204 [connect begin insert insert commit]
+}
+
+func ExampleSchema() {
+	fmt.Print(momentsql.Schema(momentsql.SQLite))
+	// Output:
+	// CREATE TABLE IF NOT EXISTS moment_webhook_messages (
+	// 	message_id   TEXT NOT NULL PRIMARY KEY,
+	// 	processed_at BIGINT NOT NULL
+	// ) WITHOUT ROWID;
+	// CREATE INDEX IF NOT EXISTS moment_webhook_messages_processed_at ON moment_webhook_messages (processed_at);
+}
