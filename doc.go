@@ -88,7 +88,8 @@
 // there, compare it and go on; if it is not, create it with a new key. The reference is unique, which is the last guard
 // against creating it twice. Until the repeated call succeeds, says Replayed, or is refused with 400, 402, 404 or 422, the
 // first one stays unknown whatever the repeat's own error is (a 429, say, or a 401): keep the key and repeat it later.
-// The example OutcomeUnknown does all this for a bill. To settle an update, read the object and decide.
+// The example OutcomeUnknown does all this for a bill. To settle an update, read the object and decide, as the example of
+// [BillsService.Update] does.
 //
 // # Webhooks
 //

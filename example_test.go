@@ -116,6 +116,20 @@ func ExampleNewClient() {
 	// moment.Client(test mode, https://api.momentpay.net)
 }
 
+// A program that is meant for production refuses a test key, and any other a live one.
+func ExampleClient_Mode() {
+	production := false // as configured
+	client, err := moment.NewClient("sk_test_YOUR_SECRET_KEY")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if production != (client.Mode() == moment.ModeLive) {
+		log.Fatalf("a key for %s mode", client.Mode())
+	}
+	fmt.Println(client.Mode())
+	// Output: test
+}
+
 func ExampleCustomersService_Create() {
 	srv := momenttest.NewServer()
 	defer srv.Close()
@@ -364,6 +378,32 @@ func ExampleBillsService_Update() {
 	// Output:
 	// unpaid ZAR 5.00 remaining map[order_id:ord_789012 paid_at:till 3]
 	// paid ZAR 0.00 remaining map[order_id:ord_789012 paid_at:till 3]
+}
+
+// The answer to an update is lost: read the object, and decide.
+func ExampleBillsService_Update_outcomeUnknown() {
+	ctx := context.Background()
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	client := srv.Client()
+	_, err := client.Bills.Create(ctx, moment.BillCreateParams{
+		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890"},
+		ExternalReference: "UBR1234567890", Currency: moment.ZAR, AmountDue: 2000,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	srv.Fail(momenttest.DropAfterCommit().On("update bill"))
+
+	bill, err := client.Bills.Update(ctx, "UBR1234567890", moment.BillUpdateParams{AmountPaid: moment.MinorUnits(1500)})
+	if errors.Is(err, moment.ErrOutcomeUnknown) {
+		bill, err = client.Bills.Get(ctx, "UBR1234567890")
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("applied:", bill.AmountPaid == 1500)
+	// Output: applied: true
 }
 
 func ExampleBillsService_Void() {
