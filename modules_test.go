@@ -65,7 +65,7 @@ func TestConsumerModule(t *testing.T) {
 	const dir = "testdata/consumer"
 	goCommand(t, dir, "vet", "./...")
 	out := goCommand(t, dir, "test", "-count=1", "-v", "./...")
-	for _, test := range []string{"TestEnrolWithADouble", "TestEnrolWithHTTPMock", "TestEnrolWithMomenttest"} {
+	for _, test := range []string{"TestEnrolWithADouble", "TestEnrolWithHTTPMock", "TestEnrolWithMomenttest", "TestEnrolInTrouble", "TestPaymentIsInTheLedger"} {
 		assert.Contains(t, out, "--- PASS: "+test)
 	}
 }

@@ -11,16 +11,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The Go snippets of the README stand, word for word, in code that is compiled and run by the tests.
+// The Go snippets of the README and of docs stand, word for word, in code that is compiled and run by the tests.
 func TestReadmeSnippetsAreTested(t *testing.T) {
 	needsTheRepository(t)
 	tested := unindented(sources(t, "*_test.go", "testdata/consumer/*.go", "testdata/consumer/*/*.go", "examples/*/*.go", "integration/*_test.go", "momenttest/*_test.go"))
-	readme, err := os.ReadFile("README.md")
-	require.NoError(t, err)
-	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(sources(t, "README.md", "docs/*.md"), -1)
 	require.NotEmpty(t, snippets)
 	for _, snippet := range snippets {
 		assert.True(t, strings.Contains(tested, unindented(snippet[1])), "in no test:\n%s", snippet[1]) //nolint:testifylint // Contains would print all tests
+	}
+}
+
+// The links between the pages lead to files that are there.
+func TestLinks(t *testing.T) {
+	needsTheRepository(t)
+	pages, err := filepath.Glob("docs/*.md")
+	require.NoError(t, err)
+	require.NotEmpty(t, pages)
+	for _, page := range append(pages, "README.md", "CONTRIBUTING.md", "SECURITY.md") {
+		for _, link := range regexp.MustCompile(`\]\(([^):#]+)\)`).FindAllStringSubmatch(sources(t, page), -1) {
+			_, err := os.Stat(filepath.Join(filepath.Dir(page), link[1]))
+			assert.NoError(t, err, page)
+		}
 	}
 }
 

@@ -1,7 +1,10 @@
 package moment_test
 
 import (
+	"errors"
+	"regexp"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -101,5 +104,42 @@ func TestRaiseBillSettlesWhateverHappened(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, held, bill)
 		})
+	}
+}
+
+// The table of docs/testing.md tells merchants what a call makes of each fault.
+func TestTableOfTheTestingGuide(t *testing.T) {
+	ends := func(applied bool, err error) string {
+		text := "applied"
+		if !applied {
+			text = "not applied"
+		}
+		if errors.Is(err, moment.ErrOutcomeUnknown) {
+			return text + ", outcome unknown"
+		}
+		require.NoError(t, err)
+		return text
+	}
+	for fault, f := range map[string]momenttest.Fault{
+		"Status(503)": momenttest.Status(503), "RateLimit(d)": momenttest.RateLimit(0), "ServiceError(500)": momenttest.ServiceError(500),
+		"DropBeforeCommit()": momenttest.DropBeforeCommit(), "DropAfterCommit()": momenttest.DropAfterCommit(),
+		"Truncate()": momenttest.Truncate(), "Delay(d)": momenttest.Delay(time.Minute),
+	} {
+		patience := time.Minute
+		if fault == "Delay(d)" {
+			patience = 100 * time.Millisecond
+		}
+		srv := momenttest.NewServer()
+		client := srv.Client(moment.WithAttemptTimeout(patience))
+		srv.Fail(f)
+		_, err := client.Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "UCR1"})
+		create := ends(len(srv.State().Customers) == 1, err)
+		require.NoError(t, srv.Seed(momenttest.State{Customers: []moment.Customer{{ExternalReference: "UCR2"}}}))
+		srv.Fail(f)
+		_, err = client.Customers.Update(t.Context(), "UCR2", moment.CustomerUpdateParams{Name: moment.Ptr("John Doe")})
+		customers := srv.State().Customers
+		update := ends(customers[len(customers)-1].Name != "", err)
+		srv.Close()
+		assert.Regexp(t, "(?m)^"+regexp.QuoteMeta("| `"+fault+"` |")+"[^|]*"+regexp.QuoteMeta("| "+create+" | "+update+" |")+"$", sources(t, "docs/testing.md"))
 	}
 }

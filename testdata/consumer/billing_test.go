@@ -67,3 +67,21 @@ func TestEnrolWithMomenttest(t *testing.T) {
 		t.Fatal(again, err)
 	}
 }
+
+// In trouble: the service is away, and when it is back, the answer to the create is lost.
+func TestEnrolInTrouble(t *testing.T) {
+	srv := momenttest.NewServer()
+	t.Cleanup(srv.Close)
+	srv.Fail(momenttest.Status(503).Times(2), momenttest.DropAfterCommit().On("create customer"))
+
+	customer, err := merchant.Enrol(t.Context(), srv.Client().Customers, "UCR1", "John Doe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := srv.State().Customers; len(all) != 1 || all[0].ID != customer.ID {
+		t.Error(all)
+	}
+	if n := len(srv.Requests()); n != 5 { // three to look for the customer, two to create it
+		t.Errorf("%d requests", n)
+	}
+}
