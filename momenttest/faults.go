@@ -173,7 +173,7 @@ func (f Fault) answer(path string) answer {
 		}
 	}
 	a := newProblem(f.status, "The test asked for this failure.").answer(path)
-	if f.kind == statusFault && f.wait > 0 {
+	if f.wait > 0 {
 		a.retryAfter = strconv.FormatInt(int64((f.wait+time.Second-1)/time.Second), 10)
 	}
 	return a

@@ -71,6 +71,9 @@ func TestSeedRefuses(t *testing.T) {
 		{"the account of another customer", change(bill, func(b *moment.Bill) { b.CustomerID, b.AccountID = "here", "bacc_1" }), `Bills[0]: customer_id "here" is not the account's customer`},
 		{"a day that does not exist", change(bill, func(b *moment.Bill) { b.DueDate = moment.NewDate(2025, time.February, 30) }), "Bills[0]: json: error calling MarshalText for type moment.Date: "},
 		{"an answer without a key", momenttest.State{Answers: []momenttest.SavedAnswer{{Status: 201, Body: json.RawMessage(`{}`)}}}, "Answers[0]: The header Idempotency-Key is required"},
+		{"an answer after a good one", momenttest.State{Answers: []momenttest.SavedAnswer{
+			{IdempotencyKey: "k", Status: 201, Body: json.RawMessage(`{}`), Expires: time.Now().Add(time.Hour)}, {IdempotencyKey: "l"},
+		}}, "Answers[1]: status 0 is none"},
 		{"an answer without a status", momenttest.State{Answers: []momenttest.SavedAnswer{{IdempotencyKey: "k", Body: json.RawMessage(`{}`)}}}, "Answers[0]: status 0 is none"},
 		{"an answer that is no JSON", momenttest.State{Answers: []momenttest.SavedAnswer{{IdempotencyKey: "k", Status: 201}}}, "Answers[0]: body is not JSON"},
 	} {
@@ -242,6 +245,15 @@ func TestPaymentRules(t *testing.T) {
 		require.NoError(t, srv.Seed(momenttest.State{Customers: []moment.Customer{{ExternalReference: "UCR-1", Currency: moment.ZAR, PaymentRules: &moment.PaymentRules{}}}}))
 		_, err := srv.Pay(t.Context(), momenttest.Payment{Customer: "UCR-1", Amount: 1})
 		require.NoError(t, err)
+	})
+	t.Run("what was paid before counts for the most that an amount_paid can be", func(t *testing.T) {
+		srv := newServer(t)
+		require.NoError(t, srv.Seed(momenttest.State{
+			Customers: []moment.Customer{{ID: "bcus_1", ExternalReference: "UCR-1"}},
+			Bills:     []moment.Bill{{ID: "bill_1", ExternalReference: "UBR-1", CustomerID: "bcus_1", Currency: moment.ZAR, AmountDue: 2000, AmountPaid: 1, PaymentRules: &anything}},
+		}))
+		_, err := srv.Pay(t.Context(), momenttest.Payment{Bill: "bill_1", Amount: 99_999_999})
+		require.EqualError(t, err, "momenttest: pay: bill_1 would have an amount_paid of more than 99999999")
 	})
 	t.Run("a merchant may set what was paid as far as the rules go", func(t *testing.T) {
 		srv := newServer(t)

@@ -171,7 +171,6 @@ func (s *service) perform(c call, f Fault) answer {
 		}
 	}
 	if f.kind == delay && !s.wait(f.wait) {
-		delete(s.keys, c.key)
 		return answer{}
 	}
 	a := c.run(f)

@@ -56,6 +56,8 @@ func TestAuthentication(t *testing.T) {
 	t.Run("comes before everything else", func(t *testing.T) {
 		a := send(t, srv, "POST", "/nowhere", `no JSON`, "Authorization: ", "Idempotency-Key: ")
 		requireProblem(t, a, 401, missing)
+		a = send(t, srv, "PATCH", "/billing/customers/UCR1234567890", strings.Repeat(" ", 1<<20+1), "Authorization: ")
+		requireProblem(t, a, 401, missing)
 	})
 }
 

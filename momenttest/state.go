@@ -78,7 +78,7 @@ func (s *service) state() State {
 		Payments:  copied[moment.AmountApplied](s.payments),
 	}
 	for key, saved := range s.keys {
-		if !saved.running() && s.now().Before(saved.expires) {
+		if s.now().Before(saved.expires) { // while a request runs, there is nothing to answer yet
 			state.Answers = append(state.Answers, SavedAnswer{key, saved.request, saved.answer.status, saved.answer.body, saved.expires})
 		}
 	}
