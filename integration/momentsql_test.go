@@ -372,3 +372,12 @@ func TestHandlerOnADatabase(t *testing.T) {
 		}
 	}
 }
+
+// An order of texts that is the operating system's can change with it, and an index made before then misses messages.
+func TestOrderOfMessageIDsIsThatOfTheirBytes(t *testing.T) {
+	db := newDatabase(t, momentsql.PostgreSQL).open(t)
+	var collation string
+	require.NoError(t, db.QueryRowContext(t.Context(), `SELECT collation_name FROM information_schema.columns
+		WHERE table_schema = current_schema() AND table_name = 'moment_webhook_messages' AND column_name = 'message_id'`).Scan(&collation))
+	require.Equal(t, "C", collation)
+}
