@@ -21,8 +21,9 @@ func WithDeduplicator(d Deduplicator) HandlerOption {
 	return func(h *webhookHandler) { h.deduplicator = d }
 }
 
-// WithHandlerLogger sets where the handler reports to: what the function failed with, at level error, and deliveries that it
-// refused, at level warn. Bodies and secrets are never logged. The default is [slog.Default], at the time of the delivery.
+// WithHandlerLogger sets where the handler reports to: what the function failed with and what Moment has signed though it is no event,
+// at level error, and deliveries that it refused, at level warn. Bodies and secrets are never logged; the text of the function's
+// errors and panics is. The default is [slog.Default], at the time of the delivery.
 func WithHandlerLogger(l *slog.Logger) HandlerOption {
 	return func(h *webhookHandler) { h.logger = l }
 }
@@ -66,11 +67,14 @@ func (h *webhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	event, err := h.verifier.ParseRequest(r)
 	if err != nil {
-		h.log(r.Context(), slog.LevelWarn, "moment: webhook refused", slog.String("error", oneLine(err.Error())))
-		status := http.StatusBadRequest
-		if errors.Is(err, ErrBodyTooLarge) {
+		status, level, attrs := http.StatusBadRequest, slog.LevelWarn, []slog.Attr{slog.String("error", oneLine(err.Error()))}
+		switch {
+		case errors.Is(err, ErrBodyTooLarge):
 			status = http.StatusRequestEntityTooLarge
+		case errors.Is(err, ErrMalformedEvent): // which Moment has signed, and will deliver again: it may be about money
+			level, attrs = slog.LevelError, append(attrs, slog.String("message", r.Header.Get("Webhook-Id")))
 		}
+		h.log(r.Context(), level, "moment: webhook refused", attrs...)
 		w.WriteHeader(status)
 		return
 	}

@@ -59,6 +59,7 @@ func newPostgresSchema(t *testing.T) string {
 	t.Helper()
 	dsn := os.Getenv("MOMENT_POSTGRES_DSN")
 	if dsn == "" {
+		require.Empty(t, os.Getenv("CI"), "MOMENT_POSTGRES_DSN is not set")
 		t.Skip("no PostgreSQL: MOMENT_POSTGRES_DSN is not set. .ci/postgres starts one: bash .ci/postgres go -C integration test ./...")
 	}
 	u, err := url.Parse(dsn)
@@ -91,7 +92,7 @@ func (d database) open(t *testing.T) *sql.DB {
 func (d database) store(t *testing.T) (*momentsql.Store, *sql.DB) {
 	t.Helper()
 	db := d.open(t)
-	store, err := momentsql.NewStore(db, d.Dialect)
+	store, err := momentsql.NewStore(db)
 	require.NoError(t, err)
 	return store, db
 }

@@ -27,10 +27,10 @@ func Example_momentsql() {
 		log.Fatal(err)
 	}
 
-	if _, err := db.ExecContext(ctx, momentsql.Schema(momentsql.SQLite)); err != nil { // at the start, or in a migration
+	if _, err := db.ExecContext(ctx, momentsql.Schema(momentsql.SQLite)); err != nil { // or PostgreSQL; once, in a migration
 		log.Fatal(err)
 	}
-	store, err := momentsql.NewStore(db, momentsql.SQLite) // or PostgreSQL, here and above
+	store, err := momentsql.NewStore(db)
 	if err != nil {
 		log.Fatal(err)
 	}

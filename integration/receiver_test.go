@@ -58,7 +58,7 @@ func (r *receiver) handler(opts ...moment.HandlerOption) (http.Handler, *sql.DB,
 		return nil, nil, err
 	}
 	db.SetMaxIdleConns(deliverers)
-	store, err := momentsql.NewStore(db, r.Database.Dialect)
+	store, err := momentsql.NewStore(db)
 	return verifier.Handler(func(ctx context.Context, e *moment.Event) error {
 		var n int64
 		err := store.Process(ctx, e, func(ctx context.Context, tx *sql.Tx) error {

@@ -6,7 +6,7 @@
 //
 //	_, err := db.ExecContext(ctx, momentsql.Schema(momentsql.PostgreSQL)) // the table, once
 //	…
-//	store, err := momentsql.NewStore(db, momentsql.PostgreSQL)
+//	store, err := momentsql.NewStore(db)
 //	…
 //	handler := verifier.Handler(func(ctx context.Context, e *moment.Event) error {
 //		return store.Process(ctx, e, func(ctx context.Context, tx *sql.Tx) error {
@@ -20,14 +20,21 @@
 //		})
 //	})
 //
-// For work that is not in this database there is [Store.Once], which makes a Store a [moment.Deduplicator] and promises less.
+// For work that is not in this database there is [Store.Once], which makes a Store a [moment.Deduplicator] and promises less. A
+// handler takes one or the other, not both.
+//
+// What is committed is as durable as the database is set to be: one that loses commits when its machine goes down, as with
+// synchronous_commit = off, loses payments that were acknowledged, and Moment does not deliver them again.
+//
+// Give each delivery a deadline, by context.WithTimeout, and the database a limit of connections: waits end with the context.
 //
 // # PostgreSQL
 //
 // Of several deliveries of one message at the same time, one is processed while the others wait, each in a transaction with
 // a connection of its own. If it succeeds they have nothing to do; if it fails, one of them tries. Transactions have the
 // isolation that is the database's default. Where that is stricter than READ COMMITTED, those that have waited fail instead,
-// and Moment delivers them again.
+// and Moment delivers them again. A machine that is cut off in the middle of a transaction holds its message until PostgreSQL
+// notices: set tcp_keepalives_idle or idle_in_transaction_session_timeout.
 //
 // # SQLite
 //
@@ -35,7 +42,9 @@
 // wait fails, and Moment delivers again. It stands in the name that sql.Open gets, which drivers spell differently and do not
 // check; for modernc.org/sqlite, with five seconds:
 //
-//	db, err := sql.Open("sqlite", "file:ledger.db?_pragma=busy_timeout(5000)")
+//	db, err := sql.Open("sqlite", "file:ledger.db?_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)")
+//
+// In the journal mode WAL, who reads keeps nobody from writing. The busy timeout does not end with the context.
 //
 // The name ":memory:" is another database for each connection. In a test take a file in t.TempDir(), or db.SetMaxOpenConns(1).
 package momentsql

@@ -15,7 +15,7 @@ import (
 // The entry in the ledger and the mark of the message are committed together.
 func ExampleStore_Process() {
 	database := &recorder{rows: 1} // a driver that writes down what it is asked; take PostgreSQL's or SQLite's
-	store, err := momentsql.NewStore(sql.OpenDB(database), momentsql.PostgreSQL)
+	store, err := momentsql.NewStore(sql.OpenDB(database))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -2,7 +2,7 @@ package momentsql
 
 import "strconv"
 
-// Dialect is the kind of database that a [Store] works on.
+// Dialect is the kind of database that a [Schema] is for.
 type Dialect string
 
 // The dialects.
@@ -29,8 +29,9 @@ CREATE INDEX IF NOT EXISTS moment_webhook_messages_processed_at ON moment_webhoo
 }
 
 // Schema returns the statements that make the table of a [Store], moment_webhook_messages: a row for each message, and when it
-// was processed, in Unix seconds. To run them again changes nothing; PostgreSQL may refuse one of two processes that run them
-// at the same moment. That of the other dialect fails, with an error about ROWID or about a collation C. Schema panics if there
+// was processed, in Unix seconds. Run them once, in a migration. To run them again changes nothing; but on PostgreSQL that needs
+// the right to create, waits for what is being processed while all deliveries wait for it, and may be refused to one of two
+// processes at the same moment. The schema of the other dialect fails, with an error about ROWID or about a collation C. Schema panics if there
 // is no such dialect.
 func Schema(d Dialect) string {
 	schema, ok := schemas[d]

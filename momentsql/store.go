@@ -10,35 +10,35 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// Store remembers in a database which messages were processed. Make one with [NewStore]. It is safe for concurrent use.
+// Store remembers in a database which messages were processed: by the one function that it is for. Two functions that are
+// both to have every event need a table each: in PostgreSQL in a schema of its own, in SQLite in a file of its own. Make a Store
+// with [NewStore]. It is safe for concurrent use.
 type Store struct{ db *sql.DB }
 
 var _ moment.Deduplicator = (*Store)(nil)
 
 // NewStore returns a store on a database in which the table of [Schema] is, or will be. It does not connect: that the table is
-// missing shows at the first delivery. Every error is a [*moment.ArgumentError].
-func NewStore(db *sql.DB, d Dialect) (*Store, error) {
+// missing shows at the first delivery. A nil db is a [*moment.ArgumentError].
+func NewStore(db *sql.DB) (*Store, error) {
 	if db == nil {
 		return nil, badArgument("new webhook store", "db", "is nil")
-	}
-	if _, ok := schemas[d]; !ok {
-		return nil, badArgument("new webhook store", "dialect", fmt.Sprintf("must be PostgreSQL or SQLite, not %q", d))
 	}
 	return &Store{db}, nil
 }
 
 // Process runs a function with a transaction in which the event is marked as processed, and commits both. If the event was
-// processed before, Process returns nil at once; while it is being processed elsewhere, Process waits for the outcome. If the
-// function fails or panics, the transaction is rolled back, and the event may be tried again.
+// processed before, Process returns nil at once; while it is being processed elsewhere, Process waits for the outcome, as long
+// as ctx lets it. If the function fails or panics, the transaction is rolled back, and the event may be tried again.
 //
 // The function must neither commit nor roll back tx, and must do with tx all that is to be done once: what it does by other
-// means stays done if the transaction fails. It must not use the [*sql.DB], not even to read: with a limit of connections
-// that may wait for ever, and on SQLite a write waits for tx, which waits for it. If a statement on tx fails, it should return that error: SQLite may have rolled
-// the transaction back by then, and run what follows outside of it.
+// means stays done if the transaction fails. It must not use the [*sql.DB], not even to read: with a limit of connections that
+// may wait for ever, and on SQLite a write waits for tx, which waits for it. If a statement on tx fails, it should return that
+// error: SQLite may have rolled the transaction back by then, and run what follows outside of it.
 //
 // Process returns the function's own error as it is; others say which step failed, and unwrap to what the driver or ctx
 // says. After a failed commit, the event may have been processed or not: the next delivery finds out. An event without a
-// MessageID, which no handler gives, and a nil function are a [*moment.ArgumentError].
+// MessageID, which no handler gives, a nil function, and an event that is being processed by this very call, because the Store is
+// the handler's Deduplicator too, are a [*moment.ArgumentError].
 func (s *Store) Process(ctx context.Context, event *moment.Event, process func(ctx context.Context, tx *sql.Tx) error) error {
 	if event == nil {
 		return badArgument("process webhook", "event", "is nil")
@@ -64,12 +64,22 @@ func (s *Store) Once(ctx context.Context, messageID string, process func(context
 	return s.once(ctx, messageID, func(ctx context.Context, _ *sql.Tx) error { return process(ctx) })
 }
 
+// processing is the key in the context of what is being processed.
+type processing struct {
+	db        *sql.DB
+	messageID string
+}
+
 func (s *Store) once(ctx context.Context, messageID string, process func(context.Context, *sql.Tx) error) error {
 	if s == nil || s.db == nil {
 		return badArgument("process webhook", "store", "was not made by NewStore")
 	}
 	if messageID == "" {
 		return badArgument("process webhook", "message id", "is empty")
+	}
+	self := processing{s.db, messageID}
+	if ctx.Value(self) != nil { // it would wait for itself
+		return badArgument("process webhook", "message id", "is being processed by this very call: use either Process or a Deduplicator")
 	}
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -83,7 +93,7 @@ func (s *Store) once(ctx context.Context, messageID string, process func(context
 	if !claimed {
 		return nil
 	}
-	if err := process(ctx, tx); err != nil {
+	if err := process(context.WithValue(ctx, self, true), tx); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {

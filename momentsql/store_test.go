@@ -23,7 +23,7 @@ func newStore(t *testing.T, r *recorder) *momentsql.Store {
 	t.Helper()
 	db := sql.OpenDB(r)
 	t.Cleanup(func() { assert.NoError(t, db.Close()) })
-	store, err := momentsql.NewStore(db, momentsql.SQLite)
+	store, err := momentsql.NewStore(db)
 	require.NoError(t, err)
 	return store
 }
@@ -95,14 +95,24 @@ func TestPruneErrors(t *testing.T) {
 	}
 }
 
+// Somebody's handler has the store as its Deduplicator, and its function calls Process: the second claim would wait for the first.
+func TestProcessOfWhatIsBeingProcessed(t *testing.T) {
+	r := &recorder{rows: 1}
+	store, other := newStore(t, r), newStore(t, &recorder{rows: 1})
+	succeed := func(context.Context, *sql.Tx) error { return nil }
+	err := store.Once(t.Context(), message.MessageID, func(ctx context.Context) error {
+		assert.NoError(t, other.Process(ctx, message, succeed), "another database")
+		assert.NoError(t, store.Process(ctx, &moment.Event{MessageID: "msg_2"}, succeed), "another message")
+		return store.Process(ctx, message, succeed)
+	})
+	assert.EqualError(t, err, "moment: process webhook: message id: is being processed by this very call: use either Process or a Deduplicator")
+}
+
 // None of these reaches the database.
 func TestBadArguments(t *testing.T) {
 	r := &recorder{fails: "connect"}
-	db, store := sql.OpenDB(r), newStore(t, r)
-	newStoreError := func(db *sql.DB, d momentsql.Dialect) error {
-		_, err := momentsql.NewStore(db, d)
-		return err
-	}
+	store := newStore(t, r)
+	_, noDatabase := momentsql.NewStore(nil)
 	prune := func(age time.Duration) error {
 		_, err := store.Prune(t.Context(), age)
 		return err
@@ -112,9 +122,7 @@ func TestBadArguments(t *testing.T) {
 		err  error
 		says string
 	}{
-		{"no database", newStoreError(nil, momentsql.SQLite), "moment: new webhook store: db: is nil"},
-		{"no dialect", newStoreError(db, ""), `moment: new webhook store: dialect: must be PostgreSQL or SQLite, not ""`},
-		{"a dialect that has no schema", newStoreError(db, "MySQL"), `moment: new webhook store: dialect: must be PostgreSQL or SQLite, not "MySQL"`},
+		{"no database", noDatabase, "moment: new webhook store: db: is nil"},
 		{"no event", store.Process(t.Context(), nil, nil), "moment: process webhook: event: is nil"},
 		{"an event made by hand: all such would count as one message", store.Process(t.Context(), &moment.Event{ID: "evt_1"}, func(context.Context, *sql.Tx) error { return nil }), "moment: process webhook: message id: is empty"},
 		{"no message id", store.Once(t.Context(), "", func(context.Context) error { return nil }), "moment: process webhook: message id: is empty"},

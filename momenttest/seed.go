@@ -64,7 +64,11 @@ func seedEach[T any](name string, all []T, seed func(*params, T) *problem) error
 // seedParams are an object's members as if somebody had sent them. What is empty was left out.
 func seedParams(object any) (*params, error) {
 	body, err := json.Marshal(object)
-	if err != nil {
+	var bad *moment.ArgumentError // a Date that is none
+	switch {
+	case errors.As(err, &bad):
+		return nil, bad
+	case err != nil:
 		return nil, err
 	}
 	p, problem := readParams(body)

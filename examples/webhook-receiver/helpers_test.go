@@ -53,6 +53,7 @@ func newPostgresSchema(t *testing.T) string {
 	t.Helper()
 	dsn := os.Getenv("MOMENT_POSTGRES_DSN")
 	if dsn == "" {
+		require.Empty(t, os.Getenv("CI"), "MOMENT_POSTGRES_DSN is not set")
 		t.Skip("no PostgreSQL: MOMENT_POSTGRES_DSN is not set to postgres://user:password@host:5432/database")
 	}
 	address, err := url.Parse(dsn)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -16,12 +17,12 @@ import (
 )
 
 // The ledger has a row for each payment that was applied, also for one that was taken back, whose amount is negative. Amounts
-// are in minor units. There is no unique column: a payment may be told of by more than one event, and that an event is not
-// entered twice is what momentsql sees to.
+// are in minor units. momentsql sees to it that no message is processed twice for as long as it remembers them; the unique
+// event guards what is older, or told under another message id. A payment may be told of by more than one event.
 const ledgerSchema = `
 CREATE TABLE IF NOT EXISTS ledger (
 	payment_id      TEXT   NOT NULL,
-	event_id        TEXT   NOT NULL,
+	event_id        TEXT   NOT NULL UNIQUE,
 	obligation_kind TEXT   NOT NULL,
 	obligation_id   TEXT   NOT NULL,
 	amount          BIGINT NOT NULL,
@@ -30,17 +31,25 @@ CREATE TABLE IF NOT EXISTS ledger (
 );
 `
 
+// tablesQuery fails if the tables are not there.
+const tablesQuery = "SELECT 1 FROM ledger, moment_webhook_messages LIMIT 1"
+
 const (
 	maxConnections = 10               // each delivery that is processed has one
 	startTimeout   = 30 * time.Second // to connect, and to wait for another replica that makes the tables
+	busyTimeout    = 5 * time.Second  // for other writers on SQLite, whatever the context of a delivery says
 )
 
 // enter puts a payment into the ledger, in the transaction that marks the event as processed. It is what to replace for a
 // ledger of your own: do all of it with tx, and nothing that cannot be rolled back.
 func enter(ctx context.Context, tx *sql.Tx, e *moment.Event, payment *moment.AmountApplied) error {
+	if e.ID == "" || payment.PaymentID == "" {
+		return errors.New("the event has no id or no payment_id")
+	}
 	kind, id := payment.Obligation()
 	_, err := tx.ExecContext(ctx, `INSERT INTO ledger
-		(payment_id, event_id, obligation_kind, obligation_id, amount, currency, received_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		(payment_id, event_id, obligation_kind, obligation_id, amount, currency, received_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (event_id) DO NOTHING`,
 		payment.PaymentID, e.ID, string(kind), id, int64(payment.Amount), string(payment.Currency), time.Now().Unix())
 	return err
 }
@@ -53,7 +62,7 @@ type ledger struct {
 	dialect momentsql.Dialect
 }
 
-// openLedger connects to a database and makes the tables that are not there yet.
+// openLedger connects to a database and makes the tables if they are not there yet.
 func openLedger(ctx context.Context, address string) (*ledger, error) {
 	driver, dialect := "pgx", momentsql.PostgreSQL
 	if !isPostgres(address) {
@@ -65,8 +74,8 @@ func openLedger(ctx context.Context, address string) (*ledger, error) {
 	}
 	db.SetMaxOpenConns(maxConnections)
 	db.SetMaxIdleConns(maxConnections)
-	store, err := momentsql.NewStore(db, dialect)
-	if err == nil {
+	store, err := momentsql.NewStore(db)
+	if err == nil && !tablesExist(ctx, db) {
 		err = createTables(ctx, db, dialect)
 	}
 	if err != nil {
@@ -76,11 +85,17 @@ func openLedger(ctx context.Context, address string) (*ledger, error) {
 	return &ledger{db, store, dialect}, nil
 }
 
-// sqliteName makes a path what the driver opens: transactions wait for each other when they begin, and for as long as an event
-// may take.
+// sqliteName makes a path what the driver opens. Writers wait for each other; in the journal mode WAL, who reads keeps nobody
+// from writing.
 func sqliteName(path string) string {
 	escaped := (&url.URL{Path: filepath.ToSlash(filepath.Clean(path))}).EscapedPath()
-	return fmt.Sprintf("file:%s?_txlock=immediate&_pragma=busy_timeout(%d)", escaped, processTimeout.Milliseconds())
+	return fmt.Sprintf("file:%s?_pragma=busy_timeout(%d)&_pragma=journal_mode(wal)", escaped, busyTimeout.Milliseconds())
+}
+
+// tablesExist is asked before anything is created, as that needs more rights, and waits for deliveries that other replicas process.
+func tablesExist(ctx context.Context, db *sql.DB) bool {
+	_, err := db.ExecContext(ctx, tablesQuery)
+	return err == nil
 }
 
 func createTables(ctx context.Context, db *sql.DB, dialect momentsql.Dialect) error {

@@ -70,11 +70,11 @@ func (r *receiver) process(ctx context.Context, e *moment.Event) error {
 	return nil
 }
 
-// health answers 200 if the ledger can be read, so that a load balancer sends no deliveries where they would fail.
+// health answers 200 if the tables can be read, so that a load balancer sends no deliveries where the database cannot be reached.
 func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 	ctx, cancel := context.WithTimeout(req.Context(), healthTimeout)
 	defer cancel()
-	if _, err := r.ledger.ExecContext(ctx, "SELECT 1 FROM ledger LIMIT 1"); err != nil {
+	if _, err := r.ledger.ExecContext(ctx, tablesQuery); err != nil {
 		r.log.ErrorContext(ctx, "not healthy", slog.String("error", err.Error()))
 		http.Error(w, "the database cannot be reached", http.StatusServiceUnavailable)
 		return
@@ -82,17 +82,21 @@ func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 	_, _ = io.WriteString(w, "ok\n")
 }
 
-// serve takes deliveries from listener until ctx ends, and then finishes those that are there.
-func (r *receiver) serve(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{
+func (r *receiver) server() *http.Server {
+	return &http.Server{
 		Handler:           r.handler(),
 		ReadHeaderTimeout: readTimeout / 2,
 		ReadTimeout:       readTimeout,
-		WriteTimeout:      readTimeout + processTimeout + 2*time.Second, // it runs from the end of the headers
+		WriteTimeout:      readTimeout + processTimeout + busyTimeout + time.Second, // it runs from the end of the headers
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(r.log.Handler(), slog.LevelWarn),
 	}
+}
+
+// serve takes deliveries from listener until ctx ends, and then finishes those that are there.
+func (r *receiver) serve(ctx context.Context, listener net.Listener) error {
+	server := r.server()
 	background, stop := context.WithCancel(ctx)
 	var pruning sync.WaitGroup
 	pruning.Go(func() { r.prune(background) })

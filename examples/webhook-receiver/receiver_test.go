@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -32,6 +33,12 @@ func TestDeliveries(t *testing.T) {
 	panicking := func(ctx context.Context, tx *sql.Tx, e *moment.Event, p *moment.AmountApplied) error {
 		panic(errors.Join(enter(ctx, tx, e, p), errOfTheLedger))
 	}
+	noTable := func(ctx context.Context, tx *sql.Tx, e *moment.Event, p *moment.AmountApplied) error {
+		if _, err := tx.ExecContext(ctx, "ALTER TABLE ledger RENAME TO elsewhere"); err != nil {
+			return err
+		}
+		return enter(ctx, tx, e, p)
+	}
 	for _, database := range databases {
 		t.Run(database.kind, func(t *testing.T) {
 			address := database.make(t)
@@ -46,10 +53,14 @@ func TestDeliveries(t *testing.T) {
 				ledger        []string
 			}{
 				{"the ledger fails after the entry: it is taken back, and Moment must deliver again", "POST", path, secret, "msg_1", payment(1, 1500), failing, 500, nil},
+				{"the entry itself fails: the event is not marked either", "POST", path, secret, "msg_1", payment(1, 1500), noTable, 500, nil},
 				{"a panic after the entry: the same", "POST", path, secret, "msg_1", payment(1, 1500), panicking, 500, nil},
 				{"the event comes again: as it failed, it is entered", "POST", path, secret, "msg_1", payment(1, 1500), enter, 204, []string{one}},
 				{"and again: it is there already", "POST", path, secret, "msg_1", payment(1, 1500), enter, 204, []string{one}},
 				{"it was processed: not even a ledger that fails is asked", "POST", path, secret, "msg_1", payment(1, 1500), failing, 204, []string{one}},
+				{"under another message id, which is not documented: the event is known all the same", "POST", path, secret, "msg_1b", payment(1, 1500), enter, 204, []string{one}},
+				{"an event that cannot be told from others", "POST", path, secret, "msg_0", strings.Replace(payment(1, 1500), "evt_1", "", 1), enter, 500, []string{one}},
+				{"a payment that cannot be told from others", "POST", path, secret, "msg_0", strings.Replace(payment(4, 1500), "pay_4", "", 1), enter, 500, []string{one}},
 				{"another payment", "POST", path, secret, "msg_2", payment(2, 700), enter, 204, []string{one, two}},
 				{"a payment is taken back: an entry too, or the totals would be wrong", "POST", path, secret, "msg_3", payment(3, -1500), enter, 204, []string{one, two, reversal}},
 				{"an event of another type: acknowledged, or it would come for ever", "POST", path, secret, "msg_4", unknown, failing, 204, []string{one, two, reversal}},
@@ -198,7 +209,7 @@ func TestShutdownHasALimit(t *testing.T) {
 			})
 			f.shutDown()
 			assert.ErrorIs(t, await(t, "the end", f.served), context.DeadlineExceeded)
-			assert.Contains(t, await(t, "an answer", f.answered), "0 ", "the connection is closed")
+			assert.Regexp(t, "^0 ", await(t, "an answer", f.answered), "the connection is closed")
 			await(t, "the payment is given up", gaveUp)
 			assert.Empty(t, entered(t, r.ledger))
 
@@ -207,6 +218,50 @@ func TestShutdownHasALimit(t *testing.T) {
 			r.handler().ServeHTTP(recorder, sign(t, secret, "", "msg_1", payment(1, 1500)))
 			assert.Equal(t, 204, recorder.Code)
 			assert.Len(t, entered(t, r.ledger), 1)
+		})
+	}
+}
+
+// What may take its time within the limits is answered all the same.
+func TestTimeoutsOfTheServer(t *testing.T) {
+	r, _ := newTestReceiver(t, filepath.Join(t.TempDir(), "ledger.db"))
+	server := r.server()
+	assert.Greater(t, server.WriteTimeout, readTimeout+processTimeout+busyTimeout)
+	for _, limit := range []time.Duration{server.ReadHeaderTimeout, server.ReadTimeout, server.IdleTimeout, time.Duration(server.MaxHeaderBytes)} {
+		assert.Positive(t, limit, "without a limit, whoever sends slowly or much holds the receiver")
+	}
+}
+
+// Somebody reads the ledger, and payments are entered meanwhile.
+func TestReadersKeepNobodyFromWriting(t *testing.T) {
+	address := newSQLiteFile(t)
+	r, _ := newTestReceiver(t, address)
+	reader, err := openLedger(t.Context(), address)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, reader.Close()) }()
+	tx, err := reader.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, tx.Rollback()) }()
+	var entries int
+	require.NoError(t, tx.QueryRowContext(t.Context(), "SELECT count(*) FROM ledger").Scan(&entries))
+
+	recorder := httptest.NewRecorder()
+	r.handler().ServeHTTP(recorder, sign(t, secret, "", "msg_1", payment(1, 1500)))
+	assert.Equal(t, 204, recorder.Code)
+}
+
+// A user who may not create anything is enough once the tables are there.
+func TestTablesAreMadeOnce(t *testing.T) {
+	for _, database := range databases {
+		t.Run(database.kind, func(t *testing.T) {
+			address := database.make(t)
+			r, _ := newTestReceiver(t, address)
+			index := "moment_webhook_messages_processed_at" // which running the schema again would make again
+			_, err := r.ledger.ExecContext(t.Context(), "DROP INDEX "+index)
+			require.NoError(t, err)
+			newTestReceiver(t, address)
+			_, err = r.ledger.ExecContext(t.Context(), "DROP INDEX "+index)
+			assert.Error(t, err)
 		})
 	}
 }
@@ -238,6 +293,11 @@ func TestHealth(t *testing.T) {
 		{"no database", func(t *testing.T, r *receiver) {
 			t.Helper()
 			assert.NoError(t, r.ledger.Close())
+		}, 503, "the database cannot be reached\n"},
+		{"a database without the table of messages", func(t *testing.T, r *receiver) {
+			t.Helper()
+			_, err := r.ledger.ExecContext(t.Context(), "DROP TABLE moment_webhook_messages")
+			assert.NoError(t, err)
 		}, 503, "the database cannot be reached\n"},
 		{"a database without the ledger: deliveries would fail", func(t *testing.T, r *receiver) {
 			t.Helper()

@@ -108,6 +108,17 @@ func TestSignLongHeaders(t *testing.T) {
 }
 
 // What a header with very many entries costs beside one with a single entry: reading it, and no more MACs.
+// One MAC is made, however many entries there are: what is anybody's to send must not cost much.
+func TestMatchMakesOneMAC(t *testing.T) {
+	key, err := ParseSecret(secret)
+	require.NoError(t, err)
+	many := strings.Repeat("v1,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= ", 10_000) + signed
+	allocations := func(header string) float64 {
+		return testing.AllocsPerRun(10, func() { key.Match(header, id, timestamp, []byte("{}")) })
+	}
+	assert.InDelta(t, allocations(signed), allocations(many), 1)
+}
+
 func BenchmarkMatch(b *testing.B) {
 	key, err := ParseSecret(secret)
 	require.NoError(b, err)
