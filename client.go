@@ -28,8 +28,8 @@ type Client struct {
 
 type core struct {
 	secretKey     string
-	authorization []string
-	userAgent     []string
+	authorization string
+	userAgent     string
 	baseURL       url.URL
 	transport     transport.Transport
 }
@@ -66,8 +66,8 @@ func newCore(secretKey string, opts []ClientOption) (*core, *ArgumentError) {
 	}
 	return &core{
 		secretKey:     secretKey,
-		authorization: []string{"Bearer " + secretKey},
-		userAgent:     []string{s.userAgent},
+		authorization: "Bearer " + secretKey,
+		userAgent:     s.userAgent,
 		baseURL:       s.baseURL,
 		transport:     s.transport(),
 	}, nil
@@ -116,16 +116,21 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts 
 		op.route = withoutIdentifiers(path)
 		op.name = method + " " + op.route
 	}
-	var decode func(int, []byte) error
+	var decoder transport.Decoder
 	if out != nil {
-		decode = func(status int, body []byte) error {
-			if status == http.StatusNoContent || status == http.StatusResetContent {
-				return nil
-			}
-			return withoutValues(json.Unmarshal(body, out))
-		}
+		decoder = into{out}
 	}
-	return c.hidden.do(ctx, call{op: op, path: path, in: in, decode: decode, err: err}, opts)
+	return c.hidden.do(ctx, call{op: op, path: path, in: in, decoder: decoder, err: err}, opts)
+}
+
+// into decodes into what a caller of Do gives.
+type into struct{ out any }
+
+func (d into) Decode(status int, body []byte) error {
+	if status == http.StatusNoContent || status == http.StatusResetContent {
+		return nil
+	}
+	return withoutValues(json.Unmarshal(body, d.out))
 }
 
 func checkDo(method string, in, out any) *ArgumentError {
@@ -174,11 +179,11 @@ func (op operation) repeat() transport.Repeat {
 
 // call is what is about to be done, before the options of the request are applied.
 type call struct {
-	op     operation
-	path   string // below the base URL, escaped
-	in     any
-	decode func(status int, body []byte) error
-	err    *ArgumentError // what was wrong with the caller's arguments, if anything
+	op      operation
+	path    string // below the base URL, escaped
+	in      any
+	decoder transport.Decoder
+	err     *ArgumentError // what was wrong with the caller's arguments, if anything
 }
 
 // resource is a pointer to one of the objects that the service answers with.
@@ -194,33 +199,37 @@ type params interface {
 	check() *ArgumentError
 }
 
+// object decodes into a value of its own, which is what the call returns.
+type object[T any, P resource[T]] struct{ value T }
+
+func (d *object[T, P]) Decode(_ int, body []byte) error {
+	if err := affordable(body); err != nil {
+		return err
+	}
+	var empty T
+	d.value = empty // an earlier attempt may have left something
+	if err := json.Unmarshal(body, &d.value); err != nil {
+		return withoutValues(err)
+	}
+	// JSON of something else decodes into a zero struct without an error.
+	if id, prefix := P(&d.value).identity(); len(id) <= len(prefix) || !strings.HasPrefix(id, prefix) {
+		return errors.New("it has no id that begins with " + prefix)
+	}
+	return nil
+}
+
 // invoke makes a call of one of the services and returns the object in the answer. id is empty for creates, in is nil
 // where there are no parameters.
 func invoke[T any, P resource[T]](ctx context.Context, h hidden, op operation, id string, in params, opts []RequestOption) (*T, error) {
-	var answer *T
-	decode := func(_ int, body []byte) error {
-		if err := affordable(body); err != nil {
-			return err
-		}
-		v := new(T)
-		if err := json.Unmarshal(body, v); err != nil {
-			return withoutValues(err)
-		}
-		// JSON of something else decodes into a zero struct without an error.
-		if id, prefix := P(v).identity(); len(id) <= len(prefix) || !strings.HasPrefix(id, prefix) {
-			return errors.New("it has no id that begins with " + prefix)
-		}
-		answer = v
-		return nil
-	}
+	answer := &object[T, P]{}
 	path, err := op.path(id)
 	if in != nil && err == nil {
 		err = in.check()
 	}
-	if err := h.do(ctx, call{op, path, in, decode, err}, opts); err != nil {
+	if err := h.do(ctx, call{op, path, in, answer, err}, opts); err != nil {
 		return nil, err
 	}
-	return answer, nil
+	return &answer.value, nil
 }
 
 // do is the one path that every call takes.
@@ -250,10 +259,11 @@ func (h hidden) do(ctx context.Context, call call, opts []RequestOption) error {
 		URL:       c.url(call.path, o.query),
 		Route:     call.op.route,
 		Header:    c.header(o, body != nil),
+		More:      o.header,
 		Body:      body,
 		Repeat:    repeat,
 		CallerKey: o.callerKey,
-		Decode:    call.decode,
+		Decoder:   call.decoder,
 	})
 	a := answer{op: call.op.name, key: o.key, requestID: c.redact(requestID(res.Header)), Result: res}
 	if o.response != nil {
@@ -270,28 +280,19 @@ type answer struct {
 	transport.Result
 }
 
-func (c *core) header(o requestOptions, hasBody bool) http.Header {
-	h := o.header // what the caller set, or an empty header
-	h["Authorization"] = c.authorization
-	if h["Accept"] == nil {
-		h["Accept"] = acceptJSON
+func (c *core) header(o *requestOptions, hasBody bool) [5]transport.Field {
+	contentType := ""
+	if hasBody {
+		contentType = "application/json"
 	}
-	if h["User-Agent"] == nil {
-		h["User-Agent"] = c.userAgent
+	return [...]transport.Field{
+		{Name: "Authorization", Value: c.authorization},
+		{Name: "Accept", Value: "application/json, application/problem+json"},
+		{Name: "User-Agent", Value: c.userAgent},
+		{Name: "Content-Type", Value: contentType},
+		{Name: "Idempotency-Key", Value: o.key},
 	}
-	if hasBody && h["Content-Type"] == nil {
-		h["Content-Type"] = contentJSON
-	}
-	if o.key != "" {
-		h["Idempotency-Key"] = []string{o.key}
-	}
-	return h
 }
-
-var (
-	acceptJSON  = []string{"application/json, application/problem+json"}
-	contentJSON = []string{"application/json"}
-)
 
 // service is what CustomersService, AccountsService and BillsService have in common.
 type service struct{ hidden hidden }

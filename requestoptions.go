@@ -14,7 +14,7 @@ import (
 type RequestOption func(*requestOptions) *ArgumentError
 
 type requestOptions struct {
-	header    http.Header
+	header    http.Header // what the caller set
 	query     url.Values
 	key       string // the idempotency key, empty for calls that have none
 	callerKey bool
@@ -22,13 +22,13 @@ type requestOptions struct {
 }
 
 // newRequestOptions applies all of opts even after an error, so that a Response is emptied whatever happens.
-func newRequestOptions(repeat transport.Repeat, opts []RequestOption) (requestOptions, *ArgumentError) {
-	o := requestOptions{header: make(http.Header, 8)}
+func newRequestOptions(repeat transport.Repeat, opts []RequestOption) (*requestOptions, *ArgumentError) {
+	o := &requestOptions{}
 	var first *ArgumentError
 	for _, opt := range opts {
 		err := badArgument("option", "is nil")
 		if opt != nil {
-			err = opt(&o)
+			err = opt(o)
 		}
 		if first == nil {
 			first = err
@@ -91,6 +91,9 @@ func WithHeader(name, value string) RequestOption {
 		}
 		if !isHeaderValue(value) {
 			return badArgument("header", "the value of %s contains a control character", canonical)
+		}
+		if o.header == nil {
+			o.header = http.Header{}
 		}
 		o.header[canonical] = []string{value}
 		return nil

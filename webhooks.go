@@ -46,7 +46,7 @@ type WebhookVerifier struct {
 }
 
 type verifier struct {
-	keys      []signature.Key
+	keys      []*signature.Key
 	tolerance time.Duration
 	now       func() time.Time
 }

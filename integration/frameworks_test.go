@@ -112,7 +112,7 @@ func quiet(t *testing.T) {
 // delivery is a message on its way.
 type delivery struct {
 	signed, sent []byte
-	key          signature.Key // nil: the endpoint's
+	key          *signature.Key // nil: the endpoint's
 	age          time.Duration
 	encoding     string // of what is sent
 	chunked      bool   // sent without its length
@@ -121,7 +121,7 @@ type delivery struct {
 // deliver returns the status. It signs anew each time, as Moment does.
 func (e *endpoint) deliver(ctx context.Context, id string, d delivery) (int, error) {
 	if d.key == nil {
-		d.key = keyOf(32)
+		d.key = signature.NewKey(keyOf(32))
 	}
 	at := time.Now().Add(-d.age)
 	body := io.Reader(bytes.NewReader(d.sent))
@@ -178,7 +178,7 @@ func TestWebhooksThroughFrameworks(t *testing.T) {
 		{why: "as large as may be, in chunks", delivery: delivery{signed: largest, sent: largest, chunked: true}, status: 204},
 		{why: "another amount than was signed", delivery: delivery{signed: signed, sent: spaced(2001)}, status: 400},
 		{why: "without the line breaks at its end", delivery: delivery{signed: signed, sent: bytes.TrimSpace(signed)}, status: 400},
-		{why: "signed by somebody else", delivery: delivery{signed: signed, sent: signed, key: keyOf(24)}, status: 400},
+		{why: "signed by somebody else", delivery: delivery{signed: signed, sent: signed, key: signature.NewKey(keyOf(24))}, status: 400},
 		{why: "signed an hour ago", delivery: delivery{signed: signed, sent: signed, age: time.Hour}, status: 400},
 		{why: "nothing", delivery: delivery{}, status: 400},
 		{why: "too large", delivery: delivery{signed: tooLarge, sent: tooLarge}, status: 413},

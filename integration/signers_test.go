@@ -59,7 +59,7 @@ var references = []struct {
 
 // ours is what is tested, in the shape of the references: the key signs, and the verifier that merchants use verifies.
 type ours struct {
-	key      signature.Key
+	key      *signature.Key
 	verifier *moment.WebhookVerifier
 }
 
@@ -453,7 +453,7 @@ func TestSignersReadSecretsAlike(t *testing.T) {
 				takes, differs := row.differ[reference.name]
 				assert.Equal(t, takes || !differs && row.key != nil, err == nil, "%s: %v", row.why, err)
 				if row.key != nil {
-					assert.Equal(t, signature.Key(row.key).Sign("msg_1", seconds(now), body), signed, row.why)
+					assert.Equal(t, signature.NewKey(row.key).Sign("msg_1", seconds(now), body), signed, row.why)
 				}
 			}
 		})

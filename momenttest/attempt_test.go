@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go/internal/signature"
 )
 
 // An endpoint without a socket, with which a synctest bubble would not be durably
@@ -68,7 +70,7 @@ func TestTimeOfAttempts(t *testing.T) {
 					return row.endpoint(r)
 				})
 				d := &Delivery{MessageID: "msg_1", Body: []byte("{}")}
-				err := d.deliver(ctx, client, webhook{"http://endpoint.test/", []byte("sixteen bytes...")}, time.Now)
+				err := d.deliver(ctx, client, webhook{"http://endpoint.test/", signature.NewKey([]byte("sixteen bytes..."))}, time.Now)
 				require.ErrorIs(t, err, row.err)
 				require.ErrorIs(t, d.Err, row.attemptErr)
 				require.Equal(t, row.timestamps, timestamps)

@@ -49,7 +49,7 @@ func (d *Delivery) String() string {
 // webhook is where events go and what they are signed with.
 type webhook struct {
 	url string
-	key signature.Key
+	key *signature.Key
 }
 
 // newDeliverer gives the client that delivers, by no proxy. Each attempt has a

@@ -44,7 +44,7 @@ func SignWebhook(secret, messageID string, at time.Time, body []byte) http.Heade
 	return sign(mustParse(secret), messageID, at, body)
 }
 
-func sign(key signature.Key, messageID string, at time.Time, body []byte) http.Header {
+func sign(key *signature.Key, messageID string, at time.Time, body []byte) http.Header {
 	timestamp := strconv.FormatInt(at.Unix(), 10)
 	header := http.Header{}
 	header.Set("Webhook-Id", messageID)
@@ -86,7 +86,7 @@ func NewWebhookRequest(target, secret string, event any) *http.Request {
 func newMessageID() string { return "msg_" + randomID() }
 
 // mustParse reads a secret. What it panics with does not repeat it.
-func mustParse(secret string) signature.Key {
+func mustParse(secret string) *signature.Key {
 	key, err := signature.ParseSecret(secret)
 	if err != nil {
 		panic("momenttest: the webhook secret " + err.Error())

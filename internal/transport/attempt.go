@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"time"
 )
 
@@ -16,10 +17,10 @@ import (
 func (t *Transport) attempt(call context.Context, req *Request) outcome {
 	ctx, cancel := context.WithTimeout(call, t.AttemptTimeout)
 	defer cancel()
-	conn := connection{tooMany: cancel}
-	httpReq := req.build(httptrace.WithClientTrace(ctx, conn.trace()))
+	conn := newConnection(req.Repeat, cancel)
+	httpReq := req.build(httptrace.WithClientTrace(ctx, &conn.trace))
 	if t.Jar != nil {
-		for _, cookie := range t.Jar.Cookies(req.URL) {
+		for _, cookie := range t.Jar.Cookies(httpReq.URL) {
 			httpReq.AddCookie(cookie)
 		}
 	}
@@ -28,7 +29,7 @@ func (t *Transport) attempt(call context.Context, req *Request) outcome {
 		err = errors.New("the http.RoundTripper returned neither an answer nor an error")
 	}
 	if err != nil {
-		return t.unanswered(call, ctx, &conn, err)
+		return t.unanswered(call, ctx, conn, err)
 	}
 	if resp.Body == nil {
 		resp.Body = http.NoBody // RoundTrippers written for tests forget it
@@ -38,38 +39,56 @@ func (t *Transport) attempt(call context.Context, req *Request) outcome {
 		_ = resp.Body.Close()
 	}()
 	if t.Jar != nil {
-		t.Jar.SetCookies(req.URL, resp.Cookies())
+		t.Jar.SetCookies(httpReq.URL, resp.Cookies())
 	}
 	o := t.read(call, ctx, req, resp)
 	o.secondCopy = conn.copies.Load() > 1
 	return o
 }
 
-// build makes the http.Request of one attempt. URL and header are copied for each: there are RoundTrippers that write to
+// build makes the http.Request of one attempt. Each has a URL and a header of its own: there are RoundTrippers that write to
 // them, and an earlier attempt that timed out may still be being sent.
 func (req *Request) build(ctx context.Context) *http.Request {
-	u := *req.URL
+	u := req.URL
 	httpReq := (&http.Request{
 		Method:     req.Method,
 		URL:        &u,
 		Host:       req.URL.Host,
-		Header:     req.Header.Clone(),
+		Header:     req.header(),
 		Proto:      "HTTP/1.1",
 		ProtoMajor: 1,
 		ProtoMinor: 1,
 	}).WithContext(ctx)
-	body := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(req.Body)), nil }
-	if req.Body != nil || req.Repeat == Once {
-		httpReq.ContentLength = int64(len(req.Body)) // known, so that header and body are sent in one write
-		httpReq.Body, _ = body()
+	if req.Body == nil && req.Repeat != Once {
+		return httpReq
 	}
-	if req.Body != nil && req.Repeat != Once {
+	content := req.Body
+	body := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
+	httpReq.ContentLength = int64(len(content)) // known, so that header and body are sent in one write
+	httpReq.Body, _ = body()
+	if req.Repeat != Once {
 		// Leave to send the request again, on another connection, where a reused one turns out dead. For what must not be applied
 		// twice there is none, and a body even if it is empty: on HTTP/2 net/http takes a stream that is reset with PROTOCOL_ERROR
 		// for one that was not processed, whatever the method, unless it would need a second body for it.
 		httpReq.GetBody = body
 	}
 	return httpReq
+}
+
+// header is that of one attempt. Its values lie in one array, which is its own.
+func (req *Request) header() http.Header {
+	h := make(http.Header, len(req.Header)+len(req.More))
+	values := new([len(req.Header)]string)
+	for i, field := range req.Header {
+		if field.Value != "" {
+			values[i] = field.Value
+			h[field.Name] = values[i : i+1 : i+1]
+		}
+	}
+	for name, value := range req.More {
+		h[name] = slices.Clone(value)
+	}
+	return h
 }
 
 // unanswered says what a failed round trip means: whether the request can have been sent, and who gave up.
@@ -112,17 +131,18 @@ func (t *Transport) read(call, ctx context.Context, req *Request, resp *http.Res
 		o.kind, o.err = ended, contextError(call)
 	case err != nil:
 		o.kind, o.err = cut, t.explain(ctx, "no complete answer", err)
-	case req.Decode != nil:
-		o.kind, o.err = judge(req.Decode(o.status, o.body), resp.Header.Get("Content-Type"))
+	case req.Decoder != nil:
+		o.kind, o.err = judge(req.Decoder.Decode(o.status, o.body), resp.Header.Get("Content-Type"))
 	}
 	return o
 }
 
 func judge(err error, contentType string) (kind, error) {
+	if err == nil {
+		return answered, nil
+	}
 	var syntax *json.SyntaxError
 	switch {
-	case err == nil:
-		return answered, nil
 	case errors.As(err, &syntax):
 		return notJSON, fmt.Errorf("the answer is not JSON (Content-Type %q)", contentType)
 	default:

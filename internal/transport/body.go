@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
@@ -11,6 +10,7 @@ const (
 	maxSuccessBody = 2 << 20
 	maxErrorBody   = 64 << 10
 	smallBody      = 64 << 10
+	unknownBody    = 1 << 10  // to begin with, where the length is not said: objects are smaller
 	maxDrain       = 64 << 10 // what is read and thrown away so that the connection can be used again
 )
 
@@ -40,20 +40,35 @@ func readError(resp *http.Response) []byte {
 	return body
 }
 
+// read reads to the end, or to the limit. bytes.Buffer and io.LimitReader would do, for two more allocations.
 func read(resp *http.Response, limit int64) ([]byte, error) {
-	body := io.LimitReader(resp.Body, limit)
-	size := min(resp.ContentLength, limit)
-	var start bytes.Buffer
+	size := resp.ContentLength
 	if size < 0 {
-		// Not said. What is not small gets all the room it may have at once: a buffer that doubles would take four times that.
-		n, err := start.ReadFrom(io.LimitReader(body, smallBody))
-		if n < smallBody || err != nil {
-			return start.Bytes(), err
-		}
-		size = limit
+		size = unknownBody
 	}
-	// bytes.MinRead of room to spare, or ReadFrom would grow the buffer once more to see the end.
-	buf := bytes.NewBuffer(append(make([]byte, 0, size+bytes.MinRead), start.Bytes()...))
-	_, err := buf.ReadFrom(body)
-	return buf.Bytes(), err
+	body := make([]byte, 0, min(size+1, limit)) // with room to see the end
+	for int64(len(body)) < limit {
+		if len(body) == cap(body) {
+			body = grow(body, limit)
+		}
+		n, err := resp.Body.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if errors.Is(err, io.EOF) {
+			return body, nil
+		}
+		if err != nil {
+			return body, err
+		}
+	}
+	return body, nil
+}
+
+// grow doubles a small buffer, and gives what is not small all the room it may have at once: doubling would take four times
+// that in all.
+func grow(body []byte, limit int64) []byte {
+	room := int64(2 * cap(body))
+	if room > smallBody {
+		room = limit
+	}
+	return append(make([]byte, 0, min(room, limit)), body...)
 }

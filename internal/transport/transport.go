@@ -38,16 +38,25 @@ type Transport struct {
 // Request is one call: every attempt sends the same method, URL, header and body bytes.
 type Request struct {
 	Method    string
-	URL       *url.URL
-	Route     string // the path without its identifiers, for the log
-	Header    http.Header
-	Body      []byte // nil for none
+	URL       url.URL
+	Route     string      // the path without its identifiers, for the log
+	Header    [5]Field    // those without a value are left out
+	More      http.Header // what the caller set, instead of or beside those
+	Body      []byte      // nil for none
 	Repeat    Repeat
 	CallerKey bool // the idempotency key came from the caller, so an earlier call may have used it
 
-	// Decode takes the status and body of a success; nil ignores them. A *json.SyntaxError says that the body is not
-	// JSON (the attempt may be repeated), any other error that it is not of the expected shape (it may not).
-	Decode func(status int, body []byte) error
+	Decoder Decoder // nil ignores the status and body of a success
+}
+
+// Field is one field of a header.
+type Field struct{ Name, Value string }
+
+// Decoder takes the answer of a success.
+type Decoder interface {
+	// Decode may be called again, after it failed. A *json.SyntaxError says that the body is not JSON (the attempt may be
+	// repeated), any other error that it is not of the expected shape (it may not).
+	Decode(status int, body []byte) error
 }
 
 // Result is how a call ended. Status, Header, Body and Replayed are the last attempt's, as far as it was answered.

@@ -18,7 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func decodeObject(_ int, body []byte) error {
+type decodeObject struct{}
+
+func (decodeObject) Decode(_ int, body []byte) error {
 	var object map[string]any
 	return json.Unmarshal(body, &object)
 }
@@ -31,7 +33,8 @@ func TestEveryAttemptIsTheSame(t *testing.T) {
 	var seen []*http.Request
 	req := request("POST", "", Keyed)
 	req.Body = []byte(`{"amount_due":2000}`)
-	req.Header = http.Header{"Idempotency-Key": {"key-1"}}
+	req.Header[0] = Field{"Idempotency-Key", "key-1"}
+	req.More = http.Header{"X-Tenant": {"a"}}
 	res := over(func(r *http.Request) (*http.Response, error) {
 		body, err := io.ReadAll(r.Body)
 		require.NoError(t, err)
@@ -41,9 +44,10 @@ func TestEveryAttemptIsTheSame(t *testing.T) {
 		require.NoError(t, err)
 		body, _ = io.ReadAll(again)
 		assert.Equal(t, req.Body, body, "net/http sends it again by GetBody")
-		assert.Equal(t, http.Header{"Idempotency-Key": {"key-1"}}, r.Header)
+		assert.Equal(t, http.Header{"Idempotency-Key": {"key-1"}, "X-Tenant": {"a"}}, r.Header)
 		assert.Equal(t, "/v1/billing/bills/john-doe", r.URL.Path)
 		assert.Equal(t, "example.com", r.Host)
+		r.Header["Idempotency-Key"][0], r.Header["X-Tenant"][0] = "b", "b"
 		r.Header.Set("Traceparent", "a RoundTripper that writes to what it is given")
 		r.URL.Path = "/proxy" + r.URL.Path
 		seen = append(seen, r)
@@ -51,7 +55,7 @@ func TestEveryAttemptIsTheSame(t *testing.T) {
 	}).Do(t.Context(), req)
 	assert.Len(t, seen, 3)
 	assert.Equal(t, 3, res.Attempts)
-	assert.Equal(t, http.Header{"Idempotency-Key": {"key-1"}}, req.Header)
+	assert.Equal(t, http.Header{"X-Tenant": {"a"}}, req.More)
 }
 
 func TestBodilessRequest(t *testing.T) {
@@ -163,11 +167,11 @@ func TestWhatAFailedRoundTripMeans(t *testing.T) {
 		{"ended, in doubt", done, false, read, ended, true},
 		{"ended, sent", done, true, read, ended, true},
 	} {
-		var conn connection
+		conn := newConnection(Once, func() {})
 		if row.got {
-			conn.trace().GotConn(httptrace.GotConnInfo{})
+			conn.trace.GotConn(httptrace.GotConnInfo{})
 		}
-		o := (&Transport{}).unanswered(row.call, row.call, &conn, row.err)
+		o := (&Transport{}).unanswered(row.call, row.call, conn, row.err)
 		assert.Equal(t, row.kind, o.kind, row.why)
 		assert.Equal(t, row.sent, o.sent, row.why)
 		assert.Error(t, o.err, row.why)
