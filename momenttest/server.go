@@ -59,7 +59,8 @@ func (s *Server) Close() {
 	s.http.Close()
 }
 
-// ServeHTTP answers a request as it is answered at URL, for those who need another listener or something in front.
+// ServeHTTP answers a request as it is answered at URL, for those who need another listener or something in front. It does so after
+// Close too.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.service.ServeHTTP(w, r) }
 
 // service is the fake without its socket.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
@@ -328,6 +329,13 @@ func TestClose(t *testing.T) {
 	srv.Close() // like httptest's, it may be closed twice
 	_, err := http.Get(srv.URL)
 	require.Error(t, err)
+
+	// Behind another listener it goes on.
+	r := httptest.NewRequest(http.MethodGet, "/billing/bills/UBR1234567890", http.NoBody)
+	r.Header.Set("Authorization", "Bearer sk_test_YOUR_SECRET_KEY")
+	recorder := httptest.NewRecorder()
+	srv.ServeHTTP(recorder, r)
+	require.Equal(t, 404, recorder.Code)
 }
 
 func TestCloseWaitsForRequestsBeingAnswered(t *testing.T) {
