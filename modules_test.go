@@ -35,6 +35,7 @@ func TestLinkedModules(t *testing.T) {
 		".":                     {"github.com/google/go-querystring", "github.com/moment-billing/moment-go"},
 		"./momenttest":          {"github.com/google/go-querystring", "github.com/moment-billing/moment-go"},
 		"./momentsql":           {"github.com/google/go-querystring", "github.com/moment-billing/moment-go"},
+		"./cmd/moment-mock":     {"github.com/google/go-querystring", "github.com/moment-billing/moment-go"},
 		"./examples/quickstart": {"github.com/google/go-querystring", "github.com/moment-billing/moment-go"},
 		"./internal/transport":  {"github.com/moment-billing/moment-go"},
 		"./internal/iso4217":    {"github.com/moment-billing/moment-go"},

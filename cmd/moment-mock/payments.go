@@ -1,0 +1,211 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+const (
+	paymentsPath = "/_mock/payments"
+	maxOrder     = 64 << 10
+)
+
+// order is what is posted to paymentsPath.
+type order struct {
+	To     string `json:"to"`     // an id or an external reference
+	Amount string `json:"amount"` // a decimal
+}
+
+// receipt is the answer.
+type receipt struct {
+	To        string          `json:"to"`                  // the id
+	Money     string          `json:"money"`               // ZAR 15.00
+	Remaining string          `json:"remaining,omitempty"` // of a bill: ZAR 5.00
+	MessageID string          `json:"message_id"`
+	Attempts  int             `json:"attempts"`        // 0 if events go nowhere
+	Status    int             `json:"status"`          // of the endpoint's last answer; 0 if there was none
+	Error     string          `json:"error,omitempty"` // why there was none
+	Event     json.RawMessage `json:"event"`
+}
+
+// refusal is the answer if nothing was paid: problem details, as the service has them.
+type refusal struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+}
+
+// handler is the fake, and beside it what lets money come in.
+type handler struct {
+	fake *momenttest.Server
+	host string // by which it may be called, beside addresses and localhost; may be ""
+}
+
+func newHandler(fake *momenttest.Server, listen string) *handler {
+	host, _, _ := net.SplitHostPort(listen)
+	return &handler{fake, host}
+}
+
+// ServeHTTP is no http.ServeMux, which would redirect the paths that it finds untidy before the fake can refuse them.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != paymentsPath {
+		h.fake.ServeHTTP(w, r)
+		return
+	}
+	receipt, refused := h.pay(w, r)
+	if refused != nil {
+		refused.Title = http.StatusText(refused.Status)
+		writeJSON(w, refused.Status, "application/problem+json", refused)
+		return
+	}
+	writeJSON(w, http.StatusOK, "application/json", receipt)
+}
+
+func writeJSON(w http.ResponseWriter, status int, mediaType string, content any) {
+	w.Header().Set("Content-Type", mediaType)
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(content) //nolint:errchkjson // who has gone away needs no answer
+}
+
+func refuse(status int, format string, args ...any) *refusal {
+	return &refusal{Status: status, Detail: fmt.Sprintf(format, args...)}
+}
+
+func (h *handler) pay(w http.ResponseWriter, r *http.Request) (*receipt, *refusal) {
+	if refused := h.admit(w, r); refused != nil {
+		return nil, refused
+	}
+	var o order
+	if err := decode(http.MaxBytesReader(w, r.Body, maxOrder), &o); err != nil || o.To == "" || o.Amount == "" {
+		return nil, refuse(http.StatusBadRequest, `the body must be JSON like {"to": "bill_…", "amount": "15.00"}, and nothing else; the amount is a string`)
+	}
+	target, refused := h.find(o.To)
+	if refused != nil {
+		return nil, refused
+	}
+	money, err := moment.ParseMoney(o.Amount, target.currency)
+	var bad *moment.ArgumentError
+	switch {
+	case errors.As(err, &bad):
+		return nil, refuse(http.StatusBadRequest, "amount: %s", bad.Reason)
+	case err != nil: // of the currency
+		return nil, refuse(http.StatusUnprocessableEntity, "%s: %v", target.id, err)
+	case money.Amount < 1:
+		return nil, refuse(http.StatusBadRequest, "amount: must be more than 0, not %s", o.Amount)
+	}
+	target.payment.Amount = money.Amount
+	// If the caller goes away while the event is delivered, there is a delivery and an error, of which nobody will hear.
+	delivery, err := h.fake.Pay(r.Context(), target.payment)
+	if delivery == nil {
+		return nil, refuse(http.StatusUnprocessableEntity, "%s", strings.TrimPrefix(err.Error(), "momenttest: pay: "))
+	}
+	receipt := &receipt{
+		To: target.id, Money: money.String(), Remaining: h.remaining(target.id),
+		MessageID: delivery.MessageID, Attempts: delivery.Attempts, Status: delivery.Status, Event: delivery.Body,
+	}
+	if delivery.Err != nil {
+		receipt.Error = delivery.Err.Error()
+	}
+	return receipt, nil
+}
+
+// admit keeps web pages out that a browser on this machine has opened. To send JSON to another site, they need a consent which
+// they do not get here; and where their name is made to lead here, it is still their name that the browser calls.
+func (h *handler) admit(w http.ResponseWriter, r *http.Request) *refusal {
+	if !h.known(r.Host) {
+		return refuse(http.StatusForbidden, "the header Host must be an address, localhost, or the host of --listen")
+	}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return refuse(http.StatusMethodNotAllowed, "the method must be POST")
+	}
+	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType != "application/json" {
+		return refuse(http.StatusUnsupportedMediaType, "the header Content-Type must be application/json")
+	}
+	return nil
+}
+
+// known reports whether the host is no name that somebody else could have given to this machine.
+func (h *handler) known(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err == nil || strings.EqualFold(host, "localhost") || strings.EqualFold(host, h.host)
+}
+
+// target is what can be paid.
+type target struct {
+	kind     string
+	id       string
+	currency moment.Currency // "" if it has none
+	payment  momenttest.Payment
+}
+
+// find looks a target up by its id or its external reference, which is unique among objects of one kind only.
+func (h *handler) find(name string) (target, *refusal) {
+	var found []target
+	state := h.fake.State()
+	for i := range state.Customers {
+		if c := &state.Customers[i]; name == c.ID || name == c.ExternalReference {
+			found = append(found, target{"customer", c.ID, c.Currency, momenttest.Payment{Customer: c.ID}})
+		}
+	}
+	for i := range state.Accounts {
+		if a := &state.Accounts[i]; name == a.ID || name == a.ExternalReference {
+			found = append(found, target{"account", a.ID, a.Currency, momenttest.Payment{Account: a.ID}})
+		}
+	}
+	for i := range state.Bills {
+		if b := &state.Bills[i]; name == b.ID || name == b.ExternalReference {
+			found = append(found, target{"bill", b.ID, b.Currency, momenttest.Payment{Bill: b.ID}})
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return target{}, refuse(http.StatusNotFound, "no bill, account or customer has the id or external reference %q", name)
+	case len(found) > 1:
+		var all []string
+		for _, t := range found {
+			all = append(all, t.kind+" "+t.id)
+		}
+		return target{}, refuse(http.StatusConflict, "%q is the external reference of %s: name one by its id", name, strings.Join(all, " and of "))
+	case found[0].currency == "":
+		return target{}, refuse(http.StatusUnprocessableEntity, "%s has no currency, so it cannot be paid", found[0].id)
+	}
+	return found[0], nil
+}
+
+// remaining is what is left to pay, if that is the id of a bill.
+func (h *handler) remaining(id string) string {
+	state := h.fake.State()
+	for i := range state.Bills {
+		if state.Bills[i].ID == id {
+			return state.Bills[i].RemainingMoney().String()
+		}
+	}
+	return ""
+}
+
+// decode reads one JSON value and nothing else: what is not understood could matter.
+func decode(from io.Reader, into any) error {
+	decoder := json.NewDecoder(from)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows after its end")
+	}
+	return nil
+}

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+// newFake is one that holds something of each kind.
+func newFake(t *testing.T) *momenttest.Server {
+	t.Helper()
+	fake := momenttest.NewServer()
+	t.Cleanup(fake.Close)
+	rules := &moment.PaymentRules{UnderpaymentAllowed: true}
+	require.NoError(t, fake.Seed(momenttest.State{
+		Customers: []moment.Customer{
+			{ID: "bcus_1", ExternalReference: "UCR-1", Currency: moment.ZAR, Balance: moment.MinorUnits(2000)},
+			{ID: "bcus_2", ExternalReference: "shared", Currency: moment.ZAR},
+			{ID: "bcus_3", ExternalReference: "UCR-3"},
+			{ID: "bcus_4", ExternalReference: "UCR-4", Currency: "QQQ"},
+		},
+		Accounts: []moment.Account{
+			{ID: "bacc_1", ExternalReference: "UAR-1", CustomerID: "bcus_1", Currency: moment.JPY, Balance: moment.MinorUnits(10)},
+			{ID: "bacc_2", ExternalReference: "shared", CustomerID: "bcus_1"},
+		},
+		Bills: []moment.Bill{
+			{ID: "bill_1", ExternalReference: "UBR-1", CustomerID: "bcus_1", Currency: moment.ZAR, AmountDue: 2000, PaymentRules: rules},
+			{ID: "bill_2", ExternalReference: "UBR-2", CustomerID: "bcus_1", Currency: moment.ZAR, AmountDue: 2000, Status: moment.BillStatusVoided, PaymentRules: rules},
+			{ID: "bill_3", ExternalReference: "shared", CustomerID: "bcus_1", Currency: moment.ZAR, AmountDue: 2000, PaymentRules: rules},
+		},
+	}))
+	return fake
+}
+
+// post sends a payment as any program could.
+func post(h http.Handler, body string, change func(*http.Request)) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "http://127.0.0.1:8787"+paymentsPath, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	if change != nil {
+		change(r)
+	}
+	recorder := httptest.NewRecorder()
+	h.ServeHTTP(recorder, r)
+	return recorder
+}
+
+func TestPayments(t *testing.T) {
+	e := newEndpoint(t)
+	e.trust(t, ours)
+	for _, row := range []struct {
+		why, body string
+		want      string // but for the event
+		event     string // of its data
+	}{
+		{"a bill by its id", `{"to": "bill_1", "amount": "15.00"}`, `"to":"bill_1","money":"ZAR 15.00","remaining":"ZAR 5.00"`, `"amount":1500,"currency":"ZAR","payment_id":"pay_X","bill_id":"bill_1"`},
+		{"a bill by its reference, in full", `{"to": "UBR-1", "amount": "20"}`, `"to":"bill_1","money":"ZAR 20.00","remaining":"ZAR 0.00"`, `"amount":2000,"currency":"ZAR","payment_id":"pay_X","bill_id":"bill_1"`},
+		{"an account by its id, in a currency without decimals", `{"to": "bacc_1", "amount": "15"}`, `"to":"bacc_1","money":"JPY 15"`, `"amount":15,"currency":"JPY","payment_id":"pay_X","account_id":"bacc_1"`},
+		{"an account by its reference", `{"to": "UAR-1", "amount": "15"}`, `"to":"bacc_1","money":"JPY 15"`, `"amount":15,"currency":"JPY","payment_id":"pay_X","account_id":"bacc_1"`},
+		{"a customer by its id", `{"to": "bcus_1", "amount": "0.01"}`, `"to":"bcus_1","money":"ZAR 0.01"`, `"amount":1,"currency":"ZAR","payment_id":"pay_X","customer_id":"bcus_1"`},
+		{"a customer by its reference", `{"to": "UCR-1", "amount": "15.5"}`, `"to":"bcus_1","money":"ZAR 15.50"`, `"amount":1550,"currency":"ZAR","payment_id":"pay_X","customer_id":"bcus_1"`},
+		{"by its id what shares its reference", `{"to": "bcus_2", "amount": "15.00"}`, `"to":"bcus_2","money":"ZAR 15.00"`, `"amount":1500,"currency":"ZAR","payment_id":"pay_X","customer_id":"bcus_2"`},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			fake := newFake(t)
+			fake.SetWebhook(e.URL, ours)
+			answer := post(newHandler(fake, defaultListen), row.body, nil)
+			assert.Equal(t, 200, answer.Code)
+			assert.Equal(t, "application/json", answer.Header().Get("Content-Type"))
+			assert.Equal(t, `{`+row.want+`,"message_id":"msg_X","attempts":1,"status":204,"event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X",`+row.event+`,"created_at":"NOW","updated_at":"NOW"}}}`+"\n", masked(answer.Body.String()))
+			var r receipt
+			require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &r))
+			event := e.event(t)
+			assert.Equal(t, r.MessageID, event.MessageID)
+			assert.Equal(t, string(r.Event), string(event.Raw), "what is shown is what was delivered")
+		})
+	}
+}
+
+func TestPaymentsRefused(t *testing.T) {
+	const form = `the body must be JSON like {"to": "bill_…", "amount": "15.00"}, and nothing else; the amount is a string`
+	for _, row := range []struct {
+		why, body string
+		status    int
+		says      string
+	}{
+		{"nothing", ``, 400, form},
+		{"no JSON", `to=bill_1&amount=15.00`, 400, form},
+		{"no object", `["bill_1", "15.00"]`, 400, form},
+		{"no target", `{"amount": "15.00"}`, 400, form},
+		{"no amount", `{"to": "bill_1"}`, 400, form},
+		{"a number, which could be meant in minor units", `{"to": "bill_1", "amount": 15}`, 400, form},
+		{"a currency, which would not be looked at", `{"to": "bill_1", "amount": "15.00", "currency": "USD"}`, 400, form},
+		{"two payments", `{"to": "bill_1", "amount": "1"} {"to": "bill_1", "amount": "1"}`, 400, form},
+		{"too much", `{"to": "bill_1", "amount": "` + strings.Repeat("0", maxOrder) + `1"}`, 400, form},
+		{"no decimal", `{"to": "bill_1", "amount": "15,00"}`, 400, `amount: "15,00" is not a decimal: want digits and optionally "." with 1 to 2 more, with "-" in front if negative`},
+		{"too many decimals", `{"to": "bacc_1", "amount": "15.00"}`, 400, `amount: "15.00" has more decimals than the 0 of JPY: round it first`},
+		{"nothing to pay", `{"to": "bill_1", "amount": "0.00"}`, 400, "amount: must be more than 0, not 0.00"},
+		{"less than nothing", `{"to": "bill_1", "amount": "-15.00"}`, 400, "amount: must be more than 0, not -15.00"},
+		{"unknown", `{"to": "bill_9", "amount": "15.00"}`, 404, `no bill, account or customer has the id or external reference "bill_9"`},
+		{"one reference, three objects", `{"to": "shared", "amount": "15.00"}`, 409, `"shared" is the external reference of customer bcus_2 and of account bacc_2 and of bill bill_3: name one by its id`},
+		{"no currency", `{"to": "bcus_3", "amount": "15.00"}`, 422, "bcus_3 has no currency, so it cannot be paid"},
+		{"a currency whose decimals nobody knows", `{"to": "bcus_4", "amount": "15.00"}`, 422, `bcus_4: moment: unknown currency "QQQ": ISO 4217, as this version knows it, has no minor unit for that code (codes are three capital letters)`},
+		{"more than is due", `{"to": "bill_1", "amount": "20.01"}`, 422, "bill_1 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules refuse overpayment"},
+		{"voided", `{"to": "UBR-2", "amount": "15.00"}`, 422, "bill_2 is voided: it can no longer be paid"},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			fake := newFake(t)
+			answer := post(newHandler(fake, defaultListen), row.body, nil)
+			var refused refusal
+			require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &refused))
+			assert.Equal(t, refusal{http.StatusText(row.status), row.status, row.says}, refused)
+			assert.Equal(t, row.status, answer.Code)
+			assert.Equal(t, "application/problem+json", answer.Header().Get("Content-Type"))
+			assert.Empty(t, fake.State().Payments)
+		})
+	}
+}
+
+// A page that a browser on this machine has opened cannot pay: it would have to ask first, or it calls by its own name.
+func TestPaymentsAreNotForWebPages(t *testing.T) {
+	for _, row := range []struct {
+		why    string
+		listen string
+		change func(*http.Request)
+		status int
+	}{
+		{"as curl does", defaultListen, nil, 200},
+		{"by name", defaultListen, func(r *http.Request) { r.Host = "LocalHost:8787" }, 200},
+		{"without a port", defaultListen, func(r *http.Request) { r.Host = "127.0.0.1" }, 200},
+		{"IPv6", defaultListen, func(r *http.Request) { r.Host = "[::1]:8787" }, 200},
+		{"IPv6 without a port", defaultListen, func(r *http.Request) { r.Host = "[::1]" }, 200},
+		{"by an address of this machine: no page has that for a name", ":8787", func(r *http.Request) { r.Host = "192.168.1.2:8787" }, 200},
+		{"by the name that --listen has, as between containers", "moment:8787", func(r *http.Request) { r.Host = "moment:8787" }, 200},
+		{"with a character set", defaultListen, func(r *http.Request) { r.Header.Set("Content-Type", "application/json; charset=utf-8") }, 200},
+		{"a name that was made to lead here", defaultListen, func(r *http.Request) { r.Host = "evil.example:8787" }, 403},
+		{"the same on all addresses", ":8787", func(r *http.Request) { r.Host = "evil.example:8787" }, 403},
+		{"a name that looks like an address", defaultListen, func(r *http.Request) { r.Host = "127.0.0.1.evil.example" }, 403},
+		{"a form", defaultListen, func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }, 415},
+		{"no type", defaultListen, func(r *http.Request) { r.Header.Del("Content-Type") }, 415},
+		{"an image", defaultListen, func(r *http.Request) { r.Method = http.MethodGet }, 405},
+		{"the question whether it may", defaultListen, func(r *http.Request) { r.Method = http.MethodOptions }, 405},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			fake := newFake(t)
+			answer := post(newHandler(fake, row.listen), `{"to": "bill_1", "amount": "15.00"}`, row.change)
+			assert.Equal(t, row.status, answer.Code, answer.Body.String())
+			assert.Equal(t, row.status == 200, len(fake.State().Payments) == 1)
+			for name := range answer.Header() {
+				assert.NotContains(t, name, "Access-Control")
+			}
+			if row.status == 405 {
+				assert.Equal(t, "POST", answer.Header().Get("Allow"))
+			}
+		})
+	}
+}
+
+// Everything else is the fake's, however untidy the path: it is not redirected.
+func TestOtherPathsAreTheFakes(t *testing.T) {
+	h := newHandler(newFake(t), defaultListen)
+	for path, status := range map[string]int{
+		"/billing/bills/UBR-1":              200,
+		"/billing//bills/UBR-1":             404,
+		"/billing/bills/../customers/UCR-1": 404,
+		"/_mock/payments/":                  404,
+		"/":                                 404,
+	} {
+		r := httptest.NewRequest(http.MethodGet, path, http.NoBody)
+		r.Header.Set("Authorization", "Bearer "+anyKey)
+		recorder := httptest.NewRecorder()
+		h.ServeHTTP(recorder, r)
+		assert.Equal(t, status, recorder.Code, path)
+		assert.NotEmpty(t, recorder.Header().Get("X-Request-Id"), path)
+	}
+}
+
+func TestPay(t *testing.T) {
+	answering := func(status int) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
+	}
+	hangUp := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
+	for _, row := range []struct {
+		why      string
+		endpoint func(http.ResponseWriter, *http.Request) // nil: events go nowhere
+		args     []string
+		code     int
+		stdout   string // its beginning
+		stderr   string
+	}{
+		{"acknowledged", answering(204), []string{"UBR-1", "15.00"}, 0, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: answered 204, attempt 1\n{\n", ""},
+		{"not a bill: nothing is left or not left", answering(204), []string{"UCR-1", "15.00"}, 0, "Paid ZAR 15.00 to bcus_1\nEvent msg_X: answered 204, attempt 1\n{\n", ""},
+		{"nowhere to go", nil, []string{"UBR-1", "15.00"}, 0, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nThe event went nowhere: moment-mock was started without --forward-to\n{\n", ""},
+		{"not acknowledged", answering(500), []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: answered 500, attempt 3\n{\n", "the event was not acknowledged: the endpoint answered 500"},
+		{"a redirect is no acknowledgement", answering(302), []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: answered 302, attempt 3\n{\n", "the event was not acknowledged: the endpoint answered 302"},
+		{"no answer", hangUp, []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: no answer, attempt 3\n{\n", `the event was not acknowledged: Post "http://ADDRESS": EOF`},
+		{"refused", answering(204), []string{"UBR-1", "20.01"}, 1, "", "bill_1 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules refuse overpayment"},
+		{"no decimal", answering(204), []string{"UBR-1", "much"}, 1, "", `amount: "much" is not a decimal: want digits and optionally "." with 1 to 2 more, with "-" in front if negative`},
+		{"unknown", answering(204), []string{"UBR-9", "15.00"}, 1, "", `no bill, account or customer has the id or external reference "UBR-9"`},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			fake := newFake(t)
+			if row.endpoint != nil {
+				e := httptest.NewServer(http.HandlerFunc(row.endpoint))
+				defer e.Close()
+				fake.SetWebhook(e.URL, ours)
+			}
+			srv := httptest.NewServer(newHandler(fake, defaultListen))
+			defer srv.Close()
+			code, stdout, stderr := execute(t, nil, append([]string{"pay", "--url", srv.URL}, row.args...)...)
+			assert.Equal(t, row.code, code)
+			assert.True(t, strings.HasPrefix(masked(stdout), row.stdout), stdout)
+			assert.Equal(t, row.stdout == "", stdout == "")
+			if row.stderr != "" {
+				row.stderr = "moment-mock: " + row.stderr + "\n"
+			}
+			assert.Equal(t, row.stderr, masked(stderr))
+		})
+	}
+}
+
+// What is at the URL may be something else, or nothing.
+func TestPayWhereNoMockIs(t *testing.T) {
+	for _, row := range []struct {
+		why    string
+		answer func(http.ResponseWriter, *http.Request)
+		says   string
+	}{
+		{"a page", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, `http://ADDRESS/_mock/payments answered something else than a payment: is that moment-mock?`},
+		{"other JSON", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }, `http://ADDRESS/_mock/payments answered something else than a payment: is that moment-mock?`},
+		{"no such path", http.NotFound, `http://ADDRESS/_mock/payments answered 404 Not Found: is that moment-mock?`},
+		{"it ended meanwhile", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, `Post "http://ADDRESS/_mock/payments": EOF: the payment may have come in all the same`},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			srv := httptest.NewServer(http.HandlerFunc(row.answer))
+			defer srv.Close()
+			code, stdout, stderr := execute(t, nil, "pay", "--url", srv.URL, "UBR-1", "15.00")
+			assert.Equal(t, 1, code)
+			assert.Empty(t, stdout)
+			assert.Equal(t, "moment-mock: "+row.says+"\n", masked(stderr))
+		})
+	}
+	srv := httptest.NewServer(nil)
+	srv.Close()
+	code, _, stderr := execute(t, nil, "pay", "--url", srv.URL, "UBR-1", "15.00")
+	assert.Equal(t, 1, code)
+	assert.Regexp(t, `^moment-mock: Post "http://ADDRESS/_mock/payments": dial tcp ADDRESS: .*: start moment-mock, or say by --url where it is\n$`, masked(stderr))
+}

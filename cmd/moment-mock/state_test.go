@@ -1,0 +1,400 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+// reply is what a create was answered.
+type reply struct {
+	status   int
+	body     string
+	replayed bool
+}
+
+// create raises a bill for a new customer, under the key of its number.
+func create(url string, n int) (reply, error) {
+	body := fmt.Sprintf(`{"external_reference": "UBR-%d", "currency": "ZAR", "amount_due": 2000, "customer": {"external_reference": "UCR-%d", "name": "<Jane & Roe>"}}`, n, n)
+	return send(http.MethodPost, url+"/billing/bills", body, fmt.Sprint("key-", n))
+}
+
+func send(method, url, body, key string) (reply, error) {
+	req, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		return reply{}, err
+	}
+	req.Header.Set("Authorization", "Bearer "+anyKey)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Idempotency-Key", key)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return reply{}, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return reply{resp.StatusCode, string(text), resp.Header.Get("Idempotent-Replayed") == "true"}, err
+}
+
+// readState reads a state file as it is at this moment.
+func readState(t *testing.T, path string) (c contents) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &c), "%s", text)
+	return c
+}
+
+func files(t *testing.T, folder string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	names := make([]string, len(entries))
+	for i, entry := range entries {
+		names[i] = entry.Name()
+	}
+	return names
+}
+
+// What was answered is there after kill -9, at whatever moment.
+func TestKill(t *testing.T) {
+	const creates, workers, kills = 200, 8, 6
+	seed := rand.Uint64()
+	t.Log("seed", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	folder := t.TempDir()
+	path := filepath.Join(folder, "mock.json")
+	var replies [creates]reply // status 0: not answered yet
+	var checked [creates]bool
+	for round := range kills + 1 {
+		m := launch(t, "--state", path)
+		stopWatching := watch(t, path)
+		work := make(chan int, creates)
+		for n, first := range replies {
+			switch {
+			case first.status == 0:
+				work <- n
+			case !checked[n]:
+				isKept(t, m, n, first)
+				checked[n] = true
+			}
+		}
+		close(work)
+		answered := make(chan bool, creates)
+		var running sync.WaitGroup
+		enough := random.IntN(1 + len(work)/(kills-round+1))
+		for range workers {
+			running.Go(func() {
+				for n := range work {
+					r, err := create(m.url, n)
+					if err != nil {
+						return // it was killed
+					}
+					replies[n] = r
+					answered <- true
+				}
+			})
+		}
+		go func() {
+			running.Wait()
+			close(answered)
+		}()
+		if round < kills {
+			for range enough {
+				<-answered
+			}
+			m.kill() // while the others are being answered
+			running.Wait()
+			assert.Equal(t, -1, m.wait(t))
+		} else {
+			running.Wait()
+			for n, first := range replies {
+				isKept(t, m, n, first)
+			}
+			m.end()
+			assert.Zero(t, m.wait(t), m.stderr)
+		}
+		stopWatching()
+		assert.Subset(t, []string{"mock.json", "mock.json.lock", "mock.json.tmp"}, files(t, folder))
+	}
+	kept := readState(t, path).State
+	assert.Len(t, kept.Customers, creates)
+	assert.Len(t, kept.Bills, creates)
+	assert.Len(t, kept.Answers, creates)
+	assert.Equal(t, []string{"mock.json", "mock.json.lock"}, files(t, folder), "nothing is left behind")
+}
+
+// isKept checks that a bill is there as it was answered, and that its key is.
+func isKept(t *testing.T, m *mock, n int, first reply) {
+	t.Helper()
+	assert.Equal(t, 201, first.status, first.body)
+	again, err := create(m.url, n)
+	require.NoError(t, err)
+	assert.Equal(t, reply{201, first.body, true}, again)
+	got, err := send(http.MethodGet, fmt.Sprint(m.url, "/billing/bills/UBR-", n), "", "")
+	require.NoError(t, err)
+	assert.Equal(t, reply{200, first.body, false}, got)
+}
+
+// watch reads a file again and again, until the function that it returns is called: it must always be whole.
+func watch(t *testing.T, path string) (stop func()) {
+	t.Helper()
+	stopped := make(chan bool)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		for often := time.Tick(10 * time.Millisecond); ; {
+			select {
+			case <-stopped:
+				return
+			case <-often:
+			}
+			text, err := os.ReadFile(path)
+			if !assert.NoError(t, err) || !assert.True(t, json.Valid(text), "not JSON: %s", text) {
+				return
+			}
+		}
+	})
+	return func() {
+		close(stopped)
+		watching.Wait()
+		readState(t, path)
+	}
+}
+
+// Everything goes on where it was: objects of all kinds, payments, what voiding and updates did, refusals, the secret.
+func TestRestart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mock.json")
+	e := newEndpoint(t)
+	m := start(t, nil, "--state", path, "--forward-to", e.URL)
+	e.trust(t, m.secret)
+	assert.Contains(t, m.stdout.String(), "  Data is kept in  "+path+"\n")
+	for _, call := range []struct {
+		method, path, body string
+		status             int
+	}{
+		{"POST", "/billing/bills", `{"external_reference": "UBR-1", "currency": "ZAR", "amount_due": 2000, "bill_date": "0001-01-01", "due_date": "9999-12-31", "metadata": {"": "", "<>&\u2028": "\u0000"},
+			"account": {"external_reference": "UAR-1", "name": "", "customer": {"external_reference": "UCR-1", "name": "\ud800 ÿ \"", "phone": "+27123456789"}}}`, 201},
+		{"POST", "/billing/bills", `{"external_reference": "UBR-2", "currency": "QQQ", "amount_due": 99999999, "customer": "UCR-1"}`, 201},
+		{"POST", "/billing/bills", `{"external_reference": "UBR-2", "currency": "ZAR", "amount_due": 2000, "customer": "UCR-1"}`, 409},
+		{"POST", "/billing/customers", `{"external_reference": "UCR-2", "currency": "JPY", "balance": -10}`, 201},
+		{"PATCH", "/billing/customers/UCR-2", `{"balance": 0, "metadata": {}}`, 200},
+		{"PATCH", "/billing/bills/UBR-1", `{"amount_paid": 500}`, 200},
+		{"POST", "/_mock/payments", `{"to": "UBR-1", "amount": "15.00"}`, 200},
+		{"POST", "/_mock/payments", `{"to": "UCR-2", "amount": "15"}`, 200},
+		{"POST", "/billing/bills/UBR-2/void", ``, 200},
+	} {
+		r, err := send(call.method, m.url+call.path, call.body, moment.NewIdempotencyKey())
+		require.NoError(t, err)
+		require.Equal(t, call.status, r.status, "%s %s: %s", call.method, call.path, r.body)
+	}
+	objects := []string{"bills/UBR-1", "bills/UBR-2", "accounts/UAR-1", "customers/UCR-1", "customers/UCR-2"}
+	before := map[string]string{}
+	for _, object := range objects {
+		before[object] = get(t, m, object)
+	}
+	m.end()
+	assert.Zero(t, m.wait(t), m.stderr)
+	kept, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Len(t, readState(t, path).State.Payments, 2)
+
+	again := start(t, nil, "--state", path, "--forward-to", e.URL)
+	assert.Equal(t, m.secret, again.secret)
+	for _, object := range objects {
+		assert.Equal(t, before[object], get(t, again, object))
+	}
+	for len(e.events) > 0 {
+		<-e.events
+	}
+	code, _, stderr := execute(t, nil, "pay", "--url", again.url, "UCR-1", "1")
+	assert.Equal(t, 1, code)
+	assert.Contains(t, stderr, "has no currency")
+	code, _, stderr = execute(t, nil, "pay", "--url", again.url, "UCR-2", "1")
+	assert.Zero(t, code, stderr)
+	e.event(t)
+	again.end()
+	assert.Zero(t, again.wait(t))
+
+	// But for that payment, the file is as it was.
+	after := readState(t, path)
+	after.State.Payments = after.State.Payments[:2]
+	text, err := json.MarshalIndent(after, "", "  ")
+	require.NoError(t, err)
+	assert.Equal(t, string(kept), string(text)+"\n")
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	if runtime.GOOS != "windows" {
+		assert.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	}
+}
+
+func get(t *testing.T, m *mock, object string) string {
+	t.Helper()
+	r, err := send(http.MethodGet, m.url+"/billing/"+object, "", "")
+	require.NoError(t, err)
+	require.Equal(t, 200, r.status, r.body)
+	return r.body
+}
+
+// The secret of the environment goes before that of the file, and does not get into it.
+func TestSecretOfTheEnvironmentIsNotKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mock.json")
+	m := start(t, environment{"MOMENT_WEBHOOK_SECRET": ours}, "--state", path)
+	m.end()
+	assert.Zero(t, m.wait(t))
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.NotContains(t, string(text), ours)
+	made := readState(t, path).WebhookSecret
+
+	e := newEndpoint(t)
+	e.trust(t, ours)
+	m = start(t, environment{"MOMENT_WEBHOOK_SECRET": ours}, "--state", path, "--forward-to", e.URL)
+	createCustomer(t, m)
+	code, _, stderr := execute(t, nil, "pay", "--url", m.url, "UCR-1", "15.00")
+	assert.Zero(t, code, stderr)
+	m.end()
+	assert.Zero(t, m.wait(t))
+	assert.Equal(t, made, start(t, nil, "--state", path).secret)
+}
+
+// A file that cannot be used is named, and left as it is.
+func TestBadStateFile(t *testing.T) {
+	whole, err := json.Marshal(contents{version, ours, momenttest.State{Customers: []moment.Customer{{ID: "bcus_1", ExternalReference: "UCR-1"}}}})
+	require.NoError(t, err)
+	text := string(whole)
+	change := func(from, to string) string {
+		require.Contains(t, text, from)
+		return strings.Replace(text, from, to, 1)
+	}
+	for _, row := range []struct{ why, text, says string }{
+		{"empty", "", "broken, and left as it is: unexpected end of JSON input"},
+		{"cut short", text[:len(text)-2], "broken, and left as it is: unexpected end of JSON input"},
+		{"something after its end", text + "}", "broken, and left as it is: invalid character '}' after top-level value"},
+		{"something else", `{"name": "package", "dependencies": {}}`, "not of version 1, and left as it is"},
+		{"of a later moment-mock", change(`"version":1`, `"version":2,"more":1`), "not of version 1, and left as it is"},
+		{"a member that would be lost", change(`"version":1`, `"version":1,"more":1`), `broken, and left as it is: json: unknown field "more"`},
+		{"no secret", change(ours, ""), "broken, and left as it is: webhook_secret: is empty"},
+		{"what the service would not hold", change(`"UCR-1"`, `""`), "broken, and left as it is: Customers[0]: external_reference is required"},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "mock.json")
+			require.NoError(t, os.WriteFile(path, []byte(row.text), 0o600))
+			code, stdout, stderr := execute(t, nil, "--listen", "127.0.0.1:0", "--state", path)
+			assert.Equal(t, 1, code)
+			assert.Empty(t, stdout)
+			assert.Equal(t, "moment-mock: the state file "+path+": "+row.says+"\n", stderr)
+			left, err := os.ReadFile(path)
+			require.NoError(t, err)
+			assert.Equal(t, row.text, string(left))
+			require.NoError(t, os.WriteFile(path, whole, 0o600))
+			start(t, nil, "--state", path) // and it is not locked
+		})
+	}
+}
+
+func TestNoStateFile(t *testing.T) {
+	folder, err := os.MkdirTemp("", "mock") //nolint:usetesting // the name of a socket must be short
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, os.RemoveAll(folder)) }()
+	socket, err := net.Listen("unix", filepath.Join(folder, "socket"))
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, socket.Close()) }()
+	for _, row := range []struct{ why, path, says string }{
+		{"no such folder", filepath.Join(folder, "none", "mock.json"), ": open .*: no such file or directory"},
+		{"a folder", folder, ": not a regular file"},
+		{"a socket, which must not be replaced, nor must a device", filepath.Join(folder, "socket"), ": not a regular file"},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			code, stdout, stderr := execute(t, nil, "--listen", "127.0.0.1:0", "--state", row.path)
+			assert.Equal(t, 1, code)
+			assert.Empty(t, stdout)
+			assert.Regexp(t, "^moment-mock: the state file "+row.path+row.says+"\n$", stderr)
+		})
+	}
+}
+
+// A second process would overwrite what the first has kept. When the first has ended, however, the next may begin.
+func TestOneProcessPerStateFile(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no lock on Windows")
+	}
+	folder := t.TempDir()
+	path, link := filepath.Join(folder, "mock.json"), filepath.Join(folder, "link.json")
+	require.NoError(t, os.Symlink(path, link))
+	first := launch(t, "--state", path)
+	for _, name := range []string{path, link} {
+		code, stdout, stderr := execute(t, nil, "--listen", "127.0.0.1:0", "--state", name)
+		assert.Equal(t, 1, code)
+		assert.Empty(t, stdout)
+		assert.Equal(t, "moment-mock: the state file "+name+": in use by another moment-mock\n", stderr)
+	}
+	first.kill()
+	first.wait(t)
+	launch(t, "--state", link)
+	info, err := os.Lstat(link)
+	require.NoError(t, err)
+	assert.NotZero(t, info.Mode()&os.ModeSymlink, "the link is still one")
+}
+
+// A port that is taken leaves no file behind.
+func TestStateIsNotWrittenBeforeItListens(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mock.json")
+	m := start(t, nil)
+	code, _, _ := execute(t, nil, "--listen", strings.TrimPrefix(m.url, "http://"), "--state", path)
+	assert.Equal(t, 1, code)
+	assert.NoFileExists(t, path)
+}
+
+// What cannot be kept is not answered, and the program ends.
+func TestSaveFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mock.json")
+	m := launch(t, "--state", path)
+	first, err := create(m.url, 1)
+	require.NoError(t, err)
+	require.Equal(t, 201, first.status)
+	obstacle := filepath.Join(path+".tmp", "obstacle")
+	require.NoError(t, os.MkdirAll(obstacle, 0o700))
+	_, err = create(m.url, 2)
+	require.Error(t, err, "it is answered")
+	assert.Equal(t, 1, m.wait(t))
+	assert.Regexp(t, `moment-mock: the state file `+path+`: open .*\n$`, m.stderr.String())
+	assert.Equal(t, 1, strings.Count(m.stderr.String(), " 201 "), m.stderr)
+
+	require.NoError(t, os.RemoveAll(path+".tmp"))
+	m = launch(t, "--state", path)
+	isKept(t, m, 1, first)
+	second, err := create(m.url, 2)
+	require.NoError(t, err)
+	assert.Equal(t, 201, second.status)
+	assert.False(t, second.replayed)
+}
+
+// It is not even started if nothing can be kept.
+func TestFirstSaveFails(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mock.json")
+	require.NoError(t, os.MkdirAll(filepath.Join(path+".tmp", "obstacle"), 0o700))
+	cmd := program(t, "--listen", "127.0.0.1:0", "--state", path)
+	var stdout, stderr strings.Builder
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	require.Error(t, cmd.Run())
+	assert.Equal(t, 1, cmd.ProcessState.ExitCode())
+	assert.Empty(t, stdout.String())
+	assert.Regexp(t, `^moment-mock: the state file `+path+`: open .*\n$`, stderr.String())
+}
