@@ -6,7 +6,8 @@
 //	client := srv.Client() // a real *moment.Client
 //
 // Programs that take a base URL and a key can be given srv.URL and any key that
-// begins with sk_test_.
+// begins with sk_test_. For programs in other languages, the command cmd/moment-mock
+// of this module is the same fake.
 //
 // # What it imitates
 //
