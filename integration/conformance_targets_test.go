@@ -1,0 +1,471 @@
+package integration_test
+
+import (
+	"bufio"
+	"cmp"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	mathrand "math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+// The targets of the table in conformance_test.go.
+const (
+	onFake   = "momenttest"
+	onMock   = "mock of the description"
+	onProxy  = "momenttest held against the description"
+	onMoment = "Moment"
+)
+
+const (
+	description = "../api/openapi.yaml"
+	anyTestKey  = "sk_test_YOUR_SECRET_KEY"
+)
+
+func TestConformance(t *testing.T) {
+	t.Run(onFake, func(t *testing.T) {
+		fake := newFake(t)
+		conform(t, onFake, service{url: fake.URL, key: anyTestKey, fake: fake}.check)
+	})
+
+	// Prism's mock answers with the examples of the description. It finds what is wrong with a request in any case. What is wrong only
+	// with what there is has to be asked for, by the status.
+	t.Run(onMock, func(t *testing.T) {
+		// What it finds wrong, it answers with the description's 422 and not with its 400, and has no option for that. By the
+		// documentation it is 400. So such requests go to a second mock, of the same description without any 422.
+		first := startPrism(t, "mock", description)
+		second := startPrism(t, "mock", without422(t))
+		conform(t, onMock, mock{url: first(), without422: second()}.check)
+	})
+
+	// Prism's proxy holds requests to momenttest and its answers against the schemas of the description.
+	t.Run(onProxy, func(t *testing.T) {
+		fake := newFake(t)
+		proxy := startPrism(t, "proxy", description, fake.URL)
+		conform(t, onProxy, service{url: proxy(), described: true, key: anyTestKey, fake: fake}.check)
+	})
+
+	t.Run(onMoment, func(t *testing.T) {
+		url, key := cmp.Or(os.Getenv("MOMENT_BASE_URL"), "https://api.momentpay.net"), os.Getenv("MOMENT_API_KEY")
+		if !strings.HasPrefix(key, "sk_test_") {
+			t.Skip("MOMENT_API_KEY is no test key")
+		}
+		_, err := moment.NewClient(key, moment.WithBaseURL(url)) // refuses what would give the key away
+		require.NoError(t, err)
+		conform(t, onMoment, service{url: strings.TrimSuffix(url, "/"), key: key}.check)
+	})
+}
+
+func newFake(t *testing.T) *momenttest.Server {
+	t.Helper()
+	fake := momenttest.NewServer()
+	t.Cleanup(fake.Close)
+	return fake
+}
+
+// conform asks a target all rows. What check returns is what differs from the row.
+func conform(t *testing.T, target string, check func(*testing.T, exchange) []string) {
+	t.Helper()
+	asked, different := 0, 0
+	for _, e := range documentation {
+		t.Run(e.why, func(t *testing.T) {
+			if slices.Contains(e.notOn, target) {
+				t.Skip(e.because)
+			}
+			differences := strings.Join(check(t, e), "\n")
+			asked++
+			switch {
+			case differences == "":
+			case target == onMoment && e.open != "":
+				t.Skipf("not documented: %s\n%s", e.open, differences)
+			default:
+				different++
+				t.Errorf("%s\n%s", e.operation, differences)
+			}
+		})
+	}
+	t.Logf("%d rows, %d asked, %d different", len(documentation), asked, different)
+}
+
+// service is a target that has state.
+type service struct {
+	url, key  string
+	fake      *momenttest.Server // nil: the real one
+	described bool               // prism stands in front of it
+}
+
+const (
+	sampleDigits = "1234567890"
+	sampleID     = "H4jp6KnU5cPw263v1jyz4" // behind its prefix
+)
+
+func (s service) check(t *testing.T, e exchange) []string {
+	t.Helper()
+	known := samples{sampleDigits: strconv.FormatInt(1e9+mathrand.Int64N(9e9), 10)}
+	send := func(r request) reply {
+		switch {
+		case r.fault != nil && s.fake == nil:
+			t.Skip("it cannot be told to fail")
+		case r.fault != nil:
+			s.fake.Fail(*r.fault)
+		}
+		r.operation, r.body, r.header = known.replace(r.operation), known.replace(r.body), slices.Clone(r.header)
+		for i := range r.header {
+			r.header[i] = known.replace(r.header[i])
+		}
+		return roundTrip(t, s.url, s.key, r)
+	}
+	var first reply // to the same request
+	for _, r := range e.given {
+		before := send(r)
+		known.learn(before)
+		switch {
+		case e.replayed && reflect.DeepEqual(r, e.request):
+			first = before
+		default:
+			require.Less(t, before.status, http.StatusMultipleChoices, "%s: %s", r.operation, before.body)
+		}
+	}
+
+	d := differences{want: e, got: send(e.request)}
+	d.head()
+	if e.replayed {
+		d.expectf(d.got.body == first.body, "the first answer was %s", first.body)
+	}
+	d.expectf(e.replayed || !d.got.replayed(), "it says that it is replayed")
+	if e.status < http.StatusBadRequest {
+		d.values(known)
+	} else {
+		d.problem()
+		d.detail(known)
+	}
+	if s.described {
+		d.violations()
+	}
+	return d.found
+}
+
+// mock is a target that has a description and no state.
+type mock struct {
+	url, without422 string
+}
+
+func (m mock) check(t *testing.T, e exchange) []string {
+	t.Helper()
+	url := m.url
+	switch {
+	case e.plain:
+		url = m.without422
+	case e.status >= http.StatusBadRequest:
+		e.request = e.with("Prefer: code=" + strconv.Itoa(e.status))
+	}
+	d := differences{want: e, got: roundTrip(t, url, anyTestKey, e.request)}
+	d.head()
+	if e.status < http.StatusBadRequest {
+		d.kinds()
+	} else {
+		d.problem()
+	}
+	d.violations()
+	return d.found
+}
+
+// samples knows what stands for the documentation's samples in a row.
+type samples map[string]string
+
+func (s samples) replace(text string) string {
+	for sample, value := range s {
+		text = strings.ReplaceAll(text, sample, value)
+	}
+	return text
+}
+
+// learn takes the ids of an answer, unless there were such ids before.
+func (s samples) learn(from reply) {
+	for _, name := range []string{"id", "customer_id", "account_id"} {
+		id := from.text(name)
+		if prefix, _, ok := strings.Cut(id, "_"); ok {
+			sample := prefix + "_" + sampleID
+			s[sample] = cmp.Or(s[sample], id)
+		}
+	}
+}
+
+// reply is what came over the wire.
+type reply struct {
+	status     int
+	header     http.Header
+	body       string
+	object     map[string]any // nil if the body is none
+	violations []violation    // as prism says
+}
+
+func (r reply) text(member string) string {
+	text, _ := r.object[member].(string)
+	return text
+}
+
+func (r reply) replayed() bool { return r.header.Get("Idempotent-Replayed") == "true" }
+
+func roundTrip(t *testing.T, url, key string, r request) reply {
+	t.Helper()
+	method, path, _ := strings.Cut(r.operation, " ")
+	req, err := http.NewRequest(method, url+path, strings.NewReader(r.body))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer "+key)
+	if r.body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if method == http.MethodPost {
+		req.Header.Set("Idempotency-Key", rand.Text())
+	}
+	for _, line := range r.header {
+		name, value, _ := strings.Cut(line, ": ")
+		req.Header.Set(name, value)
+		if value == "" {
+			req.Header.Del(name)
+		}
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req) // which follows no redirects
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	got := reply{status: resp.StatusCode, header: resp.Header, body: string(body), object: decode(string(body))}
+	if found := resp.Header.Get("Sl-Violations"); found != "" {
+		require.NoError(t, json.Unmarshal([]byte(found), &got.violations), found)
+	}
+	return got
+}
+
+// decode keeps numbers as they are written.
+func decode(object string) map[string]any {
+	decoder := json.NewDecoder(strings.NewReader(object))
+	decoder.UseNumber()
+	var members map[string]any
+	if decoder.Decode(&members) != nil {
+		return nil
+	}
+	return members
+}
+
+// differences gathers what is otherwise in a reply than the row wants it.
+type differences struct {
+	want  exchange
+	got   reply
+	found []string
+}
+
+func (d *differences) expectf(ok bool, format string, args ...any) {
+	if !ok {
+		d.found = append(d.found, fmt.Sprintf(format, args...)+fmt.Sprintf(": %d %s", d.got.status, d.got.body))
+	}
+}
+
+// head compares the status and the headers.
+func (d *differences) head() {
+	mediaType := "application/json"
+	if d.want.status >= http.StatusBadRequest {
+		mediaType = "application/problem+json"
+	}
+	got, _, _ := strings.Cut(d.got.header.Get("Content-Type"), ";")
+	d.expectf(d.got.status == d.want.status, "not %d", d.want.status)
+	d.expectf(got == mediaType || d.html(), "%s is not %s", got, mediaType)
+	d.expectf(d.got.replayed() || !d.want.replayed, "it does not say that it is replayed")
+	d.expectf(d.got.header.Get("Retry-After") == d.want.retryAfter || d.want.retryAfter == "", "Retry-After is not %s", d.want.retryAfter)
+}
+
+// html reports whether it is not the service that has answered.
+func (d *differences) html() bool {
+	return d.want.gateway && strings.HasPrefix(d.got.header.Get("Content-Type"), "text/html")
+}
+
+// values compares the members of a success.
+func (d *differences) values(known samples) {
+	for name, want := range decode(strings.ReplaceAll(d.want.members, sampleDigits, known[sampleDigits])) {
+		sample, _ := want.(string)
+		switch prefix, isID := strings.CutSuffix(sample, sampleID); {
+		case isID && name != "id" && known[sample] != "": // of what was there before
+			d.expectf(d.got.text(name) == known[sample], "%s is not %s", name, known[sample])
+		case isID:
+			d.expectf(regexp.MustCompile("^"+prefix+"[a-zA-Z0-9]+$").MatchString(d.got.text(name)), "%s does not begin with %s", name, prefix)
+		case want == "today":
+			date, err := time.Parse(time.DateOnly, d.got.text(name))
+			d.expectf(err == nil && time.Since(date).Abs() < 48*time.Hour, "%s is not today, anywhere", name)
+		default:
+			d.expectf(reflect.DeepEqual(d.got.object[name], want), "%s is not %v", name, want)
+		}
+	}
+}
+
+// kinds compares as much of it as an example can have: which members there are, and of which kind.
+func (d *differences) kinds() {
+	for name, want := range decode(d.want.members) {
+		d.expectf(want == nil || reflect.TypeOf(d.got.object[name]) == reflect.TypeOf(want), "%s is not like %v", name, want)
+	}
+}
+
+var problemType = regexp.MustCompile(`^https://api\.(momentco\.io|momentpay\.net)/docs/errors#[a-z-]+$`)
+
+// problem compares the form of problem details.
+func (d *differences) problem() {
+	if d.html() {
+		return
+	}
+	d.expectf(problemType.MatchString(d.got.text("type")), "type is not of its form")
+	d.expectf(d.got.object["status"] == json.Number(strconv.Itoa(d.want.status)), "status is not that of the answer")
+	for _, name := range []string{"title", "detail", "instance"} {
+		d.expectf(d.got.text(name) != "", "there is no %s", name)
+	}
+}
+
+// detail compares what problem details say of this request.
+func (d *differences) detail(known samples) {
+	if d.html() {
+		return
+	}
+	_, path, _ := strings.Cut(known.replace(d.want.operation), " ")
+	d.expectf(d.got.text("instance") == path, "instance is not %s", path)
+	for _, name := range d.want.names {
+		d.expectf(strings.Contains(d.got.text("detail"), known.replace(name)), "detail does not name %s", name)
+	}
+}
+
+// violation is something that does not fit the description.
+type violation struct {
+	Location []string `json:"location"`
+	Message  string   `json:"message"`
+}
+
+var absent = regexp.MustCompile(`must have (?:required property '|property )([\w-]+)`)
+
+// parameter is the path of what does not fit.
+func (v violation) parameter() string {
+	path := v.Location[min(2, len(v.Location)):] // behind request.body
+	if name := absent.FindStringSubmatch(v.Message); name != nil {
+		path = append(slices.Clip(path), name[1])
+	}
+	return strings.Join(path, ".")
+}
+
+// violations compares what prism says: answers fit the description, and requests unless the row says that they cannot.
+func (d *differences) violations() {
+	named := len(d.want.names) != 1
+	for _, v := range d.got.violations {
+		d.expectf(v.Location[0] == "request" && d.want.plain, "%s: %s", v.Location, v.Message)
+		// What is wrong only in company is found in the object around it.
+		named = named || strings.EqualFold(d.want.names[0], v.parameter()) || strings.HasPrefix(v.parameter(), d.want.names[0]+".")
+	}
+	if d.want.plain {
+		d.expectf(len(d.got.violations) > 0, "it fits the description")
+		d.expectf(named, "%v is all that does not fit the description, not %s", d.got.violations, d.want.names)
+	}
+}
+
+// startPrism starts prism with arguments of its command line, for one test. The function that it returns waits until it listens, and gives
+// its URL.
+func startPrism(t *testing.T, args ...string) func() string {
+	t.Helper()
+	const dir = "testdata/openapi"
+	program, err := exec.LookPath("node")
+	if err == nil {
+		_, err = os.Stat(filepath.Join(dir, "node_modules", "@stoplight", "prism-cli"))
+	}
+	if err != nil {
+		text := fmt.Sprintf("the npm package @stoplight/prism-cli is not there: bash .ci/node installs it (%v)", err)
+		if os.Getenv("CI") != "" {
+			t.Fatal(text)
+		}
+		t.Skip(text)
+	}
+	// One process, on a port that the system chooses.
+	cmd := exec.CommandContext(t.Context(), program, append([]string{filepath.Join(dir, "prism.js")}, append(args, "--port=0", "--multiprocess=false")...)...)
+	cmd.Stderr = os.Stderr
+	_, err = cmd.StdinPipe() // it ends with its input, should this process be killed
+	require.NoError(t, err)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	late := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	return func() string {
+		var said strings.Builder
+		for lines := bufio.NewScanner(stdout); lines.Scan(); {
+			fmt.Fprintln(&said, lines.Text())
+			if _, url, ok := strings.Cut(lines.Text(), "Prism is listening on "); ok {
+				late.Stop()
+				go func() { _, _ = io.Copy(io.Discard, stdout) }()
+				return strings.TrimSpace(url)
+			}
+		}
+		t.Fatalf("prism does not listen:\n%s", said.String())
+		return ""
+	}
+}
+
+// without422 is a copy of the description.
+func without422(t *testing.T) string {
+	t.Helper()
+	whole, err := os.ReadFile(description)
+	require.NoError(t, err)
+	part := regexp.MustCompile(`(?m)^ +"422": .*\n`).ReplaceAll(whole, nil)
+	require.NotEqual(t, len(whole), len(part))
+	path := filepath.Join(t.TempDir(), "openapi.yaml")
+	require.NoError(t, os.WriteFile(path, part, 0o600))
+	return path
+}
+
+// The table has a row for each status of each operation that the description has, and each row has a name of its own.
+func TestConformanceIsComplete(t *testing.T) {
+	whole, err := os.ReadFile(description)
+	require.NoError(t, err)
+	paths, _, _ := strings.Cut(string(whole), "\nwebhooks:")
+	described := map[string]bool{}
+	var path, method string
+	for line := range strings.Lines(paths) {
+		if m := regexp.MustCompile(`^  (/\S+):\n`).FindStringSubmatch(line); m != nil {
+			path = m[1]
+		}
+		if m := regexp.MustCompile(`^    (get|post|patch):\n`).FindStringSubmatch(line); m != nil {
+			method = strings.ToUpper(m[1])
+		}
+		if m := regexp.MustCompile(`^        "(\d+)": `).FindStringSubmatch(line); m != nil {
+			described[method+" "+path+" "+m[1]] = true
+		}
+	}
+	asked, whys := map[string]bool{}, map[string]bool{}
+	identifier := regexp.MustCompile(`(customer|account|bill)s/[^/]+`)
+	for _, e := range documentation {
+		assert.False(t, whys[e.why], e.why)
+		whys[e.why] = true
+		asked[identifier.ReplaceAllString(e.operation, "${1}s/{${1}}")+" "+strconv.Itoa(e.status)] = true
+	}
+	require.NotEmpty(t, described)
+	for status := range described {
+		assert.True(t, asked[status], "no row for %s", status)
+	}
+	for status := range asked {
+		assert.True(t, described[status], "not described: %s", status)
+	}
+}
