@@ -3,6 +3,7 @@ package integration_test
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
@@ -52,7 +53,7 @@ func TestConformance(t *testing.T) {
 		// What it finds wrong, it answers with the description's 422 and not with its 400, and has no option for that. By the
 		// documentation it is 400. So such requests go to a second mock, of the same description without any 422.
 		first := startPrism(t, "mock", description)
-		second := startPrism(t, "mock", without422(t))
+		second := startPrism(t, "mock", changed(t, `(?m)^ +"422": .*\n`, ""))
 		conform(t, onMock, mock{url: first(), without422: second()}.check)
 	})
 
@@ -146,7 +147,9 @@ func (s service) check(t *testing.T, e exchange) []string {
 	}
 
 	d := differences{want: e, got: send(e.request)}
-	d.head()
+	if !d.head() {
+		return d.found
+	}
 	if e.replayed {
 		d.expectf(d.got.body == first.body, "the first answer was %s", first.body)
 	}
@@ -178,7 +181,9 @@ func (m mock) check(t *testing.T, e exchange) []string {
 		e.request = e.with("Prefer: code=" + strconv.Itoa(e.status))
 	}
 	d := differences{want: e, got: roundTrip(t, url, anyTestKey, e.request)}
-	d.head()
+	if !d.head() {
+		return d.found
+	}
 	if e.status < http.StatusBadRequest {
 		d.kinds()
 	} else {
@@ -227,8 +232,10 @@ func (r reply) replayed() bool { return r.header.Get("Idempotent-Replayed") == "
 
 func roundTrip(t *testing.T, url, key string, r request) reply {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	method, path, _ := strings.Cut(r.operation, " ")
-	req, err := http.NewRequest(method, url+path, strings.NewReader(r.body))
+	req, err := http.NewRequestWithContext(ctx, method, url+path, strings.NewReader(r.body))
 	require.NoError(t, err)
 	req.Header.Set("Authorization", "Bearer "+key)
 	if r.body != "" {
@@ -280,17 +287,21 @@ func (d *differences) expectf(ok bool, format string, args ...any) {
 	}
 }
 
-// head compares the status and the headers.
-func (d *differences) head() {
+// head compares the status and the headers. If the status is another one, so is all else.
+func (d *differences) head() bool {
 	mediaType := "application/json"
 	if d.want.status >= http.StatusBadRequest {
 		mediaType = "application/problem+json"
 	}
 	got, _, _ := strings.Cut(d.got.header.Get("Content-Type"), ";")
-	d.expectf(d.got.status == d.want.status, "not %d", d.want.status)
+	if d.got.status != d.want.status {
+		d.expectf(false, "not %d", d.want.status)
+		return false
+	}
 	d.expectf(got == mediaType || d.html(), "%s is not %s", got, mediaType)
 	d.expectf(d.got.replayed() || !d.want.replayed, "it does not say that it is replayed")
 	d.expectf(d.got.header.Get("Retry-After") == d.want.retryAfter || d.want.retryAfter == "", "Retry-After is not %s", d.want.retryAfter)
+	return true
 }
 
 // html reports whether it is not the service that has answered.
@@ -398,7 +409,8 @@ func startPrism(t *testing.T, args ...string) func() string {
 	}
 	// One process, on a port that the system chooses.
 	cmd := exec.CommandContext(t.Context(), program, append([]string{filepath.Join(dir, "prism.js")}, append(args, "--port=0", "--multiprocess=false")...)...)
-	cmd.Stderr = os.Stderr
+	var stderr strings.Builder // and not this process's own, which Node.js would make one that does not wait
+	cmd.Stderr = &stderr
 	_, err = cmd.StdinPipe() // it ends with its input, should this process be killed
 	require.NoError(t, err)
 	stdout, err := cmd.StdoutPipe()
@@ -419,24 +431,81 @@ func startPrism(t *testing.T, args ...string) func() string {
 				return strings.TrimSpace(url)
 			}
 		}
-		t.Fatalf("prism does not listen:\n%s", said.String())
+		_ = cmd.Wait()
+		t.Fatalf("prism does not listen:\n%s%s", said.String(), stderr.String())
 		return ""
 	}
 }
 
-// without422 is a copy of the description.
-func without422(t *testing.T) string {
+// changed is a copy of the description.
+func changed(t *testing.T, pattern, replacement string) string {
 	t.Helper()
 	whole, err := os.ReadFile(description)
 	require.NoError(t, err)
-	part := regexp.MustCompile(`(?m)^ +"422": .*\n`).ReplaceAll(whole, nil)
-	require.NotEqual(t, len(whole), len(part))
+	other := regexp.MustCompile(pattern).ReplaceAll(whole, []byte(replacement))
+	require.NotEqual(t, string(whole), string(other))
 	path := filepath.Join(t.TempDir(), "openapi.yaml")
-	require.NoError(t, os.WriteFile(path, part, 0o600))
+	require.NoError(t, os.WriteFile(path, other, 0o600))
 	return path
 }
 
-// The table has a row for each status of each operation that the description has, and each row has a name of its own.
+// Prism takes no webhooks, but it does if the webhook of the description is one of its paths.
+func TestConformanceOfEvents(t *testing.T) {
+	prism := startPrism(t, "mock", changed(t, `\nwebhooks:\n  obligation`, "\n  /obligation"))
+	endpoint := prism() + "/obligation.amount_applied"
+
+	fake := newFake(t)
+	fake.SetWebhook(endpoint, webhookSecret)
+	got := roundTrip(t, fake.URL, anyTestKey, post("/billing/bills", `{
+		"account": {
+			"customer": {"external_reference": "UCR1234567890", "currency": "ZAR", "balance": 2000, "metadata": {"order_id": "ord_789012"}},
+			"external_reference": "UAR1234567890", "currency": "ZAR", "balance": 2000
+		},
+		"external_reference": "UBR1234567890", "currency": "ZAR", "amount_due": 2000
+	}`))
+	require.Equal(t, http.StatusCreated, got.status, got.body)
+	for _, payment := range []momenttest.Payment{
+		{Customer: "UCR1234567890", Amount: 1}, {Account: "UAR1234567890", Amount: 99999999}, {Bill: "UBR1234567890", Amount: 2000},
+	} {
+		delivery, err := fake.Pay(t.Context(), payment)
+		require.NoError(t, err)
+		assert.True(t, delivery.Acknowledged(), "%s", delivery.Body)
+	}
+
+	const guide = `{"id": "evt_2341234567890abcdef", "type": "obligation.amount_applied", "data": {
+		"id": "ob_N2a38DJQWPL8K4X42354234", "amount": 2000, "currency": "ZAR", "payment_id": "pay_1313235234843nmafdsa",
+		"account_id": "bacc_H4jp6KnU5cPw263v1jyz4"
+	}}`
+	for _, row := range []struct {
+		why, old, new string // in the event of the guide
+		takes         bool
+	}{
+		{"the guide's own event", "", "", true},
+		{"the reference has more", `"amount"`, `"metadata": {"a": "b"}, "created_at": "2025-01-01T12:00:00Z", "updated_at": "2025-01-01T12:00:00+02:00", "amount"`, true},
+		{"an id of 50 characters, the most", "evt_2341234567890abcdef", "evt_" + strings.Repeat("a", 46), true},
+		{"an id of 51", "evt_2341234567890abcdef", "evt_" + strings.Repeat("a", 47), false},
+		{"an id of something else", "evt_", "msg_", false},
+		{"another type has another description", "obligation.amount_applied", "bill.created", false},
+		{"a customer's", `"account_id": "bacc_`, `"customer_id": "bcus_`, true},
+		{"a bill's", `"account_id": "bacc_`, `"bill_id": "bill_`, true},
+		{"nobody's", `"account_id"`, `"payment_request_id"`, false},
+		{"of two", `"amount"`, `"bill_id": "bill_H4jp6KnU5cPw263v1jyz4", "amount"`, false},
+		{"no amount", `"amount": 2000,`, ``, false},
+		{"no currency", `"currency": "ZAR",`, ``, false},
+		{"no payment", `"payment_id": "pay_1313235234843nmafdsa",`, ``, false},
+		{"no obligation", `"id": "ob_N2a38DJQWPL8K4X42354234",`, ``, false},
+		{"an amount in major units", `2000`, `20.5`, false},
+		{"a time without its zone", `"amount"`, `"created_at": "2025-01-01T12:00:00", "amount"`, false},
+	} {
+		resp, err := http.DefaultTransport.RoundTrip(momenttest.NewWebhookRequest(endpoint, webhookSecret, strings.Replace(guide, row.old, row.new, 1)))
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		assert.Equal(t, row.takes, resp.StatusCode == http.StatusOK, row.why)
+	}
+}
+
+// The table has a row for each status of each operation that is described. Each row has a name of its own, and a success has members that
+// can be read.
 func TestConformanceIsComplete(t *testing.T) {
 	whole, err := os.ReadFile(description)
 	require.NoError(t, err)
@@ -459,6 +528,7 @@ func TestConformanceIsComplete(t *testing.T) {
 	for _, e := range documentation {
 		assert.False(t, whys[e.why], e.why)
 		whys[e.why] = true
+		assert.Equal(t, e.status < http.StatusBadRequest, decode(e.members) != nil, e.why)
 		asked[identifier.ReplaceAllString(e.operation, "${1}s/{${1}}")+" "+strconv.Itoa(e.status)] = true
 	}
 	require.NotEmpty(t, described)
