@@ -1,0 +1,200 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// maxRecord is the most bytes that one row may have. Without it, a quote that is never closed would bring the rest of the
+// file into memory.
+const maxRecord = 16 << 10
+
+var errTooLong = fmt.Errorf("has more than %d bytes: is there a quote that is not closed?", maxRecord)
+
+// position is a place between two rows of the input.
+type position struct {
+	Offset int64 `json:"offset"`
+	Line   int   `json:"line"` // from 1
+}
+
+// record is a row of the input as it stands there.
+type record struct {
+	at, next position // where it begins, or blank lines before it, and where it ends
+	line     int      // from 1, the first of those it stands on
+	cells    []string // of a broken record its text, as a single one
+	places   []place  // of each cell
+	broken   string   // why it cannot be told into cells; empty for a good one
+}
+
+// place is where a cell begins: in encoding/csv's count, from 1, and columns in bytes.
+type place struct{ line, column int }
+
+// input is a CSV file that is read row by row, from any position between two rows. It holds one row at a time.
+type input struct {
+	file   *os.File
+	size   int64
+	sha256 string   // of the whole file: what a journal is about must not change
+	header []string // the names of the columns, as they stand there
+
+	at      position // where the next row begins
+	base    position // where csv began
+	csv     *csv.Reader
+	bounded *bounded
+}
+
+func openInput(path string) (*input, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	in := &input{file: file}
+	if err := in.begin(); err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return in, nil
+}
+
+func (in *input) begin() error {
+	if info, err := in.file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return errors.Join(err, errors.New("must be a file: a run that is started again goes back in it"))
+	}
+	hash := sha256.New() // takes a second for some hundred megabytes, which is nothing beside the calls
+	var err error
+	if in.size, err = io.Copy(hash, in.file); err != nil {
+		return err
+	}
+	in.sha256 = hex.EncodeToString(hash.Sum(nil))
+	start := position{Line: 1}
+	mark := make([]byte, 3)
+	n, _ := in.file.ReadAt(mark, 0)
+	switch mark = mark[:n]; {
+	case bytes.Equal(mark, []byte("\xef\xbb\xbf")): // Excel's mark of UTF-8
+		start.Offset = 3
+	case bytes.HasPrefix(mark, []byte("\xff\xfe")), bytes.HasPrefix(mark, []byte("\xfe\xff")):
+		return errors.New("is UTF-16: save it as CSV in UTF-8")
+	}
+	if err := in.seek(start); err != nil {
+		return err
+	}
+	header, err := in.read()
+	switch {
+	case errors.Is(err, io.EOF):
+		return errors.New("is empty: its first row must name the columns")
+	case err != nil:
+		return err
+	case header.broken != "":
+		return errors.New(header.broken)
+	}
+	in.header = header.cells
+	return in.seek(in.at)
+}
+
+// seek goes to where a row begins.
+func (in *input) seek(to position) error {
+	in.at, in.base = to, to
+	in.bounded = &bounded{r: in.file}
+	in.csv = csv.NewReader(in.bounded)
+	in.csv.TrimLeadingSpace = true
+	in.csv.FieldsPerRecord = len(in.header) // 0 for the header itself: as many as it has
+	_, err := in.file.Seek(to.Offset, io.SeekStart)
+	return err
+}
+
+// read returns the next row, which may be broken, or io.EOF.
+func (in *input) read() (record, error) {
+	in.bounded.left = maxRecord
+	cells, err := in.csv.Read()
+	var quote *csv.ParseError
+	switch {
+	case err == nil, errors.Is(err, csv.ErrFieldCount):
+	case errors.Is(err, errTooLong):
+		return in.breakOff(": " + err.Error())
+	case !errors.As(err, &quote):
+		return record{}, err
+	case quote.Line != quote.StartLine: // it was looked for in the lines that follow
+		return in.breakOff(": has a quote that is not closed: " + doubled)
+	default:
+		return in.breakOff(fmt.Sprintf(", column %d: has a quote where none can be: %s", quote.Column, doubled))
+	}
+	r := record{at: in.at, cells: cells, places: make([]place, len(cells))}
+	for i := range cells {
+		line, column := in.csv.FieldPos(i)
+		r.places[i] = place{in.base.Line + line - 1, column}
+	}
+	last := len(cells) - 1
+	r.line = r.places[0].line
+	r.next = position{in.base.Offset + in.csv.InputOffset(), r.places[last].line + strings.Count(cells[last], "\n") + 1}
+	in.at = r.next
+	if err != nil {
+		r.broken = fmt.Sprintf("line %d: has %d columns where the header has %d", r.line, len(cells), len(in.header))
+		r.cells = []string{strings.Join(cells, ",")}
+	}
+	return r, nil
+}
+
+const doubled = `write "the ""Shop"" Ltd"`
+
+// breakOff makes a broken record of the next line alone, and goes on after it: where a quote is not closed, encoding/csv takes
+// the rows that follow for a part of the cell, and they are not to suffer.
+func (in *input) breakOff(why string) (record, error) {
+	r := record{at: in.at, next: in.at}
+	for blank := true; blank; { // encoding/csv skips blank lines
+		text, length, err := in.lineAt(r.next.Offset)
+		if err != nil {
+			return r, err
+		}
+		blank = text == ""
+		r.line, r.cells = r.next.Line, []string{text}
+		r.next = position{r.next.Offset + length, r.next.Line + 1}
+	}
+	r.broken = fmt.Sprintf("line %d%s", r.line, why)
+	return r, in.seek(r.next)
+}
+
+// lineAt returns the line at an offset, cut off where it is too long for a row, and how many bytes it has in the file.
+func (in *input) lineAt(offset int64) (text string, length int64, err error) {
+	var line []byte
+	buffer := make([]byte, 4096)
+	for {
+		n, err := in.file.ReadAt(buffer, offset+length)
+		if n == 0 && err != nil && (!errors.Is(err, io.EOF) || length == 0) {
+			return "", 0, err
+		}
+		part, _, found := bytes.Cut(buffer[:n], []byte("\n"))
+		length += int64(len(part))
+		if len(line) < maxRecord {
+			line = append(line, part...)
+		}
+		if found {
+			length++
+		}
+		if found || n == 0 {
+			return strings.TrimRight(string(line), "\r"), length, nil
+		}
+	}
+}
+
+func (p place) String() string { return fmt.Sprintf("line %d, column %d", p.line, p.column) }
+
+// bounded reads no more than is left.
+type bounded struct {
+	r    io.Reader
+	left int
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errTooLong
+	}
+	n, err := b.r.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/moment-billing/moment-go"
+)
+
+const (
+	tries     = 3 // of a call that ends without a definite answer, each of which the client repeats three times itself
+	keys      = 3 // for a call whose failure the service has saved
+	rowLimit  = 10 * time.Minute
+	tryAgain  = 2 * time.Second
+	createOp  = "create bill" // the operation, as a part of idempotency keys
+	withNew   = "new customer"
+	withKnown = "existing customer"
+)
+
+// biller raises bills.
+type biller struct {
+	client *moment.Client
+	input  string        // the SHA-256 of the file: rows of another one have other keys
+	wait   time.Duration // before a call is tried again
+}
+
+// result is what became of a row.
+type result struct {
+	row     *row
+	outcome outcome
+	why     error
+	fatal   bool // no row can be raised like this
+}
+
+// raise raises the bill of a row: in one call with its customer if that is new, else for the customer that is there. Nobody can
+// know which of the two it is. So where the one is a conflict, the other is tried: a bill is raised at most once, as its reference is
+// unique. If both are, the reference must be taken, and it is looked up by whom.
+//
+// Both are tried before looking, as a bill that is there may have been raised by one of them, before the process was killed:
+// its key then gives the success again, and the bill is counted where it belongs.
+func (b *biller) raise(ctx context.Context, r *row, known bool) result {
+	ctx, cancel := context.WithTimeout(ctx, rowLimit)
+	defer cancel()
+	forms := []string{withNew, withKnown}
+	if known {
+		forms = []string{withKnown, withNew}
+	}
+	var err error
+	for _, form := range forms {
+		err = b.create(ctx, r, form)
+		switch {
+		case err == nil:
+			return result{row: r, outcome: raised}
+		case errors.Is(err, moment.ErrConflict):
+		case errors.Is(err, moment.ErrNotFound) && form == withKnown: // the customer
+		case errors.Is(err, moment.ErrNotFound):
+			return result{row: r, why: fmt.Errorf("is the base URL right? %w", err), fatal: true} // there is nothing else it can miss
+		default:
+			return judge(r, err)
+		}
+	}
+	return b.compare(ctx, r, err)
+}
+
+// create makes the call in one of its forms. The key says which row of which file it is for, so that another row with the same
+// content is told apart, and so is the same row once it comes in a corrected file.
+func (b *biller) create(ctx context.Context, r *row, form string) error {
+	params := r.params(r.customer)
+	if form == withKnown {
+		params = r.params(moment.ExistingCustomer(r.customer.ExternalReference))
+	}
+	var err error
+	for n := range keys {
+		parts := append([]string{createOp, r.bill, form}, r.content()...)
+		key := moment.DeriveIdempotencyKey(append(parts, b.input, strconv.FormatInt(r.at.Offset, 10), strconv.Itoa(n))...)
+		err = b.repeat(ctx, func() error {
+			_, err := b.client.Bills.Create(ctx, params, moment.WithIdempotencyKey(key))
+			return err
+		})
+		var failure *moment.Error
+		if !errors.As(err, &failure) || !failure.Replayed || failure.Status == 409 {
+			return err
+		}
+		// The service has saved a failure under this key, of which the cause may be gone. With another key it tries again; if a bill
+		// was raised all the same, its reference is taken. (A conflict stays one: nothing can be deleted.)
+	}
+	return err
+}
+
+// repeat makes a call again, under the same key, for as long as there is no definite answer.
+func (b *biller) repeat(ctx context.Context, call func() error) error {
+	for n := 1; ; n++ {
+		err := call()
+		if n == tries || !transient(err) {
+			return err
+		}
+		timer := time.NewTimer(b.wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
+
+// transient reports whether a call may end in another way next time.
+func transient(err error) bool {
+	var failure *moment.Error
+	var lost *moment.ConnectionError
+	switch {
+	case errors.As(err, &failure) && failure.Replayed:
+		return false
+	case errors.Is(err, moment.ErrUnauthorized), errors.Is(err, moment.ErrForbidden):
+		return false
+	default:
+		return errors.As(err, &lost) || errors.Is(err, moment.ErrOutcomeUnknown) || errors.Is(err, moment.ErrRateLimited) || errors.Is(err, moment.ErrServer)
+	}
+}
+
+// judge says what a failed call means for its row.
+func judge(r *row, err error) result {
+	var failure *moment.Error
+	var lost *moment.ConnectionError
+	switch {
+	case errors.Is(err, moment.ErrUnauthorized), errors.Is(err, moment.ErrForbidden):
+		return result{row: r, why: err, fatal: true}
+	case errors.As(err, &lost), errors.Is(err, moment.ErrOutcomeUnknown), errors.Is(err, moment.ErrRateLimited), errors.Is(err, moment.ErrServer):
+		return result{row: r, outcome: open, why: err}
+	case errors.As(err, &failure), errors.Is(err, moment.ErrInvalidArgument):
+		return result{row: r, outcome: refused, why: err}
+	default:
+		return result{row: r, outcome: open, why: err}
+	}
+}
+
+// compare looks at the bill that has a row's reference.
+func (b *biller) compare(ctx context.Context, r *row, conflict error) result {
+	bill, err := b.get(ctx, r)
+	switch {
+	case errors.Is(err, moment.ErrNotFound):
+		return judge(r, conflict) // something else is in the way
+	case err != nil:
+		return judge(r, err)
+	}
+	var customer *moment.Customer
+	err = b.repeat(ctx, func() (err error) {
+		customer, err = b.client.Customers.Get(ctx, r.customer.ExternalReference)
+		return err
+	})
+	if err != nil && !errors.Is(err, moment.ErrNotFound) {
+		return judge(r, err)
+	}
+	is := func(format string, args ...any) result {
+		return result{row: r, outcome: refused, why: fmt.Errorf("the bill %s exists, "+format, append([]any{r.bill}, args...)...)}
+	}
+	switch {
+	case customer == nil || bill.CustomerID != customer.ID:
+		return is("of another customer")
+	case bill.DueMoney() != r.money:
+		return is("with %v", bill.DueMoney())
+	case bill.DueDate != r.due && bill.DueDate.IsZero():
+		return is("without a due date")
+	case bill.DueDate != r.due:
+		return is("due on %v", bill.DueDate)
+	case bill.Status == moment.BillStatusVoided:
+		return is("and is voided")
+	}
+	return result{row: r, outcome: there}
+}
+
+func (b *biller) get(ctx context.Context, r *row) (bill *moment.Bill, err error) {
+	err = b.repeat(ctx, func() error {
+		bill, err = b.client.Bills.Get(ctx, r.bill)
+		return err
+	})
+	return bill, err
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"text/tabwriter"
+	"time"
+)
+
+// report tells what became of the rows, by this run and those that it goes on from.
+func report(w io.Writer, c config, r *runner, stopped error, took time.Duration) {
+	p := r.journal.progress
+	switch {
+	case stopped != nil:
+		fmt.Fprintf(w, "%s: stopped at line %d after %v: %v. Start it again to go on.\n\n", c.path, p.done.Line, took.Round(time.Millisecond), stopped)
+	case r.journal.added == 0:
+		fmt.Fprintf(w, "%s: was finished before.\n\n", c.path)
+	default:
+		fmt.Fprintf(w, "%s: finished in %v.\n\n", c.path, took.Round(time.Millisecond))
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, o := range []outcome{raised, there} {
+		fmt.Fprintf(table, "  %s\t%d\t", o, p.count[o])
+		for i, currency := range slices.Sorted(maps.Keys(p.money[o])) {
+			if i > 0 {
+				fmt.Fprint(table, "\n\t\t")
+			}
+			fmt.Fprint(table, p.money[o][currency].In(currency))
+		}
+		fmt.Fprintln(table)
+	}
+	notes := map[outcome]string{refused: "correct and feed back " + c.refused, open: "without an outcome: start it again"}
+	for _, o := range []outcome{refused, open} {
+		note := ""
+		if p.count[o] > 0 {
+			note = notes[o]
+		}
+		fmt.Fprintf(table, "  %s\t%d\t%s\n", o, p.count[o], note)
+	}
+	_ = table.Flush()
+	for _, e := range slices.SortedFunc(maps.Values(p.open), func(a, b entry) int { return cmp.Compare(a.At.Offset, b.At.Offset) }) {
+		fmt.Fprintln(w, "    "+e.Why)
+	}
+	fmt.Fprintf(w, "\nThe rate was halved %d times by 429s.", r.pace.slowdowns())
+	if peak := peakMemory(); peak > 0 {
+		fmt.Fprintf(w, " Peak memory: %.1f MiB.", float64(peak)/(1<<20))
+	}
+	fmt.Fprintln(w)
+}
+
+var highWater = regexp.MustCompile(`(?m)^VmHWM:\s+(\d+) kB$`)
+
+// peakMemory is the most memory that this process has had resident, in bytes, where Linux tells it; else 0. (The ru_maxrss of
+// getrusage is that of the process which started this one, if that had more.)
+func peakMemory() int64 {
+	status, _ := os.ReadFile("/proc/self/status")
+	if match := highWater.FindSubmatch(status); match != nil {
+		kilobytes, _ := strconv.ParseInt(string(match[1]), 10, 64)
+		return kilobytes << 10
+	}
+	return 0
+}
