@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/csv"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -143,3 +144,5 @@ func (e ending) check(t *testing.T, code int, count map[outcome]int) {
 	assert.Equal(t, code, e.code, e.stdout+e.stderr)
 	assert.Equal(t, count, e.count, e.stdout+e.stderr)
 }
+
+func shuffle[T any](s []T) { rand.Shuffle(len(s), func(i, j int) { s[i], s[j] = s[j], s[i] }) }

@@ -11,11 +11,14 @@ import (
 )
 
 const (
-	tries     = 3 // of a call that ends without a definite answer, each of which the client repeats three times itself
-	keys      = 3 // for a call whose failure the service has saved
-	rowLimit  = 10 * time.Minute
-	tryAgain  = 2 * time.Second
-	createOp  = "create bill" // the operation, as a part of idempotency keys
+	tries    = 3 // of a call that ends without a definite answer; each of them is up to four attempts of the client
+	failures = 3 // that the service has saved under one key after the other
+	keys     = 50
+	rowLimit = 10 * time.Minute
+)
+
+// The forms of the call, as a part of its idempotency key.
+const (
 	withNew   = "new customer"
 	withKnown = "existing customer"
 )
@@ -73,8 +76,8 @@ func (b *biller) create(ctx context.Context, r *row, form string) error {
 		params = r.params(moment.ExistingCustomer(r.customer.ExternalReference))
 	}
 	var err error
-	for n := range keys {
-		parts := append([]string{createOp, r.bill, form}, r.content()...)
+	for n, failed := 0, 0; n < keys && failed < failures; n++ {
+		parts := append([]string{"create bill", r.bill, form}, r.content()...)
 		key := moment.DeriveIdempotencyKey(append(parts, b.input, strconv.FormatInt(r.at.Offset, 10), strconv.Itoa(n))...)
 		err = b.repeat(ctx, func() error {
 			_, err := b.client.Bills.Create(ctx, params, moment.WithIdempotencyKey(key))
@@ -84,8 +87,11 @@ func (b *biller) create(ctx context.Context, r *row, form string) error {
 		if !errors.As(err, &failure) || !failure.Replayed || failure.Status == 409 {
 			return err
 		}
-		// The service has saved a failure under this key, of which the cause may be gone. With another key it tries again; if a bill
-		// was raised all the same, its reference is taken. (A conflict stays one: nothing can be deleted.)
+		// The service has saved a failure under this key, whose cause may be gone. With another key it tries again; if a bill was
+		// raised all the same, its reference is taken. (A conflict stays one: nothing can be deleted.)
+		if failure.Attempts > 1 { // it came in this call, and not in an earlier run
+			failed++
+		}
 	}
 	return err
 }

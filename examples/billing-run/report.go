@@ -47,11 +47,13 @@ func report(w io.Writer, c config, r *runner, stopped error, took time.Duration)
 	for _, e := range slices.SortedFunc(maps.Values(p.open), func(a, b entry) int { return cmp.Compare(a.At.Offset, b.At.Offset) }) {
 		fmt.Fprintln(w, "    "+e.Why)
 	}
-	fmt.Fprintf(w, "\nThe rate was halved %d times by 429s.", r.pace.slowdowns())
-	if peak := peakMemory(); peak > 0 {
-		fmt.Fprintf(w, " Peak memory: %.1f MiB.", float64(peak)/(1<<20))
-	}
 	fmt.Fprintln(w)
+	if n := r.pace.slowdowns(); n > 0 {
+		fmt.Fprintf(w, "The service answered 429, and the rate was halved: %d times.\n", n)
+	}
+	if peak := peakMemory(); peak > 0 {
+		fmt.Fprintf(w, "Peak memory: %.1f MiB.\n", float64(peak)/(1<<20))
+	}
 }
 
 var highWater = regexp.MustCompile(`(?m)^VmHWM:\s+(\d+) kB$`)

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// environment is what os.Getenv asks.
+type environment map[string]string
+
+func (e environment) get(name string) string { return e[name] }
+
+func TestWrongConfiguration(t *testing.T) {
+	test, live := environment{"MOMENT_API_KEY": "sk_test_SWORDFISH"}, environment{"MOMENT_API_KEY": "sk_SWORDFISH"}
+	for _, row := range []struct {
+		why  string
+		env  environment
+		args []string
+		says string
+	}{
+		{"no file", test, nil, "name one CSV file, after the flags: see --help (or try --demo 1000)"},
+		{"flags after the file, which would not be read", test, []string{"bills.csv", "--currency", "ZAR"}, "name one CSV file, after the flags: see --help (or try --demo 1000)"},
+		{"no key", environment{}, []string{"bills.csv"}, "MOMENT_API_KEY is not set: it is the sk_test_... or sk_... that Moment gave you (or try --demo 1000)"},
+		{"a key that is none", environment{"MOMENT_API_KEY": "SWORDFISH"}, []string{"bills.csv"}, "MOMENT_API_KEY or MOMENT_BASE_URL: secret key does not begin with sk_"},
+		{"an address that is none", environment{"MOMENT_API_KEY": "sk_test_SWORDFISH", "MOMENT_BASE_URL": "moment"}, []string{"bills.csv"}, "MOMENT_API_KEY or MOMENT_BASE_URL: base URL lacks https:// or a host: write it like https://api.momentpay.net"},
+		{"a live key, perhaps by mistake", live, []string{"bills.csv"}, "MOMENT_API_KEY is a key for live mode: --live must be given for live mode, and for it alone"},
+		{"a test key for a live run", test, []string{"--live", "bills.csv"}, "MOMENT_API_KEY is a key for test mode: --live must be given for live mode, and for it alone"},
+		{"a currency that is none", test, []string{"--currency", "RAND", "bills.csv"}, `--currency: "RAND" is not a currency with minor units in ISO 4217, like ZAR`},
+		{"no workers", test, []string{"--workers", "0", "bills.csv"}, "--workers: must be 1 to 256, not 0"},
+		{"a rate at which nothing would move", test, []string{"--rate", "0.01", "bills.csv"}, "--rate: must be 1 to 1000000, not 0.01"},
+		{"no number", test, []string{"--rate", "NaN", "bills.csv"}, "--rate: must be 1 to 1000000, not NaN"},
+		{"a demo of nothing", test, []string{"--demo", "0"}, "--demo takes a number of bills, and no file"},
+		{"a demo on a file", test, []string{"--demo", "10", "bills.csv"}, "--demo takes a number of bills, and no file"},
+		{"a live demo", live, []string{"--demo", "10", "--live"}, "--demo does not go with --live"},
+		{"an unknown flag", test, []string{"--speed", "80"}, "flag provided but not defined: -speed"},
+		{"no such file", test, []string{"none.csv"}, "open none.csv: no such file or directory"},
+		{"a folder", test, []string{"."}, ".: must be a file: a run that is started again goes back in it"},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			var stdout, stderr strings.Builder
+			assert.Equal(t, exitUsage, run(ctx, row.args, row.env.get, &stdout, &stderr))
+			assert.Equal(t, "billing-run: "+row.says+"\n", stderr.String())
+			assert.Empty(t, stdout.String())
+		})
+	}
+}
+
+func TestHelp(t *testing.T) {
+	var stdout, stderr strings.Builder
+	assert.Zero(t, run(t.Context(), []string{"--help"}, environment{}.get, &stdout, &stderr))
+	assert.Equal(t, usage, stdout.String())
+	assert.Empty(t, stderr.String())
+}

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+// Whatever goes wrong with the calls of two rows of one customer and a third of another, each is raised once; or, where that
+// cannot be known, a second run settles it.
+func TestTrouble(t *testing.T) {
+	const rows = "UCR1,Joe,,UBR1,1.00,ZAR,\nUCR1,Joe,,UBR2,2.00,ZAR,\nUCR3,Ann,,UBR3,3,JPY,\n"
+	create := func(f momenttest.Fault, n int) []momenttest.Fault {
+		return []momenttest.Fault{f.On("create bill").Times(n)}
+	}
+	for _, row := range []struct {
+		why    string
+		faults []momenttest.Fault
+		code   int
+		count  map[outcome]int
+	}{
+		{"none", nil, exitDone, map[outcome]int{raised: 3}},
+		{"answers are lost", create(momenttest.DropAfterCommit(), 3), exitDone, map[outcome]int{raised: 3}},
+		{"all answers are lost, for longer than the client repeats a call", create(momenttest.DropAfterCommit(), 9), exitDone, map[outcome]int{raised: 3}},
+		{"answers are cut", create(momenttest.Truncate(), 3), exitDone, map[outcome]int{raised: 3}},
+		{"requests are lost", create(momenttest.DropBeforeCommit(), 3), exitDone, map[outcome]int{raised: 3}},
+		{"the gateway is down for a moment", create(momenttest.Status(503), 9), exitDone, map[outcome]int{raised: 3}},
+		{"too many requests", create(momenttest.Status(429), 9), exitDone, map[outcome]int{raised: 3}},
+		{"the service fails, and saves that: another key is taken", create(momenttest.ServiceError(500), 2), exitDone, map[outcome]int{raised: 3}},
+		{"the service fails for good", create(momenttest.ServiceError(500), 1000), exitFailed, map[outcome]int{open: 3}},
+		{"the gateway is down for good", create(momenttest.Status(502), 1000), exitFailed, map[outcome]int{open: 3}},
+		{"too many requests, for ever", create(momenttest.Status(429), 1000), exitFailed, map[outcome]int{open: 3}},
+		{"the service refuses a row", create(momenttest.ServiceError(422), 3), exitRefused, map[outcome]int{refused: 3}},
+		{"no answer, ever, although the bills are raised", create(momenttest.DropAfterCommit(), 1000), exitFailed, map[outcome]int{open: 3}},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			w := newWorld(t, rows)
+			w.workers = 1 // so that faults meet known requests
+			w.srv.Fail(row.faults...)
+			w.run(t).check(t, row.code, row.count)
+			if row.code == exitDone {
+				assert.Equal(t, []string{"UBR1 UCR1 ZAR 1.00 0000-00-00", "UBR2 UCR1 ZAR 2.00 0000-00-00", "UBR3 UCR3 JPY 3 0000-00-00"}, w.bills())
+			}
+			if row.count[open] == 0 {
+				return
+			}
+			w.srv.ClearFaults()
+			again := w.run(t)
+			assert.Equal(t, exitDone, again.code, again.stdout)
+			assert.Equal(t, []string{"UBR1 UCR1 ZAR 1.00 0000-00-00", "UBR2 UCR1 ZAR 2.00 0000-00-00", "UBR3 UCR3 JPY 3 0000-00-00"}, w.bills())
+			assert.Contains(t, again.stdout, "finished")
+			w.run(t).check(t, exitDone, again.count)
+		})
+	}
+}
+
+// A reference that is taken: is it by this bill?
+func TestTaken(t *testing.T) {
+	joe := moment.Customer{ID: "bcus_joe", ExternalReference: "UCR9"}
+	ann := moment.Customer{ID: "bcus_ann", ExternalReference: "UCR1"}
+	same := moment.Bill{
+		ExternalReference: "UBR9", CustomerID: "bcus_joe", Currency: moment.ZAR, AmountDue: 1000,
+		DueDate: moment.NewDate(2031, time.January, 31), PaymentRules: &moment.PaymentRules{},
+	}
+	for _, row := range []struct {
+		why    string
+		seed   func(b *moment.Bill)
+		people []moment.Customer
+		says   string // empty: already there
+	}{
+		{"the same bill", func(*moment.Bill) {}, []moment.Customer{joe}, ""},
+		{"the same, paid", func(b *moment.Bill) { b.AmountPaid, b.Status = 1000, moment.BillStatusPaid }, []moment.Customer{joe}, ""},
+		{"another amount", func(b *moment.Bill) { b.AmountDue = 1001 }, []moment.Customer{joe}, "line 2: the bill UBR9 exists, with ZAR 10.01"},
+		{"another currency", func(b *moment.Bill) { b.Currency = moment.USD }, []moment.Customer{joe}, "line 2: the bill UBR9 exists, with USD 10.00"},
+		{"another day", func(b *moment.Bill) { b.DueDate.Day = 30 }, []moment.Customer{joe}, "line 2: the bill UBR9 exists, due on 2031-01-30"},
+		{"no day", func(b *moment.Bill) { b.DueDate = moment.Date{} }, []moment.Customer{joe}, "line 2: the bill UBR9 exists, without a due date"},
+		{"voided", func(b *moment.Bill) { b.Status = moment.BillStatusVoided }, []moment.Customer{joe}, "line 2: the bill UBR9 exists, and is voided"},
+		{"of another customer: this one would never be billed", func(b *moment.Bill) { b.CustomerID = "bcus_ann" }, []moment.Customer{joe, ann}, "line 2: the bill UBR9 exists, of another customer"},
+		{"of another customer, and this one is new", func(b *moment.Bill) { b.CustomerID = "bcus_ann" }, []moment.Customer{ann}, "line 2: the bill UBR9 exists, of another customer"},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			w := newWorld(t, fine)
+			bill := same
+			row.seed(&bill)
+			require.NoError(t, w.srv.Seed(momenttest.State{Customers: row.people, Bills: []moment.Bill{bill}}))
+			before := w.bills()
+			if row.says == "" {
+				w.run(t).check(t, exitDone, map[outcome]int{there: 1})
+			} else {
+				w.run(t).check(t, exitRefused, map[outcome]int{refused: 1})
+				assert.Equal(t, []string{row.says}, w.whys(t))
+			}
+			assert.Equal(t, before, w.bills())
+		})
+	}
+}
+
+// Later rows of a customer: next to the first, where it is still under way; behind it; far behind, when nothing is known of it any
+// more; and of one that was there before.
+func TestCustomersWithSeveralBills(t *testing.T) {
+	const rows = "UCR1,Joe,,UBR1,1.00,ZAR,\nUCR1,Joe,,UBR2,2.00,ZAR,\nUCR1,Joseph,,UBR3,3.00,ZAR,\n"
+	var want []string
+	for _, bill := range []string{"UBR1 UCR1 ZAR 1.00", "UBR2 UCR1 ZAR 2.00", "UBR3 UCR1 ZAR 3.00", "UBR4 UCR1 ZAR 4.00", "UBR5 UCR2 ZAR 5.00"} {
+		want = append(want, bill+" 0000-00-00")
+	}
+	w := newWorld(t, rows)
+	w.srv.Fail(momenttest.Delay(20 * time.Millisecond))
+	w.run(t).check(t, exitDone, map[outcome]int{raised: 3})
+	assert.Equal(t, want[:3], w.bills())
+	requests := w.srv.Requests()
+	assert.Len(t, requests, 3, "no row met another of its customer under way")
+	for i, customer := range []string{`"customer":{"external_reference":"UCR1","name":"Joe"}`, `"customer":"UCR1"`, `"customer":"UCR1"`} {
+		assert.Contains(t, string(requests[i].Body), customer)
+	}
+
+	require.NoError(t, w.srv.Seed(momenttest.State{Customers: []moment.Customer{{ExternalReference: "UCR2"}}}))
+	w.append(t, "UCR1,Joe,,UBR4,4.00,ZAR,\nUCR2,Ann,,UBR5,5.00,ZAR,\n")
+	w.run(t).check(t, exitDone, map[outcome]int{raised: 2, there: 3})
+	assert.Equal(t, want, w.bills())
+}
+
+// append adds rows to the file, which makes it another one, with a journal of its own.
+func (w *world) append(t *testing.T, rows string) {
+	t.Helper()
+	text, err := os.ReadFile(w.path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(w.path, append(text, rows...), 0o600))
+	w.journal += ".next"
+}
+
+// The same bill twice in a file is raised once and counted once, whether it is of one customer or, by mistake, of two.
+func TestTheSameBillTwice(t *testing.T) {
+	w := newWorld(t, fine+fine+strings.Replace(fine, "UCR9", "UCR8", 1))
+	w.workers = 1
+	w.run(t).check(t, exitRefused, map[outcome]int{raised: 1, there: 1, refused: 1})
+	assert.Equal(t, []string{"UBR9 UCR9 ZAR 10.00 2031-01-31"}, w.bills())
+	assert.Equal(t, []string{"line 4: the bill UBR9 exists, of another customer"}, w.whys(t))
+}
+
+// What was refused is corrected and fed back, on the same day: neither the old failure nor the old bills come again.
+func TestFeedBack(t *testing.T) {
+	w := newWorld(t, good(3)+"UCR9,Joe,,UBR9,\"1,50\",ZAR,\nUCR8,Joe,,UBR8,8.00,ZAR,\n")
+	w.workers = 1
+	w.srv.Fail(momenttest.Delay(0).On("create bill").Times(3), momenttest.ServiceError(422).On("create bill")) // UBR8
+	w.run(t).check(t, exitRefused, map[outcome]int{raised: 3, refused: 2})
+	text, err := os.ReadFile(w.refused)
+	require.NoError(t, err)
+	assert.Equal(t, strings.TrimSuffix(header, "\n")+",refused_line,refused_why\n", strings.SplitAfter(string(text), "\n")[0])
+
+	w.path = w.refused
+	w.journal, w.refused = w.path+".journal", besides(w.path, "refused")
+	require.NoError(t, os.WriteFile(w.path, []byte(strings.Replace(string(text), `"1,50"`, "1.50", 1)), 0o600))
+	w.run(t).check(t, exitDone, map[outcome]int{raised: 2})
+	assert.Len(t, w.bills(), 5)
+	assert.NoFileExists(t, w.refused)
+}
+
+// A key that the service does not take ends the run at once, and nothing is lost by it.
+func TestKeyRefused(t *testing.T) {
+	for _, status := range []int{401, 403} {
+		w := newWorld(t, good(500))
+		var answered atomic.Int64
+		w.before = func(rw http.ResponseWriter, _ *http.Request) bool {
+			if answered.Add(1) <= 100 {
+				return false
+			}
+			rw.WriteHeader(status)
+			return true
+		}
+		end := w.run(t)
+		end.check(t, exitFailed, map[outcome]int{raised: 100})
+		assert.Contains(t, end.stdout, ": stopped at line ")
+		assert.LessOrEqual(t, answered.Load(), int64(100+w.workers), "the calls that were under way, and no other")
+		assert.Empty(t, end.stderr)
+		w.before = nil
+		w.run(t).check(t, exitDone, map[outcome]int{raised: 500})
+		assert.Len(t, w.bills(), 500)
+	}
+}
+
+// A base URL with another path must not refuse each row.
+func TestWrongPath(t *testing.T) {
+	w := newWorld(t, good(500))
+	w.baseURL += "/v2"
+	end := w.run(t)
+	end.check(t, exitFailed, map[outcome]int{})
+	assert.Contains(t, end.stdout, "is the base URL right? moment: create bill: 404 Not Found")
+}
+
+// A service that is not there ends the run after some rows, which the next run sends first.
+func TestServiceAway(t *testing.T) {
+	w := newWorld(t, good(500))
+	w.options = append(w.options, moment.WithMaxRetries(0))
+	w.srv.Fail(momenttest.Status(503).Times(10_000))
+	end := w.run(t)
+	assert.Equal(t, exitFailed, end.code)
+	assert.InDelta(t, maxOpen, end.count[open], float64(w.workers))
+	assert.Contains(t, end.stdout, "100 rows have no outcome: the service, or the way to it, is in trouble")
+	assert.Equal(t, maxComplaints+1, strings.Count(end.stderr, "\n"))
+	w.srv.ClearFaults()
+	w.run(t).check(t, exitDone, map[outcome]int{raised: 500})
+	assert.Len(t, w.bills(), 500)
+}

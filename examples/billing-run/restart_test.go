@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+// mixed has all that can become of a row: customers with several bills, wrong rows, a bill twice, and references that are taken
+// (see newMixed).
+const mixed = `UCR1,Joe,,UBR1,1.00,ZAR,
+UCR1,Joe,,UBR2,2.00,ZAR,
+UCR2,"Ann
+Roe",,UBR3,3.00,USD,2031-01-31
+
+UCR3,Sue,,UBR4,"4,00",ZAR,
+UCR1,Joe,,UBR5,5.00,ZAR,
+UCR4,"Ben,,UBR6,6.00,ZAR,
+UCR5,Kim,,UBR7,7.00,ZAR,
+UCR6,Lee,,UBR8,8.00,ZAR,
+UCR5,Kim,,UBR9,9,JPY,
+UCR1,Joe,,UBR1,1.00,ZAR,
+`
+
+func newMixed(t *testing.T, options ...momenttest.Option) *world {
+	t.Helper()
+	w := newWorld(t, mixed, options...)
+	require.NoError(t, w.srv.Seed(momenttest.State{
+		Customers: []moment.Customer{{ID: "bcus_6", ExternalReference: "UCR6"}, {ID: "bcus_7", ExternalReference: "UCR7"}},
+		Bills: []moment.Bill{
+			{ExternalReference: "UBR7", CustomerID: "bcus_7", Currency: moment.ZAR, AmountDue: 700},
+			{ExternalReference: "UBR8", CustomerID: "bcus_6", Currency: moment.ZAR, AmountDue: 800},
+		},
+	}))
+	return w
+}
+
+var mixedCounts = map[outcome]int{raised: 5, there: 2, refused: 3}
+
+// A run that ended at any point, even in the middle of a line of its journal, and is started again: each bill is there once, and the
+// report and the file of refused rows are as if it had never ended.
+func TestRestart(t *testing.T) {
+	now := time.Now()
+	w := newMixed(t, momenttest.WithClock(func() time.Time { return now }))
+	first := w.run(t)
+	first.check(t, exitRefused, mixedCounts)
+	journal, err := os.ReadFile(w.journal)
+	require.NoError(t, err)
+	bills, whys := w.bills(), slices.Sorted(slices.Values(w.whys(t)))
+	require.Len(t, bills, 7)
+	money := first.stdout[strings.Index(first.stdout, "  raised"):strings.Index(first.stdout, "Peak")]
+
+	cuts := []int{}
+	for i := range journal {
+		if i%23 == 0 || journal[i] == '\n' || i > 0 && journal[i-1] == '\n' {
+			cuts = append(cuts, i)
+		}
+	}
+	for _, cut := range append(cuts, len(journal)) {
+		require.NoError(t, os.WriteFile(w.journal, journal[:cut], 0o600))
+		_ = os.Remove(w.refused)
+		again := w.run(t)
+		again.check(t, exitRefused, mixedCounts)
+		assert.Contains(t, again.stdout, money, "cut at %d", cut)
+		assert.Equal(t, bills, w.bills(), "cut at %d", cut)
+		assert.Equal(t, whys, slices.Sorted(slices.Values(w.whys(t))), "cut at %d", cut)
+		if t.Failed() {
+			return
+		}
+	}
+
+	// A day later, the keys are forgotten. Then it cannot be told who raised a bill, but it is raised once all the same.
+	now = now.Add(25 * time.Hour)
+	for cut := 0; cut < len(journal); cut += len(journal) / 7 {
+		require.NoError(t, os.WriteFile(w.journal, journal[:cut], 0o600))
+		again := w.run(t)
+		assert.Equal(t, exitRefused, again.code)
+		assert.Equal(t, 7, again.count[raised]+again.count[there])
+		assert.Equal(t, 3, again.count[refused])
+		assert.Equal(t, bills, w.bills(), "cut at %d", cut)
+		assert.Len(t, w.whys(t), 3)
+	}
+}
+
+// A byte that is wrong in the middle of the journal costs nothing but calls.
+func TestDamagedJournal(t *testing.T) {
+	w := newMixed(t)
+	w.run(t).check(t, exitRefused, mixedCounts)
+	journal, err := os.ReadFile(w.journal)
+	require.NoError(t, err)
+	bills := w.bills()
+	for at := 0; at < len(journal); at += 97 {
+		damaged := bytes.Clone(journal)
+		damaged[at] ^= 1
+		require.NoError(t, os.WriteFile(w.journal, damaged, 0o600))
+		w.run(t).check(t, exitRefused, mixedCounts)
+		assert.Equal(t, bills, w.bills())
+	}
+}
+
+// A run that is finished is not run again; and a file of refused rows that is being corrected stays as it is.
+func TestFinished(t *testing.T) {
+	w := newMixed(t)
+	w.run(t).check(t, exitRefused, mixedCounts)
+	requests := w.requests()
+	require.NoError(t, os.WriteFile(w.refused, []byte("my corrections"), 0o600))
+	again := w.run(t)
+	again.check(t, exitRefused, mixedCounts)
+	assert.Contains(t, again.stdout, "was finished before")
+	assert.Equal(t, requests, w.requests())
+	text, err := os.ReadFile(w.refused)
+	assert.NoError(t, err)
+	assert.Equal(t, "my corrections", string(text))
+}
+
+// A journal holds for one file, one service and one mode: with another, bills would be taken for raised that are not.
+func TestJournalOfAnotherRun(t *testing.T) {
+	for _, row := range []struct {
+		why    string
+		change func(*testing.T, *world)
+		says   string
+	}{
+		{"the file was changed", func(t *testing.T, w *world) {
+			t.Helper()
+			text, err := os.ReadFile(w.path)
+			require.NoError(t, err)
+			require.NoError(t, os.WriteFile(w.path, bytes.Replace(text, []byte("1.50"), []byte("2.50"), 1), 0o600))
+		}, "another file, or the input has been changed since"},
+		{"test bills are not live ones", func(_ *testing.T, w *world) { w.key = "sk_LIVE" }, "a run in test mode"},
+		{"another service", func(t *testing.T, w *world) { t.Helper(); w.baseURL = newWorld(t, "").baseURL }, "a run against http://127.0.0.1:"},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			w := newWorld(t, good(3))
+			w.run(t).check(t, exitDone, map[outcome]int{raised: 3})
+			requests := w.requests()
+			row.change(t, w)
+			end := w.run(t)
+			assert.Equal(t, exitUsage, end.code)
+			assert.Contains(t, end.stderr, w.journal+" is the journal of "+row.says)
+			assert.Contains(t, end.stderr, ": use another --journal, or remove it to begin anew\n")
+			assert.Equal(t, requests, w.requests())
+		})
+	}
+}
+
+// Two runs at once, by mistake, do not write to one journal.
+func TestTwoRunsAtOnce(t *testing.T) {
+	w := newWorld(t, good(3))
+	var second ending
+	var once sync.Once
+	w.before = func(http.ResponseWriter, *http.Request) bool {
+		once.Do(func() { second = w.run(t) })
+		return false
+	}
+	w.run(t).check(t, exitDone, map[outcome]int{raised: 3})
+	assert.Equal(t, exitUsage, second.code)
+	assert.Contains(t, second.stderr, w.journal+": another run is using it")
+}
+
+// An interrupted run finishes the calls that are under way, and nothing else.
+func TestInterrupted(t *testing.T) {
+	w := newWorld(t, good(200))
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	var arrived atomic.Int64
+	w.before = func(http.ResponseWriter, *http.Request) bool {
+		if arrived.Add(1) == 50 {
+			interrupt()
+		}
+		return false
+	}
+	var stdout, stderr strings.Builder
+	end := newEnding(bill(ctx, w.config, &stdout, &stderr), stdout.String(), stderr.String())
+	assert.Equal(t, exitFailed, end.code)
+	assert.Contains(t, stdout.String(), ": interrupted. Start it again to go on.")
+	assert.Equal(t, map[outcome]int{raised: len(w.bills())}, end.count, "all that was sent is in the report")
+	assert.InDelta(t, 50, end.count[raised], float64(2*w.workers))
+	requests := w.requests()
+	w.run(t).check(t, exitDone, map[outcome]int{raised: 200})
+	assert.Equal(t, requests+200-end.count[raised], w.requests(), "none is sent twice")
+}
+
+// The sum of the journal is the same however its lines are ordered.
+func TestProgressInAnyOrder(t *testing.T) {
+	entries := make([]entry, 6)
+	for i := range entries {
+		entries[i] = entry{At: position{int64(10 * i), i + 1}, Next: position{int64(10*i + 10), i + 2}, Outcome: raised, Amount: 1, Currency: moment.ZAR}
+	}
+	for range 100 {
+		order := slices.Clone(entries)
+		shuffle(order)
+		p := newProgress(position{0, 1})
+		for _, e := range order {
+			assert.False(t, p.has(e.At.Offset))
+			p.add(e)
+			assert.True(t, p.has(e.At.Offset))
+		}
+		assert.Equal(t, position{60, 7}, p.done, fmt.Sprint(order))
+		assert.Empty(t, p.ahead)
+		assert.EqualValues(t, 6, p.money[raised][moment.ZAR])
+	}
+}
