@@ -84,7 +84,7 @@ func configure(args []string, getenv func(string) string) (config, error) {
 	c.path = flags.Arg(0)
 	c.rate = cmp.Or(c.rate, 50)
 	c.journal = cmp.Or(c.journal, c.path+".journal")
-	c.refused = cmp.Or(c.refused, besides(c.path, "refused"))
+	c.refused = cmp.Or(c.refused, besides(c.path))
 	return c, c.check()
 }
 

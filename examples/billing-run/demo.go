@@ -38,7 +38,7 @@ func demonstrate(ctx context.Context, c config, stdout, stderr io.Writer) (code 
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	c.path = filepath.Join(dir, "bills.csv")
-	c.journal, c.refused = c.path+".journal", besides(c.path, "refused")
+	c.journal, c.refused = c.path+".journal", besides(c.path)
 	want, err := writeDemo(c.path, c.demo)
 	if err != nil {
 		return 0, err

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,8 +39,11 @@ const header = "customer_reference,name,email,bill_reference,amount,currency,due
 type world struct {
 	config
 	srv    *momenttest.Server
-	before func(w http.ResponseWriter, r *http.Request) bool // of each request; true if it has answered it
+	before atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
 }
+
+// intercept calls a function before each request is answered, which reports true if it has answered it.
+func (w *world) intercept(f func(w http.ResponseWriter, r *http.Request) bool) { w.before.Store(&f) }
 
 // newWorld has a file with some rows, under the usual header.
 func newWorld(t *testing.T, rows string, options ...momenttest.Option) *world {
@@ -47,7 +51,7 @@ func newWorld(t *testing.T, rows string, options ...momenttest.Option) *world {
 	w := &world{srv: momenttest.NewServer(options...)}
 	t.Cleanup(w.srv.Close)
 	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if w.before == nil || !w.before(rw, r) {
+		if before := w.before.Load(); before == nil || !(*before)(rw, r) {
 			w.srv.ServeHTTP(rw, r)
 		}
 	}))
@@ -55,7 +59,7 @@ func newWorld(t *testing.T, rows string, options ...momenttest.Option) *world {
 	path := filepath.Join(t.TempDir(), "bills.csv")
 	require.NoError(t, os.WriteFile(path, []byte(header+rows), 0o600))
 	w.config = config{
-		path: path, journal: path + ".journal", refused: besides(path, "refused"), workers: 4, rate: 1e6,
+		path: path, journal: path + ".journal", refused: besides(path), workers: 4, rate: 1e6,
 		key: "sk_test_YOUR_SECRET_KEY", baseURL: front.URL,
 		wait: time.Millisecond, options: []moment.ClientOption{moment.WithBackoff(0, time.Millisecond)},
 	}
@@ -95,7 +99,7 @@ func (w *world) bills() []string {
 	for _, c := range state.Customers {
 		customers[c.ID] = c.ExternalReference
 	}
-	var bills []string
+	bills := make([]string, 0, len(state.Bills))
 	for _, b := range state.Bills {
 		bills = append(bills, fmt.Sprint(b.ExternalReference, " ", customers[b.CustomerID], " ", b.DueMoney(), " ", b.DueDate))
 	}
@@ -119,14 +123,15 @@ func (w *world) refusedRows(t *testing.T) [][]string {
 // whys are the reasons in the file of refused rows.
 func (w *world) whys(t *testing.T) []string {
 	t.Helper()
-	var whys []string
-	for _, row := range w.refusedRows(t) {
+	rows := w.refusedRows(t)
+	whys := make([]string, 0, len(rows))
+	for _, row := range rows {
 		whys = append(whys, row[len(row)-1])
 	}
 	return whys
 }
 
-// requests counts those that arrived, by method and the first part of what they say of the customer.
+// requests is how many arrived.
 func (w *world) requests() int { return len(w.srv.Requests()) }
 
 // good are n rows, each of a customer of its own.

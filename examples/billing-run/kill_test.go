@@ -45,7 +45,7 @@ func TestKill(t *testing.T) {
 	// Each process is killed at a request of its own, before or after that is answered.
 	var requests, killAt atomic.Int64
 	kill := make(chan struct{}, kills)
-	w.before = func(rw http.ResponseWriter, r *http.Request) bool {
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
 		if requests.Add(1) != killAt.Load() {
 			return false
 		}
@@ -56,7 +56,7 @@ func TestKill(t *testing.T) {
 		}
 		kill <- struct{}{}
 		return false
-	}
+	})
 	peak := 0.0
 	for n := range kills + 1 {
 		killAt.Store(-1)
@@ -72,8 +72,9 @@ func TestKill(t *testing.T) {
 		end.check(t, exitRefused, map[outcome]int{raised: len(want), refused: len(wrong)})
 	}
 	assert.Equal(t, want, w.bills())
-	var lines []string
-	for _, row := range w.refusedRows(t) {
+	rows := w.refusedRows(t)
+	lines := make([]string, 0, len(rows))
+	for _, row := range rows {
 		lines = append(lines, row[3])
 	}
 	assert.ElementsMatch(t, wrong, lines, "each refused row once")

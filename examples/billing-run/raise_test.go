@@ -108,9 +108,9 @@ func TestTaken(t *testing.T) {
 // more; and of one that was there before.
 func TestCustomersWithSeveralBills(t *testing.T) {
 	const rows = "UCR1,Joe,,UBR1,1.00,ZAR,\nUCR1,Joe,,UBR2,2.00,ZAR,\nUCR1,Joseph,,UBR3,3.00,ZAR,\n"
-	var want []string
-	for _, bill := range []string{"UBR1 UCR1 ZAR 1.00", "UBR2 UCR1 ZAR 2.00", "UBR3 UCR1 ZAR 3.00", "UBR4 UCR1 ZAR 4.00", "UBR5 UCR2 ZAR 5.00"} {
-		want = append(want, bill+" 0000-00-00")
+	want := []string{
+		"UBR1 UCR1 ZAR 1.00 0000-00-00", "UBR2 UCR1 ZAR 2.00 0000-00-00", "UBR3 UCR1 ZAR 3.00 0000-00-00",
+		"UBR4 UCR1 ZAR 4.00 0000-00-00", "UBR5 UCR2 ZAR 5.00 0000-00-00",
 	}
 	w := newWorld(t, rows)
 	w.srv.Fail(momenttest.Delay(20 * time.Millisecond))
@@ -157,7 +157,7 @@ func TestFeedBack(t *testing.T) {
 	assert.Equal(t, strings.TrimSuffix(header, "\n")+",refused_line,refused_why\n", strings.SplitAfter(string(text), "\n")[0])
 
 	w.path = w.refused
-	w.journal, w.refused = w.path+".journal", besides(w.path, "refused")
+	w.journal, w.refused = w.path+".journal", besides(w.path)
 	require.NoError(t, os.WriteFile(w.path, []byte(strings.Replace(string(text), `"1,50"`, "1.50", 1)), 0o600))
 	w.run(t).check(t, exitDone, map[outcome]int{raised: 2})
 	assert.Len(t, w.bills(), 5)
@@ -169,19 +169,19 @@ func TestKeyRefused(t *testing.T) {
 	for _, status := range []int{401, 403} {
 		w := newWorld(t, good(500))
 		var answered atomic.Int64
-		w.before = func(rw http.ResponseWriter, _ *http.Request) bool {
+		w.intercept(func(rw http.ResponseWriter, _ *http.Request) bool {
 			if answered.Add(1) <= 100 {
 				return false
 			}
 			rw.WriteHeader(status)
 			return true
-		}
+		})
 		end := w.run(t)
 		end.check(t, exitFailed, map[outcome]int{raised: 100})
 		assert.Contains(t, end.stdout, ": stopped at line ")
 		assert.LessOrEqual(t, answered.Load(), int64(100+w.workers), "the calls that were under way, and no other")
 		assert.Empty(t, end.stderr)
-		w.before = nil
+		w.intercept(func(http.ResponseWriter, *http.Request) bool { return false })
 		w.run(t).check(t, exitDone, map[outcome]int{raised: 500})
 		assert.Len(t, w.bills(), 500)
 	}

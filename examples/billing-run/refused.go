@@ -56,8 +56,8 @@ func writeRefused(path string, j *journal, header []string) (err error) {
 	return os.Rename(temp.Name(), path)
 }
 
-// besides returns the name of a file that belongs to another one: bills.csv, bills.refused.csv.
-func besides(path, what string) string {
+// besides returns the name of the file of refused rows: bills.refused.csv for bills.csv.
+func besides(path string) string {
 	extension := filepath.Ext(path)
-	return strings.TrimSuffix(path, extension) + "." + what + extension
+	return strings.TrimSuffix(path, extension) + ".refused" + extension
 }

@@ -162,10 +162,10 @@ func TestTwoRunsAtOnce(t *testing.T) {
 	w := newWorld(t, good(3))
 	var second ending
 	var once sync.Once
-	w.before = func(http.ResponseWriter, *http.Request) bool {
+	w.intercept(func(http.ResponseWriter, *http.Request) bool {
 		once.Do(func() { second = w.run(t) })
 		return false
-	}
+	})
 	w.run(t).check(t, exitDone, map[outcome]int{raised: 3})
 	assert.Equal(t, exitUsage, second.code)
 	assert.Contains(t, second.stderr, w.journal+": another run is using it")
@@ -177,12 +177,12 @@ func TestInterrupted(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	var arrived atomic.Int64
-	w.before = func(http.ResponseWriter, *http.Request) bool {
+	w.intercept(func(http.ResponseWriter, *http.Request) bool {
 		if arrived.Add(1) == 50 {
 			interrupt()
 		}
 		return false
-	}
+	})
 	var stdout, stderr strings.Builder
 	end := newEnding(bill(ctx, w.config, &stdout, &stderr), stdout.String(), stderr.String())
 	assert.Equal(t, exitFailed, end.code)

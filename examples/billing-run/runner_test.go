@@ -65,7 +65,7 @@ func TestOrderOfOneCustomer(t *testing.T) {
 	})
 	done := make(chan error, 1)
 	go func() { done <- r.work(t.Context(), c, io.Discard) }()
-	var seen []call
+	seen := make([]call, 0, 6)
 	for range 6 {
 		seen = append(seen, <-calls)
 	}
