@@ -85,6 +85,9 @@ func configure(args []string, getenv func(string) string) (config, error) {
 	c.rate = cmp.Or(c.rate, 50)
 	c.journal = cmp.Or(c.journal, c.path+".journal")
 	c.refused = cmp.Or(c.refused, besides(c.path))
+	if c.refused == c.path || c.refused == c.journal || c.journal == c.path {
+		return c, errors.New("the input, --journal and --refused must be three files")
+	}
 	return c, c.check()
 }
 
@@ -102,7 +105,7 @@ func (c config) demonstrate(rest []string, given map[string]bool) (config, error
 	return c, c.check()
 }
 
-func (c config) check() error {
+func (c *config) check() error {
 	switch {
 	case c.workers < 1 || c.workers > 256:
 		return fmt.Errorf("--workers: must be 1 to 256, not %d", c.workers)
@@ -116,6 +119,8 @@ func (c config) check() error {
 			return fmt.Errorf("--currency: %w", err)
 		}
 	}
+	// So none waits for its turn longer than ten seconds: the timeout of an attempt is 30.
+	c.workers = max(1, min(c.workers, int(10*c.rate)))
 	client, _, err := c.connect()
 	if err != nil {
 		return err

@@ -32,6 +32,7 @@ func TestWrongConfiguration(t *testing.T) {
 		{"no workers", test, []string{"--workers", "0", "bills.csv"}, "--workers: must be 1 to 256, not 0"},
 		{"a rate at which nothing would move", test, []string{"--rate", "0.01", "bills.csv"}, "--rate: must be 1 to 1000000, not 0.01"},
 		{"no number", test, []string{"--rate", "NaN", "bills.csv"}, "--rate: must be 1 to 1000000, not NaN"},
+		{"the input as the journal", test, []string{"--journal", "bills.csv", "bills.csv"}, "the input, --journal and --refused must be three files"},
 		{"a demo of nothing", test, []string{"--demo", "0"}, "--demo takes a number of bills, and no file"},
 		{"a demo on a file", test, []string{"--demo", "10", "bills.csv"}, "--demo takes a number of bills, and no file"},
 		{"a live demo", live, []string{"--demo", "10", "--live"}, "--demo does not go with --live"},

@@ -39,6 +39,7 @@ type place struct{ line, column int }
 // input is a CSV file that is read row by row, from any position between two rows. It holds one row at a time.
 type input struct {
 	file   *os.File
+	info   os.FileInfo // from before it was read
 	size   int64
 	sha256 string   // of the whole file: what a journal is about must not change
 	header []string // the names of the columns, as they stand there
@@ -63,11 +64,12 @@ func openInput(path string) (*input, error) {
 }
 
 func (in *input) begin() error {
-	if info, err := in.file.Stat(); err != nil || !info.Mode().IsRegular() {
+	info, err := in.file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
 		return errors.Join(err, errors.New("must be a file: a run that is started again goes back in it"))
 	}
+	in.info = info
 	hash := sha256.New() // takes a second for some hundred megabytes, which is nothing beside the calls
-	var err error
 	if in.size, err = io.Copy(hash, in.file); err != nil {
 		return err
 	}
@@ -95,6 +97,15 @@ func (in *input) begin() error {
 	}
 	in.header = header.cells
 	return in.seek(in.at)
+}
+
+// unchanged is an error if the file was written to since it was opened: then rows were read that it did not have at that time.
+func (in *input) unchanged() error {
+	info, err := in.file.Stat()
+	if err == nil && (info.Size() != in.info.Size() || !info.ModTime().Equal(in.info.ModTime())) {
+		err = errors.New("the file was changed while it was read")
+	}
+	return err
 }
 
 // seek goes to where a row begins.

@@ -90,8 +90,11 @@ func openJournal(path string, s subject, start position) (j *journal, err error)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if about != nil && *about != s {
+	switch {
+	case about != nil && *about != s:
 		return nil, fmt.Errorf("%s is the journal of %s: use another --journal, or remove it to begin anew", path, difference(*about, s))
+	case about == nil && !begun(file, s):
+		return nil, fmt.Errorf("%s is not a journal: use another --journal", path)
 	}
 	if err := errors.Join(file.Truncate(whole), seekTo(file, whole)); err != nil {
 		return nil, err
@@ -100,6 +103,18 @@ func openJournal(path string, s subject, start position) (j *journal, err error)
 		return j, j.write(s)
 	}
 	return j, nil
+}
+
+// begun reports whether a file without a whole line holds nothing but the beginning of a journal: else it is somebody's, and is not
+// to be cut off.
+func begun(file *os.File, s subject) bool {
+	first, err := line(s)
+	if err != nil {
+		return false
+	}
+	text := make([]byte, len(first)+1)
+	n, err := file.ReadAt(text, 0)
+	return errors.Is(err, io.EOF) && bytes.HasPrefix(first, text[:n])
 }
 
 func difference(was, is subject) string {
@@ -163,12 +178,18 @@ func (j *journal) add(e entry) error {
 }
 
 func (j *journal) write(v any) error {
-	text, err := json.Marshal(v)
+	text, err := line(v)
 	if err != nil {
 		return err
 	}
-	_, err = j.file.WriteString(checksum(text) + " " + string(text) + "\n")
+	_, err = j.file.Write(text)
 	return err
+}
+
+// line is the form in which scan reads v.
+func line(v any) ([]byte, error) {
+	text, err := json.Marshal(v)
+	return fmt.Appendf(nil, "%s %s\n", checksum(text), text), err
 }
 
 func (j *journal) close() error { return errors.Join(j.file.Sync(), j.file.Close()) }

@@ -94,7 +94,7 @@ func prepare(c config) (*runner, error) {
 // work does what is left of a run, showing how far it is, and writes the file of refused rows. Where nothing was left, that file
 // stays as it is: somebody may be correcting it.
 func (r *runner) work(ctx context.Context, c config, stderr io.Writer) error {
-	screen := newScreen(stderr, r.input.size)
+	screen := newScreen(stderr, r.input.size, isTerminal(stderr))
 	r.show, r.complain = screen.show, screen.complain
 	err := r.run(ctx)
 	screen.close()

@@ -21,8 +21,8 @@ type pace struct {
 	slower int        // how often it was
 }
 
-// newPace keeps to a number of requests a second. Of all the workers that wait for their turn at the least rate, none waits for
-// longer than ten seconds: the timeout of an attempt is 30.
+// newPace keeps to a number of requests a second, and goes down to a tenth of the number of workers, so that none waits for its
+// turn longer than ten seconds.
 func newPace(perSecond float64, workers int, next http.RoundTripper) *pace {
 	top := rate.Limit(perSecond)
 	return &pace{

@@ -14,7 +14,8 @@ const (
 	tries    = 3 // of a call that ends without a definite answer; each of them is up to four attempts of the client
 	failures = 3 // that the service has saved under one key after the other
 	keys     = 50
-	rowLimit = 10 * time.Minute
+
+	callLimit = 5 * time.Minute // with all attempts of the client and what the service asks to wait between them
 )
 
 // The forms of the call, as a part of its idempotency key.
@@ -44,9 +45,9 @@ type result struct {
 //
 // Both are tried before looking, as a bill that is there may have been raised by one of them, before the process was killed:
 // its key then gives the success again, and the bill is counted where it belongs.
+//
+// When ctx ends, the call that is under way is finished.
 func (b *biller) raise(ctx context.Context, r *row, known bool) result {
-	ctx, cancel := context.WithTimeout(ctx, rowLimit)
-	defer cancel()
 	forms := []string{withNew, withKnown}
 	if known {
 		forms = []string{withKnown, withNew}
@@ -79,7 +80,7 @@ func (b *biller) create(ctx context.Context, r *row, form string) error {
 	for n, failed := 0, 0; n < keys && failed < failures; n++ {
 		parts := append([]string{"create bill", r.bill, form}, r.content()...)
 		key := moment.DeriveIdempotencyKey(append(parts, b.input, strconv.FormatInt(r.at.Offset, 10), strconv.Itoa(n))...)
-		err = b.repeat(ctx, func() error {
+		err = b.repeat(ctx, func(ctx context.Context) error {
 			_, err := b.client.Bills.Create(ctx, params, moment.WithIdempotencyKey(key))
 			return err
 		})
@@ -96,21 +97,26 @@ func (b *biller) create(ctx context.Context, r *row, form string) error {
 	return err
 }
 
-// repeat makes a call again, under the same key, for as long as there is no definite answer.
-func (b *biller) repeat(ctx context.Context, call func() error) error {
+// repeat makes a call again, under the same key, for as long as there is no definite answer, and ctx has not ended.
+func (b *biller) repeat(ctx context.Context, call func(context.Context) error) error {
 	for n := 1; ; n++ {
-		err := call()
+		err := inTime(ctx, call)
 		if n == tries || !transient(err) {
 			return err
 		}
-		timer := time.NewTimer(b.wait)
 		select {
-		case <-timer.C:
+		case <-time.After(b.wait):
 		case <-ctx.Done():
-			timer.Stop()
 			return err
 		}
 	}
+}
+
+// inTime makes a call that ends in time, but not with ctx: it would have no outcome.
+func inTime(ctx context.Context, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callLimit)
+	defer cancel()
+	return call(ctx)
 }
 
 // transient reports whether a call may end in another way next time.
@@ -153,7 +159,7 @@ func (b *biller) compare(ctx context.Context, r *row, conflict error) result {
 		return judge(r, err)
 	}
 	var customer *moment.Customer
-	err = b.repeat(ctx, func() (err error) {
+	err = b.repeat(ctx, func(ctx context.Context) (err error) {
 		customer, err = b.client.Customers.Get(ctx, r.customer.ExternalReference)
 		return err
 	})
@@ -179,7 +185,7 @@ func (b *biller) compare(ctx context.Context, r *row, conflict error) result {
 }
 
 func (b *biller) get(ctx context.Context, r *row) (bill *moment.Bill, err error) {
-	err = b.repeat(ctx, func() error {
+	err = b.repeat(ctx, func(ctx context.Context) error {
 		bill, err = b.client.Bills.Get(ctx, r.bill)
 		return err
 	})

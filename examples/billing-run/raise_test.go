@@ -55,7 +55,7 @@ func TestTrouble(t *testing.T) {
 			}
 			w.srv.ClearFaults()
 			again := w.run(t)
-			assert.Equal(t, exitDone, again.code, again.stdout)
+			again.check(t, exitDone, map[outcome]int{raised: 3})
 			assert.Equal(t, []string{"UBR1 UCR1 ZAR 1.00 0000-00-00", "UBR2 UCR1 ZAR 2.00 0000-00-00", "UBR3 UCR3 JPY 3 0000-00-00"}, w.bills())
 			assert.Contains(t, again.stdout, "finished")
 			w.run(t).check(t, exitDone, again.count)

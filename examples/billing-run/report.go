@@ -25,23 +25,22 @@ func report(w io.Writer, c config, r *runner, stopped error, took time.Duration)
 		fmt.Fprintf(w, "%s: finished in %v.\n\n", c.path, took.Round(time.Millisecond))
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, o := range []outcome{raised, there} {
-		fmt.Fprintf(table, "  %s\t%d\t", o, p.count[o])
+	for _, o := range []outcome{raised, there, refused, open} {
+		fmt.Fprintf(table, "  %s\t%d", o, p.count[o])
 		for i, currency := range slices.Sorted(maps.Keys(p.money[o])) {
 			if i > 0 {
-				fmt.Fprint(table, "\n\t\t")
+				fmt.Fprint(table, "\n\t")
 			}
-			fmt.Fprint(table, p.money[o][currency].In(currency))
+			fmt.Fprintf(table, "\t%v", p.money[o][currency].In(currency))
+		}
+		switch {
+		case p.count[o] == 0:
+		case o == refused:
+			fmt.Fprintf(table, "\tto be corrected and fed back: %s", c.refused)
+		case o == open:
+			fmt.Fprint(table, "\twithout an outcome: start it again")
 		}
 		fmt.Fprintln(table)
-	}
-	notes := map[outcome]string{refused: "correct and feed back " + c.refused, open: "without an outcome: start it again"}
-	for _, o := range []outcome{refused, open} {
-		note := ""
-		if p.count[o] > 0 {
-			note = notes[o]
-		}
-		fmt.Fprintf(table, "  %s\t%d\t%s\n", o, p.count[o], note)
 	}
 	_ = table.Flush()
 	for _, e := range slices.SortedFunc(maps.Values(p.open), func(a, b entry) int { return cmp.Compare(a.At.Offset, b.At.Offset) }) {

@@ -103,7 +103,7 @@ func TestDamagedJournal(t *testing.T) {
 	journal, err := os.ReadFile(w.journal)
 	require.NoError(t, err)
 	bills := w.bills()
-	for at := 0; at < len(journal); at += 97 {
+	for at := bytes.IndexByte(journal, '\n') + 1; at < len(journal); at += 97 {
 		damaged := bytes.Clone(journal)
 		damaged[at] ^= 1
 		require.NoError(t, os.WriteFile(w.journal, damaged, 0o600))
@@ -155,6 +155,33 @@ func TestJournalOfAnotherRun(t *testing.T) {
 			assert.Equal(t, requests, w.requests())
 		})
 	}
+}
+
+// A file that is somebody's is not made a journal.
+func TestNotAJournal(t *testing.T) {
+	for _, text := range []string{"a diary\n", "a diary", "deadbeef {}\n", header + fine} {
+		w := newWorld(t, fine)
+		require.NoError(t, os.WriteFile(w.journal, []byte(text), 0o600))
+		end := w.run(t)
+		assert.Equal(t, exitUsage, end.code)
+		assert.Equal(t, "billing-run: "+w.journal+" is not a journal: use another --journal\n", end.stderr)
+		left, err := os.ReadFile(w.journal)
+		assert.NoError(t, err)
+		assert.Equal(t, text, string(left))
+	}
+}
+
+// A file that is written to while it is read does not end as if all were well.
+func TestChangedWhileRead(t *testing.T) {
+	w := newWorld(t, good(2*window))
+	var once sync.Once
+	w.intercept(func(http.ResponseWriter, *http.Request) bool {
+		once.Do(func() { assert.NoError(t, os.WriteFile(w.path, []byte(header+good(2*window+1)), 0o600)) })
+		return false
+	})
+	end := w.run(t)
+	assert.Equal(t, exitFailed, end.code)
+	assert.Contains(t, end.stdout, "the file was changed while it was read")
 }
 
 // Two runs at once, by mistake, do not write to one journal.

@@ -51,14 +51,13 @@ type job struct {
 // sent.
 func (r *runner) run(ctx context.Context) error {
 	jobs, results := make(chan job), make(chan result)
-	calls := context.WithoutCancel(ctx)
 	var workers sync.WaitGroup
 	defer workers.Wait()
 	defer close(jobs)
 	for range r.workers {
 		workers.Go(func() {
 			for j := range jobs {
-				results <- r.raise(calls, j.row, j.known)
+				results <- r.raise(ctx, j.row, j.known)
 			}
 		})
 	}
@@ -110,7 +109,7 @@ func (r *runner) readRow() error {
 	switch {
 	case errors.Is(err, io.EOF):
 		r.ended = true
-		return nil
+		return r.input.unchanged()
 	case err != nil:
 		return fmt.Errorf("read the input: %w", err)
 	case r.journal.progress.has(rec.at.Offset): // before the last run ended, and behind one that was not

@@ -24,9 +24,14 @@ type screen struct {
 	complaints int
 }
 
-func newScreen(out io.Writer, size int64) *screen {
+func isTerminal(out io.Writer) bool {
+	file, ok := out.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
+}
+
+func newScreen(out io.Writer, size int64, terminal bool) *screen {
 	s := &screen{out: out, size: size, shown: time.Now()}
-	if file, ok := out.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
+	if terminal {
 		s.bar = progressbar.NewOptions64(size,
 			progressbar.OptionSetWriter(out),
 			progressbar.OptionThrottle(100*time.Millisecond),
