@@ -93,7 +93,7 @@ func writeDemo(path string, n int) (want holding, err error) {
 			return want, err
 		}
 		if i%1000 == 500 {
-			amount = strings.Replace(amount, ".", ",", 1) + ",-"
+			amount = strings.Replace(amount, ".", ",", 1)
 		} else {
 			want.Bills++
 			want.Money[money.Currency] += money.Amount

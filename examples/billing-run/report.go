@@ -48,7 +48,7 @@ func report(w io.Writer, c config, r *runner, stopped error, took time.Duration)
 	}
 	fmt.Fprintln(w)
 	if n := r.pace.slowdowns(); n > 0 {
-		fmt.Fprintf(w, "The service answered 429, and the rate was halved: %d times.\n", n)
+		fmt.Fprintf(w, "Rate limited by the service: the rate was halved %d×.\n", n)
 	}
 	if peak := peakMemory(); peak > 0 {
 		fmt.Fprintf(w, "Peak memory: %.1f MiB.\n", float64(peak)/(1<<20))
