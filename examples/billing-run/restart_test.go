@@ -28,7 +28,8 @@ UCR2,"Ann
 Roe",,UBR3,3.00,USD,2031-01-31
 
 UCR3,Sue,,UBR4,"4,00",ZAR,
-UCR1,Joe,,UBR5,5.00,ZAR,
+UCR1,"Joe
+Doe",,UBR5,5.00,ZAR,
 UCR4,"Ben,,UBR6,6.00,ZAR,
 UCR5,Kim,,UBR7,7.00,ZAR,
 UCR6,Lee,,UBR8,8.00,ZAR,
@@ -63,9 +64,9 @@ func TestRestart(t *testing.T) {
 	bills, whys := w.bills(), slices.Sorted(slices.Values(w.whys(t)))
 	require.Len(t, bills, 7)
 	require.Equal(t, []string{
-		"line 10: the bill UBR7 exists, of another customer",
+		`line 10: has a quote that is not closed: write "the ""Shop"" Ltd"`,
+		"line 11: the bill UBR7 exists, of another customer",
 		`line 7, column 16: amount "4,00" is not a decimal: want digits and optionally "." with 1 to 2 more, with "-" in front if negative`,
-		`line 9: has a quote that is not closed: write "the ""Shop"" Ltd"`,
 	}, whys)
 	money := first.stdout[strings.Index(first.stdout, "  raised"):strings.Index(first.stdout, "Peak")]
 
