@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/csv"
 	"encoding/hex"
@@ -114,13 +115,25 @@ func (in *input) seek(to position) error {
 	in.bounded = &bounded{r: in.file}
 	in.csv = csv.NewReader(in.bounded)
 	in.csv.TrimLeadingSpace = true
-	in.csv.FieldsPerRecord = len(in.header) // 0 for the header itself: as many as it has
+	in.csv.FieldsPerRecord = cmp.Or(len(in.header), -1) // -1 for the header itself: as many as it has
 	_, err := in.file.Seek(to.Offset, io.SeekStart)
 	return err
 }
 
-// read returns the next row, which may be broken, or io.EOF.
+// read returns the next row, which may be broken, or io.EOF. Rows without anything in them, which Excel leaves behind, belong to
+// the row that follows, as blank lines do.
 func (in *input) read() (record, error) {
+	at := in.at
+	for {
+		r, err := in.one()
+		if err != nil || strings.Trim(strings.Join(r.cells, ""), ", ") != "" {
+			r.at = at
+			return r, err
+		}
+	}
+}
+
+func (in *input) one() (record, error) {
 	in.bounded.left = maxRecord
 	cells, err := in.csv.Read()
 	var quote *csv.ParseError
@@ -135,7 +148,7 @@ func (in *input) read() (record, error) {
 	default:
 		return in.breakOff(fmt.Sprintf(", column %d: has a quote where none can be: %s", quote.Column, doubled))
 	}
-	r := record{at: in.at, cells: cells, places: make([]place, len(cells))}
+	r := record{cells: cells, places: make([]place, len(cells))}
 	for i := range cells {
 		line, column := in.csv.FieldPos(i)
 		r.places[i] = place{in.base.Line + line - 1, column}
@@ -156,7 +169,7 @@ const doubled = `write "the ""Shop"" Ltd"`
 // breakOff makes a broken record of the next line alone, and goes on after it: where a quote is not closed, encoding/csv takes
 // the rows that follow for a part of the cell, and they are not to suffer.
 func (in *input) breakOff(why string) (record, error) {
-	r := record{at: in.at, next: in.at}
+	r := record{next: in.at}
 	for blank := true; blank; { // encoding/csv skips blank lines
 		text, length, err := in.lineAt(r.next.Offset)
 		if err != nil {

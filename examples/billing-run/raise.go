@@ -176,7 +176,7 @@ func (b *biller) compare(ctx context.Context, r *row, conflict error) result {
 		return is("with %v", bill.DueMoney())
 	case bill.DueDate != r.due && bill.DueDate.IsZero():
 		return is("without a due date")
-	case bill.DueDate != r.due:
+	case bill.DueDate != r.due && !r.due.IsZero(): // where the row has none, the service may have set one
 		return is("due on %v", bill.DueDate)
 	case bill.Status == moment.BillStatusVoided:
 		return is("and is voided")

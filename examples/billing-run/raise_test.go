@@ -46,7 +46,9 @@ func TestTrouble(t *testing.T) {
 			w := newWorld(t, rows)
 			w.workers = 1 // so that faults meet known requests
 			w.srv.Fail(row.faults...)
-			w.run(t).check(t, row.code, row.count)
+			end := w.run(t)
+			end.check(t, row.code, row.count)
+			assert.Equal(t, strings.Contains(row.why, "too many requests"), strings.Contains(end.stdout, "Rate limited by the service"))
 			if row.code == exitDone {
 				assert.Equal(t, []string{"UBR1 UCR1 ZAR 1.00 0000-00-00", "UBR2 UCR1 ZAR 2.00 0000-00-00", "UBR3 UCR3 JPY 3 0000-00-00"}, w.bills())
 			}
@@ -102,6 +104,18 @@ func TestTaken(t *testing.T) {
 			assert.Equal(t, before, w.bills())
 		})
 	}
+}
+
+// A row without a due date is the bill whose due date the service has set.
+func TestTakenWithoutADay(t *testing.T) {
+	w := newWorld(t, "UCR9,Joe,,UBR9,10.00,ZAR,\n")
+	require.NoError(t, w.srv.Seed(momenttest.State{
+		Customers: []moment.Customer{{ID: "bcus_joe", ExternalReference: "UCR9"}},
+		Bills: []moment.Bill{{
+			ExternalReference: "UBR9", CustomerID: "bcus_joe", Currency: moment.ZAR, AmountDue: 1000, DueDate: moment.NewDate(2031, time.January, 31),
+		}},
+	}))
+	w.run(t).check(t, exitDone, map[outcome]int{there: 1})
 }
 
 // Later rows of a customer: next to the first, where it is still under way; behind it; far behind, when nothing is known of it any

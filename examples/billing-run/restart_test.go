@@ -245,6 +245,27 @@ func TestInterrupted(t *testing.T) {
 	assert.Equal(t, requests+200-end.count[raised], w.requests(), "none is sent twice")
 }
 
+// While the service is away, calls are repeated after a wait. An interrupt does not wait with them.
+func TestInterruptedInTrouble(t *testing.T) {
+	w := newWorld(t, good(200))
+	w.wait = time.Hour
+	w.srv.Fail(momenttest.Status(503).Times(10_000))
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	var arrived atomic.Int64
+	w.intercept(func(http.ResponseWriter, *http.Request) bool {
+		if arrived.Add(1) == int64(4*w.workers) { // the client has made its four attempts for each
+			interrupt()
+		}
+		return false
+	})
+	var stdout, stderr strings.Builder
+	assert.Equal(t, exitFailed, bill(ctx, w.config, &stdout, &stderr))
+	assert.Contains(t, stdout.String(), ": interrupted. Start it again to go on.")
+	w.srv.ClearFaults()
+	w.run(t).check(t, exitDone, map[outcome]int{raised: 200})
+}
+
 // The sum of the journal is the same however its lines are ordered.
 func TestProgressInAnyOrder(t *testing.T) {
 	entries := make([]entry, 6)

@@ -138,16 +138,16 @@ func (c columns) cell(b *row, name string, check func(string) error) string {
 func checkReference(text string) error {
 	switch {
 	case !form.MatchString(text):
-		return fmt.Errorf("%q is not 1 to 255 letters, digits, _ and -", text)
+		return fmt.Errorf("%.40q is not 1 to 255 letters, digits, _ and -", text)
 	case likeID.MatchString(text):
-		return fmt.Errorf("%q begins like an id of Moment's", text)
+		return fmt.Errorf("%.40q begins like an id of Moment's", text)
 	}
 	return nil
 }
 
 func checkCurrency(code moment.Currency) error {
 	if _, err := code.Exponent(); err != nil {
-		return fmt.Errorf("%q is not a currency with minor units in ISO 4217, like ZAR", code)
+		return fmt.Errorf("%.40q is not a currency with minor units in ISO 4217, like ZAR", code)
 	}
 	return nil
 }
