@@ -77,7 +77,7 @@ func configure(args []string, getenv func(string) string) (config, error) {
 	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
 	switch {
 	case given["demo"]:
-		return c.demonstrate(flags.Args(), given)
+		return c.forDemo(flags.Args(), given)
 	case flags.NArg() != 1:
 		return c, errors.New("name one CSV file, after the flags: see --help (or try --demo 1000)")
 	}
@@ -91,7 +91,7 @@ func configure(args []string, getenv func(string) string) (config, error) {
 	return c, c.check()
 }
 
-func (c config) demonstrate(rest []string, given map[string]bool) (config, error) {
+func (c config) forDemo(rest []string, given map[string]bool) (config, error) {
 	for _, name := range []string{"currency", "live", "journal", "refused"} {
 		if given[name] {
 			return c, fmt.Errorf("--demo does not go with --%s", name)

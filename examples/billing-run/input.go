@@ -15,7 +15,7 @@ import (
 
 // maxRecord is the most bytes that one row may have. Without it, a quote that is never closed would bring the rest of the
 // file into memory.
-const maxRecord = 16 << 10
+const maxRecord = 8 << 10
 
 var errTooLong = fmt.Errorf("has more than %d bytes: is there a quote that is not closed?", maxRecord)
 

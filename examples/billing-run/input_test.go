@@ -42,7 +42,7 @@ func TestWrongRows(t *testing.T) {
 		{"a quote that ends early", `C,"The "Shop"",,B,10,ZAR,`, `line 2, column 8: has a quote where none can be: write "the ""Shop"" Ltd"`},
 		{"a quote that is never closed: the next row is not its second line", `C,"Joe,,B,10,ZAR,`, `line 2: has a quote that is not closed: write "the ""Shop"" Ltd"`},
 		{"the same after blank lines", "\n\nC,\"Joe,,B,10,ZAR,", `line 4: has a quote that is not closed: write "the ""Shop"" Ltd"`},
-		{"a row without an end", "C," + strings.Repeat("x", 3*maxRecord) + ",,B,10,ZAR,", `line 2: has more than 16384 bytes: is there a quote that is not closed?`},
+		{"a row without an end", "C," + strings.Repeat("x", 3*maxRecord) + ",,B,10,ZAR,", `line 2: has more than 8192 bytes: is there a quote that is not closed?`},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			w := newWorld(t, row.text+"\n"+fine)
@@ -108,7 +108,7 @@ func TestWrongFiles(t *testing.T) {
 		{"other separators", strings.ReplaceAll(header, ",", ";"), "ZAR", "line 1: there is no column customer_reference: the header has customer_reference;name;email;bill_reference;amount;currency;due_date"},
 		{"UTF-16", "\xff\xfec\x00", "", "is UTF-16: save it as CSV in UTF-8"},
 		{"a broken header", "a,b\"c,d\n", "", `line 1, column 4: has a quote where none can be: write "the ""Shop"" Ltd"`},
-		{"no text", strings.Repeat("\x00", 2*maxRecord), "", "line 1: has more than 16384 bytes: is there a quote that is not closed?"},
+		{"no text", strings.Repeat("\x00", 2*maxRecord), "", "line 1: has more than 8192 bytes: is there a quote that is not closed?"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			w := newWorld(t, "")

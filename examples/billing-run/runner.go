@@ -112,7 +112,7 @@ func (r *runner) readRow() error {
 		return r.input.unchanged()
 	case err != nil:
 		return fmt.Errorf("read the input: %w", err)
-	case r.journal.progress.has(rec.at.Offset): // before the last run ended, and behind one that was not
+	case r.journal.progress.has(rec.at.Offset): // it was done in an earlier run, and a row before it was not
 		return nil
 	}
 	row := r.columns.row(rec)
