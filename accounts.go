@@ -107,7 +107,8 @@ func (p AccountUpdateParams) check() *ArgumentError {
 //
 // Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrNotFound] if there is no such customer,
 // [ErrConflict] if an external reference is taken, [ErrOutcomeUnknown] if it may have been created all the same. Moment
-// does not document that a call which creates several objects is atomic: after an error, some may have been created.
+// does not document that a call which creates several objects is atomic: after an error, some may have been created. An
+// error that matches both ErrConflict and ErrOutcomeUnknown says that a copy of the call may still be running.
 func (s *AccountsService) Create(ctx context.Context, params AccountCreateParams, opts ...RequestOption) (*Account, error) {
 	return invoke[Account](ctx, s.hidden, createAccount, "", params, opts)
 }

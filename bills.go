@@ -121,7 +121,7 @@ func (p BillUpdateParams) check() *ArgumentError {
 // Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrNotFound] if there is no such account or
 // customer, [ErrConflict] if an external reference is taken, [ErrOutcomeUnknown] if it may have been raised all the same.
 // Moment does not document that a call which creates several objects is atomic: after an error, some may have been
-// created.
+// created. An error that matches both ErrConflict and ErrOutcomeUnknown says that a copy of the call may still be running.
 func (s *BillsService) Create(ctx context.Context, params BillCreateParams, opts ...RequestOption) (*Bill, error) {
 	return invoke[Bill](ctx, s.hidden, createBill, "", params, opts)
 }
@@ -144,10 +144,12 @@ func (s *BillsService) Update(ctx context.Context, idOrReference string, params 
 	return invoke[Bill](ctx, s.hidden, updateBill, idOrReference, params, opts)
 }
 
-// Void cancels a bill for good: POST /billing/bills/{bill}/void. It can be neither paid nor changed after that.
+// Void cancels a bill for good: POST /billing/bills/{bill}/void. It can be neither paid nor changed after that. Amounts and dates
+// cannot be updated: a bill that is wrong is voided, and another one raised, under a reference of its own. Whether a bill that was
+// paid, wholly or in part, may be voided is not documented.
 //
 // Errors to expect: [ErrNotFound], [ErrConflict] if it is voided already, [ErrOutcomeUnknown] if it may have been voided
-// all the same.
+// all the same; both, if a copy of the call may still be running.
 func (s *BillsService) Void(ctx context.Context, idOrReference string, opts ...RequestOption) (*Bill, error) {
 	return invoke[Bill](ctx, s.hidden, voidBill, idOrReference, nil, opts)
 }

@@ -35,7 +35,8 @@ type core struct {
 }
 
 // NewClient returns a client that authenticates with secretKey: sk_test_… for test mode, sk_… for live mode. A public
-// key (pk_…) is refused, since it cannot run billing operations. Every error is an [*ArgumentError].
+// key (pk_…) is refused, since it cannot run billing operations. It reads nothing from the environment: where the service
+// is, if it is a fake, is said by [WithBaseURL]. Every error is an [*ArgumentError].
 func NewClient(secretKey string, opts ...ClientOption) (*Client, error) {
 	c, err := newCore(secretKey, opts)
 	if err != nil {

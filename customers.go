@@ -115,7 +115,7 @@ func (p CustomerUpdateParams) check() *ArgumentError {
 // Create creates a customer: POST /billing/customers.
 //
 // Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrConflict] if the external reference is taken,
-// [ErrOutcomeUnknown] if it may have been created all the same.
+// [ErrOutcomeUnknown] if it may have been created all the same; both, if a copy of the call may still be running.
 func (s *CustomersService) Create(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
 	return invoke[Customer](ctx, s.hidden, createCustomer, "", params, opts)
 }

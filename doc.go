@@ -82,7 +82,8 @@
 // match it unless it is replayed: an earlier call with that key may be running. An attempt that times out while it still
 // connects counts as sent: that nothing was is likely, but not certain.
 //
-// To settle a create or a void, repeat it with the same key, [ConnectionError].IdempotencyKey or [Error].IdempotencyKey. The
+// To settle a create or a void, repeat it with the same key, [ConnectionError].IdempotencyKey or [Error].IdempotencyKey, and the
+// same arguments: with others, the service answers 422 for the key, which says nothing of the first call. The
 // text of the error does not hold it, so log it or, better, store a key of your own before the call.
 // If the error then says Replayed, or the key is older than 24 hours, read the object by its external reference: if it is
 // there, compare it and go on; if it is not, create it with a new key. The reference is unique, which is the last guard

@@ -39,14 +39,14 @@ func Status(code int) Fault {
 }
 
 // RateLimit answers 429 in front of the service, like [Status], with a Retry-After of whole seconds, rounded up; of 0, without.
-// The client of package moment waits for that long, in a test too.
+// The client of package moment waits for that long, in a test too, if it is no more than 30 seconds; else the call fails at once.
 func RateLimit(retryAfter time.Duration) Fault {
 	return Fault{kind: statusFault, status: http.StatusTooManyRequests, wait: retryAfter, times: 1}
 }
 
 // ServiceError lets the operation fail in the service: nothing is created or changed, and the answer is saved under the idempotency
 // key of a POST, to be given again to whoever repeats it. A request that is refused anyway, or answered from what is
-// saved, has its usual answer. It panics if the status is not from 400 to 599.
+// saved, has its usual answer, and the fault is used up. It panics if the status is not from 400 to 599.
 func ServiceError(code int) Fault {
 	return Fault{kind: serviceError, status: checkStatus(code, 400), times: 1}
 }
@@ -138,6 +138,13 @@ func (s *Server) Fail(faults ...Fault) {
 	s.service.mu.Lock()
 	defer s.service.mu.Unlock()
 	s.service.faults = append(s.service.faults, faults...)
+}
+
+// Faults returns the faults that are left: those that no request has met. A test that ends with any has not tested what it meant to.
+func (s *Server) Faults() []Fault {
+	s.service.mu.Lock()
+	defer s.service.mu.Unlock()
+	return slices.Clone(s.service.faults)
 }
 
 // ClearFaults ends all faults that are left: the trouble is over.

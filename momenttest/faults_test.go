@@ -2,7 +2,9 @@ package momenttest_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -125,9 +127,11 @@ func TestFaultsAreTakenInTheirOrder(t *testing.T) {
 	})
 	t.Run("until the trouble is over", func(t *testing.T) {
 		srv := newServer(t)
-		srv.Fail(momenttest.Status(503).Times(1000))
+		srv.Fail(momenttest.Status(503).Times(1000), momenttest.Truncate().On("get bill"))
 		require.Equal(t, 503, send(t, srv, "POST", "/billing/customers", newCustomer).status)
+		require.Equal(t, "[503, 999 times truncated answer on get bill]", fmt.Sprint(srv.Faults()))
 		srv.ClearFaults()
+		require.Empty(t, srv.Faults())
 		require.Equal(t, 201, send(t, srv, "POST", "/billing/customers", newCustomer).status)
 	})
 }
@@ -189,6 +193,16 @@ func TestDelay(t *testing.T) {
 	a = send(t, srv, "POST", "/billing/customers", `{"external_reference":"new"}`, "Idempotency-Key: k")
 	require.Equal(t, 409, a.status, "it still runs, though nobody waits for it")
 	srv.Close()
+	w := httptest.NewRecorder()
+	srv.ServeHTTP(w, postNewCustomer())
+	require.Equal(t, 409, w.Code, "of the reference")
+	require.Contains(t, w.Body.String(), "belongs to another customer", "the key is free again")
+}
+
+func postNewCustomer() *http.Request {
+	r := httptest.NewRequest("POST", "/billing/customers", strings.NewReader(`{"external_reference":"new"}`))
+	r.Header = http.Header{"Authorization": {"Bearer sk_test_x"}, "Content-Type": {"application/json"}, "Idempotency-Key": {"k"}}
+	return r
 }
 
 // A delayed request runs although whoever sent it has given up, which the service does not know.
@@ -268,22 +282,35 @@ func TestRequests(t *testing.T) {
 	require.Equal(t, "GET /billing/customers/a%2Fb?c=d", requests[1].String(), "what is refused has arrived")
 	require.Len(t, requests[2].Body, 1<<20, "that is as far as it is read")
 
-	requests[0] = momenttest.Request{}
-	require.Equal(t, first, srv.Requests()[0], "it is a copy")
+	requests[0].Body[0] = 'X'
+	requests[0].Header["Idempotency-Key"][0] = "l"
+	require.Equal(t, newCustomer, string(srv.Requests()[0].Body), "it is a copy") //nolint:testifylint // byte for byte
+	require.Equal(t, "k", srv.Requests()[0].Header.Get("Idempotency-Key"))
 }
 
 func TestRequestsAreThoseAtTheEnd(t *testing.T) {
 	srv := newServer(t)
 	one := http.Header{"Authorization": {"Bearer sk_test_YOUR_SECRET_KEY"}}
-	for n := range momenttest.MaxRequests + 2 {
+	for n := range 10_002 {
 		r, err := http.NewRequest("GET", "/billing/customers/"+strings.Repeat("x", 1+n%3), http.NoBody)
 		require.NoError(t, err)
 		r.Header, r.RequestURI = one, r.URL.Path
 		srv.ServeHTTP(discard{}, r)
 	}
 	requests := srv.Requests()
-	require.Len(t, requests, momenttest.MaxRequests)
+	require.Len(t, requests, 10_000)
 	require.Equal(t, "/billing/customers/xxx", requests[0].Path)
+}
+
+func TestRequestsOfManyBytes(t *testing.T) {
+	srv := newServer(t)
+	body := strings.Repeat("x", 1<<20)
+	for range 70 {
+		r, err := http.NewRequest("POST", "/", strings.NewReader(body))
+		require.NoError(t, err)
+		srv.ServeHTTP(discard{}, r)
+	}
+	require.Len(t, srv.Requests(), 64, "64 MiB")
 }
 
 // discard is for requests whose answers do not matter.

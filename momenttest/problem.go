@@ -1,6 +1,7 @@
 package momenttest
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -19,7 +20,7 @@ type problem struct {
 
 // newProblem gives the problem of a status: #not-found, "Not Found" for 404.
 func newProblem(status int, format string, args ...any) *problem {
-	title := http.StatusText(status)
+	title := cmp.Or(http.StatusText(status), "Error")
 	return &problem{
 		Type:   "https://api.momentco.io/docs/errors#" + strings.ReplaceAll(strings.ToLower(title), " ", "-"),
 		Title:  title,

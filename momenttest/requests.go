@@ -1,12 +1,16 @@
 package momenttest
 
 import (
+	"bytes"
 	"net/http"
 	"slices"
 )
 
-// MaxRequests is how many requests [Server.Requests] can tell of.
-const MaxRequests = 10_000
+// What is remembered of requests: so many, with bodies of so many bytes together.
+const (
+	maxRequests     = 10_000
+	maxRequestBytes = 64 << 20
+)
 
 // Request is one that has arrived.
 type Request struct {
@@ -26,16 +30,23 @@ func (r Request) String() string {
 }
 
 // Requests returns what has arrived, in this order: every attempt of every call, those included that were refused or went wrong.
-// Of more than [MaxRequests] they are the last.
+// Of more than 10,000 of them, or of bodies of more than 64 MiB together, they are the last.
 func (s *Server) Requests() []Request {
 	s.service.mu.Lock()
 	defer s.service.mu.Unlock()
-	return slices.Clone(s.service.requests)
+	all := slices.Clone(s.service.requests)
+	for i := range all {
+		all[i].Header, all[i].Body = all[i].Header.Clone(), bytes.Clone(all[i].Body)
+	}
+	return all
 }
 
 func (s *service) record(r *http.Request, body []byte) {
-	if len(s.requests) == MaxRequests {
+	s.requests = append(s.requests, Request{r.Method, r.RequestURI, r.Header.Clone(), body})
+	s.requestBytes += len(body)
+	for len(s.requests) > maxRequests || s.requestBytes > maxRequestBytes {
+		s.requestBytes -= len(s.requests[0].Body)
+		s.requests[0] = Request{} // or the array would hold it
 		s.requests = s.requests[1:]
 	}
-	s.requests = append(s.requests, Request{r.Method, r.RequestURI, r.Header.Clone(), body})
 }

@@ -2,6 +2,7 @@ package momenttest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/moment-billing/moment-go"
 )
@@ -143,11 +145,45 @@ func (b *bill) seedAmounts(p *params, status string) {
 }
 
 func (s *service) seedPayment(_ *params, given moment.AmountApplied) *problem {
-	var payment amountApplied
-	if err := json.Unmarshal(encode(given), &payment); err != nil {
-		return newProblem(http.StatusBadRequest, "%v", err)
+	now := s.now().UTC()
+	p := amountApplied{
+		ID:        cmp.Or(given.ID, "ob_"+randomID()),
+		Amount:    int64(given.Amount),
+		Currency:  string(given.Currency),
+		PaymentID: cmp.Or(given.PaymentID, "pay_"+randomID()),
+		Metadata:  given.Metadata,
+		CreatedAt: cmp.Or(given.CreatedAt, now).Format(time.RFC3339Nano),
+		UpdatedAt: cmp.Or(given.UpdatedAt, now).Format(time.RFC3339Nano),
 	}
-	s.payments = append(s.payments, payment)
+	var notFound *problem
+	switch {
+	case given.CustomerID != "" && given.AccountID+given.BillID == "":
+		var c *customer
+		if c, notFound = s.customers.find(given.CustomerID); notFound == nil {
+			p.CustomerID = c.ID
+		}
+	case given.AccountID != "" && given.CustomerID+given.BillID == "":
+		var a *account
+		if a, notFound = s.accounts.find(given.AccountID); notFound == nil {
+			p.AccountID = a.ID
+		}
+	case given.BillID != "" && given.CustomerID+given.AccountID == "":
+		var b *bill
+		if b, notFound = s.bills.find(given.BillID); notFound == nil {
+			p.BillID = b.ID
+		}
+	default:
+		return newProblem(http.StatusBadRequest, "exactly one of customer_id, account_id and bill_id is required")
+	}
+	switch {
+	case notFound != nil:
+		return notFound
+	case given.Amount < 1:
+		return newProblem(http.StatusBadRequest, "amount must be 1 or more")
+	case !currencyCode.valid(p.Currency):
+		return newProblem(http.StatusBadRequest, "currency must be %s", currencyCode.form)
+	}
+	s.payments = append(s.payments, p)
 	return nil
 }
 
@@ -162,7 +198,7 @@ func (s *service) seedAnswer(_ *params, given SavedAnswer) *problem {
 	if err := json.Compact(&body, given.Body); err != nil { // as kept JSON may be indented, and answers are not
 		return newProblem(http.StatusBadRequest, "body is not JSON")
 	}
-	s.keys[given.IdempotencyKey] = savedAnswer{given.Request, answer{status: given.Status, body: body.Bytes()}, given.Expires}
+	s.keys[given.IdempotencyKey] = savedAnswer{given.Fingerprint, answer{status: given.Status, body: body.Bytes()}, given.Expires}
 	return nil
 }
 

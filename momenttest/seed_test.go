@@ -70,6 +70,11 @@ func TestSeedRefuses(t *testing.T) {
 		{"paid, but not in full", change(bill, func(b *moment.Bill) { b.Status = moment.BillStatusPaid }), "Bills[0]: status must be unpaid, as follows from the amounts, or voided, or left out"},
 		{"the account of another customer", change(bill, func(b *moment.Bill) { b.CustomerID, b.AccountID = "here", "bacc_1" }), `Bills[0]: customer_id "here" is not the account's customer`},
 		{"a day that does not exist", change(bill, func(b *moment.Bill) { b.DueDate = moment.NewDate(2025, time.February, 30) }), "Bills[0]: moment: encode date: "},
+		{"a payment to nobody", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, Currency: moment.ZAR}}}, "Payments[0]: exactly one of customer_id, account_id and bill_id is required"},
+		{"a payment to two", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, Currency: moment.ZAR, CustomerID: "here", BillID: "bill_1"}}}, "Payments[0]: exactly one of"},
+		{"a payment to what is not there", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, Currency: moment.ZAR, BillID: "bill_1"}}}, `Payments[0]: No bill has the id or external reference "bill_1"`},
+		{"a payment of nothing", momenttest.State{Payments: []moment.AmountApplied{{Currency: moment.ZAR, CustomerID: "here"}}}, "Payments[0]: amount must be 1 or more"},
+		{"a payment in nothing", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, CustomerID: "here"}}}, "Payments[0]: currency must be an ISO 4217 code"},
 		{"an answer without a key", momenttest.State{Answers: []momenttest.SavedAnswer{{Status: 201, Body: json.RawMessage(`{}`)}}}, "Answers[0]: The header Idempotency-Key is required"},
 		{"an answer after a good one", momenttest.State{Answers: []momenttest.SavedAnswer{
 			{IdempotencyKey: "k", Status: 201, Body: json.RawMessage(`{}`), Expires: time.Now().Add(time.Hour)}, {IdempotencyKey: "l"},
@@ -85,6 +90,29 @@ func TestSeedRefuses(t *testing.T) {
 			require.Equal(t, before, srv.State(), "nothing is added")
 		})
 	}
+}
+
+func TestSeededPayments(t *testing.T) {
+	at := time.Date(2025, time.January, 31, 12, 0, 0, 5, time.UTC)
+	srv := newServer(t)
+	require.NoError(t, srv.Seed(momenttest.State{
+		Customers: []moment.Customer{{ID: "bcus_1", ExternalReference: "UCR-1"}},
+		Accounts:  []moment.Account{{ID: "bacc_1", ExternalReference: "UAR-1", CustomerID: "bcus_1"}},
+		Bills:     []moment.Bill{{ID: "bill_1", ExternalReference: "UBR-1", CustomerID: "bcus_1", Currency: moment.ZAR, AmountDue: 2000}},
+		Payments: []moment.AmountApplied{
+			{Amount: 1, Currency: moment.ZAR, CustomerID: "UCR-1"},
+			{Amount: 1, Currency: moment.ZAR, AccountID: "bacc_1"},
+			{ID: "ob_1", PaymentID: "pay_1", Amount: 1, Currency: moment.ZAR, BillID: "bill_1", CreatedAt: at, UpdatedAt: at},
+		},
+	}))
+	payments := srv.State().Payments
+	assert.Equal(t, "bcus_1", payments[0].CustomerID)
+	assert.Equal(t, "bacc_1", payments[1].AccountID)
+	assert.Regexp(t, "^ob_.{21}$", payments[0].ID)
+	assert.Regexp(t, "^pay_.{21}$", payments[0].PaymentID)
+	assert.WithinDuration(t, time.Now(), payments[0].CreatedAt, time.Minute)
+	assert.WithinDuration(t, time.Now(), payments[0].UpdatedAt, time.Minute)
+	assert.Equal(t, moment.AmountApplied{ID: "ob_1", PaymentID: "pay_1", Amount: 1, Currency: moment.ZAR, BillID: "bill_1", CreatedAt: at, UpdatedAt: at}, payments[2])
 }
 
 // What a server held, another one goes on with.
@@ -148,6 +176,9 @@ payment `+payment+` to bill_1 ZAR 15.00
 
 	state.Bills[0].AmountPaid = 0
 	*state.Customers[0].Balance = 0
+	require.Equal(t, 201, send(t, srv, "POST", "/billing/customers", newCustomer, "Idempotency-Key: k").status)
+	srv.State().Answers[0].Body[0] = 'X'
+	assert.Equal(t, byte('{'), srv.State().Answers[0].Body[0])
 	assert.Equal(t, moment.Amount(1500), srv.State().Bills[0].AmountPaid, "it is a copy")
 	assert.Equal(t, moment.Amount(2000), *srv.State().Customers[0].Balance)
 }

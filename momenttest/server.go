@@ -31,7 +31,7 @@ type Server struct {
 type Option func(*service)
 
 // WithClock sets the clock: of bill dates, of the life of idempotency keys, of events and their signatures. The default is
-// time.Now. It does not shorten what [Delay] waits.
+// time.Now. It does not shorten what [Delay] waits. Requests call it from other goroutines: guard what moves it.
 func WithClock(now func() time.Time) Option {
 	return func(s *service) { s.now = now }
 }
@@ -60,7 +60,7 @@ func (s *Server) Close() {
 }
 
 // ServeHTTP answers a request as it is answered at URL, for those who need another listener or something in front. It does so after
-// Close too.
+// Close too; only a [Delay] then ends without an answer.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.service.ServeHTTP(w, r) }
 
 // service is the fake without its socket.
@@ -74,9 +74,10 @@ type service struct {
 
 	mu sync.Mutex // guards all below, and is held while an operation runs
 	data
-	webhook  *webhook // nil: events go nowhere
-	requests []Request
-	faults   []Fault
+	webhook      *webhook // nil: events go nowhere
+	requests     []Request
+	requestBytes int // of their bodies
+	faults       []Fault
 }
 
 func newService() *service {
@@ -172,6 +173,7 @@ func (s *service) perform(c call, f Fault) answer {
 		}
 	}
 	if f.kind == delay && !s.wait(f.wait) {
+		delete(s.keys, c.key)
 		return answer{}
 	}
 	a := c.run(f)

@@ -1,6 +1,7 @@
 package momenttest
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -23,7 +24,7 @@ type State struct {
 // SavedAnswer is what a request with an idempotency key was answered, and is answered again until Expires.
 type SavedAnswer struct {
 	IdempotencyKey string          `json:"idempotency_key"` // of the request
-	Request        string          `json:"request"`         // a hash of the path and the body
+	Fingerprint    string          `json:"fingerprint"`     // a hash of the path and the body
 	Status         int             `json:"status"`          // of the answer: a success or a failure
 	Body           json.RawMessage `json:"body"`            // of the answer
 	Expires        time.Time       `json:"expires"`         // when the key may be used again
@@ -79,7 +80,7 @@ func (s *service) state() State {
 	}
 	for key, saved := range s.keys {
 		if s.now().Before(saved.expires) { // while a request runs, there is nothing to answer yet
-			state.Answers = append(state.Answers, SavedAnswer{key, saved.request, saved.answer.status, saved.answer.body, saved.expires})
+			state.Answers = append(state.Answers, SavedAnswer{key, saved.request, saved.answer.status, bytes.Clone(saved.answer.body), saved.expires})
 		}
 	}
 	slices.SortFunc(state.Answers, func(a, b SavedAnswer) int {

@@ -33,7 +33,9 @@ after the requests that run, a second one at once.
                      reach; with port 0, one that is free
   --forward-to URL   where the events of payments are sent. Default: nowhere
   --state file       where to keep everything for the next run, kill -9 included. Default:
-                     nowhere, it is gone at the end
+                     nowhere, it is gone at the end. It is written as a whole at each change:
+                     for some thousand objects. Two runs at once on one file are refused, but
+                     on Windows are not
 
 moment-mock pay lets money come in at one that runs: see moment-mock pay --help.
 
@@ -47,7 +49,8 @@ const payUsage = `Usage: moment-mock pay [--url URL] target amount
 
 Lets a payment come in at a moment-mock that runs, and shows its event and how that was delivered.
 
-  target      what is paid: the id or the external reference of a bill, an account or a customer
+  target      what is paid: the id or the external reference of a bill, or of an account or a
+              customer that has a currency; where two have one reference, the id
   amount      in the currency of the target: 15.00
   --url URL   where moment-mock is; or MOMENT_BASE_URL in the environment.
               Default: http://127.0.0.1:8787
@@ -56,7 +59,12 @@ For example:
 
   moment-mock pay UBR1234567890 15.00
 
-Other programs can do the same, and get the delivery as JSON:
+The payment stays, whatever becomes of its event: that is delivered three times at most, and not
+again later.
+
+Other programs can do the same, and get the delivery as JSON. The answer is 200 once the payment
+is applied; acknowledged says whether the event was, status what your endpoint answered (0:
+nothing), and error why not:
 
   curl http://127.0.0.1:8787/_mock/payments -H 'Content-Type: application/json' \
     -d '{"to": "UBR1234567890", "amount": "15.00"}'

@@ -45,7 +45,7 @@ func (c payConfig) run(ctx context.Context, stdout, _ io.Writer) error {
 	}
 	r.print(stdout)
 	switch {
-	case r.Attempts == 0, r.Status/100 == 2:
+	case r.Attempts == 0, r.Acknowledged:
 		return nil
 	case r.Error != "":
 		return fmt.Errorf("the event was not acknowledged: %s", r.Error)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,14 +29,15 @@ type order struct {
 
 // receipt is the answer.
 type receipt struct {
-	To        string          `json:"to"`                  // the id
-	Money     string          `json:"money"`               // ZAR 15.00
-	Remaining string          `json:"remaining,omitempty"` // of a bill: ZAR 5.00
-	MessageID string          `json:"message_id"`
-	Attempts  int             `json:"attempts"`        // 0 if events go nowhere
-	Status    int             `json:"status"`          // of the endpoint's last answer; 0 if there was none
-	Error     string          `json:"error,omitempty"` // why there was none
-	Event     json.RawMessage `json:"event"`
+	To           string          `json:"to"`                  // the id
+	Money        string          `json:"money"`               // ZAR 15.00
+	Remaining    string          `json:"remaining,omitempty"` // of a bill: ZAR 5.00
+	MessageID    string          `json:"message_id"`
+	Attempts     int             `json:"attempts"` // 0 if events go nowhere
+	Acknowledged bool            `json:"acknowledged"`
+	Status       int             `json:"status"`          // of the endpoint's last answer; 0 if there was none
+	Error        string          `json:"error,omitempty"` // why there was none
+	Event        json.RawMessage `json:"event"`
 }
 
 // refusal is the answer if nothing was paid: problem details, as the service has them.
@@ -58,11 +60,16 @@ func newHandler(fake *momenttest.Server, listen string) *handler {
 
 // ServeHTTP is no http.ServeMux, which would redirect the paths that it finds untidy before the fake can refuse them.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != paymentsPath {
+	var receipt *receipt
+	refused := h.admit(r)
+	switch {
+	case refused != nil:
+	case r.URL.Path != paymentsPath:
 		h.fake.ServeHTTP(w, r)
 		return
+	default:
+		receipt, refused = h.pay(w, r)
 	}
-	receipt, refused := h.pay(w, r)
 	if refused != nil {
 		refused.Title = http.StatusText(refused.Status)
 		writeJSON(w, refused.Status, "application/problem+json", refused)
@@ -82,8 +89,12 @@ func refuse(status int, format string, args ...any) *refusal {
 }
 
 func (h *handler) pay(w http.ResponseWriter, r *http.Request) (*receipt, *refusal) {
-	if refused := h.admit(w, r); refused != nil {
-		return nil, refused
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return nil, refuse(http.StatusMethodNotAllowed, "the method must be POST")
+	}
+	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType != "application/json" {
+		return nil, refuse(http.StatusUnsupportedMediaType, "the header Content-Type must be application/json")
 	}
 	var o order
 	if err := decode(http.MaxBytesReader(w, r.Body, maxOrder), &o); err != nil || o.To == "" || o.Amount == "" {
@@ -104,14 +115,14 @@ func (h *handler) pay(w http.ResponseWriter, r *http.Request) (*receipt, *refusa
 		return nil, refuse(http.StatusBadRequest, "amount: must be more than 0, not %s", o.Amount)
 	}
 	target.payment.Amount = money.Amount
-	// If the caller goes away while the event is delivered, there is a delivery and an error, of which nobody will hear.
-	delivery, err := h.fake.Pay(r.Context(), target.payment)
+	// Whoever ordered it may go away: what was paid is told.
+	delivery, err := h.fake.Pay(context.WithoutCancel(r.Context()), target.payment)
 	if delivery == nil {
 		return nil, refuse(http.StatusUnprocessableEntity, "%s", strings.TrimPrefix(err.Error(), "momenttest: pay: "))
 	}
 	receipt := &receipt{
 		To: target.id, Money: money.String(), Remaining: h.remaining(target.id),
-		MessageID: delivery.MessageID, Attempts: delivery.Attempts, Status: delivery.Status, Event: delivery.Body,
+		MessageID: delivery.MessageID, Attempts: delivery.Attempts, Acknowledged: delivery.Acknowledged(), Status: delivery.Status, Event: delivery.Body,
 	}
 	if delivery.Err != nil {
 		receipt.Error = delivery.Err.Error()
@@ -119,29 +130,24 @@ func (h *handler) pay(w http.ResponseWriter, r *http.Request) (*receipt, *refusa
 	return receipt, nil
 }
 
-// admit keeps web pages out that a browser on this machine has opened. To send JSON to another site, they need a consent which
-// they do not get here; and where their name is made to lead here, it is still their name that the browser calls.
-func (h *handler) admit(w http.ResponseWriter, r *http.Request) *refusal {
+// admit keeps web pages out that a browser on this machine has opened. To send JSON or a key to another site, they need a consent
+// which they do not get here; and where their name is made to lead here, it is still their name that the browser calls.
+func (h *handler) admit(r *http.Request) *refusal {
 	if !h.known(r.Host) {
-		return refuse(http.StatusForbidden, "the header Host must be an address, localhost, or the host of --listen")
-	}
-	if r.Method != http.MethodPost {
-		w.Header().Set("Allow", http.MethodPost)
-		return refuse(http.StatusMethodNotAllowed, "the method must be POST")
-	}
-	if mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); mediaType != "application/json" {
-		return refuse(http.StatusUnsupportedMediaType, "the header Content-Type must be application/json")
+		return refuse(http.StatusForbidden, "the header Host must be an address, localhost, the host of --listen, a name without a full stop or one that ends in .internal")
 	}
 	return nil
 }
 
-// known reports whether the host is no name that somebody else could have given to this machine.
+// known reports whether the host is no name that somebody else could have given to this machine. Those that containers have are
+// none: nobody can register them.
 func (h *handler) known(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
+	host = strings.ToLower(host)
 	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil || strings.EqualFold(host, "localhost") || strings.EqualFold(host, h.host)
+	return err == nil || !strings.Contains(host, ".") || strings.HasSuffix(host, ".internal") || strings.EqualFold(host, h.host)
 }
 
 // target is what can be paid.

@@ -75,7 +75,7 @@ func TestPayments(t *testing.T) {
 			answer := post(newHandler(fake, defaultListen), row.body, nil)
 			assert.Equal(t, 200, answer.Code)
 			assert.Equal(t, "application/json", answer.Header().Get("Content-Type"))
-			assert.Equal(t, `{`+row.want+`,"message_id":"msg_X","attempts":1,"status":204,"event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X",`+row.event+`,"created_at":"NOW","updated_at":"NOW"}}}`+"\n", masked(answer.Body.String()))
+			assert.Equal(t, `{`+row.want+`,"message_id":"msg_X","attempts":1,"acknowledged":true,"status":204,"event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X",`+row.event+`,"created_at":"NOW","updated_at":"NOW"}}}`+"\n", masked(answer.Body.String()))
 			var r receipt
 			require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &r))
 			event := e.event(t)
@@ -140,6 +140,8 @@ func TestPaymentsAreNotForWebPages(t *testing.T) {
 		{"IPv6 without a port", defaultListen, func(r *http.Request) { r.Host = "[::1]" }, 200},
 		{"by an address of this machine: no page has that for a name", ":8787", func(r *http.Request) { r.Host = "192.168.1.2:8787" }, 200},
 		{"by the name that --listen has, as between containers", "moment:8787", func(r *http.Request) { r.Host = "moment:8787" }, 200},
+		{"by the name of a container, which nobody can register", "0.0.0.0:8787", func(r *http.Request) { r.Host = "moment-mock:8787" }, 200},
+		{"from a container", "0.0.0.0:8787", func(r *http.Request) { r.Host = "host.docker.internal:8787" }, 200},
 		{"with a character set", defaultListen, func(r *http.Request) { r.Header.Set("Content-Type", "application/json; charset=utf-8") }, 200},
 		{"a name that was made to lead here", defaultListen, func(r *http.Request) { r.Host = "evil.example:8787" }, 403},
 		{"the same on all addresses", ":8787", func(r *http.Request) { r.Host = "evil.example:8787" }, 403},
@@ -176,7 +178,13 @@ func TestOtherPathsAreTheFakes(t *testing.T) {
 	} {
 		r := httptest.NewRequest(http.MethodGet, path, http.NoBody)
 		r.Header.Set("Authorization", "Bearer "+anyKey)
+		r.Host = "evil.example"
 		recorder := httptest.NewRecorder()
+		h.ServeHTTP(recorder, r)
+		assert.Equal(t, 403, recorder.Code, "a page whose name was made to lead here: any key that it makes up would do")
+
+		r.Host = defaultListen
+		recorder = httptest.NewRecorder()
 		h.ServeHTTP(recorder, r)
 		assert.Equal(t, status, recorder.Code, path)
 		assert.NotEmpty(t, recorder.Header().Get("X-Request-Id"), path)

@@ -48,7 +48,7 @@ func TestReadme(t *testing.T) {
 	assert.Contains(t, out, "Paid ZAR 15.00 to bill_X, which leaves ZAR 5.00\nEvent msg_X: answered 204, attempt 1\n")
 	assert.Equal(t, moment.Amount(1500), e.event(t).Data.(*moment.AmountApplied).Amount)
 	out = masked(sh(blocks[2][1]))
-	assert.Contains(t, out, `{"to":"bill_X","money":"ZAR 5.00","remaining":"ZAR 0.00","message_id":"msg_X","attempts":1,"status":204,"event":{`)
+	assert.Contains(t, out, `{"to":"bill_X","money":"ZAR 5.00","remaining":"ZAR 0.00","message_id":"msg_X","attempts":1,"acknowledged":true,"status":204,"event":{`)
 	assert.Equal(t, moment.Amount(500), e.event(t).Data.(*moment.AmountApplied).Amount)
 	assert.Len(t, readState(t, state).State.Payments, 2)
 }

@@ -35,6 +35,8 @@ func openStateFile(path string, into *contents) (*stateFile, error) {
 	// The file that is meant is replaced, not a link to it; and the lock is the same by any name.
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
+	} else if _, err := os.Lstat(path); err == nil {
+		return nil, errors.New("a link to a file that is not there")
 	}
 	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

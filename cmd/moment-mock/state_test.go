@@ -316,7 +316,9 @@ func TestNoStateFile(t *testing.T) {
 	socket, err := net.Listen("unix", filepath.Join(folder, "socket"))
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, socket.Close()) }()
+	require.NoError(t, os.Symlink(filepath.Join(folder, "none.json"), filepath.Join(folder, "link.json")))
 	for _, row := range []struct{ why, path, says string }{
+		{"a link, which would be replaced by the file", filepath.Join(folder, "link.json"), ": a link to a file that is not there"},
 		{"no such folder", filepath.Join(folder, "none", "mock.json"), ": open .*: no such file or directory"},
 		{"a folder", folder, ": not a regular file"},
 		{"a socket, which must not be replaced, nor must a device", filepath.Join(folder, "socket"), ": not a regular file"},
