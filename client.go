@@ -259,7 +259,7 @@ func (h hidden) do(ctx context.Context, call call, opts []RequestOption) error {
 		Method:    call.op.method,
 		URL:       c.url(call.path, o.query),
 		Route:     call.op.route,
-		Header:    c.header(o, body != nil),
+		Header:    c.header(&o, body != nil),
 		More:      o.header,
 		Body:      body,
 		Repeat:    repeat,

@@ -22,17 +22,21 @@ type requestOptions struct {
 }
 
 // newRequestOptions applies all of opts even after an error, so that a Response is emptied whatever happens.
-func newRequestOptions(repeat transport.Repeat, opts []RequestOption) (*requestOptions, *ArgumentError) {
-	o := &requestOptions{}
+func newRequestOptions(repeat transport.Repeat, opts []RequestOption) (requestOptions, *ArgumentError) {
+	var o requestOptions
 	var first *ArgumentError
-	for _, opt := range opts {
-		err := badArgument("option", "is nil")
-		if opt != nil {
-			err = opt(o)
+	if len(opts) > 0 { // else there is no need to have any on the heap, where options could keep them
+		given := &requestOptions{}
+		for _, opt := range opts {
+			err := badArgument("option", "is nil")
+			if opt != nil {
+				err = opt(given)
+			}
+			if first == nil {
+				first = err
+			}
 		}
-		if first == nil {
-			first = err
-		}
+		o = *given
 	}
 	switch {
 	case repeat == transport.Keyed && !o.callerKey:
