@@ -1,0 +1,104 @@
+// The certificate of the service on loopback is trusted as if the machine did, so that each SDK keeps the transport that it makes
+// by itself.
+//
+//go:debug x509usefallbackroots=1
+
+// Command benchmarks measures this SDK beside code written by hand and beside other SDKs and libraries, and prints the results
+// as Markdown:
+//
+//	go -C benchmarks run .           some four minutes
+//	go -C benchmarks run . -short    whether it works; the numbers say little
+//	go -C benchmarks run . -write    into RESULTS.md and the README, on a machine that does nothing else
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// settings say how long to measure.
+type settings struct {
+	rounds int           // of the contenders in a table
+	slice  time.Duration // of each contender in a round
+	calls  int           // of each contender in a round of the load
+	loads  int           // rounds of the load
+	starts int           // of each program
+	few    bool          // build and start no program but the floor and ours: the others take a minute to build
+}
+
+// section measures one thing from several sides.
+type section struct {
+	name string
+	run  func(settings) ([]table, error)
+}
+
+var sections = []section{
+	{"calls", measureCalls},
+	{"load", measureLoad},
+	{"webhooks", measureWebhooks},
+	{"money", measureMoney},
+	{"program", measurePrograms},
+}
+
+func main() {
+	if protocol, ok := os.LookupEnv(serveVariable); ok {
+		exitOn(serve(protocol, os.Stdin, os.Stdout))
+		return
+	}
+	rounds := flag.Int("rounds", 0, "how many rounds the contenders of a table run, if not the usual number")
+	short := flag.Bool("short", false, "show that it works, in less than a minute")
+	only := flag.String("only", "", "one of calls, load, webhooks, money and program")
+	write := flag.Bool("write", false, "write RESULTS.md and the table of the README, as well as printing them")
+	flag.Parse()
+
+	s := settings{rounds: 51, slice: 10 * time.Millisecond, calls: 20_000, loads: 5, starts: 50}
+	if *short {
+		s = settings{rounds: 5, slice: 2 * time.Millisecond, calls: 2000, loads: 1, starts: 5, few: true}
+	}
+	if *rounds > 0 {
+		s.rounds = *rounds
+	}
+	if *write && (*short || *only != "") {
+		exitOn(errors.New("-write is for all results, measured as long as usual"))
+	}
+	exitOn(report(s, *only, *write, os.Stdout))
+}
+
+func exitOn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// report measures and prints. It writes the files at the end, when nothing can go wrong any more.
+func report(s settings, only string, write bool, out io.Writer) error {
+	chosen := slices.DeleteFunc(slices.Clone(sections), func(sec section) bool { return only != "" && sec.name != only })
+	if len(chosen) == 0 {
+		return fmt.Errorf("there is nothing called %q to measure", only)
+	}
+	var text strings.Builder
+	out = io.MultiWriter(out, &text)
+	fmt.Fprint(out, preamble(s))
+	var all []table
+	for _, sec := range chosen {
+		tables, err := sec.run(s)
+		if err != nil {
+			return fmt.Errorf("%s: %w", sec.name, err)
+		}
+		for _, t := range tables {
+			fmt.Fprint(out, t.markdown())
+		}
+		all = append(all, tables...)
+	}
+	if !write {
+		return nil
+	}
+	return writeResults(text.String(), summary(all))
+}
