@@ -172,12 +172,9 @@ func (s *service) takeFault(operation string) Fault {
 
 // answer is that of a fault that answers by itself.
 func (f Fault) answer(path string) answer {
-	switch f.status {
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		if f.kind == statusFault {
-			text := fmt.Sprintf("%d %s", f.status, http.StatusText(f.status))
-			return answer{status: f.status, body: []byte("<html><head><title>" + text + "</title></head><body><h1>" + text + "</h1></body></html>\n"), html: true}
-		}
+	if f.kind == statusFault && slices.Contains([]int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, f.status) {
+		text := fmt.Sprintf("%d %s", f.status, http.StatusText(f.status))
+		return answer{status: f.status, body: []byte("<html><head><title>" + text + "</title></head><body><h1>" + text + "</h1></body></html>\n"), html: true}
 	}
 	a := newProblem(f.status, "The test asked for this failure.").answer(path)
 	if f.wait > 0 {

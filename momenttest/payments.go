@@ -92,38 +92,67 @@ func (s *service) apply(p Payment) (amountApplied, error) {
 		CreatedAt: now,
 		UpdatedAt: now,
 	}
-	targets := 0
-	for _, id := range []string{p.Customer, p.Account, p.Bill} {
-		if id != "" {
-			targets++
-		}
-	}
 	switch {
-	case targets != 1:
+	case !exactlyOne(p.Customer, p.Account, p.Bill):
 		return data, errors.New("exactly one of Customer, Account and Bill must be set")
 	case p.Amount < 1:
 		return data, fmt.Errorf("the amount must be 1 or more, not %d", p.Amount)
-	case p.Customer != "":
-		c, notFound := s.customers.find(p.Customer)
-		if notFound != nil {
-			return data, errors.New(notFound.Detail)
-		}
-		data.CustomerID = c.ID
-		return applyToBalance(data, c.ID, &c.balance)
-	case p.Account != "":
-		a, notFound := s.accounts.find(p.Account)
-		if notFound != nil {
-			return data, errors.New(notFound.Detail)
-		}
-		data.AccountID = a.ID
-		return applyToBalance(data, a.ID, &a.balance)
+	}
+	to, notFound := s.obligation(p.Customer, p.Account, p.Bill)
+	if notFound != nil {
+		return data, errors.New(notFound.Detail)
+	}
+	data.CustomerID, data.AccountID, data.BillID = to.ids()
+	switch {
+	case to.customer != nil:
+		return applyToBalance(data, data.CustomerID, &to.customer.balance)
+	case to.account != nil:
+		return applyToBalance(data, data.AccountID, &to.account.balance)
 	default:
-		b, notFound := s.bills.find(p.Bill)
-		if notFound != nil {
-			return data, errors.New(notFound.Detail)
+		data.Currency, data.Metadata = to.bill.Currency, to.bill.Metadata
+		return data, to.bill.pay(data.Amount)
+	}
+}
+
+func exactlyOne(names ...string) bool {
+	n := 0
+	for _, name := range names {
+		if name != "" {
+			n++
 		}
-		data.BillID, data.Currency, data.Metadata = b.ID, b.Currency, b.Metadata
-		return data, b.pay(data.Amount)
+	}
+	return n == 1
+}
+
+// obligation is what is paid: one of the three is set.
+type obligation struct {
+	customer *customer
+	account  *account
+	bill     *bill
+}
+
+// obligation finds what is paid by the one name that is not empty: an id or an external reference.
+func (s *service) obligation(customer, account, bill string) (to obligation, notFound *problem) {
+	switch {
+	case customer != "":
+		to.customer, notFound = s.customers.find(customer)
+	case account != "":
+		to.account, notFound = s.accounts.find(account)
+	default:
+		to.bill, notFound = s.bills.find(bill)
+	}
+	return to, notFound
+}
+
+// ids are the id of what is paid, and two empty ones.
+func (to obligation) ids() (customer, account, bill string) {
+	switch {
+	case to.customer != nil:
+		return to.customer.ID, "", ""
+	case to.account != nil:
+		return "", to.account.ID, ""
+	default:
+		return "", "", to.bill.ID
 	}
 }
 

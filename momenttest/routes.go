@@ -34,7 +34,7 @@ func (s *service) operations() []route {
 }
 
 func operationNames() []string {
-	routes := newService().routes
+	routes := new(service).operations()
 	names := make([]string, len(routes))
 	for i, rt := range routes {
 		names[i] = rt.name

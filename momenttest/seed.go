@@ -155,26 +155,10 @@ func (s *service) seedPayment(_ *params, given moment.AmountApplied) *problem {
 		CreatedAt: cmp.Or(given.CreatedAt, now).Format(time.RFC3339Nano),
 		UpdatedAt: cmp.Or(given.UpdatedAt, now).Format(time.RFC3339Nano),
 	}
-	var notFound *problem
-	switch {
-	case given.CustomerID != "" && given.AccountID+given.BillID == "":
-		var c *customer
-		if c, notFound = s.customers.find(given.CustomerID); notFound == nil {
-			p.CustomerID = c.ID
-		}
-	case given.AccountID != "" && given.CustomerID+given.BillID == "":
-		var a *account
-		if a, notFound = s.accounts.find(given.AccountID); notFound == nil {
-			p.AccountID = a.ID
-		}
-	case given.BillID != "" && given.CustomerID+given.AccountID == "":
-		var b *bill
-		if b, notFound = s.bills.find(given.BillID); notFound == nil {
-			p.BillID = b.ID
-		}
-	default:
+	if !exactlyOne(given.CustomerID, given.AccountID, given.BillID) {
 		return newProblem(http.StatusBadRequest, "exactly one of customer_id, account_id and bill_id is required")
 	}
+	to, notFound := s.obligation(given.CustomerID, given.AccountID, given.BillID)
 	switch {
 	case notFound != nil:
 		return notFound
@@ -183,15 +167,16 @@ func (s *service) seedPayment(_ *params, given moment.AmountApplied) *problem {
 	case !currencyCode.valid(p.Currency):
 		return newProblem(http.StatusBadRequest, "currency must be %s", currencyCode.form)
 	}
+	p.CustomerID, p.AccountID, p.BillID = to.ids()
 	s.payments = append(s.payments, p)
 	return nil
 }
 
 func (s *service) seedAnswer(_ *params, given SavedAnswer) *problem {
-	switch {
-	case checkKey(given.IdempotencyKey) != nil:
-		return checkKey(given.IdempotencyKey)
-	case given.Status < 100 || given.Status > 599:
+	if p := checkKey(given.IdempotencyKey); p != nil {
+		return p
+	}
+	if given.Status < 100 || given.Status > 599 {
 		return newProblem(http.StatusBadRequest, "status %d is none", given.Status)
 	}
 	var body bytes.Buffer

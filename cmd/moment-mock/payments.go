@@ -121,7 +121,7 @@ func (h *handler) pay(w http.ResponseWriter, r *http.Request) (*receipt, *refusa
 		return nil, refuse(http.StatusUnprocessableEntity, "%s", strings.TrimPrefix(err.Error(), "momenttest: pay: "))
 	}
 	receipt := &receipt{
-		To: target.id, Money: money.String(), Remaining: h.remaining(target.id),
+		To: target.id, Money: money.String(), Remaining: h.remaining(target.payment.Bill),
 		MessageID: delivery.MessageID, Attempts: delivery.Attempts, Acknowledged: delivery.Acknowledged(), Status: delivery.Status, Event: delivery.Body,
 	}
 	if delivery.Err != nil {
@@ -192,8 +192,11 @@ func (h *handler) find(name string) (target, *refusal) {
 	return found[0], nil
 }
 
-// remaining is what is left to pay, if that is the id of a bill.
+// remaining is what is left to pay of a bill, if there is an id of one.
 func (h *handler) remaining(id string) string {
+	if id == "" {
+		return "" // a balance is the merchant's, and State copies all there is
+	}
 	state := h.fake.State()
 	for i := range state.Bills {
 		if state.Bills[i].ID == id {
