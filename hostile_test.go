@@ -245,7 +245,9 @@ func hostileRows(elsewhere string) []hostile {
 			says: `200 OK: the answer is not JSON (Content-Type "")`, attempts: repeated, unknown: true, read: 4 * (2048 + 128),
 		},
 		{
-			why: "longer than its Content-Length says: the rest is not JSON", fault: faultproxy.WrongLength(-5),
+			// WrongLength keeps the connection, on which net/http may take the rest for the next answer, if that is asked for soon enough.
+			why: "longer than its Content-Length says: what is within is not JSON", fault: faultproxy.Raw("Content-Length too short",
+				fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(billJSON)-5, billJSON), after),
 			says: `200 OK: the answer is not JSON (Content-Type "application/json")`, attempts: repeated, unknown: true, read: 16,
 		},
 		{
