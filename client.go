@@ -266,7 +266,7 @@ func (h hidden) do(ctx context.Context, call call, opts []RequestOption) error {
 		CallerKey: o.callerKey,
 		Decoder:   call.decoder,
 	})
-	a := answer{op: call.op.name, key: o.key, requestID: c.redact(requestID(res.Header)), Result: res}
+	a := answer{call.op.name, o.key, res}
 	if o.response != nil {
 		*o.response = c.response(a)
 	}
@@ -275,9 +275,8 @@ func (h hidden) do(ctx context.Context, call call, opts []RequestOption) error {
 
 // answer is how a call ended, with what errors and Response say of it.
 type answer struct {
-	op        string
-	key       string
-	requestID string
+	op  string
+	key string
 	transport.Result
 }
 

@@ -194,7 +194,7 @@ func (c *core) failure(a answer) error {
 			Attempts:       a.Attempts,
 			Err:            c.redactError(a.Err),
 			Status:         a.Status,
-			RequestID:      a.requestID,
+			RequestID:      c.requestID(a.Header),
 			OutcomeUnknown: a.OutcomeUnknown,
 		}
 	case a.Status >= 200 && a.Status < 300:
@@ -203,7 +203,7 @@ func (c *core) failure(a answer) error {
 		e := &Error{
 			Status:         a.Status,
 			Op:             a.op,
-			RequestID:      a.requestID,
+			RequestID:      c.requestID(a.Header),
 			IdempotencyKey: a.key,
 			Replayed:       a.Replayed,
 			Attempts:       a.Attempts,

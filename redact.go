@@ -15,7 +15,7 @@ import (
 // been cut before it came here. No more than 4 characters behind sk_test_ or sk_ can be left. In JSON, escapes do not hide it.
 func (c *core) redact(text string) string {
 	if !strings.Contains(text, c.secretKey[:c.recognisable()]) && !strings.Contains(text, `\`) {
-		return text // nearly always: the request id of every answer comes through here
+		return text // nearly always
 	}
 	var redacted strings.Builder
 	done := 0

@@ -1,6 +1,7 @@
 package moment
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -136,18 +137,15 @@ func (c *core) response(a answer) Response {
 		StatusCode:     a.Status,
 		Header:         header,
 		Body:           body,
-		RequestID:      a.requestID,
+		RequestID:      c.requestID(a.Header),
 		IdempotencyKey: a.key,
 		Replayed:       a.Replayed,
 		Attempts:       a.Attempts,
 	}
 }
 
-func requestID(h http.Header) string {
-	if id := h.Get("X-Request-Id"); id != "" {
-		return id
-	}
-	return h.Get("Request-Id")
+func (c *core) requestID(h http.Header) string {
+	return c.redact(cmp.Or(h.Get("X-Request-Id"), h.Get("Request-Id")))
 }
 
 // isHeaderName reports whether name is a token (RFC 9110, section 5.6.2).

@@ -115,7 +115,7 @@ func (t *Transport) read(call, ctx context.Context, req *Request, resp *http.Res
 		status:     resp.StatusCode,
 		header:     resp.Header,
 		replayed:   resp.Header.Get("Idempotent-Replayed") == "true",
-		retryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), time.Now()),
+		retryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), time.Now),
 		sent:       true,
 	}
 	if o.status < 200 || o.status > 299 {
@@ -132,19 +132,19 @@ func (t *Transport) read(call, ctx context.Context, req *Request, resp *http.Res
 	case err != nil:
 		o.kind, o.err = cut, t.explain(ctx, "no complete answer", err)
 	case req.Decoder != nil:
-		o.kind, o.err = judge(req.Decoder.Decode(o.status, o.body), resp.Header.Get("Content-Type"))
+		o.kind, o.err = judge(req.Decoder.Decode(o.status, o.body), resp.Header)
 	}
 	return o
 }
 
-func judge(err error, contentType string) (kind, error) {
+func judge(err error, header http.Header) (kind, error) {
 	if err == nil {
 		return answered, nil
 	}
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		return notJSON, fmt.Errorf("the answer is not JSON (Content-Type %q)", contentType)
+		return notJSON, fmt.Errorf("the answer is not JSON (Content-Type %q)", header.Get("Content-Type"))
 	default:
 		return wrongShape, fmt.Errorf("the answer has another shape than expected: %w", err)
 	}

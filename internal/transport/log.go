@@ -8,7 +8,7 @@ import (
 
 // log writes one record per attempt: at level debug, or info where another attempt follows. What it says is a list of
 // what is allowed, never a dump of the request or the answer.
-func (t *Transport) log(ctx context.Context, req *Request, o outcome, attempt int, took time.Duration, again bool, wait time.Duration) {
+func (t *Transport) log(ctx context.Context, req *Request, o outcome, attempt int, start time.Time, again bool, wait time.Duration) {
 	level := slog.LevelDebug
 	if again {
 		level = slog.LevelInfo
@@ -18,7 +18,7 @@ func (t *Transport) log(ctx context.Context, req *Request, o outcome, attempt in
 	}
 	attrs := make([]slog.Attr, 0, 7)
 	attrs = append(attrs, slog.String("method", req.Method), slog.String("path", req.Route),
-		slog.Int("attempt", attempt), slog.Duration("duration", took))
+		slog.Int("attempt", attempt), slog.Duration("duration", time.Since(start)))
 	if o.status != 0 {
 		attrs = append(attrs, slog.Int("status", o.status))
 	}

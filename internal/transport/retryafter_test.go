@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-var now = time.Date(2025, time.January, 31, 12, 0, 0, 0, time.UTC)
+func now() time.Time { return time.Date(2025, time.January, 31, 12, 0, 0, 0, time.UTC) }
 
 func TestParseRetryAfter(t *testing.T) {
 	for _, row := range []struct {
@@ -57,7 +57,7 @@ func FuzzRetryAfter(f *testing.F) {
 		case numberErr == nil:
 			assert.Equal(t, retryAfter{time.Duration(seconds) * time.Second, true}, got)
 		case dateErr == nil:
-			assert.Equal(t, retryAfter{max(0, date.Sub(now)), true}, got)
+			assert.Equal(t, retryAfter{max(0, date.Sub(now())), true}, got)
 		case got.given:
 			assert.True(t, isDigits(value))
 			assert.Greater(t, got.wait, math.MaxUint32*time.Second)

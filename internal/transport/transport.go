@@ -84,7 +84,10 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 	mayBeRunning := req.CallerKey
 	unknown, held := false, false
 	for {
-		start := time.Now()
+		var start time.Time
+		if t.Logger != nil {
+			start = time.Now() // 70 ns that only the log needs
+		}
 		o := t.attempt(ctx, req)
 		res.take(o)
 		unknown = stillUnknown(unknown, o)
@@ -97,7 +100,7 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 		if again {
 			wait, again = t.Backoff.next(ctx, res.Attempts-1, o.retryAfter)
 		}
-		t.log(ctx, req, o, res.Attempts, time.Since(start), again, wait)
+		t.log(ctx, req, o, res.Attempts, start, again, wait)
 		if !again {
 			return res
 		}
