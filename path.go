@@ -61,9 +61,8 @@ func withoutIdentifiers(path string) string {
 // url is the base URL with a path and a query below it. The base URL was parsed once, by NewClient.
 func (c *core) url(escapedPath string, query url.Values) url.URL {
 	u := c.baseURL
-	path, _ := url.PathUnescape(escapedPath) // was checked, or escaped here
-	u.RawPath = u.EscapedPath() + escapedPath
-	u.Path += path
+	u.RawPath += escapedPath
+	u.Path, _ = url.PathUnescape(u.RawPath) // was checked, or escaped here
 	u.RawQuery = query.Encode()
 	return u
 }

@@ -39,15 +39,17 @@ type Transport struct {
 type Request struct {
 	Method    string
 	URL       url.URL
-	Route     string      // the path without its identifiers, for the log
-	Header    [5]Field    // those without a value are left out
-	More      http.Header // what the caller set, instead of or beside those
-	Body      []byte      // nil for none
+	Route     string           // the path without its identifiers, for the log
+	Header    [maxFields]Field // those without a value are left out
+	More      http.Header      // what the caller set, instead of or beside those
+	Body      []byte           // nil for none
 	Repeat    Repeat
 	CallerKey bool // the idempotency key came from the caller, so an earlier call may have used it
 
 	Decoder Decoder // nil ignores the status and body of a success
 }
+
+const maxFields = 5
 
 // Field is one field of a header.
 type Field struct{ Name, Value string }
