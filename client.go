@@ -27,11 +27,11 @@ type Client struct {
 }
 
 type core struct {
-	secretKey     string
-	authorization string
-	userAgent     string
-	baseURL       url.URL
-	transport     transport.Transport
+	secretKey string
+	header    http.Header // what every call sends
+	forBody   http.Header // and what those with a body do
+	baseURL   url.URL
+	transport transport.Transport
 }
 
 // NewClient returns a client that authenticates with secretKey: sk_test_… for test mode, sk_… for live mode. A public
@@ -65,12 +65,19 @@ func newCore(secretKey string, opts []ClientOption) (*core, *ArgumentError) {
 			return nil, err
 		}
 	}
+	header := http.Header{
+		"Authorization": {"Bearer " + secretKey},
+		"Accept":        {"application/json, application/problem+json"},
+		"User-Agent":    {s.userAgent},
+	}
+	forBody := header.Clone()
+	forBody.Set("Content-Type", "application/json")
 	return &core{
-		secretKey:     secretKey,
-		authorization: "Bearer " + secretKey,
-		userAgent:     s.userAgent,
-		baseURL:       s.baseURL,
-		transport:     s.transport(),
+		secretKey: secretKey,
+		header:    header,
+		forBody:   forBody,
+		baseURL:   s.baseURL,
+		transport: s.transport(),
 	}, nil
 }
 
@@ -255,11 +262,16 @@ func (h hidden) do(ctx context.Context, call call, opts []RequestOption) error {
 		argErr.Op = call.op.name
 		return argErr
 	}
+	header := c.header
+	if body != nil {
+		header = c.forBody
+	}
 	res := c.transport.Do(ctx, &transport.Request{
 		Method:    call.op.method,
 		URL:       c.url(call.path, o.query),
 		Route:     call.op.route,
-		Header:    c.header(&o, body != nil),
+		Header:    header,
+		Key:       o.key,
 		More:      o.header,
 		Body:      body,
 		Repeat:    repeat,
@@ -278,20 +290,6 @@ type answer struct {
 	op  string
 	key string
 	transport.Result
-}
-
-func (c *core) header(o *requestOptions, hasBody bool) [5]transport.Field {
-	contentType := ""
-	if hasBody {
-		contentType = "application/json"
-	}
-	return [...]transport.Field{
-		{Name: "Authorization", Value: c.authorization},
-		{Name: "Accept", Value: "application/json, application/problem+json"},
-		{Name: "User-Agent", Value: c.userAgent},
-		{Name: "Content-Type", Value: contentType},
-		{Name: "Idempotency-Key", Value: o.key},
-	}
 }
 
 // service is what CustomersService, AccountsService and BillsService have in common.

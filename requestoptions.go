@@ -26,7 +26,7 @@ type requestOptions struct {
 func newRequestOptions(repeat transport.Repeat, opts []RequestOption) (requestOptions, *ArgumentError) {
 	var o requestOptions
 	var first *ArgumentError
-	if len(opts) > 0 { // else there is no need to have any on the heap, where options could keep them
+	if len(opts) > 0 { // else none need be on the heap, where options could keep them, which takes 60 ns
 		given := &requestOptions{}
 		for _, opt := range opts {
 			err := badArgument("option", "is nil")

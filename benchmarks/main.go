@@ -64,7 +64,7 @@ func main() {
 	if *rounds > 0 {
 		s.rounds = *rounds
 	}
-	if *write && (*short || *only != "") {
+	if *write && (*short || *only != "" || *rounds > 0) {
 		exitOn(errors.New("-write is for all results, measured as long as usual"))
 	}
 	exitOn(report(s, *only, *write, os.Stdout))

@@ -46,6 +46,13 @@ func moneyContenders() (formatters, parsers []contender, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	// Once, and not each time, as comparing these takes a while.
+	if read, err := currency.NewAmount(amountText, "ZAR"); err != nil || !read.Equal(byBojanz) {
+		return nil, nil, fmt.Errorf("bojanz/currency read %s as %v (%w)", amountText, read, err)
+	}
+	if read, err := decimal.NewFromString(amountText); err != nil || !read.Equal(decimal.New(amountUnits, -2)) {
+		return nil, nil, fmt.Errorf("shopspring/decimal read %s as %v (%w)", amountText, read, err)
+	}
 	byRhymond := gomoney.New(amountUnits, "ZAR")
 	byShopspring := decimal.New(amountUnits, -2)
 

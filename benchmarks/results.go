@@ -26,15 +26,17 @@ var compared = []string{
 // preamble says what was measured, where, and how.
 func preamble(s settings) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, `# Results
-
-moment-go beside the same written by hand and beside other SDKs and libraries, on %s: %s, %d processors%s, %s/%s, %s.
+	b.WriteString("# Results\n\n")
+	if s.few {
+		b.WriteString("**From -short, which only shows that it works: the numbers say little.**\n\n")
+	}
+	fmt.Fprintf(&b, `moment-go beside the same written by hand and beside other SDKs and libraries, on %s: %s, %d processors%s, %s/%s, %s.
 Printed by `+"`go -C benchmarks run .`"+`, and written to this file with `+"`-write`"+`.
 
 In each of %d rounds, each contender of a table has its turn of %v, in an order that rotates, after a garbage collection.
 "ratio" is the median of its times relative to the first row's in the same round; times, allocations and bytes are medians per operation.
 Where other work disturbs the machine, trust ratios rather than times. Each SDK makes its own nearest calls, with an answer of about
-the same size, and with its own retries and timeouts; telemetry and logging are off. Every result is compared with what it must be.
+the same size, and with its own retries and timeouts; telemetry and logging are off. Every result is checked.
 
 | module | version |
 |---|---|

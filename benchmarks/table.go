@@ -58,7 +58,7 @@ func loadTable(s settings, protocol string, loads []load) table {
 			thousands(float64(s.calls)), callers, tooLong),
 		header: []string{"", "throughput", "calls per second", "connections opened", "rounds"},
 	}
-	t.summary[0] = fmt.Sprintf("%d callers, %s: connections for %s calls (throughput)", callers, protocol, thousands(float64(s.calls)))
+	t.summary[0] = fmt.Sprintf("%d callers, %s, default transports: connections for %s calls (throughput)", callers, protocol, thousands(float64(s.calls)))
 	for _, l := range loads {
 		rounds := len(l.rounds)
 		ratio := medianOf(rounds, func(i int) float64 { return l.rounds[i].perSecond / loads[0].rounds[i].perSecond })

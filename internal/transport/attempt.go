@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -54,15 +55,15 @@ func (t *Transport) attempt(call context.Context, req *Request) outcome {
 // them, and an earlier attempt that timed out may still be being sent.
 func (req *Request) build(ctx context.Context) *http.Request {
 	own := &struct { // in one piece, which saves two allocations
-		url    url.URL
-		fields [maxFields]string
-		body   bytes.Reader
+		url  url.URL
+		key  [1]string
+		body bytes.Reader
 	}{url: req.URL}
 	httpReq := (&http.Request{
 		Method:     req.Method,
 		URL:        &own.url,
 		Host:       req.URL.Host,
-		Header:     req.header(&own.fields),
+		Header:     req.header(&own.key),
 		Proto:      "HTTP/1.1",
 		ProtoMajor: 1,
 		ProtoMinor: 1,
@@ -83,14 +84,13 @@ func (req *Request) build(ctx context.Context) *http.Request {
 	return httpReq
 }
 
-// header is that of one attempt. Its values lie in an array that is the attempt's own.
-func (req *Request) header(values *[maxFields]string) http.Header {
-	h := make(http.Header, len(req.Header)+len(req.More))
-	for i, field := range req.Header {
-		if field.Value != "" {
-			values[i] = field.Value
-			h[field.Name] = values[i : i+1 : i+1]
-		}
+// header is that of one attempt. The values of Header are not copied, which takes 80 ns longer: only who writes into a slice of
+// values, rather than set a field, would change what is sent from then on.
+func (req *Request) header(key *[1]string) http.Header {
+	h := maps.Clone(req.Header)
+	if req.Key != "" {
+		key[0] = req.Key
+		h["Idempotency-Key"] = key[:]
 	}
 	for name, value := range req.More {
 		h[name] = slices.Clone(value)

@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -11,6 +12,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 )
+
+var errLost = fmt.Errorf("connection lost: %w", io.EOF)
 
 // counted counts what is read.
 type counted struct {
@@ -43,6 +46,7 @@ func TestReadSuccess(t *testing.T) {
 		{"over the limit by its length", strings.NewReader(full + "x"), maxSuccessBody + 1, "", errTooLarge, 0},
 		{"over the limit", strings.NewReader(full + "xyz"), -1, "", errTooLarge, maxSuccessBody + 1},
 		{"breaks off", io.MultiReader(strings.NewReader("{"), iotest.ErrReader(io.ErrUnexpectedEOF)), 2, "{", io.ErrUnexpectedEOF, 1},
+		{"breaks off, as some RoundTripper says it", io.MultiReader(strings.NewReader("{"), iotest.ErrReader(errLost)), 2, "{", errLost, 1},
 	} {
 		body := &counted{Reader: row.body}
 		got, err := readSuccess(&http.Response{Body: io.NopCloser(body), ContentLength: row.length})

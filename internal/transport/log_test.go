@@ -65,6 +65,7 @@ func request(method, route string, repeat Repeat) *Request {
 		Method:  method,
 		URL:     url.URL{Scheme: "https", Host: "example.com", Path: "/v1/billing/bills/john-doe"},
 		Route:   route,
+		Header:  http.Header{},
 		Repeat:  repeat,
 		Decoder: decodeObject{},
 	}

@@ -20,7 +20,7 @@ type retryAfter struct {
 // as not given.
 func parseRetryAfter(value string, now func() time.Time) retryAfter {
 	if value == "" {
-		return retryAfter{} // which ParseTime takes 1 µs and 3 allocations to find out
+		return retryAfter{} // which ParseTime takes 3 allocations to find out
 	}
 	if isDigits(value) {
 		seconds, err := strconv.ParseInt(value, 10, 64)

@@ -39,20 +39,16 @@ type Transport struct {
 type Request struct {
 	Method    string
 	URL       url.URL
-	Route     string           // the path without its identifiers, for the log
-	Header    [maxFields]Field // those without a value are left out
-	More      http.Header      // what the caller set, instead of or beside those
-	Body      []byte           // nil for none
+	Route     string      // the path without its identifiers, for the log
+	Header    http.Header // what all calls of a client send. It must not be nil
+	Key       string      // the idempotency key, empty for none
+	More      http.Header // what the caller of this one set, instead of or beside those
+	Body      []byte      // nil for none
 	Repeat    Repeat
 	CallerKey bool // the idempotency key came from the caller, so an earlier call may have used it
 
 	Decoder Decoder // nil ignores the status and body of a success
 }
-
-const maxFields = 5
-
-// Field is one field of a header.
-type Field struct{ Name, Value string }
 
 // Decoder takes the answer of a success.
 type Decoder interface {
@@ -88,7 +84,7 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 	for {
 		var start time.Time
 		if t.Logger != nil {
-			start = time.Now() // 70 ns that only the log needs
+			start = time.Now() // 45 ns that only the log needs
 		}
 		o := t.attempt(ctx, req)
 		res.take(o)

@@ -33,7 +33,8 @@ func TestEveryAttemptIsTheSame(t *testing.T) {
 	var seen []*http.Request
 	req := request("POST", "", Keyed)
 	req.Body = []byte(`{"amount_due":2000}`)
-	req.Header[0] = Field{"Idempotency-Key", "key-1"}
+	req.Header = http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer a"}}
+	req.Key = "key-1"
 	req.More = http.Header{"X-Tenant": {"a"}}
 	res := over(func(r *http.Request) (*http.Response, error) {
 		body, err := io.ReadAll(r.Body)
@@ -44,17 +45,23 @@ func TestEveryAttemptIsTheSame(t *testing.T) {
 		require.NoError(t, err)
 		body, _ = io.ReadAll(again)
 		assert.Equal(t, req.Body, body, "net/http sends it again by GetBody")
-		assert.Equal(t, http.Header{"Idempotency-Key": {"key-1"}, "X-Tenant": {"a"}}, r.Header)
+		assert.Equal(t, http.Header{
+			"Accept": {"application/json"}, "Authorization": {"Bearer a"}, "Idempotency-Key": {"key-1"}, "X-Tenant": {"a"},
+		}, r.Header)
 		assert.Equal(t, "/v1/billing/bills/john-doe", r.URL.Path)
 		assert.Equal(t, "example.com", r.Host)
 		r.Header["Idempotency-Key"][0], r.Header["X-Tenant"][0] = "b", "b"
 		r.Header.Set("Traceparent", "a RoundTripper that writes to what it is given")
+		r.Header.Set("Authorization", "Bearer b")
+		r.Header.Add("Accept", "text/html")
+		r.Header.Del("Idempotency-Key")
 		r.URL.Path = "/proxy" + r.URL.Path
 		seen = append(seen, r)
 		return reply(503, ""), nil
 	}).Do(t.Context(), req)
 	assert.Len(t, seen, 3)
 	assert.Equal(t, 3, res.Attempts)
+	assert.Equal(t, http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer a"}}, req.Header, "which later calls send too")
 	assert.Equal(t, http.Header{"X-Tenant": {"a"}}, req.More)
 }
 
