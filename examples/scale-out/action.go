@@ -1,0 +1,28 @@
+package main
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/moment-billing/moment-go"
+)
+
+// act says what River is to do with a job, given the error of the call that it made: cancel it, put it off (which takes none of its
+// attempts), or, for any other error, try it again, ever later: [river.DefaultClientRetryPolicy] spreads 25 attempts over three weeks.
+func act(err error) error {
+	var failure *moment.Error
+	switch {
+	case errors.Is(err, moment.ErrRateLimited) && errors.As(err, &failure):
+		least := max(failure.RetryAfter, time.Second)
+		return river.JobSnooze(least + rand.N(least)) // not all at once
+	case errors.Is(err, moment.ErrOutcomeUnknown): // asked before what says no: that would be an answer, and there is none
+		return err
+	case errors.Is(err, moment.ErrInvalidArgument), errors.Is(err, moment.ErrBadRequest), errors.Is(err, moment.ErrRequestFailed), errors.Is(err, moment.ErrUnprocessable):
+		return river.JobCancel(err)
+	default: // among them 401, 403 and 404: the key or the address is wrong, and the bill is not
+		return err
+	}
+}

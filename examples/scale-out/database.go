@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+
+	"github.com/moment-billing/moment-go/momentsql"
+)
+
+// The ledger has a row for each payment that was applied, also for one that was taken back, whose amount is negative. Amounts
+// are in minor units. The unique event is the last guard against a payment that is posted twice: momentsql forgets events after a month.
+const ledgerSchema = `
+CREATE TABLE IF NOT EXISTS ledger (
+	event_id        TEXT   COLLATE "C" PRIMARY KEY,
+	payment_id      TEXT   NOT NULL,
+	obligation_kind TEXT   NOT NULL,
+	obligation_id   TEXT   NOT NULL,
+	amount          BIGINT NOT NULL,
+	currency        TEXT   NOT NULL,
+	posted_at       BIGINT NOT NULL -- Unix seconds
+);
+CREATE INDEX IF NOT EXISTS ledger_obligation_id ON ledger (obligation_id);
+`
+
+const startTimeout = 30 * time.Second // to connect, and to wait for another process that makes the tables
+
+// migrate makes the tables of River, of momentsql and of the ledger, or brings River's up to date.
+func migrate(ctx context.Context, address string) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	pool, err := pgxpool.New(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	migrator, err := rivermigrate.New(riverpgxv5.New(pool), nil)
+	if err != nil {
+		return err
+	}
+	// It is asked first whether anything is to be done, as doing it needs more rights.
+	state, err := migrator.Validate(ctx, nil)
+	if _, missing := pool.Exec(ctx, tablesQuery); missing == nil && err == nil && state.OK {
+		return nil
+	}
+	// Of processes that start at once one waits here for the other. The number only has to be the same in all of them.
+	lock, err := pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	if _, err := lock.Exec(ctx, "SELECT pg_advisory_lock(7215504202)"); err != nil {
+		return err
+	}
+	defer func() {
+		_, unlock := lock.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock(7215504202)")
+		err = errors.Join(err, unlock)
+	}()
+	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return err
+	}
+	_, err = pool.Exec(ctx, momentsql.Schema(momentsql.PostgreSQL)+ledgerSchema)
+	return err
+}
+
+// tablesQuery fails if the tables that are not River's are not there.
+const tablesQuery = "SELECT 1 FROM ledger, moment_webhook_messages LIMIT 1"

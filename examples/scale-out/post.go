@@ -1,0 +1,39 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+)
+
+// poster posts payments to the ledger.
+type poster struct {
+	river.WorkerDefaults[postPayment]
+
+	pool *pgxpool.Pool
+}
+
+// Work enters a payment, in the transaction in which the job is done. It is what to replace for a ledger of your own. Where that is
+// not in this database, a job that is worked again after a kill enters its payment again: the ledger must know it by its event then.
+func (p *poster) Work(ctx context.Context, job *river.Job[postPayment]) error {
+	tx, err := p.pool.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // after the commit it does nothing
+	_, err = tx.Exec(ctx, `INSERT INTO ledger
+		(event_id, payment_id, obligation_kind, obligation_id, amount, currency, posted_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (event_id) DO NOTHING`,
+		job.Args.EventID, job.Args.PaymentID, job.Args.ObligationKind, job.Args.ObligationID,
+		int64(job.Args.Amount), string(job.Args.Currency), time.Now().Unix())
+	if err != nil {
+		return err
+	}
+	if _, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job); err != nil {
+		return err
+	}
+	return tx.Commit(ctx)
+}
