@@ -191,10 +191,17 @@ func payment(n, amount int) string {
 // sign returns a request that delivers a message, signed now.
 func sign(t *testing.T, secret, url, message, body string) *http.Request {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+path, strings.NewReader(body))
+	req, err := signed(t.Context(), url, secret, message, body)
 	require.NoError(t, err)
-	req.Header = momenttest.SignWebhook(secret, message, time.Now(), []byte(body))
 	return req
+}
+
+func signed(ctx context.Context, url, secret, message, body string) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+path, strings.NewReader(body))
+	if err == nil {
+		req.Header = momenttest.SignWebhook(secret, message, time.Now(), []byte(body))
+	}
+	return req, err
 }
 
 // logs are what was logged.

@@ -30,6 +30,9 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	if os.Getenv(demoEnv) != "" {
+		signal.Ignore(os.Interrupt) // which a terminal sends to all processes of the demo: that tells the others
+	}
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 

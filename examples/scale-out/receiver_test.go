@@ -196,8 +196,13 @@ func TestReceiverShutdown(t *testing.T) {
 // until asks until the answer is yes.
 func (w *world) until(t *testing.T, what string, yes func() bool) {
 	t.Helper()
-	for begun := time.Now(); !yes(); time.Sleep(time.Millisecond) { // of other processes
-		require.Less(t, time.Since(begun), patience, "waited in vain: "+what)
+	w.untilWithin(t, patience, what, yes)
+}
+
+func (w *world) untilWithin(t *testing.T, limit time.Duration, what string, yes func() bool) {
+	t.Helper()
+	for begun := time.Now(); !yes(); time.Sleep(5 * time.Millisecond) { // of other processes
+		require.Less(t, time.Since(begun), limit, "waited in vain: "+what)
 	}
 }
 

@@ -84,7 +84,7 @@ func (r *rows) next() (b Bill, line int, err error) {
 	case r.bounded.N == 0 && err != nil:
 		return b, 0, fmt.Errorf("a row has more than %d bytes: is there a quote that is not closed? (%w)", maxRecord, err)
 	case errors.Is(err, csv.ErrFieldCount):
-		return b, line, &refusal{fmt.Sprintf("has %d columns, and the header another number", len(cells))}
+		return b, line, &refusal{fmt.Sprintf("has %d columns where the header has %d", len(cells), r.csv.FieldsPerRecord)}
 	case err != nil:
 		return b, 0, err // which says the line
 	}

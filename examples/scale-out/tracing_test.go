@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+
+	"github.com/moment-billing/moment-go"
+)
+
+// inMemory is a telemetry that a test can look into.
+func inMemory() (telemetry, *tracetest.InMemoryExporter, *sdkmetric.ManualReader) {
+	spans, points := tracetest.NewInMemoryExporter(), sdkmetric.NewManualReader()
+	return telemetry{
+		traces:  sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)),
+		metrics: sdkmetric.NewMeterProvider(sdkmetric.WithReader(points)),
+	}, spans, points
+}
+
+// One trace goes from the delivery to the ledger entry, in two processes; whoever delivers has no part in it.
+func TestTrace(t *testing.T) {
+	w := newWorld(t)
+	atReceiver, received, _ := inMemory()
+	atWorker, worked, points := inMemory()
+	req := sign(t, secret, "", "msg_1", payment(1, 1500))
+	req.Header.Set("Traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+	recorder := httptest.NewRecorder()
+	w.newReceiver(t, atReceiver).handler().ServeHTTP(recorder, req)
+	require.Equal(t, 204, recorder.Code)
+	w.work(t, w.srv.Client(), atWorker).next(t)
+
+	require.Len(t, received.GetSpans(), 1)
+	require.Len(t, worked.GetSpans(), 1)
+	delivery, entry := received.GetSpans()[0], worked.GetSpans()[0]
+	assert.Equal(t, "POST /webhooks/moment", delivery.Name)
+	assert.Equal(t, "post_payment", entry.Name)
+	assert.Equal(t, delivery.SpanContext.TraceID(), entry.SpanContext.TraceID())
+	assert.Equal(t, delivery.SpanContext.SpanID(), entry.Parent.SpanID())
+	assert.NotEqual(t, "0af7651916cd43dd8448eb211c80319c", delivery.SpanContext.TraceID().String())
+	assert.Equal(t, 1, ask[int](t, w, "SELECT count(*) FROM ledger"))
+	assert.Equal(t, uint64(1), counted(t, points)["river.job.duration post_payment done"])
+	assert.Equal(t, uint64(1), counted(t, points)["river.job.wait post_payment"])
+}
+
+// The calls of a job are in its trace, and its outcome in the metrics. Jobs of a file have traces of their own.
+func TestTraceOfABill(t *testing.T) {
+	w := newWorld(t)
+	code, _, stderr := w.enqueue(t, write(t, header+"UCR1,Thandi Khumalo,thandi@example.com,UBR1,1250.00,ZAR,\n"))
+	require.Zero(t, code, stderr)
+	to, spans, points := inMemory()
+	c := config{key: "sk_test_YOUR_SECRET_KEY", baseURL: w.srv.URL, rate: 1000}
+	client, err := c.connect(to)
+	require.NoError(t, err)
+	w.work(t, client, to).next(t)
+
+	kinds := map[string]int{}
+	for _, span := range spans.GetSpans() {
+		kinds[span.Name]++
+		assert.Equal(t, spans.GetSpans()[0].SpanContext.TraceID(), span.SpanContext.TraceID())
+		for _, a := range span.Attributes {
+			assert.NotContains(t, a.Value.Emit(), "sk_test", "a key")
+			assert.NotContains(t, strings.ToLower(a.Value.Emit()), "thandi", "a person")
+		}
+	}
+	assert.Equal(t, map[string]int{"raise_bill": 1, "HTTP POST": 2}, kinds)
+	assert.Equal(t, uint64(1), counted(t, points)["river.job.duration raise_bill done"])
+	assert.Equal(t, uint64(2), counted(t, points)["http.client.request.duration"])
+}
+
+// counted are the histograms, each with the kinds and outcomes of jobs, and how often they were recorded.
+func counted(t *testing.T, points *sdkmetric.ManualReader) map[string]uint64 {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	require.NoError(t, points.Collect(t.Context(), &all))
+	counts := map[string]uint64{}
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			if histogram, ok := m.Data.(metricdata.Histogram[float64]); ok {
+				for _, point := range histogram.DataPoints {
+					name := m.Name
+					for _, key := range []string{"kind", "outcome"} {
+						if value, ok := point.Attributes.Value(attribute.Key(key)); ok {
+							name += " " + value.AsString()
+						}
+					}
+					counts[name] += point.Count
+				}
+			}
+		}
+	}
+	return counts
+}
+
+// What a job ends with is told apart.
+func TestOutcomes(t *testing.T) {
+	w := newWorld(t)
+	to, _, points := inMemory()
+	b := testBill(1)
+	w.insert(t, raiseBill{b}, nil)
+	b.Amount++
+	_, err := w.srv.Client().Bills.Create(t.Context(), moment.BillCreateParams{
+		Customer: moment.CustomerCreateParams{ExternalReference: b.Customer}, ExternalReference: b.Reference, Currency: b.Currency, AmountDue: b.Amount,
+	})
+	require.NoError(t, err)
+	w.work(t, w.srv.Client(), to).next(t)
+	assert.Equal(t, uint64(1), counted(t, points)["river.job.duration raise_bill cancelled"])
+}
+
+// Where it is asked to, the console has it all; else nothing is sent anywhere.
+func TestTelemetry(t *testing.T) {
+	for _, row := range []struct {
+		why   string
+		env   environment
+		wants []string
+	}{
+		{"nowhere", nil, nil},
+		{"traces", environment{"OTEL_TRACES_EXPORTER": "console"}, []string{`"Name":"a span"`, "scale-out-worker"}},
+		{"metrics", environment{"OTEL_METRICS_EXPORTER": "console"}, []string{`"Name":"a.counter"`}},
+		{"both", environment{"OTEL_TRACES_EXPORTER": "console", "OTEL_METRICS_EXPORTER": "console"}, []string{`"Name":"a span"`, `"Name":"a.counter"`}},
+	} {
+		var out logs
+		to, err := newTelemetry(t.Context(), "worker", row.env.get, &out)
+		require.NoError(t, err)
+		emit(t, to)
+		for _, want := range row.wants {
+			assert.Contains(t, out.String(), want, row.why)
+		}
+		assert.Equal(t, len(row.wants) == 0, out.String() == "", row.why)
+	}
+}
+
+// Where there is an endpoint of OTLP, it gets traces and metrics.
+func TestOTLP(t *testing.T) {
+	arrived := make(chan string, 10)
+	endpoint := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { arrived <- r.URL.Path }))
+	t.Cleanup(endpoint.Close)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.URL) // which OpenTelemetry reads itself
+	to, err := newTelemetry(t.Context(), "worker", environment{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint.URL}.get, nil)
+	require.NoError(t, err)
+	emit(t, to)
+	close(arrived)
+	var paths []string
+	for path := range arrived {
+		paths = append(paths, path)
+	}
+	assert.ElementsMatch(t, []string{"/v1/traces", "/v1/metrics"}, paths)
+}
+
+func emit(t *testing.T, to telemetry) {
+	t.Helper()
+	_, span := to.traces.Tracer(scope).Start(t.Context(), "a span")
+	span.End()
+	counter, err := to.metrics.Meter(scope).Int64Counter("a.counter")
+	require.NoError(t, err)
+	counter.Add(t.Context(), 1, metric.WithAttributes())
+	require.NoError(t, to.stop(context.Background()))
+}
