@@ -134,8 +134,7 @@ func (c *config) verifyWith(secret, oldSecret string) error {
 		verifier, err = moment.NewWebhookVerifier(secret, moment.WithAdditionalSecret(oldSecret))
 	}
 	c.verifier = verifier
-	var bad *moment.ArgumentError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*moment.ArgumentError](err); ok {
 		return fmt.Errorf("%s: %s", name, bad.Reason)
 	}
 	return err
@@ -179,8 +178,7 @@ func (c *config) connect(t telemetry) (*moment.Client, error) {
 		options = append(options, moment.WithBaseURL(c.baseURL))
 	}
 	client, err := moment.NewClient(c.key, options...)
-	var bad *moment.ArgumentError
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*moment.ArgumentError](err); ok {
 		err = fmt.Errorf("MOMENT_API_KEY or MOMENT_BASE_URL: %s %s", bad.Param, bad.Reason)
 	}
 	return client, err

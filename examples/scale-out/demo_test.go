@@ -1,10 +1,10 @@
 package main
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"regexp"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -29,7 +29,7 @@ func TestDemo(t *testing.T) {
 	require.NoError(t, err, string(out))
 	assert.Contains(t, string(out), "bills.csv: 10 jobs inserted, 0 known before, 0 rows refused\n")
 	w.until(t, "all bills are raised, paid and posted", func() bool {
-		return bytes.Contains([]byte(stdout.String()), []byte("10 bills raised, 10 payments in the ledger, 0 jobs to be done\n"))
+		return strings.Contains(stdout.String(), "10 bills raised, 10 payments in the ledger, 0 jobs to be done\n")
 	})
 	require.NoError(t, syscall.Kill(-cmd.Process.Pid, syscall.SIGINT)) // as a terminal does it, to all its processes
 	assert.NoError(t, cmd.Wait(), stderr.String())

@@ -127,9 +127,9 @@ func (w *world) newReceiver(t *testing.T, to telemetry) *receiver {
 }
 
 // insert makes a job.
-func (w *world) insert(t *testing.T, args river.JobArgs, opts *river.InsertOpts) (id int64) {
+func (w *world) insert(t *testing.T, args river.JobArgs) (id int64) {
 	t.Helper()
-	result, err := w.inserter(t).Insert(t.Context(), args, opts)
+	result, err := w.inserter(t).Insert(t.Context(), args, nil)
 	require.NoError(t, err)
 	require.False(t, result.UniqueSkippedAsDuplicate)
 	return result.Job.ID

@@ -47,7 +47,7 @@ func TestKill(t *testing.T) {
 	service := startService(t, 1000)
 	addresses := freeAddresses(t, receivers+1)
 	proxy := startNginx(t, addresses[receivers], addresses[:receivers])
-	var fleet []*process
+	fleet := make([]*process, 0, workers+receivers)
 	for i := range workers {
 		fleet = append(fleet, w.start(t, fmt.Sprint("worker ", i), service.url, "worker", "--rate", "100000", "--job-timeout", jobTimeout.String()))
 	}

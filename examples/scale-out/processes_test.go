@@ -32,7 +32,8 @@ type process struct {
 	mu     sync.Mutex
 	cmd    *exec.Cmd
 	ending bool
-	ended  chan error // what the last one ended with
+	ended  chan struct{}
+	result error // of the last one
 }
 
 // start starts a command in a process of its own, which ends with the test at the latest. What it logs is in the test's log if that fails.
@@ -40,7 +41,7 @@ func (w *world) start(t *testing.T, name, service string, args ...string) *proce
 	t.Helper()
 	log, err := os.OpenFile(filepath.Join(t.TempDir(), "log"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
 	require.NoError(t, err)
-	p := &process{name: name, ended: make(chan error, 1)}
+	p := &process{name: name, ended: make(chan struct{})}
 	run := func() {
 		p.cmd = exec.Command(os.Args[0], args...)
 		p.cmd.Env = append(os.Environ(), mainEnv+"=1", "DATABASE_URL="+w.address, "MOMENT_BASE_URL="+service,
@@ -56,8 +57,9 @@ func (w *world) start(t *testing.T, name, service string, args ...string) *proce
 			err := p.cmd.Wait()
 			p.mu.Lock()
 			if p.ending {
+				p.result = err
 				p.mu.Unlock()
-				p.ended <- err
+				close(p.ended)
 				return
 			}
 			run()
@@ -90,9 +92,8 @@ func (p *process) signal(s os.Signal, last bool) {
 // end asks the process to end, and returns what it ends with.
 func (p *process) end() error {
 	p.signal(syscall.SIGTERM, true)
-	err := <-p.ended
-	p.ended <- err
-	return err
+	<-p.ended
+	return p.result
 }
 
 // freeAddresses are on loopback, on ports below those that the system gives to clients: they stay free while a process is started again.
@@ -194,7 +195,7 @@ func serveMoment() {
 					now.Money += bill.AmountDue
 				}
 			}
-			_ = json.NewEncoder(w).Encode(now)
+			_ = json.NewEncoder(w).Encode(now) //nolint:errchkjson // who asks finds out
 			return
 		}
 		n := requests.Add(1)
@@ -229,7 +230,7 @@ func serveMoment() {
 	if err != nil {
 		panic(err)
 	}
-	fmt.Println("http://" + listener.Addr().String())
+	fmt.Fprintln(os.Stdout, "http://"+listener.Addr().String())
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin) // it ends with the test, however that ends
 		os.Exit(0)
@@ -238,7 +239,10 @@ func serveMoment() {
 }
 
 // service is the process of serveMoment.
-type service struct{ url string }
+type service struct {
+	url string
+	pid int
+}
 
 func startService(t *testing.T, dropEvery int) *service {
 	t.Helper()
@@ -256,7 +260,7 @@ func startService(t *testing.T, dropEvery int) *service {
 	})
 	url, err := bufio.NewReader(stdout).ReadString('\n')
 	require.NoError(t, err)
-	return &service{strings.TrimSpace(url)}
+	return &service{strings.TrimSpace(url), cmd.Process.Pid}
 }
 
 // tally asks the service. The bills that it has are counted by tallyAll alone, as that takes long.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -243,4 +245,31 @@ func TestPruning(t *testing.T) {
 	stop()
 	pruning.Wait()
 	assert.Equal(t, "young", ask[string](t, w, "SELECT message_id FROM moment_webhook_messages"))
+}
+
+// An insert that fails before it comes to the database takes the mark back as well.
+func TestInsertFails(t *testing.T) {
+	w := newWorld(t)
+	r := w.newReceiver(t, nowhere)
+	err := r.store.Process(t.Context(), &moment.Event{MessageID: "msg_1"}, func(ctx context.Context, tx *sql.Tx) error {
+		return withRiverTx(ctx, tx, func(pgx.Tx) error { return errOfAnotherKind })
+	})
+	assert.ErrorIs(t, err, errOfAnotherKind)
+	assert.Zero(t, ask[int](t, w, "SELECT count(*) FROM moment_webhook_messages"))
+}
+
+// The transaction is momentsql's: nobody else can end it.
+func TestTransactionIsNotOurs(t *testing.T) {
+	w := newWorld(t)
+	r := w.newReceiver(t, nowhere)
+	assert.NoError(t, r.store.Process(t.Context(), &moment.Event{MessageID: "msg_1"}, func(ctx context.Context, tx *sql.Tx) error {
+		return withRiverTx(ctx, tx, func(tx pgx.Tx) error {
+			_, err := tx.Begin(ctx)
+			assert.ErrorIs(t, err, errNotOurs)
+			assert.ErrorIs(t, tx.Commit(ctx), errNotOurs)
+			assert.ErrorIs(t, tx.Rollback(ctx), errNotOurs)
+			return nil
+		})
+	}))
+	assert.Equal(t, 1, ask[int](t, w, "SELECT count(*) FROM moment_webhook_messages"))
 }

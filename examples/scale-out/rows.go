@@ -97,8 +97,7 @@ func (r *rows) next() (b Bill, line int, err error) {
 		}
 		if err != nil {
 			reason := err.Error()
-			var bad *moment.ArgumentError
-			if errors.As(err, &bad) {
+			if bad, ok := errors.AsType[*moment.ArgumentError](err); ok {
 				reason = bad.Reason // without the operation, which was no call
 			}
 			wrong = append(wrong, name+" "+reason)

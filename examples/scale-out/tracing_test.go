@@ -69,8 +69,8 @@ func TestTraceOfABill(t *testing.T) {
 		kinds[span.Name]++
 		assert.Equal(t, spans.GetSpans()[0].SpanContext.TraceID(), span.SpanContext.TraceID())
 		for _, a := range span.Attributes {
-			assert.NotContains(t, a.Value.Emit(), "sk_test", "a key")
-			assert.NotContains(t, strings.ToLower(a.Value.Emit()), "thandi", "a person")
+			assert.NotContains(t, a.Value.String(), "sk_test", "a key")
+			assert.NotContains(t, strings.ToLower(a.Value.String()), "thandi", "a person")
 		}
 	}
 	assert.Equal(t, map[string]int{"raise_bill": 1, "HTTP POST": 2}, kinds)
@@ -88,13 +88,13 @@ func counted(t *testing.T, points *sdkmetric.ManualReader) map[string]uint64 {
 		for _, m := range scope.Metrics {
 			if histogram, ok := m.Data.(metricdata.Histogram[float64]); ok {
 				for _, point := range histogram.DataPoints {
-					name := m.Name
+					name := []string{m.Name}
 					for _, key := range []string{"kind", "outcome"} {
 						if value, ok := point.Attributes.Value(attribute.Key(key)); ok {
-							name += " " + value.AsString()
+							name = append(name, value.AsString())
 						}
 					}
-					counts[name] += point.Count
+					counts[strings.Join(name, " ")] += point.Count
 				}
 			}
 		}
@@ -107,7 +107,7 @@ func TestOutcomes(t *testing.T) {
 	w := newWorld(t)
 	to, _, points := inMemory()
 	b := testBill(1)
-	w.insert(t, raiseBill{b}, nil)
+	w.insert(t, raiseBill{b})
 	b.Amount++
 	_, err := w.srv.Client().Bills.Create(t.Context(), moment.BillCreateParams{
 		Customer: moment.CustomerCreateParams{ExternalReference: b.Customer}, ExternalReference: b.Reference, Currency: b.Currency, AmountDue: b.Amount,

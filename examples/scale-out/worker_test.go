@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -141,7 +142,7 @@ func TestRaise(t *testing.T) {
 				assert.Empty(t, w.srv.State().Bills)
 				return
 			}
-			id = w.insert(t, raiseBill{b}, nil)
+			id = w.insert(t, raiseBill{b})
 			if row.before != nil {
 				row.before(t, w, id)
 			}
@@ -247,25 +248,29 @@ func TestPost(t *testing.T) {
 		{"all is well", "", "completed", []string{"evt_1 pay_1 bill bill_1 1500 ZAR"}, true},
 		{
 			"it is there, from a message that momentsql has forgotten: it stays as it is",
-			"INSERT INTO ledger VALUES ('evt_1', 'pay_1', 'bill', 'bill_1', 1, 'ZAR', 0)", "completed", []string{"evt_1 pay_1 bill bill_1 1 ZAR"}, true,
+			"INSERT INTO ledger VALUES ('evt_1', 'pay_1', 'bill', 'bill_1', 1, 'ZAR', 0)", "completed",
+			[]string{"evt_1 pay_1 bill bill_1 1 ZAR"},
+			true,
 		},
 		{"the ledger is gone: tried again", "ALTER TABLE ledger RENAME TO elsewhere; CREATE VIEW ledger AS SELECT * FROM elsewhere WHERE false UNION ALL SELECT * FROM elsewhere", "retryable", []string{}, false},
 		{
 			"the job cannot be finished: there is no entry either",
 			`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'; CREATE TRIGGER fail BEFORE UPDATE ON river_job FOR EACH ROW WHEN (NEW.state = 'completed') EXECUTE FUNCTION fail()`,
 			"retryable",
-			[]string{}, false,
+			[]string{},
+			false,
 		},
 		{
 			"the commit fails: the job is not done, and there is no entry",
 			`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'; CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON ledger DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail()`,
 			"retryable",
-			[]string{}, false,
+			[]string{},
+			false,
 		},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			w := newWorld(t)
-			id := w.insert(t, one, nil)
+			id := w.insert(t, one)
 			w.exec(t, row.before)
 			event := w.work(t, w.srv.Client(), nowhere).next(t)
 			assert.Equal(t, row.state == "completed", event.Kind == river.EventKindJobCompleted)
@@ -282,7 +287,7 @@ func TestPostIsOneTransaction(t *testing.T) {
 		CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO seen VALUES (TG_TABLE_NAME, pg_current_xact_id()::text); RETURN NULL; END';
 		CREATE TRIGGER see AFTER INSERT ON ledger FOR EACH ROW EXECUTE FUNCTION see();
 		CREATE TRIGGER see AFTER UPDATE ON river_job FOR EACH ROW WHEN (NEW.state = 'completed' AND OLD.state <> 'completed') EXECUTE FUNCTION see()`)
-	w.insert(t, postPayment{"evt_1", "pay_1", "bill", "bill_1", 1500, moment.ZAR}, nil)
+	w.insert(t, postPayment{"evt_1", "pay_1", "bill", "bill_1", 1500, moment.ZAR})
 	w.work(t, w.srv.Client(), nowhere).next(t)
 	assert.Equal(t, 2, ask[int](t, w, "SELECT count(*) FROM seen"))
 	assert.Equal(t, 1, ask[int](t, w, "SELECT count(DISTINCT transaction) FROM seen"))
@@ -336,7 +341,7 @@ func TestReconcile(t *testing.T) {
 		t.Run(row.why, func(t *testing.T) {
 			w := newWorld(t)
 			row.before(t, w)
-			id := w.insert(t, reconcileBill{testBill(1)}, nil)
+			id := w.insert(t, reconcileBill{testBill(1)})
 			w.exec(t, "UPDATE river_job SET attempt = $1 WHERE id = $2", row.attempt, id)
 			job := w.work(t, w.srv.Client(), nowhere).next(t).Job
 			state := job.State
@@ -366,11 +371,11 @@ func TestWorkerStopsGracefully(t *testing.T) {
 		w.srv.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(front.Close)
-	first := w.insert(t, raiseBill{testBill(1)}, nil)
+	first := w.insert(t, raiseBill{testBill(1)})
 	worker := w.work(t, w.srv.Client(moment.WithBaseURL(front.URL)), nowhere)
 	await(t, "the call of the job", arrived)
 	worker.stop()
-	second := w.insert(t, raiseBill{testBill(2)}, nil)
+	second := w.insert(t, raiseBill{testBill(2)})
 	assert.Empty(t, worker.client.Stopped(), "it has stopped before the job was done")
 	close(release)
 	await(t, "the end", worker.client.Stopped())
@@ -387,7 +392,7 @@ func TestRescue(t *testing.T) {
 	w := newWorld(t)
 	for n, ago := range map[int]time.Duration{1: 3 * time.Minute, 2: 90 * time.Second} {
 		w.exec(t, "UPDATE river_job SET state = 'running', attempt = 1, attempted_at = now() - $1::interval, attempted_by = '{killed}' WHERE id = $2",
-			ago.String(), w.insert(t, raiseBill{testBill(n)}, nil))
+			ago.String(), w.insert(t, raiseBill{testBill(n)}))
 	}
 	job := w.work(t, w.srv.Client(), nowhere).next(t).Job
 	assert.Equal(t, rivertype.JobStateCompleted, job.State)
@@ -398,9 +403,9 @@ func TestRescue(t *testing.T) {
 // There is one job for each reference: while it is to be done, and after it was; but a row that was corrected gets another.
 func TestUnique(t *testing.T) {
 	w := newWorld(t)
-	raise := w.insert(t, raiseBill{testBill(1)}, nil)
-	w.insert(t, raiseBill{testBill(2)}, nil)
-	reconcile := w.insert(t, reconcileBill{testBill(1)}, nil) // another kind
+	raise := w.insert(t, raiseBill{testBill(1)})
+	w.insert(t, raiseBill{testBill(2)})
+	reconcile := w.insert(t, reconcileBill{testBill(1)}) // another kind
 	known := func(args river.JobArgs) bool {
 		result, err := w.inserter(t).Insert(t.Context(), args, nil)
 		require.NoError(t, err)
@@ -432,4 +437,49 @@ func TestActOfOtherErrors(t *testing.T) {
 	assert.NoError(t, act(nil))
 	assert.Equal(t, errOfAnotherKind, act(errOfAnotherKind))
 	assert.ErrorIs(t, act(context.DeadlineExceeded), context.DeadlineExceeded)
+}
+
+// What is done is removed after a day, as there are people in it; a payment that nobody could post never is.
+func TestRetention(t *testing.T) {
+	w := newWorld(t)
+	for n, row := range []struct {
+		state string
+		ago   time.Duration
+	}{
+		{"completed", 25 * time.Hour},
+		{"completed", 23 * time.Hour},
+		{"cancelled", 31 * 24 * time.Hour},
+		{"cancelled", 29 * 24 * time.Hour},
+		{"discarded", 10 * 365 * 24 * time.Hour},
+	} {
+		w.exec(t, "UPDATE river_job SET state = $1::text::river_job_state, finalized_at = now() - $2::interval WHERE id = $3",
+			row.state, row.ago.String(), w.insert(t, raiseBill{testBill(n)}))
+	}
+	w.work(t, w.srv.Client(), nowhere)
+	w.until(t, "two are removed", func() bool { return ask[int](t, w, "SELECT count(*) FROM river_job") == 3 })
+	assert.Equal(t, []string{"UBR1", "UBR3", "UBR4"}, ask[[]string](t, w, "SELECT array_agg(args->>'reference' ORDER BY id) FROM river_job"))
+}
+
+// A process keeps to its rate, with what the client repeats.
+func TestPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, err := moment.NewClient("sk_test_YOUR_SECRET_KEY", moment.WithBackoff(0, 0), moment.WithHTTPClient(&http.Client{
+			Transport: newPace(10, answering(func(*http.Request) int { return 500 })),
+		}))
+		require.NoError(t, err)
+		begun := time.Now()
+		for range 5 {
+			_, err := client.Bills.Get(t.Context(), "UBR1")
+			assert.ErrorIs(t, err, moment.ErrServer)
+		}
+		assert.Equal(t, 1900*time.Millisecond, time.Since(begun), "20 requests: the first goes at once")
+	})
+}
+
+// answering answers with a status.
+type answering func(*http.Request) int
+
+// RoundTrip implements [http.RoundTripper].
+func (f answering) RoundTrip(req *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: f(req), Header: http.Header{}, Body: http.NoBody, Request: req}, nil
 }
