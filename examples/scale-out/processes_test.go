@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -170,8 +171,8 @@ type tally struct {
 	Dropped   int // whose answer was lost
 	Bills     int
 	Money     moment.Amount
-	Sent      int // bills that were sent, each counted once
-	OtherKeys int // calls for one of them under another key
+	Raised    int // bills, as far as the answers tell
+	OtherKeys int // calls that could have raised one a second time: under another key, and the customer was known
 }
 
 // serveMoment is the service, in a process of its own, until its input ends. Of so many requests one is done and has no answer.
@@ -214,17 +215,21 @@ func serveMoment() {
 			Reference string `json:"external_reference"`
 		}
 		_ = json.Unmarshal(body, &bill)
-		r.Body = io.NopCloser(strings.NewReader(string(body)))
-		key := r.Header.Get("Idempotency-Key")
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		status := &statusWriter{ResponseWriter: w}
+		srv.ServeHTTP(status, r)
+		if status.code == 0 || status.code == http.StatusNotFound { // the answer is lost, and so the call comes again; or the customer is new
+			return
+		}
 		mu.Lock()
+		defer mu.Unlock()
 		before, known := keys[bill.Reference]
-		if keys[bill.Reference] = key; !known {
-			all.Sent++
-		} else if before != key {
+		keys[bill.Reference] = r.Header.Get("Idempotency-Key")
+		if !known {
+			all.Raised++
+		} else if before != keys[bill.Reference] {
 			all.OtherKeys++
 		}
-		mu.Unlock()
-		srv.ServeHTTP(w, r)
 	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -237,6 +242,22 @@ func serveMoment() {
 	}()
 	panic(http.Serve(listener, handler)) //nolint:gosec // of a test
 }
+
+// statusWriter remembers the status. It is 0 where there is no answer.
+type statusWriter struct {
+	http.ResponseWriter
+
+	code int
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *statusWriter) WriteHeader(code int) {
+	w.code = code
+	w.ResponseWriter.WriteHeader(code)
+}
+
+// Unwrap lets the fake break off an answer.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // service is the process of serveMoment.
 type service struct {

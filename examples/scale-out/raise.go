@@ -29,15 +29,48 @@ type raiser struct {
 	now    func() time.Time
 }
 
-// Work raises a bill, after its customer. However often it runs, here or elsewhere, it makes the same calls under the same keys, and
-// the service answers what it has answered before. Once it has forgotten the keys, the bill is looked for before it is created under
-// another. The last guard is Moment's: references are unique.
+// Work raises a bill. However often it runs, here or elsewhere, it makes the same calls under the same keys, and the service answers
+// what it has answered before. Once it has forgotten the keys, the bill is looked for before it is created under another. The last
+// guard is Moment's: references are unique.
+//
+// That the customer exists is tried first: most bills are for one that does, and take one request.
 func (r *raiser) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 	b := job.Args.Bill
-	if err := r.createCustomer(ctx, b); err != nil {
-		return act(err)
+	params := moment.BillCreateParams{
+		Customer:          moment.ExistingCustomer(b.Customer),
+		ExternalReference: b.Reference,
+		Currency:          b.Currency,
+		AmountDue:         b.Amount,
+		DueDate:           b.DueDate,
 	}
-	return r.createBill(ctx, b, int(r.now().Sub(job.CreatedAt)/keyLife))
+	// An era is the time in which keys live. In the first, nobody can have raised the bill under another key.
+	era := int(r.now().Sub(job.CreatedAt) / keyLife)
+	look := era > 0
+	var err error
+	for n := range maxKeys {
+		if look {
+			if err := r.readBack(ctx, b); !errors.Is(err, errNotThere) {
+				return err
+			}
+		}
+		key := moment.DeriveIdempotencyKey("create bill", b.Reference, b.Customer, strconv.FormatInt(int64(b.Amount), 10), string(b.Currency), b.DueDate.String(),
+			strconv.Itoa(era), strconv.Itoa(n))
+		_, err = r.client.Bills.Create(ctx, params, moment.WithIdempotencyKey(key))
+		switch {
+		case errors.Is(err, moment.ErrConflict):
+			return r.readBack(ctx, b)
+		case errors.Is(err, moment.ErrNotFound): // the customer is new; or the address is wrong, and that is not found either
+			if err := r.createCustomer(ctx, b); err != nil {
+				return act(err)
+			}
+			look = false // what was not found was not raised
+		case passing(err):
+			look = true
+		default:
+			return act(err)
+		}
+	}
+	return act(err)
 }
 
 // createCustomer sees to it that a customer is there. One that exists stays as it is.
@@ -51,40 +84,10 @@ func (r *raiser) createCustomer(ctx context.Context, b Bill) error {
 			return nil
 		}
 		if !passing(err) {
-			return err
-		}
-	}
-	return err
-}
-
-// createBill creates a bill, or finds that it is there. An era is the time in which keys live: in the first, nobody can have raised
-// the bill under another key.
-func (r *raiser) createBill(ctx context.Context, b Bill, era int) error {
-	params := moment.BillCreateParams{
-		Customer:          moment.ExistingCustomer(b.Customer),
-		ExternalReference: b.Reference,
-		Currency:          b.Currency,
-		AmountDue:         b.Amount,
-		DueDate:           b.DueDate,
-	}
-	var err error
-	for n := range maxKeys {
-		if era > 0 || n > 0 { // under the key of before, it may have been raised
-			if err := r.readBack(ctx, b); !errors.Is(err, errNotThere) {
-				return err
-			}
-		}
-		key := moment.DeriveIdempotencyKey("create bill", b.Reference, b.Customer, strconv.FormatInt(int64(b.Amount), 10), string(b.Currency), b.DueDate.String(),
-			strconv.Itoa(era), strconv.Itoa(n))
-		_, err = r.client.Bills.Create(ctx, params, moment.WithIdempotencyKey(key))
-		if errors.Is(err, moment.ErrConflict) {
-			return r.readBack(ctx, b)
-		}
-		if !passing(err) {
 			break
 		}
 	}
-	return act(err)
+	return err
 }
 
 // passing reports whether a failure is one that the service has saved, and whose cause may be gone. Under another key it tries again.

@@ -273,3 +273,17 @@ func TestTransactionIsNotOurs(t *testing.T) {
 	}))
 	assert.Equal(t, 1, ask[int](t, w, "SELECT count(*) FROM moment_webhook_messages"))
 }
+
+// A user who may not create anything is enough once the tables are there.
+func TestTablesAreMadeOnce(t *testing.T) {
+	w := newWorld(t)
+	for _, index := range []string{"ledger_obligation_id", "moment_webhook_messages_processed_at"} { // which making the tables would make again
+		w.exec(t, "DROP INDEX "+index)
+		require.NoError(t, migrate(t.Context(), w.address))
+		_, err := w.pool.Exec(t.Context(), "DROP INDEX "+index)
+		assert.Error(t, err)
+	}
+	w.exec(t, "DROP TABLE ledger")
+	require.NoError(t, migrate(t.Context(), w.address))
+	assert.Zero(t, ask[int](t, w, "SELECT count(*) FROM ledger"), "one that is missing is made")
+}

@@ -47,11 +47,7 @@ func TestRaise(t *testing.T) {
 			t.Helper()
 			b := testBill(1)
 			change(&b)
-			_, err := w.srv.Client(moment.WithHTTPClient(new(http.Client))).Bills.Create(t.Context(), moment.BillCreateParams{
-				Customer:          moment.CustomerCreateParams{ExternalReference: b.Customer},
-				ExternalReference: b.Reference, Currency: b.Currency, AmountDue: b.Amount, DueDate: b.DueDate,
-			})
-			require.NoError(t, err)
+			w.raise(t, b)
 		}
 	}
 	for _, row := range []struct {
@@ -64,6 +60,7 @@ func TestRaise(t *testing.T) {
 		keys   int    // under how many the bill was sent
 		gets   int
 		raised bool
+		asks   int // for customers to be created; they exist but where there is one
 	}{
 		{why: "all is well: nothing is asked first", state: "completed", keys: 1, raised: true},
 		{why: "the client tries again by itself", faults: []momenttest.Fault{momenttest.Status(503).On(createBill)}, state: "completed", keys: 1, raised: true},
@@ -78,12 +75,23 @@ func TestRaise(t *testing.T) {
 		{why: "the service refuses the bill", faults: []momenttest.Fault{momenttest.Status(422).On(createBill)}, state: "cancelled", says: "422", keys: 1},
 		{why: "a parameter is wrong", faults: []momenttest.Fault{momenttest.Status(400).On(createBill)}, state: "cancelled", says: "400", keys: 1},
 		{why: "the request failed", faults: []momenttest.Fault{momenttest.Status(402).On(createBill)}, state: "cancelled", says: "402", keys: 1},
-		{why: "the customer is refused: there is no bill without", faults: []momenttest.Fault{momenttest.Status(422).On(createCustomer)}, state: "cancelled", says: "422"},
-		{why: "the key was deleted: another one will do, and a million bills are not to be enqueued again", faults: []momenttest.Fault{momenttest.Status(401)}, state: "retryable", says: "401"},
+		{why: "the customer is new", state: "completed", keys: 2, raised: true, asks: 1},
+		{
+			why: "the customer is new, and the worker is killed before it raises the bill: what was answered is answered again, and passed", state: "completed", keys: 2, raised: true, asks: 2,
+			before: func(t *testing.T, w *world, _ int64) {
+				t.Helper()
+				w.srv.Fail(momenttest.Status(401).On(createCustomer))
+				err := (&raiser{client: w.srv.Client(), now: time.Now}).Work(t.Context(), &river.Job[raiseBill]{JobRow: &rivertype.JobRow{CreatedAt: time.Now()}, Args: raiseBill{testBill(1)}})
+				require.ErrorIs(t, err, moment.ErrUnauthorized)
+			},
+		},
+		{why: "the customer is refused: there is no bill without", faults: []momenttest.Fault{momenttest.Status(422).On(createCustomer)}, state: "cancelled", says: "422", keys: 1, asks: 1},
+		{why: "the customer is created by the job of another bill", faults: []momenttest.Fault{momenttest.Status(409).On(createCustomer).Times(4), momenttest.Status(404).On(createBill)}, state: "completed", keys: 2, raised: true},
+		{why: "the key was deleted: another one will do, and a million bills are not to be enqueued again", faults: []momenttest.Fault{momenttest.Status(401)}, state: "retryable", says: "401", keys: 1},
 		{why: "the key may not", faults: []momenttest.Fault{momenttest.Status(403).On(createBill)}, state: "retryable", says: "403", keys: 1},
-		{why: "the address is wrong", faults: []momenttest.Fault{momenttest.Status(404)}, state: "retryable", says: "404"},
+		{why: "the address is wrong", faults: []momenttest.Fault{momenttest.Status(404).Times(2)}, state: "retryable", says: "create customer: 404", keys: 1},
 		{why: "rate limited: put off for as long as it says, which is no attempt", faults: []momenttest.Fault{momenttest.RateLimit(time.Minute).On(createBill)}, state: "scheduled", keys: 1},
-		{why: "rate limited at the customer", faults: []momenttest.Fault{momenttest.RateLimit(time.Minute).On(createCustomer)}, state: "scheduled"},
+		{why: "rate limited at the customer", faults: []momenttest.Fault{momenttest.RateLimit(time.Minute).On(createCustomer)}, state: "scheduled", keys: 1, asks: 1},
 		{why: "the service is down for as long as the client tries", faults: []momenttest.Fault{momenttest.Status(500).On(createBill).Times(4)}, state: "retryable", says: "500", keys: 1},
 		{why: "no answer for as long as the client tries: it may be raised", faults: []momenttest.Fault{momenttest.DropAfterCommit().On(createBill).Times(4)}, state: "retryable", says: "EOF", keys: 1, raised: true},
 		{
@@ -92,7 +100,7 @@ func TestRaise(t *testing.T) {
 		},
 		{
 			why:    "the same at the customer",
-			faults: []momenttest.Fault{momenttest.ServiceError(500).On(createCustomer)}, state: "completed", keys: 1, raised: true,
+			faults: []momenttest.Fault{momenttest.ServiceError(500).On(createCustomer)}, state: "completed", keys: 2, raised: true, asks: 3,
 		},
 		{why: "it is there: raised by somebody else, or by a job that was removed since", before: there(func(*Bill) {}), state: "completed", keys: 1, gets: 1, raised: true},
 		{why: "it is there without what the row leaves open", before: there(func(*Bill) {}), change: func(b *Bill) { b.DueDate = moment.Date{} }, state: "completed", keys: 1, gets: 1, raised: true},
@@ -142,11 +150,15 @@ func TestRaise(t *testing.T) {
 				assert.Empty(t, w.srv.State().Bills)
 				return
 			}
+			if row.asks == 0 {
+				w.customer(t, b.Customer)
+			}
 			id = w.insert(t, raiseBill{b})
 			if row.before != nil {
 				row.before(t, w, id)
 			}
 			begun := len(w.srv.Requests())
+			w.srv.ClearFaults()
 			w.srv.Fail(row.faults...)
 			job := w.work(t, w.srv.Client(), nowhere).next(t).Job
 			state := job.State
@@ -178,15 +190,34 @@ func TestRaise(t *testing.T) {
 	}
 }
 
+// customer sees to it that there is one.
+func (w *world) customer(t *testing.T, reference string) {
+	t.Helper()
+	_, err := w.srv.Client().Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: reference})
+	if !errors.Is(err, moment.ErrConflict) {
+		require.NoError(t, err)
+	}
+}
+
+// raise raises a bill, and its customer.
+func (w *world) raise(t *testing.T, b Bill) *moment.Bill {
+	t.Helper()
+	w.customer(t, b.Customer)
+	raised, err := w.srv.Client().Bills.Create(t.Context(), moment.BillCreateParams{
+		Customer:          moment.ExistingCustomer(b.Customer),
+		ExternalReference: b.Reference, Currency: b.Currency, AmountDue: b.Amount, DueDate: b.DueDate,
+	})
+	require.NoError(t, err)
+	return raised
+}
+
 // A job that is worked again makes the same calls under the same keys; that of another row with the same reference under others, as the
 // service refuses a key with another content.
 func TestKeys(t *testing.T) {
-	w := newWorld(t)
-	sent := func(b Bill, age time.Duration) (keys []string) {
+	sent := func(w *world, b Bill, age time.Duration) (keys []string) {
 		begun := len(w.srv.Requests())
-		r := &raiser{client: w.srv.Client(), now: time.Now}
 		job := &river.Job[raiseBill]{JobRow: &rivertype.JobRow{CreatedAt: time.Now().Add(-age)}, Args: raiseBill{b}}
-		_ = r.Work(t.Context(), job)
+		_ = (&raiser{client: w.srv.Client(), now: time.Now}).Work(t.Context(), job)
 		for _, r := range w.srv.Requests()[begun:] {
 			if key := r.Header.Get("Idempotency-Key"); r.Method == http.MethodPost && !slices.Contains(keys, key) { // a conflict is tried again
 				keys = append(keys, key)
@@ -194,25 +225,32 @@ func TestKeys(t *testing.T) {
 		}
 		return keys
 	}
-	first := sent(testBill(1), 0)
-	require.Len(t, first, 2, "customer and bill")
-	assert.Equal(t, first, sent(testBill(1), 0), "again")
-	assert.Equal(t, first, sent(testBill(1), 22*time.Hour), "by a job that is older")
+	w := newWorld(t)
+	first := sent(w, testBill(1), 0)
+	require.Len(t, first, 3, "the bill, its customer, and the bill again")
+	assert.Equal(t, first, sent(w, testBill(1), 0), "again")
+	assert.Equal(t, first, sent(w, testBill(1), 22*time.Hour), "by a job that is older")
 	for why, change := range map[string]func(*Bill){
-		"amount":   func(b *Bill) { b.Amount++ },
-		"currency": func(b *Bill) { b.Currency = moment.USD },
-		"due date": func(b *Bill) { b.DueDate = moment.NewDate(2031, time.March, 1) },
-		"customer": func(b *Bill) { b.Customer = "UCR2" },
+		"reference": func(b *Bill) { b.Reference = "UBR2" },
+		"amount":    func(b *Bill) { b.Amount++ },
+		"currency":  func(b *Bill) { b.Currency = moment.USD },
+		"due date":  func(b *Bill) { b.DueDate = moment.NewDate(2031, time.March, 1) },
+		"customer":  func(b *Bill) { b.Customer = "UCR2" },
 	} {
 		b := testBill(1)
 		change(&b)
-		keys := sent(b, 0)
-		require.Len(t, keys, 2, why)
-		assert.NotEqual(t, first[1], keys[1], why)
+		assert.NotContains(t, first, sent(w, b, 0)[0], why)
 	}
-	b := testBill(1)
-	b.Email = "other@example.com"
-	assert.NotEqual(t, first[0], sent(b, 0)[0], "the customer's e-mail address is a part of that call")
+	for why, change := range map[string]func(*Bill){
+		"name":   func(b *Bill) { b.Name = "Naledi" },
+		"e-mail": func(b *Bill) { b.Email = "other@example.com" },
+	} {
+		b := testBill(1)
+		change(&b)
+		other := sent(newWorld(t), b, 0)
+		assert.Equal(t, first[0], other[0], why)
+		assert.NotEqual(t, first[1], other[1], why)
+	}
 }
 
 // River's schedule gives a job whose outcome is unknown enough attempts while its key lives, and enough after that to settle it.
@@ -294,18 +332,9 @@ func TestPostIsOneTransaction(t *testing.T) {
 }
 
 func TestReconcile(t *testing.T) {
-	raised := func(t *testing.T, w *world, b Bill) *moment.Bill {
-		t.Helper()
-		raised, err := w.srv.Client().Bills.Create(t.Context(), moment.BillCreateParams{
-			Customer:          moment.CustomerCreateParams{ExternalReference: b.Customer},
-			ExternalReference: b.Reference, Currency: b.Currency, AmountDue: b.Amount, DueDate: b.DueDate,
-		})
-		require.NoError(t, err)
-		return raised
-	}
 	paid := func(t *testing.T, w *world, ledger ...int) {
 		t.Helper()
-		bill := raised(t, w, testBill(1))
+		bill := w.raise(t, testBill(1))
 		_, err := w.srv.Pay(t.Context(), momenttest.Payment{Bill: bill.ID, Amount: 1500})
 		require.NoError(t, err)
 		for i, amount := range ledger {
@@ -319,18 +348,18 @@ func TestReconcile(t *testing.T) {
 		state   rivertype.JobState
 		says    string
 	}{
-		{"as it is to be", func(t *testing.T, w *world) { t.Helper(); raised(t, w, testBill(1)) }, 0, "completed", `[]`},
+		{"as it is to be", func(t *testing.T, w *world) { t.Helper(); w.raise(t, testBill(1)) }, 0, "completed", `[]`},
 		{"paid, and posted in two parts", func(t *testing.T, w *world) { t.Helper(); paid(t, w, 1000, 500) }, 0, "completed", `[]`},
 		{"not raised", func(*testing.T, *world) {}, 0, "completed", `["there is no such bill"]`},
 		{"another amount", func(t *testing.T, w *world) {
 			t.Helper()
 			b := testBill(1)
 			b.Amount = 1
-			raised(t, w, b)
+			w.raise(t, b)
 		}, 0, "completed", `["ZAR 0.01 is due, and not ZAR 1250.00"]`},
 		{"voided", func(t *testing.T, w *world) {
 			t.Helper()
-			_, err := w.srv.Client().Bills.Void(t.Context(), raised(t, w, testBill(1)).ID)
+			_, err := w.srv.Client().Bills.Void(t.Context(), w.raise(t, testBill(1)).ID)
 			require.NoError(t, err)
 		}, 0, "completed", `["it is voided"]`},
 		{"paid and not posted: its event may be under way", func(t *testing.T, w *world) { t.Helper(); paid(t, w) }, 0, "retryable", ""},
