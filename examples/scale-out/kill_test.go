@@ -87,6 +87,7 @@ func TestKill(t *testing.T) {
 	assert.Equal(t, *events, ask[int](t, w, "SELECT count(*) FROM moment_webhook_messages"), "marks")
 	assert.Equal(t, *events, ask[int](t, w, "SELECT count(*) FROM river_job WHERE kind = 'post_payment' AND state = 'completed'"), "payments posted")
 	assert.Equal(t, *bills, ask[int](t, w, "SELECT count(*) FROM river_job WHERE kind = 'raise_bill' AND state = 'completed'"), "jobs of bills")
+	assert.Empty(t, ask[[]string](t, w, "SELECT coalesce(array_agg(concat(args, ' ', state, ' ', errors)), '{}') FROM river_job WHERE state <> 'completed'"), "jobs that were given up")
 	tally := service.tallyAll(t)
 	assert.Equal(t, *bills, tally.Bills, "bills of the service")
 	assert.Equal(t, moment.Amount(*bills*(*bills+1)/2), tally.Money, "money of the bills")

@@ -210,7 +210,10 @@ func serveMoment() {
 			srv.ServeHTTP(w, r)
 			return
 		}
-		body, _ := io.ReadAll(r.Body)
+		body, err := io.ReadAll(r.Body)
+		if err != nil { // the worker was killed while it sent: the service has seen no request
+			panic(http.ErrAbortHandler)
+		}
 		var bill struct {
 			Reference string `json:"external_reference"`
 		}

@@ -73,7 +73,7 @@ func openPool(ctx context.Context, address string) (*pgxpool.Pool, error) {
 func newWorker(pool *pgxpool.Pool, client *moment.Client, jobTimeout time.Duration, t telemetry, log *slog.Logger) (*river.Client[pgx.Tx], error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &poster{pool: pool})
-	river.AddWorker(workers, &raiser{client: client, now: time.Now})
+	river.AddWorker(workers, &raiser{client: client})
 	river.AddWorker(workers, &reconciler{client: client, pool: pool, log: log, differing: t.differing()})
 	return river.NewClient(riverpgxv5.New(pool), &river.Config{
 		Queues: map[string]river.QueueConfig{

@@ -81,7 +81,7 @@ func TestRaise(t *testing.T) {
 			before: func(t *testing.T, w *world, _ int64) {
 				t.Helper()
 				w.srv.Fail(momenttest.Status(401).On(createCustomer))
-				err := (&raiser{client: w.srv.Client(), now: time.Now}).Work(t.Context(), &river.Job[raiseBill]{JobRow: &rivertype.JobRow{CreatedAt: time.Now()}, Args: raiseBill{testBill(1)}})
+				err := (&raiser{client: w.srv.Client()}).Work(t.Context(), &river.Job[raiseBill]{JobRow: &rivertype.JobRow{CreatedAt: time.Now()}, Args: raiseBill{testBill(1)}})
 				require.ErrorIs(t, err, moment.ErrUnauthorized)
 			},
 		},
@@ -143,7 +143,7 @@ func TestRaise(t *testing.T) {
 			}
 			var id int64
 			if b.DueDate == moment.NewDate(2031, time.February, 30) { // which is no JSON either: it cannot come out of a database
-				err := (&raiser{client: w.srv.Client(), now: time.Now}).Work(t.Context(), &river.Job[raiseBill]{JobRow: &rivertype.JobRow{CreatedAt: time.Now()}, Args: raiseBill{b}})
+				err := (&raiser{client: w.srv.Client()}).Work(t.Context(), &river.Job[raiseBill]{JobRow: &rivertype.JobRow{CreatedAt: time.Now()}, Args: raiseBill{b}})
 				var cancelled *river.JobCancelError
 				assert.ErrorAs(t, err, &cancelled)
 				assert.ErrorContains(t, err, row.says)
@@ -217,7 +217,7 @@ func TestKeys(t *testing.T) {
 	sent := func(w *world, b Bill, age time.Duration) (keys []string) {
 		begun := len(w.srv.Requests())
 		job := &river.Job[raiseBill]{JobRow: &rivertype.JobRow{CreatedAt: time.Now().Add(-age)}, Args: raiseBill{b}}
-		_ = (&raiser{client: w.srv.Client(), now: time.Now}).Work(t.Context(), job)
+		_ = (&raiser{client: w.srv.Client()}).Work(t.Context(), job)
 		for _, r := range w.srv.Requests()[begun:] {
 			if key := r.Header.Get("Idempotency-Key"); r.Method == http.MethodPost && !slices.Contains(keys, key) { // a conflict is tried again
 				keys = append(keys, key)
@@ -464,6 +464,15 @@ var errOfAnotherKind = errors.New("of another kind")
 
 func TestActOfOtherErrors(t *testing.T) {
 	assert.NoError(t, act(nil))
+	waits := map[time.Duration]bool{}
+	for range 10 {
+		var snoozed *river.JobSnoozeError
+		require.ErrorAs(t, act(&moment.Error{Status: 429, RetryAfter: time.Minute}), &snoozed)
+		assert.GreaterOrEqual(t, snoozed.Duration, time.Minute)
+		assert.Less(t, snoozed.Duration, 2*time.Minute)
+		waits[snoozed.Duration] = true
+	}
+	assert.Greater(t, len(waits), 1, "a thousand jobs are not to come back at once")
 	assert.Equal(t, errOfAnotherKind, act(errOfAnotherKind))
 	assert.ErrorIs(t, act(context.DeadlineExceeded), context.DeadlineExceeded)
 }
