@@ -11,8 +11,8 @@ import (
 // withRiverTx runs a function with the transaction of database/sql that momentsql has begun, as River's driver for pgx takes it.
 // It is to do no more than River's InsertTx.
 //
-// River has a driver for database/sql too, riverdatabasesql, and with that an InsertTx takes the *sql.Tx as it is. It must be of
-// River's own version, and no module proxy that this example is tested with has it: if yours has, this file can go.
+// With River's driver for database/sql, riverdatabasesql, an InsertTx takes the *sql.Tx as it is. It must be of River's own release,
+// which the module proxy did not have when this was written: where yours has it, this file can go.
 //
 // pgx calls a [pgx.QueryRewriter] with its connection, before it sends the query. database/sql holds the connection meanwhile, so
 // that no rollback, as when ctx ends, comes in between.
