@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
 )
@@ -70,4 +72,24 @@ func TestNoDatabase(t *testing.T) {
 	assert.Equal(t, exitFailed, run(t.Context(), []string{"worker"}, env.get, &stdout, &stderr))
 	assert.Contains(t, stderr.String(), "connection refused")
 	assert.NotContains(t, stderr.String(), "swordfish")
+}
+
+// Who is asked to end before it has begun ends as asked, wherever it is; but a file is not enqueued then.
+func TestEndedWhileItBegins(t *testing.T) {
+	w := newWorld(t)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	env := environment{"DATABASE_URL": w.address, "MOMENT_API_KEY": "sk_test_YOUR_SECRET_KEY", "MOMENT_WEBHOOK_SECRET": secret}
+	for args, want := range map[string]int{
+		"worker":                        exitDone,
+		"receiver --listen 127.0.0.1:0": exitDone,
+		"enqueue bills.csv":             exitFailed,
+	} {
+		var stdout, stderr strings.Builder
+		assert.Equal(t, want, run(ended, strings.Fields(args), env.get, &stdout, &stderr), stderr.String())
+	}
+	assert.Zero(t, w.jobs(t))
+	c, err := configure([]string{"worker"}, env.get)
+	require.NoError(t, err)
+	assert.ErrorIs(t, work(ended, c, nowhere, w.logger()), context.Canceled, "and so it is told where the tables are made")
 }

@@ -51,6 +51,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	switch err := start(ctx, c, getenv, stdout, stderr, log); {
 	case errors.Is(err, errRefused):
 		return exitRefused
+	case errors.Is(err, context.Canceled) && c.command != "enqueue": // it was asked to end while it began
+		return exitDone
 	case err != nil:
 		log.Error("failed", slog.String("command", c.command), slog.String("error", err.Error()))
 		return exitFailed
