@@ -53,7 +53,7 @@ func read(resp *http.Response, limit int64) ([]byte, error) {
 		}
 		n, err := resp.Body.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
-		if err == io.EOF { //nolint:errorlint // as io.Reader has it: what wraps it says that something else went wrong
+		if err == io.EOF { // not errors.Is: what wraps it says that something else went wrong
 			return body, nil
 		}
 		if err != nil {
