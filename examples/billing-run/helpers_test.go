@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -38,8 +39,9 @@ const header = "customer_reference,name,email,bill_reference,amount,currency,due
 // world is a service, and a run against it.
 type world struct {
 	config
-	srv    *momenttest.Server
-	before atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
+	srv     *momenttest.Server
+	before  atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
+	serving sync.WaitGroup // requests that are under way
 }
 
 // intercept calls a function before each request is answered, which reports true if it has answered it.
@@ -51,6 +53,8 @@ func newWorld(t *testing.T, rows string, options ...momenttest.Option) *world {
 	w := &world{srv: momenttest.NewServer(options...)}
 	t.Cleanup(w.srv.Close)
 	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.serving.Add(1)
+		defer w.serving.Done()
 		if before := w.before.Load(); before == nil || !(*before)(rw, r) {
 			w.srv.ServeHTTP(rw, r)
 		}

@@ -52,9 +52,12 @@ func (b *biller) raise(ctx context.Context, r *row, known bool) result {
 	if known {
 		forms = []string{withKnown, withNew}
 	}
-	var err error
+	var err, unknown error
 	for _, form := range forms {
 		err = b.create(ctx, r, form)
+		if errors.Is(err, moment.ErrOutcomeUnknown) {
+			unknown = err // a conflict too: the service may be at this very call, for a run that was killed or gave up waiting
+		}
 		switch {
 		case err == nil:
 			return result{row: r, outcome: raised}
@@ -63,10 +66,14 @@ func (b *biller) raise(ctx context.Context, r *row, known bool) result {
 		case errors.Is(err, moment.ErrNotFound):
 			return result{row: r, why: fmt.Errorf("is the base URL right? %w", err), fatal: true} // there is nothing else it can miss
 		default:
-			return judge(r, err)
+			res := judge(r, err)
+			if res.outcome == refused && unknown != nil {
+				return judge(r, unknown)
+			}
+			return res
 		}
 	}
-	return b.compare(ctx, r, err)
+	return b.compare(ctx, r, first(unknown, err))
 }
 
 // create makes the call in one of its forms. The key says which row of which file it is for, so that another row with the same

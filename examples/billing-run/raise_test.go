@@ -27,25 +27,42 @@ func TestTrouble(t *testing.T) {
 		faults []momenttest.Fault
 		code   int
 		count  map[outcome]int
+		change func(*testing.T, *world)
 	}{
-		{"none", nil, exitDone, map[outcome]int{raised: 3}},
-		{"answers are lost", create(momenttest.DropAfterCommit(), 3), exitDone, map[outcome]int{raised: 3}},
-		{"all answers are lost, for longer than the client repeats a call", create(momenttest.DropAfterCommit(), 9), exitDone, map[outcome]int{raised: 3}},
-		{"answers are cut", create(momenttest.Truncate(), 3), exitDone, map[outcome]int{raised: 3}},
-		{"requests are lost", create(momenttest.DropBeforeCommit(), 3), exitDone, map[outcome]int{raised: 3}},
-		{"the gateway is down for a moment", create(momenttest.Status(503), 9), exitDone, map[outcome]int{raised: 3}},
-		{"too many requests", create(momenttest.Status(429), 9), exitDone, map[outcome]int{raised: 3}},
-		{"the service fails, and saves that: another key is taken", create(momenttest.ServiceError(500), 2), exitDone, map[outcome]int{raised: 3}},
-		{"the service fails for good", create(momenttest.ServiceError(500), 1000), exitFailed, map[outcome]int{open: 3}},
-		{"the gateway is down for good", create(momenttest.Status(502), 1000), exitFailed, map[outcome]int{open: 3}},
-		{"too many requests, for ever", create(momenttest.Status(429), 1000), exitFailed, map[outcome]int{open: 3}},
-		{"the service refuses a row", create(momenttest.ServiceError(422), 3), exitRefused, map[outcome]int{refused: 3}},
-		{"no answer, ever, although the bills are raised", create(momenttest.DropAfterCommit(), 1000), exitFailed, map[outcome]int{open: 3}},
+		{"none", nil, exitDone, map[outcome]int{raised: 3}, nil},
+		{"answers are lost", create(momenttest.DropAfterCommit(), 3), exitDone, map[outcome]int{raised: 3}, nil},
+		{"all answers are lost, for longer than the client repeats a call", create(momenttest.DropAfterCommit(), 9), exitDone, map[outcome]int{raised: 3}, nil},
+		{"answers are cut", create(momenttest.Truncate(), 3), exitDone, map[outcome]int{raised: 3}, nil},
+		{"requests are lost", create(momenttest.DropBeforeCommit(), 3), exitDone, map[outcome]int{raised: 3}, nil},
+		{"the gateway is down for a moment", create(momenttest.Status(503), 9), exitDone, map[outcome]int{raised: 3}, nil},
+		{"too many requests", create(momenttest.Status(429), 9), exitDone, map[outcome]int{raised: 3}, nil},
+		{"the service fails, and saves that: another key is taken", create(momenttest.ServiceError(500), 2), exitDone, map[outcome]int{raised: 3}, nil},
+		{"the service fails for good", create(momenttest.ServiceError(500), 1000), exitFailed, map[outcome]int{open: 3}, nil},
+		{"the gateway is down for good", create(momenttest.Status(502), 1000), exitFailed, map[outcome]int{open: 3}, nil},
+		{"too many requests, for ever", create(momenttest.Status(429), 1000), exitFailed, map[outcome]int{open: 3}, nil},
+		{"the service refuses a row", create(momenttest.ServiceError(422), 3), exitRefused, map[outcome]int{refused: 3}, nil},
+		{"no answer, ever, although the bills are raised", create(momenttest.DropAfterCommit(), 1000), exitFailed, map[outcome]int{open: 3}, nil},
+		{"a bill is still being raised when the client gives up: a conflict is no refusal", create(momenttest.Delay(time.Second), 1), exitFailed, map[outcome]int{raised: 2, open: 1}, func(_ *testing.T, w *world) {
+			w.options = append(w.options, moment.WithAttemptTimeout(50*time.Millisecond))
+		}},
+		{"the same, and the run was killed, so that a conflict is all it ever hears", create(momenttest.Delay(time.Second), 1), exitFailed, map[outcome]int{raised: 2, open: 1}, func(t *testing.T, w *world) {
+			t.Helper()
+			r, err := prepare(w.config)
+			require.NoError(t, err)
+			rec, err := r.input.read()
+			require.NoError(t, err)
+			go r.raise(t.Context(), r.columns.row(rec), false)
+			require.Eventually(t, func() bool { return len(w.srv.Faults()) == 0 }, 10*time.Second, time.Millisecond, "the service is at it")
+			require.NoError(t, r.journal.close())
+		}},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			w := newWorld(t, rows)
 			w.workers = 1 // so that faults meet known requests
 			w.srv.Fail(row.faults...)
+			if row.change != nil {
+				row.change(t, w)
+			}
 			end := w.run(t)
 			end.check(t, row.code, row.count)
 			assert.Equal(t, strings.Contains(row.why, "too many requests"), strings.Contains(end.stdout, "Rate limited by the service"))
@@ -56,6 +73,7 @@ func TestTrouble(t *testing.T) {
 				return
 			}
 			w.srv.ClearFaults()
+			w.serving.Wait() // the service finishes what it has begun
 			again := w.run(t)
 			again.check(t, exitDone, map[outcome]int{raised: 3})
 			assert.Equal(t, []string{"UBR1 UCR1 ZAR 1.00 0000-00-00", "UBR2 UCR1 ZAR 2.00 0000-00-00", "UBR3 UCR3 JPY 3 0000-00-00"}, w.bills())
