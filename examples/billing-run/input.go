@@ -40,7 +40,8 @@ type place struct{ line, column int }
 // input is a CSV file that is read row by row, from any position between two rows. It holds one row at a time.
 type input struct {
 	file   *os.File
-	info   os.FileInfo // from before it was read
+	info   os.FileInfo       // from before it was read
+	text   *io.SectionReader // of what was there then: what is added later may be half of a row
 	size   int64
 	sha256 string   // of the whole file: what a journal is about must not change
 	header []string // the names of the columns, as they stand there
@@ -75,9 +76,10 @@ func (in *input) begin() error {
 		return err
 	}
 	in.sha256 = hex.EncodeToString(hash.Sum(nil))
+	in.text = io.NewSectionReader(in.file, 0, in.size)
 	start := position{Line: 1}
 	mark := make([]byte, 3)
-	n, _ := in.file.ReadAt(mark, 0)
+	n, _ := in.text.ReadAt(mark, 0)
 	switch mark = mark[:n]; {
 	case bytes.Equal(mark, []byte("\xef\xbb\xbf")): // Excel's mark of UTF-8
 		start.Offset = 3
@@ -100,11 +102,14 @@ func (in *input) begin() error {
 	return in.seek(in.at)
 }
 
-// unchanged is an error if the file was written to since it was opened: then rows were read that it did not have at that time.
+// errChanged ends a run whose file is not the one any more that its journal is about: starting it again does not help.
+var errChanged = errors.New("the file was changed while it was read. Run it as it is now with another --journal: what was raised is already there then")
+
+// unchanged is an error if the file was written to since it was opened: what is read then may not be what it had at that time.
 func (in *input) unchanged() error {
 	info, err := in.file.Stat()
 	if err == nil && (info.Size() != in.info.Size() || !info.ModTime().Equal(in.info.ModTime())) {
-		err = errors.New("the file was changed while it was read")
+		err = errChanged
 	}
 	return err
 }
@@ -112,11 +117,11 @@ func (in *input) unchanged() error {
 // seek goes to where a row begins.
 func (in *input) seek(to position) error {
 	in.at, in.base = to, to
-	in.bounded = &bounded{r: in.file}
+	in.bounded = &bounded{r: in.text}
 	in.csv = csv.NewReader(in.bounded)
 	in.csv.TrimLeadingSpace = true
 	in.csv.FieldsPerRecord = cmp.Or(len(in.header), -1) // -1 for the header itself: as many as it has
-	_, err := in.file.Seek(to.Offset, io.SeekStart)
+	_, err := in.text.Seek(to.Offset, io.SeekStart)
 	return err
 }
 
@@ -126,6 +131,9 @@ func (in *input) read() (record, error) {
 	at := in.at
 	for {
 		r, err := in.one()
+		if changed := in.unchanged(); changed != nil {
+			return r, changed
+		}
 		if err != nil || strings.Trim(strings.Join(r.cells, ""), ", ") != "" {
 			r.at = at
 			return r, err
@@ -134,7 +142,7 @@ func (in *input) read() (record, error) {
 }
 
 func (in *input) one() (record, error) {
-	in.bounded.left = maxRecord
+	in.bounded.end = in.csv.InputOffset() + maxRecord
 	cells, err := in.csv.Read()
 	var quote *csv.ParseError
 	switch {
@@ -156,11 +164,15 @@ func (in *input) one() (record, error) {
 	last := len(cells) - 1
 	r.line = r.places[0].line
 	r.next = position{in.base.Offset + in.csv.InputOffset(), r.places[last].line + strings.Count(cells[last], "\n") + 1}
-	in.at = r.next
 	if err != nil {
+		text := make([]byte, r.next.Offset-in.at.Offset) // the cells have lost their quotes
+		if _, err := in.text.ReadAt(text, in.at.Offset); err != nil {
+			return record{}, err
+		}
 		r.broken = fmt.Sprintf("line %d: has %d columns where the header has %d", r.line, len(cells), len(in.header))
-		r.cells = []string{strings.Join(cells, ",")}
+		r.cells = []string{strings.Trim(string(text), "\r\n")}
 	}
+	in.at = r.next
 	return r, nil
 }
 
@@ -188,7 +200,7 @@ func (in *input) lineAt(offset int64) (text string, length int64, err error) {
 	var line []byte
 	buffer := make([]byte, 4096)
 	for {
-		n, err := in.file.ReadAt(buffer, offset+length)
+		n, err := in.text.ReadAt(buffer, offset+length)
 		if n == 0 && err != nil && (!errors.Is(err, io.EOF) || length == 0) {
 			return "", 0, err
 		}
@@ -208,17 +220,18 @@ func (in *input) lineAt(offset int64) (text string, length int64, err error) {
 
 func (p place) String() string { return fmt.Sprintf("line %d, column %d", p.line, p.column) }
 
-// bounded reads no more than is left.
+// bounded reads to an end, which is a place and not a number of bytes from now: how much of a row was read with the one before it
+// depends on where reading began, and whether the row is too long must not.
 type bounded struct {
-	r    io.Reader
-	left int
+	r       io.Reader
+	at, end int64
 }
 
 func (b *bounded) Read(p []byte) (int, error) {
-	if b.left <= 0 {
+	if b.at >= b.end {
 		return 0, errTooLong
 	}
-	n, err := b.r.Read(p[:min(len(p), b.left)])
-	b.left -= n
+	n, err := b.r.Read(p[:min(int64(len(p)), b.end-b.at)])
+	b.at += int64(n)
 	return n, err
 }

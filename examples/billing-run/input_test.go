@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
 )
 
 const fine = "UCR9,Joe,joe@example.com,UBR9,10.00,ZAR,2031-01-31\n"
@@ -37,6 +38,7 @@ func TestWrongRows(t *testing.T) {
 		{"after rows that Excel leaves behind", ",,,,,,\n\n,,,,,,\nC,Joe,,B,x,ZAR,", `line 5, column 10: amount "x" is not a decimal: want digits and optionally "." with 1 to 2 more, with "-" in front if negative`},
 		{"a quote in the middle after those", ",,,,,,\n\n,,,,,,\nC,The \"Shop\",,B,10,ZAR,", `line 5, column 7: has a quote where none can be: write "the ""Shop"" Ltd"`},
 		{"a column too few", `C,Joe,,B,10,ZAR`, `line 2: has 6 columns where the header has 7`},
+		{"the same after blank lines", "\n\n,,,,,,\nC,Joe,,B,10,ZAR", `line 5: has 6 columns where the header has 7`},
 		{"a comma too many", `C,Roe, Joe,,B,10,ZAR,`, `line 2: has 8 columns where the header has 7`},
 		{"a quote in the middle", `C,The "Shop",,B,10,ZAR,`, `line 2, column 7: has a quote where none can be: write "the ""Shop"" Ltd"`},
 		{"a quote that ends early", `C,"The "Shop"",,B,10,ZAR,`, `line 2, column 8: has a quote where none can be: write "the ""Shop"" Ltd"`},
@@ -70,6 +72,46 @@ func TestUnclosedQuote(t *testing.T) {
 			assert.Len(t, w.bills(), row.rows)
 			assert.Equal(t, `C,"Joe,,B,10,ZAR,`, w.refusedRows(t)[0][0], "the line, to be corrected")
 		})
+	}
+}
+
+// A row that cannot be told into cells stands in the file of refused rows as it stood in the input, quotes and all.
+func TestBrokenRowIsKept(t *testing.T) {
+	for _, text := range []string{`C,"Roe, Joe",,B,"1,000.00",ZAR`, `C,The "Shop",,B,10,ZAR,`} {
+		w := newWorld(t, "\n\n"+text+"\r\n"+fine)
+		w.run(t).check(t, exitRefused, map[outcome]int{raised: 1, refused: 1})
+		assert.Equal(t, text, w.refusedRows(t)[0][0])
+	}
+}
+
+// Whether a row is too long depends on the row, and not on where reading began: what was sent before a restart can be
+// sent after it.
+func TestLongRowsAfterARestart(t *testing.T) {
+	var rows strings.Builder
+	rows.WriteString("notes," + header)
+	for i, row := range strings.Split(strings.TrimSpace(good(60)), "\n") {
+		rows.WriteString(strings.Repeat("x", []int{1500, 900, 9000, 300}[i%4]) + "," + row + "\n")
+	}
+	w := newWorld(t, "")
+	require.NoError(t, os.WriteFile(w.path, []byte(rows.String()), 0o600))
+	w.options = append(w.options, moment.WithMaxRetries(0))
+	w.srv.Fail(momenttest.DropAfterCommit().On("create bill").Times(1000))
+	w.run(t).check(t, exitFailed, map[outcome]int{open: 45, refused: 15})
+	assert.Len(t, w.bills(), 45)
+	w.srv.ClearFaults()
+	w.run(t).check(t, exitRefused, map[outcome]int{raised: 45, refused: 15})
+}
+
+// The most that a row may have is the same wherever it stands.
+func TestLongestRow(t *testing.T) {
+	const least = len("C,,,B,10,ZAR,\n")
+	for before := range 40 {
+		w := newWorld(t, good(before)+"C,,,B,10,ZAR,"+strings.Repeat(" ", maxRecord-least)+"\nC3,,,B3,10,ZAR,\n"+
+			"C,,,B2,10,ZAR,"+strings.Repeat(" ", maxRecord-least)+"\n")
+		w.run(t).check(t, exitRefused, map[outcome]int{raised: before + 2, refused: 1})
+		if t.Failed() {
+			return
+		}
 	}
 }
 

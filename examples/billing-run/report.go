@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -18,7 +19,11 @@ func report(w io.Writer, c config, r *runner, stopped error, took time.Duration)
 	p := r.journal.progress
 	switch {
 	case stopped != nil:
-		fmt.Fprintf(w, "%s: stopped at line %d after %v: %v. Start it again to go on.\n\n", c.path, p.done.Line, took.Round(time.Millisecond), stopped)
+		then := " Start it again to go on."
+		if errors.Is(stopped, errChanged) {
+			then = ""
+		}
+		fmt.Fprintf(w, "%s: stopped at line %d after %v: %v.%s\n\n", c.path, p.done.Line, took.Round(time.Millisecond), stopped, then)
 	case r.journal.added == 0:
 		fmt.Fprintf(w, "%s: was finished before.\n\n", c.path)
 	default:

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -193,17 +194,51 @@ func TestNotAJournal(t *testing.T) {
 	}
 }
 
-// A file that is written to while it is read does not end as if all were well.
+// A file that is written to while it is read does not end as if all were well, and no row is sent that it did not have.
 func TestChangedWhileRead(t *testing.T) {
-	w := newWorld(t, good(2*window))
-	var once sync.Once
-	w.intercept(func(http.ResponseWriter, *http.Request) bool {
-		once.Do(func() { assert.NoError(t, os.WriteFile(w.path, []byte(header+good(2*window+1)), 0o600)) })
-		return false
-	})
+	const rows = 2 * window
+	for _, row := range []struct {
+		why, text string
+		mode      int
+	}{
+		{"half of a row, as a program that is still writing leaves it: the beginning of 1250.00", "U2,N,,B2,ZAR,,12", os.O_APPEND},
+		{"other amounts in rows that are as long", header + strings.ReplaceAll(good(rows), ".50", ".99"), 0},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			w := newWorld(t, good(rows))
+			var once sync.Once
+			w.intercept(func(http.ResponseWriter, *http.Request) bool {
+				once.Do(func() {
+					file, err := os.OpenFile(w.path, os.O_WRONLY|row.mode, 0)
+					assert.NoError(t, err)
+					_, err = file.WriteString(row.text)
+					assert.NoError(t, errors.Join(err, file.Close()))
+				})
+				return false
+			})
+			end := w.run(t)
+			assert.Equal(t, exitFailed, end.code)
+			assert.Contains(t, end.stdout, ": the file was changed while it was read. Run it as it is now with another --journal: what was raised is already there then.\n")
+			assert.NotContains(t, end.stdout, "Start it again")
+			for _, bill := range w.bills() {
+				assert.Contains(t, bill, ".50 ")
+			}
+		})
+	}
+}
+
+// A row that was sent may have been raised. If it cannot be read any more, it is not refused, but somebody has to look.
+func TestOpenRowThatIsWrong(t *testing.T) {
+	w := newWorld(t, fine+"C,Joe,,B,x,ZAR,\n")
+	r, err := prepare(w.config)
+	require.NoError(t, err)
+	at := position{int64(len(header + fine)), 3}
+	require.NoError(t, r.journal.add(entry{At: at, Next: position{r.input.size, 4}, Outcome: open, Line: 3, Why: "line 3: no answer"}))
+	require.NoError(t, errors.Join(r.journal.close(), r.input.file.Close()))
 	end := w.run(t)
-	assert.Equal(t, exitFailed, end.code)
-	assert.Contains(t, end.stdout, "the file was changed while it was read")
+	end.check(t, exitFailed, map[outcome]int{open: 1})
+	assert.Contains(t, end.stdout, "a row without an outcome cannot be read any more: line 3, column 10: amount")
+	assert.Zero(t, w.requests())
 }
 
 // Two runs at once, by mistake, do not write to one journal.

@@ -98,7 +98,11 @@ func (r *runner) reopen() error {
 		if err != nil {
 			return err
 		}
-		r.hold(r.columns.row(rec))
+		row := r.columns.row(rec)
+		if len(row.wrong) > 0 { // it was sent, so it was good, and may have been raised: it is not to be refused now
+			return fmt.Errorf("a row without an outcome cannot be read any more: %s", strings.Join(row.wrong, "; "))
+		}
+		r.hold(row)
 	}
 	return r.input.seek(r.journal.progress.done)
 }
@@ -109,7 +113,9 @@ func (r *runner) readRow() error {
 	switch {
 	case errors.Is(err, io.EOF):
 		r.ended = true
-		return r.input.unchanged()
+		return nil
+	case errors.Is(err, errChanged):
+		return err
 	case err != nil:
 		return fmt.Errorf("read the input: %w", err)
 	case r.journal.progress.has(rec.at.Offset): // it was done in an earlier run, and a row before it was not
