@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/moment-billing/moment-go"
@@ -85,10 +87,22 @@ func configure(args []string, getenv func(string) string) (config, error) {
 	c.rate = cmp.Or(c.rate, 50)
 	c.journal = cmp.Or(c.journal, c.path+".journal")
 	c.refused = cmp.Or(c.refused, besides(c.path))
-	if c.refused == c.path || c.refused == c.journal || c.journal == c.path {
+	if same(c.refused, c.path) || same(c.refused, c.journal) || same(c.journal, c.path) {
 		return c, errors.New("the input, --journal and --refused must be three files")
 	}
 	return c, c.check()
+}
+
+// same reports whether two paths are of one file, which need not be there yet.
+func same(a, b string) bool {
+	fromA, errA := filepath.Abs(a)
+	fromB, errB := filepath.Abs(b)
+	if errA == nil && errB == nil && fromA == fromB {
+		return true
+	}
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
 }
 
 func (c config) forDemo(rest []string, given map[string]bool) (config, error) {

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // environment is what os.Getenv asks.
@@ -33,6 +35,9 @@ func TestWrongConfiguration(t *testing.T) {
 		{"a rate at which nothing would move", test, []string{"--rate", "0.01", "bills.csv"}, "--rate: must be 1 to 1000000, not 0.01"},
 		{"no number", test, []string{"--rate", "NaN", "bills.csv"}, "--rate: must be 1 to 1000000, not NaN"},
 		{"the input as the journal", test, []string{"--journal", "bills.csv", "bills.csv"}, "the input, --journal and --refused must be three files"},
+		{"the same by another path", test, []string{"--refused", "./bills.csv", "bills.csv"}, "the input, --journal and --refused must be three files"},
+		{"the same by a link", test, []string{"--refused", "link.csv", "bills.csv"}, "the input, --journal and --refused must be three files"},
+		{"the journal by another path", test, []string{"--refused", "./bills.csv.journal", "bills.csv"}, "the input, --journal and --refused must be three files"},
 		{"a demo of nothing", test, []string{"--demo", "0"}, "--demo takes a number of bills, and no file"},
 		{"a demo on a file", test, []string{"--demo", "10", "bills.csv"}, "--demo takes a number of bills, and no file"},
 		{"a live demo", live, []string{"--demo", "10", "--live"}, "--demo does not go with --live"},
@@ -42,6 +47,8 @@ func TestWrongConfiguration(t *testing.T) {
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			t.Chdir(t.TempDir())
+			require.NoError(t, os.WriteFile("bills.csv", nil, 0o600))
+			require.NoError(t, os.Symlink("bills.csv", "link.csv"))
 			ctx, cancel := context.WithCancel(t.Context())
 			cancel()
 			var stdout, stderr strings.Builder
