@@ -44,6 +44,7 @@ type input struct {
 	text   *io.SectionReader // of what was there then: what is added later may be half of a row
 	size   int64
 	sha256 string   // of the whole file: what a journal is about must not change
+	mark   string   // of UTF-8, which Excel writes and needs; else empty
 	header []string // the names of the columns, as they stand there
 
 	at      position // where the next row begins
@@ -81,8 +82,8 @@ func (in *input) begin() error {
 	mark := make([]byte, 3)
 	n, _ := in.text.ReadAt(mark, 0)
 	switch mark = mark[:n]; {
-	case bytes.Equal(mark, []byte("\xef\xbb\xbf")): // Excel's mark of UTF-8
-		start.Offset = 3
+	case string(mark) == "\xef\xbb\xbf":
+		in.mark, start.Offset = string(mark), 3
 	case bytes.HasPrefix(mark, []byte("\xff\xfe")), bytes.HasPrefix(mark, []byte("\xfe\xff")):
 		return errors.New("is UTF-16: save it as CSV in UTF-8")
 	}

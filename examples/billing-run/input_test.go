@@ -32,6 +32,7 @@ func TestWrongRows(t *testing.T) {
 		{"an id, which would bill an existing customer", `bcus_1,Joe,,B,10,ZAR,`, `line 2, column 1: customer_reference "bcus_1" begins like an id of Moment's`},
 		{"a long name", `C,` + strings.Repeat("é", 256) + `,,B,10,ZAR,`, `line 2, column 3: name has 256 characters: 255 are allowed`},
 		{"Latin-1", "C,Jos\xe9,,B,10,ZAR,", `line 2, column 3: name is not UTF-8: save the file as CSV in UTF-8`},
+		{"Latin-1 that another program has read as UTF-8", "C,Jos\ufffd,,B,10,ZAR,", `line 2, column 3: name has the character U+FFFD, which a program has put there for one that it could not read`},
 		{"all that is wrong, at once", `C 1,Joe,,B 1,x,ZAR,x`, `line 2, column 1: customer_reference "C 1" is not 1 to 255 letters, digits, _ and -; line 2, column 10: bill_reference "B 1" is not 1 to 255 letters, digits, _ and -; line 2, column 14: amount "x" is not a decimal: want digits and optionally "." with 1 to 2 more, with "-" in front if negative; line 2, column 20: due_date "x" is not in the form YYYY-MM-DD, like "2025-01-31"`},
 		{"after a cell of two lines", "C,\"Joe\nRoe\",,B,x,ZAR,", `line 3, column 9: amount "x" is not a decimal: want digits and optionally "." with 1 to 2 more, with "-" in front if negative`},
 		{"after blank lines", "\n\r\nC,Joe,,B,x,ZAR,", `line 4, column 10: amount "x" is not a decimal: want digits and optionally "." with 1 to 2 more, with "-" in front if negative`},

@@ -34,7 +34,8 @@ type entry struct {
 	Currency moment.Currency `json:"currency,omitempty"`
 	Line     int             `json:"line,omitempty"`  // of refused and open
 	Why      string          `json:"why,omitempty"`   // of refused and open
-	Cells    []string        `json:"cells,omitempty"` // of refused
+	Cells    [][]byte        `json:"cells,omitempty"` // of refused. Bytes: JSON would replace those that are not UTF-8
+	Wrote    string          `json:"wrote,omitempty"` // instead of all else: the SHA-256 of a file of refused rows
 }
 
 // subject is what a journal is about. A journal of another file, or of test mode, must not keep bills from being raised.
@@ -55,7 +56,8 @@ type journal struct {
 	synced time.Time
 
 	progress progress
-	added    int // lines since the journal was opened
+	added    int             // entries of rows since the journal was opened
+	wrote    map[string]bool // the files of refused rows that were made of it
 }
 
 const syncEvery = time.Second
@@ -74,7 +76,7 @@ func openJournal(path string, s subject, start position) (j *journal, err error)
 	if err := lock(file); err != nil {
 		return nil, fmt.Errorf("%s: another run is using it: %w", path, err)
 	}
-	j = &journal{file: file, progress: newProgress(start)}
+	j = &journal{file: file, progress: newProgress(start), wrote: map[string]bool{}}
 	var about *subject
 	whole, err := scan(file, func(line []byte) error {
 		if about == nil {
@@ -83,6 +85,10 @@ func openJournal(path string, s subject, start position) (j *journal, err error)
 		var e entry
 		if err := json.Unmarshal(line, &e); err != nil {
 			return err
+		}
+		if e.Wrote != "" {
+			j.wrote[e.Wrote] = true
+			return nil
 		}
 		j.progress.add(e)
 		return nil
@@ -175,6 +181,12 @@ func (j *journal) add(e entry) error {
 	}
 	j.synced = time.Now()
 	return j.file.Sync()
+}
+
+// note keeps which file of refused rows is about to be written, so that it is told later from one that was corrected.
+func (j *journal) note(sha256 string) error {
+	j.wrote[sha256] = true
+	return errors.Join(j.write(entry{Wrote: sha256}), j.file.Sync())
 }
 
 func (j *journal) write(v any) error {

@@ -84,11 +84,34 @@ func prepare(c config) (*runner, error) {
 	if err != nil {
 		return nil, errors.Join(err, in.file.Close())
 	}
-	return &runner{
+	r := &runner{
 		input: in, columns: columns, journal: journal, pace: pace,
 		raise:   (&biller{client, in.sha256, c.wait}).raise,
 		workers: c.workers, window: window,
-	}, nil
+	}
+	left, err := r.left()
+	if err == nil && left {
+		err = checkRefused(c.refused, journal)
+	}
+	if err != nil {
+		return nil, errors.Join(err, journal.close(), in.file.Close())
+	}
+	return r, nil
+}
+
+// left reports whether there is anything left to do.
+func (r *runner) left() (bool, error) {
+	if len(r.journal.progress.open) > 0 {
+		return true, nil
+	}
+	if err := r.input.seek(r.journal.progress.done); err != nil {
+		return false, err
+	}
+	_, err := r.input.read()
+	if errors.Is(err, io.EOF) {
+		return false, nil
+	}
+	return true, err
 }
 
 // work does what is left of a run, showing how far it is, and writes the file of refused rows. Where nothing was left, that file
@@ -99,7 +122,7 @@ func (r *runner) work(ctx context.Context, c config, stderr io.Writer) error {
 	err := r.run(ctx)
 	screen.close()
 	if _, missing := os.Stat(c.refused); r.journal.progress.count[refused] > 0 && (r.journal.added > 0 || missing != nil) {
-		err = first(err, writeRefused(c.refused, r.journal, r.input.header))
+		err = first(err, writeRefused(c.refused, r.journal, r.input))
 	}
 	return first(err, errors.Join(r.journal.close(), r.input.file.Close()))
 }

@@ -49,6 +49,7 @@ func TestTrouble(t *testing.T) {
 			t.Helper()
 			r, err := prepare(w.config)
 			require.NoError(t, err)
+			require.NoError(t, r.input.seek(r.journal.progress.done))
 			rec, err := r.input.read()
 			require.NoError(t, err)
 			go r.raise(t.Context(), r.columns.row(rec), false)
@@ -194,6 +195,25 @@ func TestFeedBack(t *testing.T) {
 	w.run(t).check(t, exitDone, map[outcome]int{raised: 2})
 	assert.Len(t, w.bills(), 5)
 	assert.NoFileExists(t, w.refused)
+}
+
+// The file of refused rows has the bytes of the input: what is not UTF-8 does not become so by being refused, with other names in
+// it, and the mark that tells Excel of UTF-8 is kept.
+func TestRefusedBytes(t *testing.T) {
+	w := newWorld(t, "")
+	require.NoError(t, os.WriteFile(w.path, []byte("\ufeff"+header+"UCR1,Zo\xeb,,UBR1,1.00,ZAR,\nUCR2,Zo\xc3\xab,,UBR2,\"2,00\",ZAR,\n"), 0o600))
+	w.run(t).check(t, exitRefused, map[outcome]int{refused: 2})
+	text, err := os.ReadFile(w.refused)
+	require.NoError(t, err)
+	assert.Equal(t, "\ufeff"+strings.TrimSuffix(header, "\n")+`,refused_line,refused_why
+UCR1,Zo`+"\xeb"+`,,UBR1,1.00,ZAR,,2,"line 2, column 6: name is not UTF-8: save the file as CSV in UTF-8"
+UCR2,Zoë,,UBR2,"2,00",ZAR,,3,`, string(text[:len(text)-len(text[strings.LastIndex(string(text), `"line 3`):])]))
+
+	w.path = w.refused
+	w.journal, w.refused = w.path+".journal", besides(w.path)
+	require.NoError(t, os.WriteFile(w.path, []byte(strings.Replace(string(text), `"2,00"`, "2.00", 1)), 0o600))
+	w.run(t).check(t, exitRefused, map[outcome]int{raised: 1, refused: 1})
+	assert.Equal(t, "Zoë", w.srv.State().Customers[0].Name)
 }
 
 // A key that the service does not take ends the run at once, and nothing is lost by it.

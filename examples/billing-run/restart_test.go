@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -94,6 +95,7 @@ func TestRestart(t *testing.T) {
 	now = now.Add(25 * time.Hour)
 	for cut := 0; cut < len(journal); cut += len(journal) / 7 {
 		require.NoError(t, os.WriteFile(w.journal, journal[:cut], 0o600))
+		_ = os.Remove(w.refused)
 		again := w.run(t)
 		assert.Equal(t, exitRefused, again.code)
 		assert.Equal(t, 7, again.count[raised]+again.count[there])
@@ -114,6 +116,7 @@ func TestDamagedJournal(t *testing.T) {
 		damaged := bytes.Clone(journal)
 		damaged[at] ^= 1
 		require.NoError(t, os.WriteFile(w.journal, damaged, 0o600))
+		require.NoError(t, os.Remove(w.refused)) // of which the journal may know nothing any more
 		w.run(t).check(t, exitRefused, mixedCounts)
 		assert.Equal(t, bills, w.bills())
 	}
@@ -128,6 +131,7 @@ func TestTornJournal(t *testing.T) {
 	lines := bytes.SplitAfter(journal, []byte("\n"))
 	torn := slices.Concat(lines[0], lines[1][:20], []byte("\n"), journal) // the whole lines behind are not to be counted once more
 	require.NoError(t, os.WriteFile(w.journal, torn, 0o600))
+	require.NoError(t, os.Remove(w.refused)) // of which the journal knows nothing any more
 	w.run(t).check(t, exitRefused, mixedCounts)
 	w.run(t).check(t, exitRefused, mixedCounts)
 	whole, err := os.ReadFile(w.journal)
@@ -148,6 +152,79 @@ func TestFinished(t *testing.T) {
 	text, err := os.ReadFile(w.refused)
 	assert.NoError(t, err)
 	assert.Equal(t, "my corrections", string(text))
+}
+
+// What somebody has written into the file of refused rows is never lost, whoever comes back to it.
+func TestCorrectionsAreKept(t *testing.T) {
+	for _, row := range []struct {
+		why    string
+		text   string
+		change func(*world)
+		when   int // the request at which it is changed, in the second run; 0: before it
+	}{
+		{"corrected while a row is open", "corrected", func(*world) {}, 0},
+		{"a row was taken out", "refused_line,refused_why\n", func(*world) {}, 0},
+		{"corrected, and the run is begun anew", "corrected", func(w *world) { w.journal += ".2" }, 0},
+		{"somebody's other file", header, func(w *world) { w.refused += ".2" }, 0},
+		{"corrected while the run is going on", "corrected", func(*world) {}, 1},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			w := newWorld(t, "C,Joe,,B,\"1,50\",ZAR,\n"+fine)
+			w.options = append(w.options, moment.WithMaxRetries(0))
+			w.srv.Fail(momenttest.Status(503).Times(3))
+			w.run(t).check(t, exitFailed, map[outcome]int{refused: 1, open: 1})
+			row.change(w)
+			correct := func() { assert.NoError(t, os.WriteFile(w.refused, []byte(row.text), 0o600)) }
+			requests := w.requests()
+			if row.when == 0 {
+				correct()
+			} else {
+				w.intercept(func(http.ResponseWriter, *http.Request) bool { correct(); return false })
+			}
+			end := w.run(t)
+			says := w.refused + " is not as this run wrote it: if you have corrected it, run that file by itself; give this run another --refused"
+			if row.when == 0 {
+				assert.Equal(t, exitUsage, end.code)
+				assert.Equal(t, "billing-run: "+says+"\n", end.stderr)
+				assert.Equal(t, requests, w.requests())
+			} else {
+				end.check(t, exitFailed, map[outcome]int{raised: 1, refused: 1})
+				assert.Contains(t, end.stdout, says)
+			}
+			text, err := os.ReadFile(w.refused)
+			assert.NoError(t, err)
+			assert.Equal(t, row.text, string(text))
+
+			w.refused += ".new"
+			w.run(t).check(t, exitRefused, map[outcome]int{raised: 1, refused: 1})
+			assert.Len(t, w.refusedRows(t), 1)
+		})
+	}
+}
+
+// The file of refused rows that nobody has changed is written again, with what a later run refuses, killed in between or not.
+func TestRefusedFileGrows(t *testing.T) {
+	w := newWorld(t, "C,Joe,,B,\"1,50\",ZAR,\n"+fine)
+	w.options = append(w.options, moment.WithMaxRetries(0))
+	w.srv.Fail(momenttest.Status(503).Times(3), momenttest.Status(422))
+	w.run(t).check(t, exitFailed, map[outcome]int{refused: 1, open: 1})
+	assert.Len(t, w.refusedRows(t), 1)
+	written, err := os.ReadFile(w.refused)
+	require.NoError(t, err)
+	w.run(t).check(t, exitRefused, map[outcome]int{refused: 2})
+	assert.Len(t, w.refusedRows(t), 2)
+	require.NoError(t, os.WriteFile(w.refused, written, 0o600)) // killed before it was put in its place
+	w.run(t).check(t, exitRefused, map[outcome]int{refused: 2})
+}
+
+// A folder in which nothing can be written is found before the first bill is raised, and not after the last.
+func TestNowhereToWrite(t *testing.T) {
+	w := newWorld(t, fine)
+	w.refused = filepath.Join(filepath.Dir(w.path), "none", "refused.csv")
+	end := w.run(t)
+	assert.Equal(t, exitUsage, end.code)
+	assert.Contains(t, end.stderr, "no such file or directory")
+	assert.Zero(t, w.requests())
 }
 
 // A journal holds for one file, one service and one mode: with another, bills would be taken for raised that are not.

@@ -153,6 +153,9 @@ func checkCurrency(code moment.Currency) error {
 }
 
 func checkText(text string) error {
+	if strings.ContainsRune(text, utf8.RuneError) {
+		return errors.New("has the character U+FFFD, which a program has put there for one that it could not read")
+	}
 	if n := utf8.RuneCountInString(text); n > 255 {
 		return fmt.Errorf("has %d characters: 255 are allowed", n)
 	}

@@ -169,7 +169,9 @@ func (r *runner) enter(res result) error {
 			e.Why = fmt.Sprintf("line %d: %s", b.line, e.Why) // what is wrong with a row says its line itself
 		}
 		if res.outcome == refused {
-			e.Cells = b.cells
+			for _, cell := range b.cells {
+				e.Cells = append(e.Cells, []byte(cell))
+			}
 		}
 		r.complain(string(res.outcome) + ": " + e.Why)
 	}
