@@ -54,6 +54,7 @@ type subject struct {
 type journal struct {
 	file   *os.File
 	synced time.Time
+	failed error // why a line was not written: it may be half there, and all behind it would be cut off with it
 
 	progress progress
 	added    int             // entries of rows since the journal was opened
@@ -78,6 +79,7 @@ func openJournal(path string, s subject, start position) (j *journal, err error)
 	}
 	j = &journal{file: file, progress: newProgress(start), wrote: map[string]bool{}}
 	var about *subject
+	rows := 0
 	whole, err := scan(file, func(line []byte) error {
 		if about == nil {
 			return json.Unmarshal(line, &about)
@@ -91,12 +93,15 @@ func openJournal(path string, s subject, start position) (j *journal, err error)
 			return nil
 		}
 		j.progress.add(e)
+		rows++
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	switch {
+	case about != nil && *about != s && rows == 0: // it keeps no bill from being raised: the address was wrong, say
+		about, whole = nil, 0
 	case about != nil && *about != s:
 		return nil, fmt.Errorf("%s is the journal of %s: use another --journal, or remove it to begin anew", path, difference(*about, s))
 	case about == nil && !begun(file, s):
@@ -190,12 +195,15 @@ func (j *journal) note(sha256 string) error {
 }
 
 func (j *journal) write(v any) error {
+	if j.failed != nil {
+		return j.failed
+	}
 	text, err := line(v)
 	if err != nil {
 		return err
 	}
-	_, err = j.file.Write(text)
-	return err
+	_, j.failed = j.file.Write(text)
+	return j.failed
 }
 
 // line is the form in which scan reads v.
