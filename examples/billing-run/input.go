@@ -46,6 +46,7 @@ type input struct {
 	sha256 string   // of the whole file: what a journal is about must not change
 	mark   string   // of UTF-8, which Excel writes and needs; else empty
 	header []string // the names of the columns, as they stand there
+	first  position // where the first row begins
 
 	at      position // where the next row begins
 	base    position // where csv began
@@ -99,7 +100,7 @@ func (in *input) begin() error {
 	case header.broken != "":
 		return errors.New(header.broken)
 	}
-	in.header = header.cells
+	in.header, in.first = header.cells, in.at
 	return in.seek(in.at)
 }
 

@@ -139,6 +139,17 @@ func TestForms(t *testing.T) {
 	}
 }
 
+// A header is a file too: of an export that found nothing, say.
+func TestNoRows(t *testing.T) {
+	for _, text := range []string{header, "\ufeff" + header, header + "\n,,,,,,\n"} {
+		w := newWorld(t, "")
+		require.NoError(t, os.WriteFile(w.path, []byte(text), 0o600))
+		end := w.run(t)
+		end.check(t, exitDone, map[outcome]int{})
+		assert.Contains(t, end.stdout, ": has no rows below its header.\n")
+	}
+}
+
 // A file that is no good as a whole is refused before anything is sent.
 func TestWrongFiles(t *testing.T) {
 	for _, row := range []struct{ why, text, currency, says string }{

@@ -86,11 +86,11 @@ func prepare(c config) (*runner, error) {
 	}
 	r := &runner{
 		input: in, columns: columns, journal: journal, pace: pace,
-		raise:   (&biller{client, in.sha256, c.wait}).raise,
+		raise:   (&biller{client: client, pace: pace, input: in.sha256, wait: c.wait}).raise,
 		workers: c.workers, window: window,
 	}
-	left, err := r.left()
-	if err == nil && left {
+	r.left, err = r.anyLeft()
+	if err == nil && r.left {
 		err = checkRefused(c.refused, journal)
 	}
 	if err != nil {
@@ -99,8 +99,8 @@ func prepare(c config) (*runner, error) {
 	return r, nil
 }
 
-// left reports whether there is anything left to do.
-func (r *runner) left() (bool, error) {
+// anyLeft reports whether there is anything left to do.
+func (r *runner) anyLeft() (bool, error) {
 	if len(r.journal.progress.open) > 0 {
 		return true, nil
 	}
@@ -118,7 +118,10 @@ func (r *runner) left() (bool, error) {
 // stays as it is: somebody may be correcting it.
 func (r *runner) work(ctx context.Context, c config, stderr io.Writer) error {
 	screen := newScreen(stderr, r.input.size, isTerminal(stderr))
-	r.show, r.complain = screen.show, screen.complain
+	r.show, r.complain, r.say = screen.show, screen.complain, screen.say
+	if p := r.journal.progress; r.left && p.done != r.input.first {
+		screen.say(fmt.Sprintf("going on at line %d: %d raised, %d already there, %d refused, %d open before", p.done.Line, p.count[raised], p.count[there], p.count[refused], p.count[open]))
+	}
 	err := r.run(ctx)
 	screen.close()
 	if _, missing := os.Stat(c.refused); r.journal.progress.count[refused] > 0 && (r.journal.added > 0 || missing != nil) {

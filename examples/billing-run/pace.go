@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"time"
@@ -16,10 +17,15 @@ type pace struct {
 
 	top, least rate.Limit
 
-	mu     sync.Mutex // guards what is below, and changes of the limit
-	slowed time.Time  // when it was last
-	slower int        // how often it was
+	mu       sync.Mutex // guards what is below, and changes of the limit
+	slowed   time.Time  // when it was last
+	slower   int        // how often it was
+	until    time.Time  // no call begins before
+	answered bool       // the service is there: something was answered
 }
+
+// maxHold is for how long calls are held at most, whatever the service asks.
+const maxHold = 5 * time.Minute
 
 // newPace keeps to a number of requests a second, and goes down to a tenth of the number of workers, so that none waits for its
 // turn longer than ten seconds.
@@ -51,6 +57,7 @@ func (p *pace) RoundTrip(req *http.Request) (*http.Response, error) {
 func (p *pace) learn(status int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.answered = true
 	limit := p.limiter.Limit()
 	switch {
 	case status != http.StatusTooManyRequests && limit < p.top:
@@ -61,6 +68,39 @@ func (p *pace) learn(status int) {
 		p.slowed = time.Now()
 		p.slower++
 	}
+}
+
+// hold lets no call begin for as long as the service has asked to wait. The client waits by itself where that is half a minute or less.
+func (p *pace) hold(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until := time.Now().Add(min(d, maxHold)); until.After(p.until) {
+		p.until = until
+	}
+}
+
+// wait returns when calls may begin. It reports false if ctx ended before. It is not a part of RoundTrip, whose time is limited.
+func (p *pace) wait(ctx context.Context) bool {
+	for {
+		p.mu.Lock()
+		left := time.Until(p.until)
+		p.mu.Unlock()
+		if left <= 0 {
+			return true
+		}
+		select {
+		case <-time.After(left):
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// reached reports whether there was any answer.
+func (p *pace) reached() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.answered
 }
 
 // slowdowns is how often the rate was halved.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/moment-billing/moment-go"
@@ -27,8 +28,11 @@ const (
 // biller raises bills.
 type biller struct {
 	client *moment.Client
+	pace   *pace
 	input  string        // the SHA-256 of the file: rows of another one have other keys
 	wait   time.Duration // before a call is tried again
+
+	existing atomic.Bool // the last customer of whom nothing was known was there: the next one may be as well
 }
 
 // result is what became of a row.
@@ -41,7 +45,8 @@ type result struct {
 
 // raise raises the bill of a row: in one call with its customer if that is new, else for the customer that is there. Nobody can
 // know which of the two it is. So where the one is a conflict, the other is tried: a bill is raised at most once, as its reference is
-// unique. If both are, the reference must be taken, and it is looked up by whom.
+// unique. If both are, the reference must be taken, and it is looked up by whom. The form that was right for the row before goes
+// first: in most files, all customers are new or none is.
 //
 // Both are tried before looking, as a bill that is there may have been raised by one of them, before the process was killed:
 // its key then gives the success again, and the bill is counted where it belongs.
@@ -49,10 +54,11 @@ type result struct {
 // When ctx ends, the call that is under way is finished.
 func (b *biller) raise(ctx context.Context, r *row, known bool) result {
 	forms := []string{withNew, withKnown}
-	if known {
+	if known || b.existing.Load() {
 		forms = []string{withKnown, withNew}
 	}
 	var err, unknown error
+	var lost *moment.ConnectionError
 	for _, form := range forms {
 		err = b.create(ctx, r, form)
 		if errors.Is(err, moment.ErrOutcomeUnknown) {
@@ -60,11 +66,16 @@ func (b *biller) raise(ctx context.Context, r *row, known bool) result {
 		}
 		switch {
 		case err == nil:
+			if !known {
+				b.existing.Store(form == withKnown)
+			}
 			return result{row: r, outcome: raised}
 		case errors.Is(err, moment.ErrConflict):
 		case errors.Is(err, moment.ErrNotFound) && form == withKnown: // the customer
 		case errors.Is(err, moment.ErrNotFound):
 			return result{row: r, why: fmt.Errorf("is the base URL right? %w", err), fatal: true} // there is nothing else it can miss
+		case errors.As(err, &lost) && !lost.OutcomeUnknown && !b.pace.reached(): // nor would any other row get there
+			return result{row: r, why: fmt.Errorf("is the service there? %w", err), fatal: true}
 		default:
 			res := judge(r, err)
 			if res.outcome == refused && unknown != nil {
@@ -106,8 +117,16 @@ func (b *biller) create(ctx context.Context, r *row, form string) error {
 
 // repeat makes a call again, under the same key, for as long as there is no definite answer, and ctx has not ended.
 func (b *biller) repeat(ctx context.Context, call func(context.Context) error) error {
+	err := errInterrupted
 	for n := 1; ; n++ {
-		err := inTime(ctx, call)
+		if !b.pace.wait(ctx) {
+			return err
+		}
+		err = inTime(ctx, call)
+		var failure *moment.Error
+		if errors.As(err, &failure) && failure.RetryAfter > 0 {
+			b.pace.hold(failure.RetryAfter)
+		}
 		if n == tries || !transient(err) {
 			return err
 		}

@@ -1,11 +1,17 @@
 package main
 
 import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -197,6 +203,100 @@ func TestFeedBack(t *testing.T) {
 	assert.NoFileExists(t, w.refused)
 }
 
+// Customers that are there already, as all are in a merchant's second month, cost no more calls than new ones, but for the first.
+func TestExistingCustomers(t *testing.T) {
+	w := newWorld(t, good(10)+"UCR10,Joe,,UBR10,1.00,ZAR,\nUCR11,Joe,,UBR11,1.00,ZAR,\n")
+	w.workers = 1
+	for i := range 10 {
+		require.NoError(t, w.srv.Seed(momenttest.State{Customers: []moment.Customer{{ExternalReference: fmt.Sprintf("UCR%d", i)}}}))
+	}
+	w.run(t).check(t, exitDone, map[outcome]int{raised: 12})
+	assert.Equal(t, 3+9+2+1, w.requests(), "a conflict, and its repetition, before the first; no such customer before the first new one")
+}
+
+// Which form of the call goes first depends on the rows before, and those are others after a restart. A bill that was raised by
+// either of them is found again all the same.
+func TestOtherFormFirst(t *testing.T) {
+	for _, row := range []struct {
+		why, rows string
+		begins    bool // anew, with the first row
+	}{
+		{"sent with its customer; then that of the row before is there", "UCR1,Joe,,UBR1,1.00,ZAR,\nUCR9,Ann,,UBR2,2.00,ZAR,\n", true},
+		{"sent for an existing customer; then nothing is known", "UCR1,Joe,,UBR1,1.00,ZAR,\nUCR2,Ann,,UBR2,2.00,ZAR,\n", false},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			w := newWorld(t, row.rows)
+			w.workers = 1
+			require.NoError(t, w.srv.Seed(momenttest.State{Customers: []moment.Customer{{ExternalReference: "UCR1"}, {ExternalReference: "UCR2"}}}))
+			w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+				answer := httptest.NewRecorder()
+				w.srv.ServeHTTP(answer, r)
+				if answer.Code == http.StatusCreated && len(w.bills()) == 2 {
+					panic(http.ErrAbortHandler) // the answer is lost
+				}
+				maps.Copy(rw.Header(), answer.Header())
+				rw.WriteHeader(answer.Code)
+				_, _ = answer.Body.WriteTo(rw)
+				return true
+			})
+			w.run(t).check(t, exitFailed, map[outcome]int{raised: 1, open: 1})
+			w.intercept(func(http.ResponseWriter, *http.Request) bool { return false })
+			bills := w.bills()
+			if row.begins {
+				require.NoError(t, os.Remove(w.journal))
+			}
+			w.run(t).check(t, exitDone, map[outcome]int{raised: 2})
+			assert.Equal(t, bills, w.bills())
+		})
+	}
+}
+
+// A service that asks to wait for longer than the client does gets that from all rows, and they do not end open. An interrupt
+// does not wait with them.
+func TestLongRetryAfter(t *testing.T) {
+	const bill = `{"id":"bill_1","external_reference":"B","customer_id":"bcus_1","status":"unpaid","currency":"ZAR","amount_due":100,"amount_paid":0,"amount_remaining":100}`
+	for _, c := range []struct {
+		why, says string
+		waits     time.Duration
+		interrupt bool
+	}{
+		{"as long as it asks", "40", 40 * time.Second, false},
+		{"but not for ever", "86400", maxHold, false},
+		{"and not when it is interrupted", "40", 0, true},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, interrupt := context.WithCancel(t.Context())
+				defer interrupt()
+				var sent []time.Time
+				p := newPace(1000, 16, answering(func() *http.Response {
+					sent = append(sent, time.Now())
+					if len(sent) == 1 {
+						if c.interrupt {
+							interrupt()
+						}
+						return &http.Response{StatusCode: 429, Header: http.Header{"Retry-After": {c.says}}, Body: http.NoBody}
+					}
+					return &http.Response{StatusCode: 201, Body: io.NopCloser(strings.NewReader(bill))}
+				}))
+				client, err := moment.NewClient("sk_test_YOUR_SECRET_KEY", moment.WithHTTPClient(&http.Client{Transport: p}))
+				require.NoError(t, err)
+				b := &biller{client: client, pace: p, wait: time.Second}
+				r := &row{bill: "B", customer: moment.CustomerCreateParams{ExternalReference: "C"}, money: moment.Amount(100).In(moment.ZAR)}
+				first, second := b.raise(ctx, r, false), b.raise(ctx, r, false)
+				if c.interrupt {
+					assert.Equal(t, []outcome{open, open}, []outcome{first.outcome, second.outcome})
+					assert.Len(t, sent, 1)
+					return
+				}
+				assert.Equal(t, []outcome{raised, raised}, []outcome{first.outcome, second.outcome}, first.why)
+				require.Len(t, sent, 3)
+				assert.InDelta(t, c.waits, sent[1].Sub(sent[0]), float64(time.Second))
+			})
+		})
+	}
+}
+
 // The file of refused rows has the bytes of the input: what is not UTF-8 does not become so by being refused, with other names in
 // it, and the mark that tells Excel of UTF-8 is kept.
 func TestRefusedBytes(t *testing.T) {
@@ -248,6 +348,19 @@ func TestWrongPath(t *testing.T) {
 	assert.Contains(t, end.stdout, "is the base URL right? moment: create bill: 404 Not Found")
 }
 
+// An address at which nobody answers ends the run with the first row, and not after a hundred.
+func TestNobodyThere(t *testing.T) {
+	w := newWorld(t, good(500))
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	w.baseURL = gone.URL
+	end := w.run(t)
+	end.check(t, exitFailed, map[outcome]int{})
+	assert.Contains(t, end.stdout, ": is the service there? moment: create bill: ")
+	w.baseURL = newWorld(t, "").baseURL
+	w.run(t).check(t, exitDone, map[outcome]int{raised: 500}) // nothing was raised, so the journal holds for any address
+}
+
 // A service that is not there ends the run after some rows, which the next run sends first.
 func TestServiceAway(t *testing.T) {
 	w := newWorld(t, good(500))
@@ -258,6 +371,8 @@ func TestServiceAway(t *testing.T) {
 	assert.InDelta(t, maxOpen, end.count[open], float64(w.workers))
 	assert.Contains(t, end.stdout, "100 rows have no outcome: the service, or the way to it, is in trouble")
 	assert.Equal(t, maxComplaints+1, strings.Count(end.stderr, "\n"))
+	assert.Equal(t, 1, strings.Count(end.stdout, "503"), "one reason, once")
+	assert.Contains(t, end.stdout, " rows, lines 2, 3, 4, ")
 	w.srv.ClearFaults()
 	w.run(t).check(t, exitDone, map[outcome]int{raised: 500})
 	assert.Len(t, w.bills(), 500)

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -24,6 +25,8 @@ func report(w io.Writer, c config, r *runner, stopped error, took time.Duration)
 			then = ""
 		}
 		fmt.Fprintf(w, "%s: stopped at line %d after %v: %v.%s\n\n", c.path, p.done.Line, took.Round(time.Millisecond), stopped, then)
+	case p.done == r.input.first:
+		fmt.Fprintf(w, "%s: has no rows below its header.\n\n", c.path)
 	case r.journal.added == 0:
 		fmt.Fprintf(w, "%s: was finished before.\n\n", c.path)
 	default:
@@ -48,9 +51,7 @@ func report(w io.Writer, c config, r *runner, stopped error, took time.Duration)
 		fmt.Fprintln(table)
 	}
 	_ = table.Flush()
-	for _, e := range slices.SortedFunc(maps.Values(p.open), func(a, b entry) int { return cmp.Compare(a.At.Offset, b.At.Offset) }) {
-		fmt.Fprintln(w, "    "+e.Why)
-	}
+	reportOpen(w, slices.SortedFunc(maps.Values(p.open), func(a, b entry) int { return cmp.Compare(a.At.Offset, b.At.Offset) }))
 	fmt.Fprintln(w)
 	if n := r.pace.slowdowns(); n > 0 {
 		fmt.Fprintf(w, "Rate limited by the service: the rate was halved %d×.\n", n)
@@ -59,6 +60,29 @@ func report(w io.Writer, c config, r *runner, stopped error, took time.Duration)
 		fmt.Fprintf(w, "Peak memory: %.1f MiB.\n", float64(peak)/(1<<20))
 	}
 }
+
+// reportOpen tells why rows are open: each reason once, as it is the same for all where the service is away.
+func reportOpen(w io.Writer, rows []entry) {
+	var reasons []string
+	lines := map[string][]string{}
+	for _, e := range rows {
+		why := strings.TrimPrefix(e.Why, fmt.Sprintf("line %d: ", e.Line))
+		same := requestID.ReplaceAllString(why, "")
+		if lines[same] == nil {
+			reasons = append(reasons, why)
+		}
+		lines[same] = append(lines[same], strconv.Itoa(e.Line))
+	}
+	for _, why := range reasons {
+		if on := lines[requestID.ReplaceAllString(why, "")]; len(on) == 1 {
+			fmt.Fprintf(w, "    line %s: %s\n", on[0], why)
+		} else {
+			fmt.Fprintf(w, "    %d rows, lines %s: %s\n", len(on), strings.Join(on, ", "), why)
+		}
+	}
+}
+
+var requestID = regexp.MustCompile(`request id [^,)]+`)
 
 var highWater = regexp.MustCompile(`(?m)^VmHWM:\s+(\d+) kB$`)
 

@@ -105,6 +105,23 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// After a line that is half written there is no other: it would be cut off with it, and what it says be lost.
+func TestNothingBehindATornLine(t *testing.T) {
+	w := newWorld(t, fine)
+	r, err := prepare(w.config)
+	require.NoError(t, err)
+	full, err := os.Open(w.journal) // no more can be written to it
+	require.NoError(t, err)
+	file := r.journal.file
+	r.journal.file = full
+	assert.Error(t, r.journal.add(entry{Outcome: raised}))
+	r.journal.file = file // there is room again
+	assert.Error(t, r.journal.add(entry{Outcome: raised}))
+	assert.Zero(t, r.journal.progress.count[raised])
+	require.NoError(t, errors.Join(r.journal.close(), full.Close(), r.input.file.Close()))
+	w.run(t).check(t, exitDone, map[outcome]int{raised: 1})
+}
+
 // A byte that is wrong in the middle of the journal costs nothing but calls.
 func TestDamagedJournal(t *testing.T) {
 	w := newMixed(t)
@@ -148,6 +165,7 @@ func TestFinished(t *testing.T) {
 	again := w.run(t)
 	again.check(t, exitRefused, mixedCounts)
 	assert.Contains(t, again.stdout, "was finished before")
+	assert.Empty(t, again.stderr)
 	assert.Equal(t, requests, w.requests())
 	text, err := os.ReadFile(w.refused)
 	assert.NoError(t, err)
@@ -350,10 +368,13 @@ func TestInterrupted(t *testing.T) {
 	end := newEnding(bill(ctx, w.config, &stdout, &stderr), stdout.String(), stderr.String())
 	assert.Equal(t, exitFailed, end.code)
 	assert.Contains(t, stdout.String(), ": interrupted. Start it again to go on.")
+	assert.Regexp(t, `^interrupted: finishing the [1-4] rows that are under way; again to end at once\n$`, stderr.String())
 	assert.Equal(t, map[outcome]int{raised: len(w.bills())}, end.count, "all that was sent is in the report")
 	assert.InDelta(t, 50, end.count[raised], float64(2*w.workers))
 	requests := w.requests()
-	w.run(t).check(t, exitDone, map[outcome]int{raised: 200})
+	again := w.run(t)
+	again.check(t, exitDone, map[outcome]int{raised: 200})
+	assert.Regexp(t, fmt.Sprintf(`^going on at line \d+: %d raised, 0 already there, 0 refused, 0 open before\n$`, end.count[raised]), again.stderr)
 	assert.Equal(t, requests+200-end.count[raised], w.requests(), "none is sent twice")
 }
 

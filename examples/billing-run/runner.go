@@ -30,9 +30,11 @@ type runner struct {
 	raise   func(ctx context.Context, r *row, known bool) result
 	workers int
 	window  int
+	left    bool // there are rows that are not done
 
 	show     func(progress)
 	complain func(why string) // of each row that is refused or stays open
+	say      func(line string)
 
 	ready  []job             // rows that may be sent
 	behind map[string][]*row // rows behind one of the same customer that is not done: it may create the customer
@@ -84,6 +86,7 @@ func (r *runner) run(ctx context.Context) error {
 			stop = first(stop, r.finish(res))
 		case <-done:
 			done, stop = nil, first(stop, errInterrupted)
+			r.say(fmt.Sprintf("interrupted: finishing the %d rows that are under way; again to end at once", r.sent))
 		}
 	}
 }

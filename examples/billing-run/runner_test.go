@@ -117,8 +117,11 @@ func (p *pace) get(t *testing.T) {
 }
 
 // roundTripper answers with a status.
-type roundTripper func() int
-
-func (f roundTripper) RoundTrip(*http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: f(), Body: http.NoBody}, nil
+func roundTripper(status func() int) answering {
+	return func() *http.Response { return &http.Response{StatusCode: status(), Body: http.NoBody} }
 }
+
+// answering is a service without a network.
+type answering func() *http.Response
+
+func (f answering) RoundTrip(*http.Request) (*http.Response, error) { return f(), nil }

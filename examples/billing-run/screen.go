@@ -12,7 +12,7 @@ import (
 
 const (
 	lineEvery     = 10 * time.Second
-	maxComplaints = 20 // the others are in the file of refused rows, and in the report
+	maxComplaints = 20 // the others are in the file of refused rows, or in the report
 )
 
 // screen shows how far a run is: by a bar on a terminal, by a line now and then elsewhere.
@@ -58,16 +58,20 @@ func (s *screen) show(p progress) {
 // complain tells of a row that is refused or stays open.
 func (s *screen) complain(why string) {
 	s.complaints++
-	if s.complaints > maxComplaints {
-		return
+	switch {
+	case s.complaints <= maxComplaints:
+		s.say(why)
+	case s.complaints == maxComplaints+1:
+		s.say("(and so on: rows that are refused will be in the file of refused rows, open ones in the report)")
 	}
+}
+
+// say prints a line, which the bar does not run into.
+func (s *screen) say(line string) {
 	if s.bar != nil {
 		_ = s.bar.Clear()
 	}
-	fmt.Fprintln(s.out, why)
-	if s.complaints == maxComplaints {
-		fmt.Fprintln(s.out, "(and so on: the others are in the file of refused rows)")
-	}
+	fmt.Fprintln(s.out, line)
 }
 
 func (s *screen) close() {
