@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/moment-billing/moment-go"
@@ -84,7 +85,9 @@ func configure(args []string, getenv func(string) string) (config, error) {
 		return c, errors.New("name one CSV file, after the flags: see --help (or try --demo 1000)")
 	}
 	c.path = flags.Arg(0)
-	c.rate = cmp.Or(c.rate, 50)
+	if !given["rate"] {
+		c.rate = 50
+	}
 	c.journal = cmp.Or(c.journal, c.path+".journal")
 	c.refused = cmp.Or(c.refused, besides(c.path))
 	if same(c.refused, c.path) || same(c.refused, c.journal) || same(c.journal, c.path) {
@@ -114,7 +117,9 @@ func (c config) forDemo(rest []string, given map[string]bool) (config, error) {
 	if c.demo < 1 || len(rest) > 0 {
 		return c, errors.New("--demo takes a number of bills, and no file")
 	}
-	c.rate = cmp.Or(c.rate, 10_000) // the fake is near
+	if !given["rate"] {
+		c.rate = 10_000 // the fake is near
+	}
 	c.key = "sk_test_DEMO"
 	return c, c.check()
 }
@@ -156,8 +161,13 @@ func (c config) connect() (*moment.Client, *pace, error) {
 	}
 	client, err := moment.NewClient(c.key, append(options, c.options...)...)
 	var bad *moment.ArgumentError
-	if errors.As(err, &bad) {
-		err = fmt.Errorf("MOMENT_API_KEY or MOMENT_BASE_URL: %s %s", bad.Param, bad.Reason)
+	switch {
+	case errors.As(err, &bad) && bad.Param == "base URL" && !strings.Contains(c.baseURL, "://"):
+		err = errors.New("MOMENT_BASE_URL lacks https:// in front (or http://, on this machine)")
+	case errors.As(err, &bad) && bad.Param == "base URL":
+		err = fmt.Errorf("MOMENT_BASE_URL %s", bad.Reason)
+	case errors.As(err, &bad):
+		err = fmt.Errorf("MOMENT_API_KEY: %s %s", bad.Param, bad.Reason)
 	}
 	return client, p, err
 }

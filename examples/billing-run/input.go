@@ -80,13 +80,15 @@ func (in *input) begin() error {
 	in.sha256 = hex.EncodeToString(hash.Sum(nil))
 	in.text = io.NewSectionReader(in.file, 0, in.size)
 	start := position{Line: 1}
-	mark := make([]byte, 3)
-	n, _ := in.text.ReadAt(mark, 0)
-	switch mark = mark[:n]; {
-	case string(mark) == "\xef\xbb\xbf":
-		in.mark, start.Offset = string(mark), 3
-	case bytes.HasPrefix(mark, []byte("\xff\xfe")), bytes.HasPrefix(mark, []byte("\xfe\xff")):
-		return errors.New("is UTF-16: save it as CSV in UTF-8")
+	beginning := make([]byte, maxRecord)
+	n, _ := in.text.ReadAt(beginning, 0)
+	text := string(beginning[:n])
+	if is := otherForm(text); is != "" {
+		return errors.New(is + ": save it as CSV with commas, in UTF-8")
+	}
+	const mark = "\xef\xbb\xbf"
+	if strings.HasPrefix(text, mark) {
+		in.mark, start.Offset = mark, int64(len(mark))
 	}
 	if err := in.seek(start); err != nil {
 		return err
@@ -102,6 +104,24 @@ func (in *input) begin() error {
 	}
 	in.header, in.first = header.cells, in.at
 	return in.seek(in.at)
+}
+
+// otherForm says what a file is that begins like this, if it is none that can be read.
+func otherForm(text string) string {
+	line, _, found := strings.Cut(text, "\n")
+	switch {
+	case strings.HasPrefix(text, "\xff\xfe"), strings.HasPrefix(text, "\xfe\xff"):
+		return "is UTF-16"
+	case strings.HasPrefix(text, "PK\x03\x04"):
+		return "is a spreadsheet (.xlsx), or another ZIP file"
+	case !found && strings.Contains(text, "\r"):
+		return "has a carriage return alone at the end of its lines"
+	case !strings.Contains(line, ",") && strings.Contains(line, ";"):
+		return "has ; between its columns"
+	case !strings.Contains(line, ",") && strings.Contains(line, "\t"):
+		return "has tabs between its columns"
+	}
+	return ""
 }
 
 // errChanged ends a run whose file is not the one any more that its journal is about: starting it again does not help.

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -55,9 +56,14 @@ func bill(ctx context.Context, c config, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	err = r.work(ctx, c, stderr)
-	report(stdout, c, r, err, time.Since(begun))
+	var text strings.Builder
+	report(&text, c, r, err, time.Since(begun))
+	_, unsaid := io.WriteString(stdout, text.String())
+	if unsaid != nil {
+		fmt.Fprintln(stderr, "billing-run: write the report:", unsaid, "(start it again to see it)")
+	}
 	switch {
-	case err != nil, r.journal.progress.count[open] > 0:
+	case err != nil, unsaid != nil, r.journal.progress.count[open] > 0:
 		return exitFailed
 	case r.journal.progress.count[refused] > 0:
 		return exitRefused

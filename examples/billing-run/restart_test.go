@@ -68,7 +68,7 @@ func TestRestart(t *testing.T) {
 	require.Equal(t, []string{
 		`line 10: has a quote that is not closed: write "the ""Shop"" Ltd"`,
 		"line 11: the bill UBR7 exists, of another customer",
-		`line 7, column 16: amount "4,00" is not a decimal: want digits and optionally "." with 1 to 2 more, with "-" in front if negative`,
+		`line 7, column 16: amount "4,00" is not a decimal: want digits and optionally "." with 1 to 2 more, with "-" in front if negative (a bill has ZAR 0.01 to ZAR 999999.99)`,
 	}, whys)
 	money := first.stdout[strings.Index(first.stdout, "  raised"):strings.Index(first.stdout, "Peak")]
 

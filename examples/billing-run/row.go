@@ -54,7 +54,7 @@ func newColumns(header []string, currency moment.Currency) (columns, error) {
 	case given && currency != "":
 		return c, errors.New("line 1: there is a column currency, and --currency as well: which of them is right?")
 	case !given && currency == "":
-		return c, errors.New("line 1: there is no column currency: add it, or give --currency")
+		return c, fmt.Errorf("line 1: there is no column currency: add it, or give --currency; the header has %s", strings.Join(header, ", "))
 	}
 	for _, name := range []string{columnCustomer, columnName, columnEmail, columnBill, columnAmount, columnDue} {
 		if _, ok := c.index[name]; !ok {
@@ -104,12 +104,17 @@ func (c columns) row(r record) *row {
 }
 
 func (b *row) parseAmount(decimal string) error {
+	least, most := moment.Amount(1).In(b.money.Currency), moment.Amount(maxAmount).In(b.money.Currency)
 	money, err := moment.ParseMoney(decimal, b.money.Currency)
-	if err != nil {
+	var bad *moment.ArgumentError
+	switch {
+	case decimal == "":
+		return errors.New("is empty")
+	case errors.As(err, &bad):
+		return fmt.Errorf("%s (a bill has %v to %v)", bad.Reason, least, most)
+	case err != nil:
 		return err
-	}
-	if money.Amount < 1 || money.Amount > maxAmount {
-		least, most := moment.Amount(1).In(money.Currency), moment.Amount(maxAmount).In(money.Currency)
+	case money.Amount < 1 || money.Amount > maxAmount:
 		return fmt.Errorf("%v is out of range: a bill has %v to %v", money, least, most)
 	}
 	b.money = money
@@ -137,6 +142,8 @@ func (c columns) cell(b *row, name string, check func(string) error) string {
 
 func checkReference(text string) error {
 	switch {
+	case text == "":
+		return errors.New("is empty")
 	case !form.MatchString(text):
 		return fmt.Errorf("%.40q is not 1 to 255 letters, digits, _ and -", text)
 	case likeID.MatchString(text):
@@ -147,6 +154,13 @@ func checkReference(text string) error {
 
 func checkCurrency(code moment.Currency) error {
 	if _, err := code.Exponent(); err != nil {
+		capitals := moment.Currency(strings.ToUpper(string(code)))
+		if _, err := capitals.Exponent(); err == nil {
+			return fmt.Errorf("%q must be in capitals: %s", code, capitals)
+		}
+		if code == "" {
+			return errors.New("is empty")
+		}
 		return fmt.Errorf("%.40q is not a currency with minor units in ISO 4217, like ZAR", code)
 	}
 	return nil

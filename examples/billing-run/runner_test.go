@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -77,6 +78,18 @@ func TestOrderOfOneCustomer(t *testing.T) {
 	assert.Equal(t, call{"UBR2", true}, <-calls)
 	outcomes <- there
 	require.NoError(t, <-done)
+}
+
+// A report that nobody has got is no success: with standard output on a full disk, say.
+func TestReportIsLost(t *testing.T) {
+	w := newWorld(t, fine)
+	closed, err := os.Open(w.path) // for reading alone
+	require.NoError(t, err)
+	var stderr strings.Builder
+	assert.Equal(t, exitFailed, bill(t.Context(), w.config, closed, &stderr))
+	assert.Contains(t, stderr.String(), "billing-run: write the report: write ")
+	require.NoError(t, closed.Close())
+	w.run(t).check(t, exitDone, map[outcome]int{raised: 1})
 }
 
 // A 429 halves the rate, once for all that were under way; other answers let it grow back within minutes.
