@@ -41,7 +41,7 @@ type world struct {
 	config
 	srv     *momenttest.Server
 	before  atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]
-	serving sync.WaitGroup // requests that are under way
+	serving sync.WaitGroup // what is under way
 }
 
 // intercept calls a function before each request is answered, which reports true if it has answered it.

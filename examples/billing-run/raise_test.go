@@ -58,7 +58,7 @@ func TestTrouble(t *testing.T) {
 			require.NoError(t, r.input.seek(r.journal.progress.done))
 			rec, err := r.input.read()
 			require.NoError(t, err)
-			go r.raise(t.Context(), r.columns.row(rec), false)
+			w.serving.Go(func() { r.raise(t.Context(), r.columns.row(rec), false) })
 			require.Eventually(t, func() bool { return len(w.srv.Faults()) == 0 }, 10*time.Second, time.Millisecond, "the service is at it")
 			require.NoError(t, r.journal.close())
 		}},
