@@ -79,7 +79,7 @@ func (b *biller) raise(ctx context.Context, r *row, known bool) result {
 		default:
 			res := judge(r, err)
 			if res.outcome == refused && unknown != nil {
-				return judge(r, unknown)
+				return judge(r, fmt.Errorf("%w; and then %w", unknown, err))
 			}
 			return res
 		}

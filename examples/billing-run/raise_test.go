@@ -48,6 +48,7 @@ func TestTrouble(t *testing.T) {
 		{"too many requests, for ever", create(momenttest.Status(429), 1000), exitFailed, map[outcome]int{open: 3}, nil},
 		{"the service refuses a row", create(momenttest.ServiceError(422), 3), exitRefused, map[outcome]int{refused: 3}, nil},
 		{"no answer, ever, although the bills are raised", create(momenttest.DropAfterCommit(), 1000), exitFailed, map[outcome]int{open: 3}, nil},
+		{"a conflict that settles nothing, and then the other form is refused, which says nothing of the first", append(create(momenttest.Status(409), 12), create(momenttest.Status(422), 1)...), exitFailed, map[outcome]int{raised: 2, open: 1}, nil},
 		{"a bill is still being raised when the client gives up: a conflict is no refusal", create(momenttest.Delay(time.Second), 1), exitFailed, map[outcome]int{raised: 2, open: 1}, func(_ *testing.T, w *world) {
 			w.options = append(w.options, moment.WithAttemptTimeout(50*time.Millisecond))
 		}},
@@ -129,6 +130,23 @@ func TestTaken(t *testing.T) {
 			assert.Equal(t, before, w.bills())
 		})
 	}
+}
+
+// A service that does not save conflicts leaves open whether it is still at the call. The bill says that it is not.
+func TestTakenAndNotSaved(t *testing.T) {
+	w := newWorld(t, fine)
+	w.run(t).check(t, exitDone, map[outcome]int{raised: 1})
+	w.append(t, "\n") // another file, with other keys
+	w.intercept(func(rw http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPost {
+			return false
+		}
+		rw.Header().Set("Content-Type", "application/problem+json")
+		rw.WriteHeader(http.StatusConflict)
+		_, _ = io.WriteString(rw, `{"type":"https://api.momentco.io/docs/errors#conflict","title":"Conflict","status":409,"detail":"The external reference is taken.","instance":"/billing/bills"}`)
+		return true
+	})
+	w.run(t).check(t, exitDone, map[outcome]int{there: 1})
 }
 
 // A row without a due date is the bill whose due date the service has set.
