@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -27,12 +26,14 @@ receiver   takes Moment's webhooks at POST /webhooks/moment. It acknowledges an 
 worker     works jobs: posts payments to the ledger, raises bills, reconciles them
 enqueue    makes a job of each row of a file. Start it again if it was stopped: what is there
            is not made again
-demo       starts a fake of Moment, two receivers and three workers, and says what to do next
+demo       starts a fake of Moment, two receivers and three workers, and says what to do next. Its
+           database must have no jobs and no payments
 
 Each of them runs as often as you like at once, on as many machines as you like. SIGTERM or
 SIGINT ends one after what it is doing.
 
-  --database address   postgres://...; or DATABASE_URL in the environment. Required
+  --database address   postgres://...; or DATABASE_URL in the environment, but for the demo
+                       MOMENT_POSTGRES_DSN. Required
   --listen address     default: 127.0.0.1:8080
   --rate n             requests to Moment a second at most, of this process. Default: 50
   --job-timeout d      after which a job is given up, and tried again; one whose worker was
@@ -78,7 +79,11 @@ func configure(args []string, getenv func(string) string) (config, error) {
 	c := config{command: args[0], key: getenv("MOMENT_API_KEY"), baseURL: getenv("MOMENT_BASE_URL")}
 	flags := flag.NewFlagSet("scale-out", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // run prints the error, or the usage
-	flags.StringVar(&c.database, "database", getenv("DATABASE_URL"), "")
+	from, why := "DATABASE_URL", "DATABASE_URL or --database: is not a PostgreSQL address that can be used"
+	if c.command == "demo" { // it works what is in its database against a fake: that must not be where real jobs are
+		from, why = "MOMENT_POSTGRES_DSN", "--database or MOMENT_POSTGRES_DSN: is not a PostgreSQL address that can be used, and the demo does not take DATABASE_URL"
+	}
+	flags.StringVar(&c.database, "database", getenv(from), "")
 	var check func() error
 	files := 0
 	switch c.command {
@@ -102,7 +107,6 @@ func configure(args []string, getenv func(string) string) (config, error) {
 			return checkCurrency(c.currency)
 		}
 	case "demo":
-		c.database = cmp.Or(c.database, getenv("MOMENT_POSTGRES_DSN"))
 		check = func() error { return nil }
 	case "-h", "-help", "--help":
 		return c, flag.ErrHelp
@@ -118,7 +122,7 @@ func configure(args []string, getenv func(string) string) (config, error) {
 	c.path = flags.Arg(0)
 	// What pgx says may quote the password.
 	if _, err := pgx.ParseConfig(c.database); err != nil || c.database == "" {
-		return c, errors.New("DATABASE_URL or --database: is not a PostgreSQL address that can be used: postgres://user:password@host:5432/database")
+		return c, errors.New(why + ": postgres://user:password@host:5432/database")
 	}
 	return c, check()
 }

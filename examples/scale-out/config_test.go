@@ -37,6 +37,7 @@ func TestWrongUsage(t *testing.T) {
 		{"no file", good, "enqueue", "enqueue takes 1 file and not 0, behind its flags: see --help"},
 		{"no database", with("DATABASE_URL", ""), "worker", database},
 		{"another kind of database; the password is not shown", with("DATABASE_URL", "mysql://u:swordfish@h/d"), "worker", database},
+		{"the demo does not take the database of real jobs, which it would work against its fake", good, "demo", "--database or MOMENT_POSTGRES_DSN: is not a PostgreSQL address that can be used, and the demo does not take DATABASE_URL: "},
 		{"no key", with("MOMENT_API_KEY", ""), "worker", "MOMENT_API_KEY is not set: it is the sk_test_... or sk_... that Moment gave you"},
 		{"a public key, which is not shown", with("MOMENT_API_KEY", "pk_test_swordfish"), "worker", "MOMENT_API_KEY or MOMENT_BASE_URL: secret key is a public key"},
 		{"an address of the service without TLS", with("MOMENT_BASE_URL", "http://example.com"), "worker", "MOMENT_API_KEY or MOMENT_BASE_URL: "},

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/moment-billing/moment-go"
@@ -87,6 +88,30 @@ func demo(ctx context.Context, c config, stdout, stderr io.Writer) (err error) {
 		fmt.Fprintf(stdout, "%d jobs are left: it was ended before they were done.\n", open)
 	case has.Bills != raised || has.Paid != posted:
 		return errors.New("these differ: were there bills or payments in the database before?")
+	}
+	return nil
+}
+
+// checkUnused fails if there are jobs or payments in the database: they may be real ones. The demo's workers would raise real bills
+// at the fake, and nowhere else.
+func checkUnused(ctx context.Context, address string) error {
+	pool, err := openPool(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	for _, table := range []string{"river_job", "ledger"} {
+		used := false
+		err := pool.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM "+table+")").Scan(&used)
+		if missing, ok := errors.AsType[*pgconn.PgError](err); ok && missing.Code == "42P01" {
+			continue // there is no such table
+		}
+		if err != nil {
+			return err
+		}
+		if used {
+			return errors.New("the database has jobs or payments already, and the demo would work real ones against its fake: give it an empty database with --database")
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"regexp"
@@ -16,8 +17,8 @@ import (
 func TestDemo(t *testing.T) {
 	w := newWorld(t)
 	stdout, stderr := new(logs), new(logs)
-	cmd := exec.Command(os.Args[0], "demo")
-	cmd.Env = append(os.Environ(), mainEnv+"=1", "DATABASE_URL="+w.address)
+	cmd := exec.Command(os.Args[0], "demo", "--database", w.address)
+	cmd.Env = append(os.Environ(), mainEnv+"=1", "DATABASE_URL=") // the demo does not take it
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(t, cmd.Start())
@@ -35,4 +36,23 @@ func TestDemo(t *testing.T) {
 	assert.NoError(t, cmd.Wait(), stderr.String())
 	assert.Contains(t, stdout.String(), "Moment has 10 bills, and 10 of them are paid. Here, 10 are raised, and the ledger has 10 payments.\n")
 	assert.NotContains(t, stderr.String(), `"ERROR"`)
+}
+
+// Jobs that are there may be real bills: the demo would raise them at its fake, and they would be done.
+func TestDemoTakesOnlyAnEmptyDatabase(t *testing.T) {
+	for _, row := range []struct{ why, before string }{
+		{"a bill that is to be raised", `INSERT INTO river_job (kind, args, max_attempts) VALUES ('raise_bill', '{}', 25)`},
+		{"a payment, whose job is removed already", `INSERT INTO ledger VALUES ('evt_1', 'pay_1', 'bill', 'bill_1', 100, 'ZAR', 0)`},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			w := newWorld(t)
+			w.exec(t, row.before)
+			ctx, stop := context.WithTimeout(t.Context(), patience/4) // in case it starts
+			defer stop()
+			var stdout, stderr strings.Builder
+			assert.Equal(t, exitFailed, run(ctx, []string{"demo", "--database", w.address}, environment{}.get, &stdout, &stderr))
+			assert.Contains(t, stderr.String(), "the database has jobs or payments already")
+			assert.Empty(t, stdout.String())
+		})
+	}
 }

@@ -66,6 +66,11 @@ func start(ctx context.Context, c config, getenv func(string) string, stdout, st
 		return err
 	}
 	defer func() { err = errors.Join(err, t.stop(context.WithoutCancel(ctx))) }()
+	if c.command == "demo" {
+		if err := checkUnused(ctx, c.database); err != nil { // before anything is changed in it
+			return err
+		}
+	}
 	if err := migrate(ctx, c.database); err != nil {
 		return fmt.Errorf("make the tables: %w", err)
 	}
