@@ -29,7 +29,9 @@ CREATE INDEX IF NOT EXISTS ledger_obligation_id ON ledger (obligation_id);
 
 const startTimeout = 30 * time.Second // to connect, and to wait for another process that makes the tables
 
-// migrate makes the tables of River, of momentsql and of the ledger, or brings River's up to date.
+// migrate makes the tables of River, of momentsql and of the ledger, or brings River's up to date. Where River's and momentsql's are
+// there it neither needs the ledger nor makes one: it may be locked, or have another name while somebody works on it, and payments
+// must not go into an empty one meanwhile.
 func migrate(ctx context.Context, address string) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -44,7 +46,8 @@ func migrate(ctx context.Context, address string) (err error) {
 	}
 	// It is asked first whether anything is to be done, as doing it needs more rights.
 	state, err := migrator.Validate(ctx, nil)
-	if _, missing := pool.Exec(ctx, tablesQuery); missing == nil && err == nil && state.OK {
+	var made bool
+	if missing := pool.QueryRow(ctx, madeQuery).Scan(&made); missing == nil && err == nil && made && state.OK {
 		return nil
 	}
 	// Of processes that start at once one waits here for the other. The number only has to be the same in all of them.
@@ -60,12 +63,17 @@ func migrate(ctx context.Context, address string) (err error) {
 		_, unlock := lock.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock(7215504202)")
 		err = errors.Join(err, unlock)
 	}()
-	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+	if err := pool.QueryRow(ctx, madeQuery).Scan(&made); err != nil { // again, as another process may have made them
 		return err
 	}
-	_, err = pool.Exec(ctx, momentsql.Schema(momentsql.PostgreSQL)+ledgerSchema)
+	if !made { // before River's, so that there is a ledger once those are there
+		if _, err := pool.Exec(ctx, momentsql.Schema(momentsql.PostgreSQL)+ledgerSchema); err != nil {
+			return err
+		}
+	}
+	_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
 	return err
 }
 
-// tablesQuery fails if the tables that are not River's are not there.
-const tablesQuery = "SELECT 1 FROM ledger, moment_webhook_messages LIMIT 1"
+// madeQuery tells whether the tables are there. It asks the catalog, which does not wait for whoever has locked a table.
+const madeQuery = "SELECT to_regclass('river_job') IS NOT NULL AND to_regclass('moment_webhook_messages') IS NOT NULL"

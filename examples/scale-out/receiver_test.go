@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -283,7 +286,62 @@ func TestTablesAreMadeOnce(t *testing.T) {
 		_, err := w.pool.Exec(t.Context(), "DROP INDEX "+index)
 		assert.Error(t, err)
 	}
-	w.exec(t, "DROP TABLE ledger")
+	// A ledger that is renamed for maintenance comes back: an empty one in its place would take payments meanwhile. Not even bringing
+	// River's tables up to date makes one.
+	w.exec(t, "ALTER TABLE ledger RENAME TO elsewhere")
 	require.NoError(t, migrate(t.Context(), w.address))
-	assert.Zero(t, ask[int](t, w, "SELECT count(*) FROM ledger"), "one that is missing is made")
+	migrator, err := rivermigrate.New(riverpgxv5.New(w.pool), nil)
+	require.NoError(t, err)
+	_, err = migrator.Migrate(t.Context(), rivermigrate.DirectionDown, &rivermigrate.MigrateOpts{MaxSteps: 1})
+	require.NoError(t, err)
+	require.NoError(t, migrate(t.Context(), w.address))
+	state, err := migrator.Validate(t.Context(), nil)
+	require.NoError(t, err)
+	assert.True(t, state.OK, "up to date")
+	_, err = w.pool.Exec(t.Context(), "SELECT FROM ledger")
+	assert.ErrorContains(t, err, "does not exist")
+}
+
+// Who is killed while the tables are made, and started again, goes on.
+func TestTablesAreMadeToTheEnd(t *testing.T) {
+	w := newWorld(t)
+	migrator, err := rivermigrate.New(riverpgxv5.New(w.pool), nil)
+	require.NoError(t, err)
+	whole := func() {
+		require.NoError(t, migrate(t.Context(), w.address))
+		assert.Zero(t, ask[int](t, w, "SELECT count(*) FROM ledger, river_job, moment_webhook_messages"))
+	}
+	w.exec(t, "DROP TABLE ledger, moment_webhook_messages") // River is there already, for other jobs
+	whole()
+	_, err = migrator.Migrate(t.Context(), rivermigrate.DirectionDown, &rivermigrate.MigrateOpts{TargetVersion: -1})
+	require.NoError(t, err)
+	whole()
+	_, err = migrator.Migrate(t.Context(), rivermigrate.DirectionDown, &rivermigrate.MigrateOpts{TargetVersion: -1})
+	require.NoError(t, err)
+	w.exec(t, "DROP TABLE ledger") // momentsql is there already, for other events
+	whole()
+}
+
+// The ledger may be locked for as long as it takes: receivers that start meanwhile store events.
+func TestReceiverStartsWhileTheLedgerIsLocked(t *testing.T) {
+	w := newWorld(t)
+	locked, err := w.pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = locked.Rollback(context.Background()) }()
+	_, err = locked.Exec(t.Context(), "LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE")
+	require.NoError(t, err)
+	address := freeAddresses(t, 1)[0]
+	ctx, stop := context.WithCancel(t.Context())
+	ended, stderr := make(chan int, 1), new(logs)
+	env := environment{"DATABASE_URL": w.address, "MOMENT_WEBHOOK_SECRET": secret}
+	go func() { ended <- run(ctx, []string{"receiver", "--listen", address}, env.get, io.Discard, stderr) }()
+	w.untilWithin(t, startTimeout/3, "it listens", func() bool { return strings.Contains(stderr.String(), "listening") })
+	resp, err := http.DefaultClient.Do(sign(t, secret, "http://"+address, "msg_1", payment(1, 1500)))
+	require.NoError(t, err)
+	assert.NoError(t, resp.Body.Close())
+	assert.Equal(t, 204, resp.StatusCode)
+	stop()
+	assert.Equal(t, exitDone, await(t, "the end", ended), stderr)
+	jobs, _ := w.stored(t)
+	assert.Len(t, jobs, 1)
 }
