@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
 )
 
 const header = "customer_reference,name,email,bill_reference,amount,currency,due_date\n"
@@ -98,6 +100,28 @@ func TestEnqueue(t *testing.T) {
 			assert.NotContains(t, stderr, "Khumalo", "people are not logged")
 		})
 	}
+}
+
+// Wherever the limit of a row comes in it, the row is read as a whole or not at all, and not with the amount that is left of it.
+func TestRowIsNotCut(t *testing.T) {
+	const head, tail = "customer_reference,name,email,bill_reference,due_date,note,amount\n", ",1250.00\n"
+	cut := 0
+	for _, around := range []int{maxRecord, maxRecord + len(head), maxRecord + 4096} { // 4096 bytes may have been read ahead
+		for size := around - 2*len(tail); size <= around+2*len(tail); size++ {
+			start := "UCR1,,,UBR1,,"
+			note := strings.Repeat("x", size-len(head)-len(start)-len(tail))
+			r, err := newRows(strings.NewReader(head+start+note+tail), "ZAR")
+			require.NoError(t, err)
+			b, _, err := r.next()
+			if err != nil {
+				assert.ErrorContains(t, err, "a row has more than 65536 bytes")
+				cut++
+				continue
+			}
+			assert.Equal(t, moment.Amount(125000), b.Amount, size)
+		}
+	}
+	assert.NotZero(t, cut)
 }
 
 // quoteIn is how a quotation mark stands in what was written: as it is, or in JSON.

@@ -32,9 +32,28 @@ const (
 // rows are the bills of a file, read one by one.
 type rows struct {
 	csv      *csv.Reader
-	bounded  *io.LimitedReader
+	bounded  *bounded
 	index    map[string]int  // of the columns
 	currency moment.Currency // of all rows; empty where there is a column for it
+}
+
+var errTooLong = fmt.Errorf("a row has more than %d bytes: is there a quote that is not closed?", maxRecord)
+
+// bounded reads no more than is left. It then fails, as it must not look like the end of the file: what there is of the row would be
+// taken for all of it, with an amount of fewer digits.
+type bounded struct {
+	r    io.Reader
+	left int
+}
+
+// Read implements [io.Reader].
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, errTooLong
+	}
+	n, err := b.r.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
 }
 
 // refusal is what is wrong with a row. Those behind it can be read.
@@ -43,7 +62,7 @@ type refusal struct{ reason string }
 func (r *refusal) Error() string { return r.reason }
 
 func newRows(file io.Reader, currency moment.Currency) (*rows, error) {
-	bounded := &io.LimitedReader{R: file, N: maxRecord}
+	bounded := &bounded{file, maxRecord}
 	r := &rows{csv: csv.NewReader(bounded), bounded: bounded, index: map[string]int{}, currency: currency}
 	r.csv.TrimLeadingSpace = true
 	r.csv.ReuseRecord = true
@@ -75,14 +94,12 @@ func newRows(file io.Reader, currency moment.Currency) (*rows, error) {
 
 // next returns the next row, a [*refusal], or io.EOF. After any other error nothing more can be read.
 func (r *rows) next() (b Bill, line int, err error) {
-	r.bounded.N = maxRecord
+	r.bounded.left = maxRecord
 	cells, err := r.csv.Read()
 	if len(cells) > 0 {
 		line, _ = r.csv.FieldPos(0)
 	}
 	switch {
-	case r.bounded.N == 0 && err != nil:
-		return b, 0, fmt.Errorf("a row has more than %d bytes: is there a quote that is not closed? (%w)", maxRecord, err)
 	case errors.Is(err, csv.ErrFieldCount):
 		return b, line, &refusal{fmt.Sprintf("has %d columns where the header has %d", len(cells), r.csv.FieldsPerRecord)}
 	case err != nil:
