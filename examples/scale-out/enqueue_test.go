@@ -73,6 +73,8 @@ func TestEnqueue(t *testing.T) {
 		{"no such currency", "", nil, header + strings.Replace(first, "ZAR", "ZZZ", 1), 3, "0 jobs inserted, 0 known before, 1 rows refused", `line 2: currency "ZZZ" is not a currency`},
 		{"too much", "", nil, header + strings.Replace(first, "1250.00", "1000000.00", 1), 3, "0 jobs inserted, 0 known before, 1 rows refused", `line 2: amount ZAR 1000000.00 is out of range`},
 		{"a name that is too long", "", nil, header + strings.Replace(first, "Thandi", strings.Repeat("T", 250), 1), 3, "0 jobs inserted, 0 known before, 1 rows refused", `line 2: name has 258 characters: 255 are allowed`},
+		{"a NUL, which jsonb cannot hold: it stops no other row", "", nil, header + strings.Replace(first, "Thandi", "Th\x00ndi", 1) + strings.ReplaceAll(first, "1,", "2,"), 3, "1 jobs inserted, 0 known before, 1 rows refused", `line 2: name has the control character U+0000`},
+		{"a line break in an address", "", nil, header + strings.Replace(first, "thandi@example.com", "\"thandi@\nexample.com\"", 1), 3, "0 jobs inserted, 0 known before, 1 rows refused", `line 2: email has the control character U+000A`},
 		{"not UTF-8", "", nil, header + strings.Replace(first, "Thandi", "Th\xe4ndi", 1), 3, "0 jobs inserted, 0 known before, 1 rows refused", `line 2: name is not UTF-8`},
 		{"other names for the columns, in another order, with Excel's mark", "", nil, "\ufeffBill Reference,amount,name,email,due_date,customer_reference,note,currency\nUBR1,1.00,,,,UCR1,x,ZAR\n", 0, "1 jobs inserted, 0 known before, 0 rows refused", ""},
 		{"one currency for all", "", []string{"--currency", "USD"}, "bill_reference,amount,name,email,due_date,customer_reference\nUBR1,1.00,,,,UCR1\n", 0, "1 jobs inserted, 0 known before, 0 rows refused", ""},

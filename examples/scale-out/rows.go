@@ -7,6 +7,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/moment-billing/moment-go"
@@ -178,6 +179,10 @@ func checkCurrency(code moment.Currency) error {
 func checkText(text string) error {
 	if n := utf8.RuneCountInString(text); n > 255 {
 		return fmt.Errorf("has %d characters: 255 are allowed", n)
+	}
+	if i := strings.IndexFunc(text, unicode.IsControl); i >= 0 { // PostgreSQL's jsonb has no NUL, and would refuse the whole batch
+		r, _ := utf8.DecodeRuneInString(text[i:])
+		return fmt.Errorf("has the control character %U", r)
 	}
 	return nil
 }
