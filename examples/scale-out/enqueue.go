@@ -12,12 +12,16 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
 )
 
-const batchSize = 1000
+const (
+	batchSize  = 1000
+	batchTries = 10 // where PostgreSQL ends it in favour of others: each time, one of those goes on
+)
 
 // enqueuer makes jobs of rows, a batch in one transaction. It holds no more than a batch, and remembers nothing: what is there, the
 // unique jobs themselves tell.
@@ -92,6 +96,19 @@ func (e *enqueuer) run(ctx context.Context, rows *rows) error {
 	}
 }
 
+// insert inserts the batch, again if it was in a deadlock: workers take jobs that are there already in an order of their own. Nothing of
+// it is there then.
+func (e *enqueuer) insert(ctx context.Context, params []river.InsertManyParams) (results []*rivertype.JobInsertResult, err error) {
+	for range batchTries {
+		results, err = e.jobs.InsertMany(ctx, params)
+		ended, ok := errors.AsType[*pgconn.PgError](err)
+		if !ok || ended.Code != "40P01" && ended.Code != "40001" { // deadlock_detected, serialization_failure
+			break
+		}
+	}
+	return results, err
+}
+
 // flush inserts the batch, all of it or nothing. A row whose reference has another content in the job that is there is refused: it
 // would be neither raised nor missed.
 func (e *enqueuer) flush(ctx context.Context) error {
@@ -99,7 +116,7 @@ func (e *enqueuer) flush(ctx context.Context) error {
 		return nil
 	}
 	params := make([]river.InsertManyParams, 0, len(e.batch))
-	for _, reference := range slices.Sorted(maps.Keys(e.batch)) { // in one order: two files that overlap wait for each other, and not for ever
+	for _, reference := range slices.Sorted(maps.Keys(e.batch)) { // in one order: of two files that overlap, one waits for the other
 		b := e.batch[reference].bill
 		if e.reconcile {
 			params = append(params, river.InsertManyParams{Args: reconcileBill{b}})
@@ -107,7 +124,7 @@ func (e *enqueuer) flush(ctx context.Context) error {
 			params = append(params, river.InsertManyParams{Args: raiseBill{b}})
 		}
 	}
-	results, err := e.jobs.InsertMany(ctx, params)
+	results, err := e.insert(ctx, params)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -143,6 +144,63 @@ func TestEnqueuedContent(t *testing.T) {
 		`bills raise_bill {"name": "Thandi Khumalo", "email": "thandi@example.com", "amount": 125000, "currency": "ZAR", "customer": "UCR1", "due_date": "2031-01-31", "reference": "UBR1"}`,
 		`bills raise_bill {"amount": 1200, "currency": "JPY", "customer": "UCR2", "reference": "UBR2"}`,
 	}, ask[[]string](t, w, "SELECT array_agg(concat(queue, ' ', kind, ' ', args) ORDER BY id) FROM river_job"))
+}
+
+// Workers take locks in the order of their own: PostgreSQL ends one of two that wait for each other, and it may be the batch.
+func TestEnqueueIsInADeadlock(t *testing.T) {
+	w := newWorld(t)
+	file := write(t, header+"UCR1,,,UBR1,1.00,ZAR,\nUCR1,,,UBR2,1.00,ZAR,\nUCR1,,,UBR3,1.00,ZAR,\n")
+	for _, reference := range []string{"UBR1", "UBR2"} {
+		w.insert(t, raiseBill{Bill{Reference: reference, Customer: "UCR1", Amount: 100, Currency: "ZAR"}})
+	}
+	other, err := w.pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = other.Rollback(context.Background()) }()
+	lock := func(reference string) {
+		_, err := other.Exec(t.Context(), "UPDATE river_job SET priority = 2 WHERE args->>'reference' = $1", reference)
+		require.NoError(t, err)
+	}
+	_, err = other.Exec(t.Context(), "SET LOCAL deadlock_timeout = '1min'") // so that it is not the one to be ended
+	require.NoError(t, err)
+	lock("UBR2")
+	said := make(chan string, 1)
+	go func() {
+		code, stdout, stderr := w.enqueue(t, file)
+		said <- fmt.Sprint(code, strings.TrimPrefix(stdout, file), stderr)
+	}()
+	w.until(t, "the batch waits", func() bool {
+		return ask[int](t, w, "SELECT count(*) FROM pg_locks WHERE NOT granted") > 0
+	})
+	lock("UBR1") // which the batch has
+	require.NoError(t, other.Commit(t.Context()))
+	assert.Equal(t, "0: 1 jobs inserted, 2 known before, 0 rows refused\n", await(t, "the end", said))
+}
+
+// What PostgreSQL ends again and again is an error at last.
+func TestEnqueueTriesABatchAgain(t *testing.T) {
+	for _, row := range []struct {
+		why    string
+		code   string
+		fail   int // so many times
+		exit   int
+		stdout string
+	}{
+		{"a deadlock", "40P01", batchTries - 1, exitDone, "1 jobs inserted, 0 known before"},
+		{"it could not be serialized", "40001", 1, exitDone, "1 jobs inserted, 0 known before"},
+		{"a deadlock each time", "40P01", batchTries, exitFailed, "0 jobs inserted, 0 known before"},
+		{"what would be the same the next time", "23514", 1, exitFailed, "0 jobs inserted, 0 known before"},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			w := newWorld(t)
+			w.exec(t, "CREATE SEQUENCE tries")
+			w.exec(t, fmt.Sprintf(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
+				'BEGIN IF nextval(''tries'') <= %d THEN RAISE EXCEPTION USING ERRCODE = ''%s''; END IF; RETURN NEW; END'`, row.fail, row.code))
+			w.exec(t, "CREATE TRIGGER fail BEFORE INSERT ON river_job FOR EACH ROW EXECUTE FUNCTION fail()")
+			code, stdout, stderr := w.enqueue(t, writeRows(t, 1))
+			assert.Equal(t, row.exit, code, stderr)
+			assert.Contains(t, stdout, row.stdout)
+		})
+	}
 }
 
 // The command is killed in the middle and started again, until it has come to the end: each bill has one job.
