@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
 
@@ -29,13 +29,28 @@ CREATE INDEX IF NOT EXISTS ledger_obligation_id ON ledger (obligation_id);
 
 const startTimeout = 30 * time.Second // to connect, and to wait for another process that makes the tables
 
+// endSessions lets PostgreSQL end what a machine that went away has left open: its transactions would hold their locks, and with one
+// of them River rescues no jobs at all. What the address says goes before.
+func endSessions(c *pgx.ConnConfig) {
+	for name, value := range map[string]string{
+		"idle_in_transaction_session_timeout": "60s", // in which no statement runs: ours go from one to the next
+		"tcp_keepalives_idle":                 "30",  // seconds; what follows as well
+		"tcp_keepalives_interval":             "10",
+		"tcp_keepalives_count":                "3",
+	} {
+		if _, given := c.RuntimeParams[name]; !given {
+			c.RuntimeParams[name] = value
+		}
+	}
+}
+
 // migrate makes the tables of River, of momentsql and of the ledger, or brings River's up to date. Where River's and momentsql's are
 // there it neither needs the ledger nor makes one: it may be locked, or have another name while somebody works on it, and payments
 // must not go into an empty one meanwhile.
 func migrate(ctx context.Context, address string) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	pool, err := pgxpool.New(ctx, address)
+	pool, err := openPool(ctx, address)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
@@ -63,10 +63,12 @@ func receive(ctx context.Context, c config, t telemetry, log *slog.Logger) (err 
 }
 
 func newReceiver(c config, t telemetry, log *slog.Logger) (*receiver, error) {
-	db, err := sql.Open("pgx", c.database)
+	connection, err := pgx.ParseConfig(c.database)
 	if err != nil {
 		return nil, err
 	}
+	endSessions(connection)
+	db := stdlib.OpenDB(*connection)
 	db.SetMaxOpenConns(maxDeliveries)
 	db.SetMaxIdleConns(maxDeliveries)
 	store, err := momentsql.NewStore(db)

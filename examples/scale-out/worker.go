@@ -66,6 +66,7 @@ func openPool(ctx context.Context, address string) (*pgxpool.Pool, error) {
 		return nil, err
 	}
 	c.MaxConns = maxConns
+	endSessions(c.ConnConfig)
 	return pgxpool.NewWithConfig(ctx, c)
 }
 
