@@ -234,6 +234,19 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// Whether the tables can be read is asked often, and must not cost the more the more jobs there are.
+func TestHealthReadsNoRows(t *testing.T) {
+	w := newWorld(t)
+	w.exec(t, "INSERT INTO river_job (kind, args, max_attempts) SELECT 'raise_bill', '{}', 25 FROM generate_series(1, 1000)")
+	rows, err := w.pool.Query(t.Context(), "EXPLAIN (ANALYZE, TIMING OFF, SUMMARY OFF) "+healthQuery)
+	require.NoError(t, err)
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	plan := strings.Join(lines, "\n")
+	assert.NotRegexp(t, `on (river_job|moment_webhook_messages) .*\(actual`, plan)
+	assert.Regexp(t, `on river_job .*\(never executed\)`, plan)
+}
+
 // Old marks are removed at the start, young ones are kept.
 func TestPruning(t *testing.T) {
 	w := newWorld(t)
