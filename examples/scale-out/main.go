@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 const (
@@ -21,6 +22,8 @@ const (
 	exitUsage   = 2
 	exitRefused = 3
 )
+
+const telemetryTimeout = 3 * time.Second // to send what is left: with stopTimeout less than the 30 seconds after which Kubernetes kills
 
 var errRefused = errors.New("rows were refused")
 
@@ -48,24 +51,36 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return exitUsage
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
-	switch err := start(ctx, c, getenv, stdout, stderr, log); {
+	return exitCode(ctx, c.command, start(ctx, c, getenv, stdout, stderr, log), log)
+}
+
+func exitCode(ctx context.Context, command string, err error, log *slog.Logger) int {
+	switch {
 	case errors.Is(err, errRefused):
 		return exitRefused
-	case errors.Is(err, context.Canceled) && c.command != "enqueue": // it was asked to end while it began
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil && command != "enqueue": // it was asked to end while it began
 		return exitDone
 	case err != nil:
-		log.Error("failed", slog.String("command", c.command), slog.String("error", err.Error()))
+		log.Error("failed", slog.String("command", command), slog.String("error", err.Error()))
 		return exitFailed
 	}
 	return exitDone
 }
 
-func start(ctx context.Context, c config, getenv func(string) string, stdout, stderr io.Writer, log *slog.Logger) (err error) {
+func start(ctx context.Context, c config, getenv func(string) string, stdout, stderr io.Writer, log *slog.Logger) error {
+	// Whatever becomes of traces and metrics, what is to be done is done.
 	t, err := newTelemetry(ctx, c.command, getenv, stdout)
 	if err != nil {
-		return err
+		log.WarnContext(ctx, "no traces and no metrics", slog.String("error", err.Error()))
+		t = exportTo(nil, nil, nil)
 	}
-	defer func() { err = errors.Join(err, t.stop(context.WithoutCancel(ctx))) }()
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), telemetryTimeout)
+		defer cancel()
+		if err := t.stop(ctx); err != nil {
+			log.WarnContext(ctx, "traces or metrics not sent", slog.String("error", err.Error()))
+		}
+	}()
 	if c.command == "demo" {
 		if err := checkUnused(ctx, c.database); err != nil { // before anything is changed in it
 			return err
