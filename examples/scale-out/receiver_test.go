@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -273,6 +274,30 @@ func TestInsertFails(t *testing.T) {
 	assert.ErrorIs(t, err, errOfAnotherKind)
 	assert.Zero(t, ask[int](t, w, "SELECT count(*) FROM moment_webhook_messages"))
 }
+
+// A driver that does not give its connection would have the event marked without a job: it would be acknowledged, and lost.
+func TestInsertIsNotCalled(t *testing.T) {
+	db := sql.OpenDB(otherDriver{})
+	defer func() { assert.NoError(t, db.Close()) }()
+	tx, err := db.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	assert.ErrorIs(t, withRiverTx(t.Context(), tx, func(pgx.Tx) error { return nil }), errNotCalled)
+	assert.NoError(t, tx.Rollback())
+}
+
+// otherDriver takes everything for done.
+type otherDriver struct{ driver.Conn }
+
+func (d otherDriver) Connect(context.Context) (driver.Conn, error) { return d, nil }
+func (otherDriver) Driver() driver.Driver                          { return nil }
+func (otherDriver) Begin() (driver.Tx, error)                      { return otherDriver{}, nil }
+func (otherDriver) CheckNamedValue(*driver.NamedValue) error       { return nil }
+func (otherDriver) ExecContext(context.Context, string, []driver.NamedValue) (driver.Result, error) {
+	return driver.ResultNoRows, nil
+}
+func (otherDriver) Commit() error   { return nil }
+func (otherDriver) Rollback() error { return nil }
+func (otherDriver) Close() error    { return nil }
 
 // The transaction is momentsql's: nobody else can end it.
 func TestTransactionIsNotOurs(t *testing.T) {

@@ -22,16 +22,21 @@ func withRiverTx(ctx context.Context, tx *sql.Tx, insert func(pgx.Tx) error) err
 	if r.err != nil {
 		return r.err
 	}
+	if err == nil && !r.called { // or the event would be marked, acknowledged, and have no job
+		return errNotCalled
+	}
 	return err
 }
 
 type rewriter struct {
 	insert func(pgx.Tx) error
+	called bool
 	err    error
 }
 
 // RewriteQuery implements [pgx.QueryRewriter]. It leaves the query as it is.
 func (r *rewriter) RewriteQuery(_ context.Context, conn *pgx.Conn, query string, args []any) (string, []any, error) {
+	r.called = true
 	r.err = r.insert(openTx{conn})
 	return query, args, r.err
 }
@@ -40,6 +45,8 @@ func (r *rewriter) RewriteQuery(_ context.Context, conn *pgx.Conn, query string,
 type openTx struct{ *connection }
 
 type connection = pgx.Conn // an alias: the field must not have the name of the method
+
+var errNotCalled = errors.New("the driver of the database did not give its connection: no job was inserted")
 
 var errNotOurs = errors.New("the transaction is that of momentsql")
 
