@@ -29,8 +29,9 @@ enqueue    makes a job of each row of a file. Start it again if it was stopped: 
 demo       starts a fake of Moment, two receivers and three workers, and says what to do next. Its
            database must have no jobs and no payments
 
-Each of them runs as often as you like at once, on as many machines as you like. SIGTERM or
-SIGINT ends one after what it is doing.
+All but the demo run as often as you like at once, on as many machines as you like. SIGTERM or
+SIGINT ends a receiver or a worker after what it is doing. It breaks enqueue off: the batch that
+is being inserted is taken back, those before it stay.
 
   --database address   postgres://...; or DATABASE_URL in the environment, but for the demo
                        MOMENT_POSTGRES_DSN. Required
@@ -41,7 +42,9 @@ SIGINT ends one after what it is doing.
   --currency code      of all bills, where the file has no such column
   --reconcile          compare the bills of the file with Moment's, instead of raising them
 
-Secrets are taken from the environment alone:
+The address of the database may have a password, which others on the machine see in the
+arguments of a process: then rather take the environment. The demo prints it. Other secrets are
+taken from the environment alone:
   MOMENT_API_KEY              of workers: sk_test_... or sk_...
   MOMENT_WEBHOOK_SECRET       of receivers: whsec_...
   MOMENT_WEBHOOK_OLD_SECRET   the one before, while Moment changes from it to the new one

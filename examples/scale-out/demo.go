@@ -68,7 +68,7 @@ func demo(ctx context.Context, c config, stdout, stderr io.Writer) (err error) {
 		processes = append(processes, p)
 	}
 	fmt.Fprintf(stdout, "A fake of Moment, %d receivers and %d workers are running. In another terminal, in this folder:\n\n"+
-		"  DATABASE_URL='%s' go run . enqueue bills.csv\n\nCtrl+C ends it.\n", demoReceivers, demoWorkers, c.database)
+		"  DATABASE_URL=%s go run . enqueue bills.csv\n\nCtrl+C ends it.\n", demoReceivers, demoWorkers, quoted(c.database))
 	watched := watch(ctx, pool, stdout)
 
 	has, ended := endFake() // first, so that nothing is paid that is not delivered
@@ -91,6 +91,9 @@ func demo(ctx context.Context, c config, stdout, stderr io.Writer) (err error) {
 	}
 	return nil
 }
+
+// quoted is a text as one word of a shell.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // checkUnused fails if there are jobs or payments in the database: they may be real ones. The demo's workers would raise real bills
 // at the fake, and nowhere else.

@@ -38,6 +38,15 @@ func TestDemo(t *testing.T) {
 	assert.NotContains(t, stderr.String(), `"ERROR"`)
 }
 
+// The demo says a command for a shell, whatever is in the address.
+func TestQuoted(t *testing.T) {
+	for _, text := range []string{"postgres://u:p@h/d?a=b&c=d", "host=h password='it''s $HOME `id`; \\'", "", "'"} {
+		out, err := exec.CommandContext(t.Context(), "bash", "-c", "printf %s "+quoted(text)).Output()
+		require.NoError(t, err)
+		assert.Equal(t, text, string(out))
+	}
+}
+
 // Jobs that are there may be real bills: the demo would raise them at its fake, and they would be done.
 func TestDemoTakesOnlyAnEmptyDatabase(t *testing.T) {
 	for _, row := range []struct{ why, before string }{
