@@ -175,9 +175,10 @@ func (c *config) checkWorker() error {
 func (c *config) connect(t telemetry) (*moment.Client, error) {
 	connections := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is documented to be one
 	connections.MaxIdleConns, connections.MaxIdleConnsPerHost = maxBills+maxReconciles, maxBills+maxReconciles
-	traced := otelhttp.NewTransport(newPace(c.rate, connections), t.ofHTTP()...)
+	// What waits for its turn is no request yet, and so neither counted nor measured.
+	paced := newPace(c.rate, otelhttp.NewTransport(connections, t.ofHTTP()...))
 	options := []moment.ClientOption{
-		moment.WithHTTPClient(&http.Client{Transport: traced}),
+		moment.WithHTTPClient(&http.Client{Transport: paced}),
 		moment.WithUserAgent("scale-out"),
 		moment.WithAttemptTimeout(attemptTimeout),
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -17,6 +18,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
 )
 
 // inMemory is a telemetry that a test can look into.
@@ -76,6 +78,25 @@ func TestTraceOfABill(t *testing.T) {
 	assert.Equal(t, map[string]int{"raise_bill": 1, "HTTP POST": 3}, kinds, "the bill, its new customer, and the bill again")
 	assert.Equal(t, uint64(1), counted(t, points)["river.job.duration raise_bill done"])
 	assert.Equal(t, uint64(3), counted(t, points)["http.client.request.duration"])
+}
+
+// A request that waits for its turn until it is given up was never sent: it is neither counted nor measured.
+func TestTraceOfWaiting(t *testing.T) {
+	srv := momenttest.NewServer()
+	t.Cleanup(srv.Close)
+	to, spans, points := inMemory()
+	c := config{key: "sk_test_YOUR_SECRET_KEY", baseURL: srv.URL, rate: 1e-3}
+	client, err := c.connect(to)
+	require.NoError(t, err)
+	_, err = client.Bills.Get(t.Context(), "UBR1") // it has the only turn of a quarter of an hour
+	require.ErrorIs(t, err, moment.ErrNotFound)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	_, err = client.Bills.Get(ctx, "UBR1")
+	require.Error(t, err)
+	assert.Len(t, srv.Requests(), 1)
+	assert.Len(t, spans.GetSpans(), 1)
+	assert.Equal(t, uint64(1), counted(t, points)["http.client.request.duration"])
 }
 
 // counted are the histograms, each with the kinds and outcomes of jobs, and how often they were recorded.

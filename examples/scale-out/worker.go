@@ -23,7 +23,9 @@ const (
 )
 
 const (
-	attemptTimeout = 10 * time.Second // of a request: the client makes up to four within the timeout of a job
+	// Of a request. The client makes up to four of a call, which take 44 seconds at most, with the waits between: within the default of
+	// --job-timeout, and not within a shorter one.
+	attemptTimeout = 10 * time.Second
 	stopTimeout    = 25 * time.Second // less than the 30 seconds after which Kubernetes kills
 
 	// A slot that is free is filled at most this long after that: the shorter, the more jobs a second, and the more queries.
@@ -47,7 +49,7 @@ func work(ctx context.Context, c config, t telemetry, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	jobs, err := newWorker(pool, client, c.jobTimeout, t, log)
+	jobs, err := newWorker(pool, client, c.jobTimeout, t, log, atRate(c.rate))
 	if err != nil {
 		return err
 	}
@@ -70,13 +72,25 @@ func openPool(ctx context.Context, address string) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(ctx, c)
 }
 
+// atRate leaves only so many jobs at a time that none waits long for its turn at Moment, given a rate in requests a second: half of the
+// time of an attempt, which a wait is part of, and a tenth of a job's, which makes up to five requests.
+func atRate(perSecond float64) func(*river.Config) {
+	return func(c *river.Config) {
+		slots := perSecond * min(attemptTimeout/2, c.JobTimeout/10).Seconds()
+		c.Queues[queueBills] = river.QueueConfig{MaxWorkers: int(max(1, min(maxBills, slots*4/5)))}
+		c.Queues[queueReconcile] = river.QueueConfig{MaxWorkers: int(max(1, min(maxReconciles, slots/5)))}
+	}
+}
+
 // newWorker returns River's client. Its driver is the one for pgx: that one learns of new jobs by LISTEN.
-func newWorker(pool *pgxpool.Pool, client *moment.Client, jobTimeout time.Duration, t telemetry, log *slog.Logger) (*river.Client[pgx.Tx], error) {
+func newWorker(
+	pool *pgxpool.Pool, client *moment.Client, jobTimeout time.Duration, t telemetry, log *slog.Logger, options ...func(*river.Config),
+) (*river.Client[pgx.Tx], error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &poster{pool: pool})
 	river.AddWorker(workers, &raiser{client: client})
 	river.AddWorker(workers, &reconciler{client: client, pool: pool, log: log, differing: t.differing()})
-	return river.NewClient(riverpgxv5.New(pool), &river.Config{
+	c := &river.Config{
 		Queues: map[string]river.QueueConfig{
 			queuePayments:  {MaxWorkers: maxPayments},
 			queueBills:     {MaxWorkers: maxBills},
@@ -94,5 +108,9 @@ func newWorker(pool *pgxpool.Pool, client *moment.Client, jobTimeout time.Durati
 		CompletedJobRetentionPeriod: keepDone,
 		CancelledJobRetentionPeriod: keepCancelled,
 		DiscardedJobRetentionPeriod: keepDiscarded,
-	})
+	}
+	for _, option := range options {
+		option(c)
+	}
+	return river.NewClient(riverpgxv5.New(pool), c)
 }

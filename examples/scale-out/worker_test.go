@@ -514,6 +514,41 @@ func TestPace(t *testing.T) {
 	})
 }
 
+// Jobs of a worker with a low rate wait for their turn at Moment, and neither their requests nor they time out in it.
+func TestLowRate(t *testing.T) {
+	for _, row := range []struct {
+		rate              float64
+		jobTimeout        time.Duration
+		bills, reconciles int
+		why               string
+	}{
+		{50, time.Minute, maxBills, maxReconciles, "the defaults: all"},
+		{4, time.Minute, maxBills, maxReconciles, "the least for all: a turn in 5 seconds, and an attempt may take 10"},
+		{2, time.Minute, 8, 2, "fewer"},
+		{1, time.Minute, 4, 1, "the least"},
+		{50, 2 * time.Second, 8, 2, "jobs have little time"},
+		{1, time.Second, 1, 1, "and less: one each is the least"},
+		{1e6, 24 * time.Hour, maxBills, maxReconciles, "more than there is"},
+	} {
+		c := &river.Config{JobTimeout: row.jobTimeout, Queues: map[string]river.QueueConfig{queuePayments: {MaxWorkers: maxPayments}}}
+		atRate(row.rate)(c)
+		assert.Equal(t, map[string]river.QueueConfig{
+			queuePayments: {MaxWorkers: maxPayments}, queueBills: {MaxWorkers: row.bills}, queueReconcile: {MaxWorkers: row.reconciles},
+		}, c.Queues, row.why)
+	}
+
+	w := newWorld(t)
+	service := startService(t, 0)
+	w.start(t, "worker", service.url, "worker", "--rate", "20", "--job-timeout", "1s")
+	code, _, stderr := w.enqueue(t, writeBills(t, 40, 40)) // two requests of three are for customers, who are new: 4 seconds in all
+	require.Zero(t, code, stderr)
+	w.until(t, "all are raised", func() bool {
+		return ask[int](t, w, "SELECT count(*) FROM river_job WHERE state = 'completed'") == 40
+	})
+	assert.Equal(t, 1, ask[int](t, w, "SELECT max(attempt) FROM river_job"), "attempts")
+	assert.Equal(t, 40, service.tallyAll(t).Bills)
+}
+
 // answering answers with a status.
 type answering func(*http.Request) int
 
