@@ -17,7 +17,7 @@ const (
 	// The service forgets keys after 24 hours. Its clock, and a call that is under way at the end, are allowed an hour.
 	keyLife = 23 * time.Hour
 
-	// Failures that the service has saved, one key after the other, that an attempt of a job passes.
+	// An attempt of a job gives up after so many keys under each of which the service has saved a failure.
 	maxKeys = 10
 )
 
@@ -28,9 +28,12 @@ type raiser struct {
 	client *moment.Client
 }
 
-// Work raises a bill. However often it runs, here or elsewhere, it makes the same calls under the same keys, and the service answers
+// Work raises a bill. However often a job runs, here or elsewhere, it makes the same calls under the same keys, and the service answers
 // what it has answered before. Once it may have forgotten the keys, the bill is looked for before it is created. The last guard is
 // Moment's: references are unique.
+//
+// The job is part of the keys. A row that is enqueued again after its job was cancelled is a new job, and is not to be answered what
+// the service said before its cause was mended. Should both be worked at once, the reference keeps the second from being raised.
 //
 // That the customer exists is tried first: most bills are for one that does, and take one request.
 func (r *raiser) Work(ctx context.Context, job *river.Job[raiseBill]) error {
@@ -50,13 +53,13 @@ func (r *raiser) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 				return err
 			}
 		}
-		key := moment.DeriveIdempotencyKey("create bill", b.Reference, b.Customer, strconv.FormatInt(int64(b.Amount), 10), string(b.Currency), b.DueDate.String(), strconv.Itoa(n))
+		key := moment.DeriveIdempotencyKey("create bill", b.Reference, b.Customer, strconv.FormatInt(int64(b.Amount), 10), string(b.Currency), b.DueDate.String(), id(job), strconv.Itoa(n))
 		_, err = r.client.Bills.Create(ctx, params, moment.WithIdempotencyKey(key))
 		switch {
 		case errors.Is(err, moment.ErrConflict):
 			return r.readBack(ctx, b)
 		case errors.Is(err, moment.ErrNotFound): // the customer is new; or the address is wrong, and that is not found either
-			if err := r.createCustomer(ctx, b); err != nil {
+			if err := r.createCustomer(ctx, job); err != nil {
 				return act(err)
 			}
 			look = false // what was not found was not raised
@@ -70,11 +73,12 @@ func (r *raiser) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 }
 
 // createCustomer sees to it that a customer is there. One that exists stays as it is.
-func (r *raiser) createCustomer(ctx context.Context, b Bill) error {
+func (r *raiser) createCustomer(ctx context.Context, job *river.Job[raiseBill]) error {
+	b := job.Args.Bill
 	params := moment.CustomerCreateParams{ExternalReference: b.Customer, Name: b.Name, Email: b.Email}
 	var err error
 	for n := range maxKeys {
-		key := moment.DeriveIdempotencyKey("create customer", b.Customer, b.Name, b.Email, strconv.Itoa(n))
+		key := moment.DeriveIdempotencyKey("create customer", b.Customer, b.Name, b.Email, id(job), strconv.Itoa(n))
 		_, err = r.client.Customers.Create(ctx, params, moment.WithIdempotencyKey(key))
 		if errors.Is(err, moment.ErrConflict) {
 			return nil
@@ -86,7 +90,10 @@ func (r *raiser) createCustomer(ctx context.Context, b Bill) error {
 	return err
 }
 
-// passing reports whether a failure is one that the service has saved, and whose cause may be gone. Under another key it tries again.
+func id(job *river.Job[raiseBill]) string { return strconv.FormatInt(job.ID, 10) }
+
+// passing reports whether a failure is one that the service has saved, and that may be gone under another key: not one that cancels
+// the job, as it was this job that was answered so before.
 func passing(err error) bool {
 	var failure *moment.Error
 	if !errors.As(err, &failure) || !failure.Replayed {

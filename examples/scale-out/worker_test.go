@@ -78,10 +78,10 @@ func TestRaise(t *testing.T) {
 		{why: "the customer is new", state: "completed", keys: 2, raised: true, asks: 1},
 		{
 			why: "the customer is new, and the worker is killed before it raises the bill: what was answered is answered again, and passed", state: "completed", keys: 2, raised: true, asks: 2,
-			before: func(t *testing.T, w *world, _ int64) {
+			before: func(t *testing.T, w *world, id int64) {
 				t.Helper()
 				w.srv.Fail(momenttest.Status(401).On(createCustomer))
-				err := (&raiser{client: w.srv.Client()}).Work(t.Context(), &river.Job[raiseBill]{JobRow: &rivertype.JobRow{CreatedAt: time.Now()}, Args: raiseBill{testBill(1)}})
+				err := (&raiser{client: w.srv.Client()}).Work(t.Context(), &river.Job[raiseBill]{JobRow: &rivertype.JobRow{ID: id, CreatedAt: time.Now()}, Args: raiseBill{testBill(1)}})
 				require.ErrorIs(t, err, moment.ErrUnauthorized)
 			},
 		},
@@ -211,12 +211,59 @@ func (w *world) raise(t *testing.T, b Bill) *moment.Bill {
 	return raised
 }
 
-// A job that is worked again makes the same calls under the same keys; that of another row with the same reference under others, as the
-// service refuses a key with another content.
+// What the service has refused, and saved, is the answer to a job, and not to a later one for the same row: the cause may have been
+// mended at Moment meanwhile. Whatever is saved, there is one bill.
+func TestEnqueuedAgain(t *testing.T) {
+	for _, operation := range []string{createBill, createCustomer} {
+		for _, status := range []int{400, 402, 422} {
+			t.Run(fmt.Sprint(operation, " ", status), func(t *testing.T) {
+				w := newWorld(t)
+				w.srv.Fail(momenttest.ServiceError(status).On(operation))
+				first := w.insert(t, raiseBill{testBill(1)})
+				// The worker is killed before it stores what became of the job, which then is answered the same again.
+				var cancelled *river.JobCancelError
+				err := (&raiser{client: w.srv.Client()}).Work(t.Context(), &river.Job[raiseBill]{JobRow: &rivertype.JobRow{ID: first, CreatedAt: time.Now()}, Args: raiseBill{testBill(1)}})
+				require.ErrorAs(t, err, &cancelled)
+				worker := w.work(t, w.srv.Client(), nowhere)
+				job := worker.next(t).Job
+				assert.Equal(t, rivertype.JobStateCancelled, job.State)
+				assert.Contains(t, job.Errors[0].Error, "replay")
+				assert.Empty(t, w.srv.State().Bills)
+				w.insert(t, raiseBill{testBill(1)})
+				assert.Equal(t, rivertype.JobStateCompleted, worker.next(t).Job.State)
+				assert.Len(t, w.srv.State().Bills, 1)
+			})
+		}
+	}
+}
+
+// Jobs for one reference that are worked at once, which uniqueness does not keep apart once one was cancelled, raise one bill.
+func TestTwoJobsAtOnce(t *testing.T) {
+	w := newWorld(t)
+	var all sync.WaitGroup
+	for n := range 8 {
+		all.Go(func() {
+			for range 100 { // as River would: a conflict with a call that is under way is tried again
+				job := &river.Job[raiseBill]{JobRow: &rivertype.JobRow{ID: int64(n), CreatedAt: time.Now()}, Args: raiseBill{testBill(1)}}
+				if (&raiser{client: w.srv.Client()}).Work(t.Context(), job) == nil {
+					return
+				}
+			}
+			assert.Fail(t, "a job is never done")
+		})
+	}
+	all.Wait()
+	assert.Len(t, w.srv.State().Bills, 1)
+	assert.Len(t, w.srv.State().Customers, 1)
+}
+
+// A job that is worked again makes the same calls under the same keys; another one under others, and so does one with another content,
+// as the service refuses a key with that.
 func TestKeys(t *testing.T) {
+	id := int64(1)
 	sent := func(w *world, b Bill, age time.Duration) (keys []string) {
 		begun := len(w.srv.Requests())
-		job := &river.Job[raiseBill]{JobRow: &rivertype.JobRow{CreatedAt: time.Now().Add(-age)}, Args: raiseBill{b}}
+		job := &river.Job[raiseBill]{JobRow: &rivertype.JobRow{ID: id, CreatedAt: time.Now().Add(-age)}, Args: raiseBill{b}}
 		_ = (&raiser{client: w.srv.Client()}).Work(t.Context(), job)
 		for _, r := range w.srv.Requests()[begun:] {
 			if key := r.Header.Get("Idempotency-Key"); r.Method == http.MethodPost && !slices.Contains(keys, key) { // a conflict is tried again
@@ -229,7 +276,7 @@ func TestKeys(t *testing.T) {
 	first := sent(w, testBill(1), 0)
 	require.Len(t, first, 3, "the bill, its customer, and the bill again")
 	assert.Equal(t, first, sent(w, testBill(1), 0), "again")
-	assert.Equal(t, first, sent(w, testBill(1), 22*time.Hour), "by a job that is older")
+	assert.Equal(t, first, sent(w, testBill(1), 22*time.Hour), "when it is older")
 	for why, change := range map[string]func(*Bill){
 		"reference": func(b *Bill) { b.Reference = "UBR2" },
 		"amount":    func(b *Bill) { b.Amount++ },
@@ -250,6 +297,10 @@ func TestKeys(t *testing.T) {
 		other := sent(newWorld(t), b, 0)
 		assert.Equal(t, first[0], other[0], why)
 		assert.NotEqual(t, first[1], other[1], why)
+	}
+	id++
+	for _, key := range sent(newWorld(t), testBill(1), 0) {
+		assert.NotContains(t, first, key, "another job")
 	}
 }
 
