@@ -10,13 +10,16 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
+// longestWait is what is believed of what the service asks to wait: a mistake in it is not to put bills off for years.
+const longestWait = time.Hour
+
 // act says what River is to do with a job, given the error of the call that it made: cancel it, put it off (which takes none of its
 // attempts), or, for any other error, try it again, ever later: [river.DefaultClientRetryPolicy] spreads 25 attempts over three weeks.
 func act(err error) error {
 	var failure *moment.Error
 	switch {
 	case errors.Is(err, moment.ErrRateLimited) && errors.As(err, &failure):
-		least := max(failure.RetryAfter, time.Second)
+		least := min(max(failure.RetryAfter, time.Second), longestWait)
 		return river.JobSnooze(least + rand.N(least)) // not all at once
 	case errors.Is(err, moment.ErrOutcomeUnknown): // asked before what says no: that would be an answer, and there is none
 		return err

@@ -523,6 +523,10 @@ func TestActOfOtherErrors(t *testing.T) {
 		assert.Less(t, snoozed.Duration, 2*time.Minute)
 		waits[snoozed.Duration] = true
 	}
+	var snoozed *river.JobSnoozeError
+	require.ErrorAs(t, act(&moment.Error{Status: 429, RetryAfter: 10 * 365 * 24 * time.Hour}), &snoozed)
+	assert.GreaterOrEqual(t, snoozed.Duration, time.Hour)
+	assert.Less(t, snoozed.Duration, 2*time.Hour, "a mistake")
 	assert.Greater(t, len(waits), 1, "a thousand jobs are not to come back at once")
 	assert.Equal(t, errOfAnotherKind, act(errOfAnotherKind))
 	assert.ErrorIs(t, act(context.DeadlineExceeded), context.DeadlineExceeded)
