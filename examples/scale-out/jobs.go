@@ -1,6 +1,8 @@
 package main
 
 import (
+	"math"
+
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 
@@ -27,8 +29,11 @@ type postPayment struct {
 // Kind implements [river.JobArgs].
 func (postPayment) Kind() string { return "post_payment" }
 
-// InsertOpts implements [river.JobArgsWithInsertOpts].
-func (postPayment) InsertOpts() river.InsertOpts { return river.InsertOpts{Queue: queuePayments} }
+// InsertOpts implements [river.JobArgsWithInsertOpts]. A payment is tried as often as River can count, as it was acknowledged and is
+// nowhere else.
+func (postPayment) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queuePayments, MaxAttempts: math.MaxInt16}
+}
 
 // Bill is a row of a file. Name and Email are people's: that is why done jobs are removed after a day. Its name is exported because
 // River does not see the tag in it otherwise, and takes all fields for the unique ones.

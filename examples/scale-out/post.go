@@ -9,11 +9,23 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 )
 
+// longestPause is between two attempts to post a payment. When the ledger is back after days, it is to have all of them soon.
+const longestPause = 15 * time.Minute
+
 // poster posts payments to the ledger.
 type poster struct {
 	river.WorkerDefaults[postPayment]
 
 	pool *pgxpool.Pool
+}
+
+// NextRetry is River's, as long as that is soon.
+func (p *poster) NextRetry(job *river.Job[postPayment]) time.Time {
+	next, last := (&river.DefaultClientRetryPolicy{}).NextRetry(job.JobRow), time.Now().Add(longestPause)
+	if next.After(last) {
+		return last
+	}
+	return next
 }
 
 // Work enters a payment, in the transaction in which the job is done. It is what to replace for a ledger of your own. Where that is

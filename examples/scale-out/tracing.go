@@ -76,14 +76,14 @@ func (t *jobTelemetry) Work(ctx context.Context, job *rivertype.JobRow, work fun
 		t.worked.Record(ctx, time.Since(begun).Seconds(), metric.WithAttributes(kind, attribute.String("outcome", outcome)))
 	}()
 	err := work(ctx)
-	outcome = outcomeOf(err)
-	if outcome == "error" || outcome == "cancelled" {
+	outcome = outcomeOf(job, err)
+	if outcome == "error" || outcome == "discarded" || outcome == "cancelled" {
 		span.SetStatus(codes.Error, err.Error())
 	}
 	return err
 }
 
-func outcomeOf(err error) string {
+func outcomeOf(job *rivertype.JobRow, err error) string {
 	var cancelled *river.JobCancelError
 	var snoozed *river.JobSnoozeError
 	switch {
@@ -93,6 +93,8 @@ func outcomeOf(err error) string {
 		return "cancelled"
 	case errors.As(err, &snoozed):
 		return "snoozed"
+	case job.Attempt >= job.MaxAttempts: // as River decides it
+		return "discarded"
 	default:
 		return "error"
 	}

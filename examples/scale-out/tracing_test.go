@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
@@ -134,8 +136,16 @@ func TestOutcomes(t *testing.T) {
 		Customer: moment.CustomerCreateParams{ExternalReference: b.Customer}, ExternalReference: b.Reference, Currency: b.Currency, AmountDue: b.Amount,
 	})
 	require.NoError(t, err)
-	w.work(t, w.srv.Client(), to).next(t)
+	worker := w.work(t, w.srv.Client(), to)
+	worker.next(t)
 	assert.Equal(t, uint64(1), counted(t, points)["river.job.duration raise_bill cancelled"])
+	w.srv.Fail(momenttest.Status(401).Times(2))
+	_, err = worker.client.Insert(t.Context(), raiseBill{testBill(2)}, &river.InsertOpts{MaxAttempts: 2})
+	require.NoError(t, err)
+	assert.Equal(t, rivertype.JobStateAvailable, worker.next(t).Job.State) // within five seconds
+	assert.Equal(t, rivertype.JobStateDiscarded, worker.next(t).Job.State)
+	assert.Equal(t, uint64(1), counted(t, points)["river.job.duration raise_bill error"])
+	assert.Equal(t, uint64(1), counted(t, points)["river.job.duration raise_bill discarded"])
 }
 
 // Where it is asked to, the console has it all; else nothing is sent anywhere.

@@ -32,10 +32,9 @@ const (
 	fetchCooldown = 20 * time.Millisecond
 
 	// Done jobs are what keeps a file that is enqueued again from making them again; after that, Moment's unique reference does. They
-	// hold names and e-mail addresses. What was cancelled, somebody has to correct.
-	keepDone      = 24 * time.Hour
-	keepCancelled = 30 * 24 * time.Hour
-	keepDiscarded = -1 // for ever: it may be a payment, which is acknowledged and nowhere else
+	// hold names and e-mail addresses. What was given up, somebody has to look at; payments are not given up.
+	keepDone    = 24 * time.Hour
+	keepGivenUp = 30 * 24 * time.Hour
 )
 
 // work is the command: it works jobs until ctx ends, and then finishes those that run.
@@ -106,8 +105,8 @@ func newWorker(
 		SoftStopTimeout:      stopTimeout,
 
 		CompletedJobRetentionPeriod: keepDone,
-		CancelledJobRetentionPeriod: keepCancelled,
-		DiscardedJobRetentionPeriod: keepDiscarded,
+		CancelledJobRetentionPeriod: keepGivenUp,
+		DiscardedJobRetentionPeriod: keepGivenUp,
 	}
 	for _, option := range options {
 		option(c)

@@ -369,6 +369,21 @@ func TestPost(t *testing.T) {
 	}
 }
 
+// A payment is never given up, and never waits for long: not when the ledger was stopped for a month.
+func TestPostIsNotGivenUp(t *testing.T) {
+	for attempt, least := range map[int]time.Duration{1: 0, 3: time.Minute, 10: 14 * time.Minute, 3000: 14 * time.Minute} {
+		job := &river.Job[postPayment]{JobRow: &rivertype.JobRow{Attempt: attempt, Errors: make([]rivertype.AttemptError, attempt-1)}}
+		assert.WithinRange(t, (&poster{}).NextRetry(job), time.Now().Add(least), time.Now().Add(15*time.Minute), attempt)
+	}
+	w := newWorld(t)
+	id := w.insert(t, postPayment{"evt_1", "pay_1", "bill", "bill_1", 1500, moment.ZAR})
+	w.exec(t, "UPDATE river_job SET attempt = 30 * 24 * 4, errors = array_fill('{}'::jsonb, ARRAY[30 * 24 * 4]) WHERE id = $1", id)
+	w.exec(t, "ALTER TABLE ledger RENAME TO elsewhere")
+	job := w.work(t, w.srv.Client(), nowhere).next(t).Job
+	assert.Equal(t, rivertype.JobStateRetryable, job.State)
+	assert.WithinRange(t, job.ScheduledAt, time.Now().Add(14*time.Minute), time.Now().Add(15*time.Minute))
+}
+
 // The entry and the end of the job are one transaction: whoever sees the one, sees the other.
 func TestPostIsOneTransaction(t *testing.T) {
 	w := newWorld(t)
@@ -532,7 +547,7 @@ func TestActOfOtherErrors(t *testing.T) {
 	assert.ErrorIs(t, act(context.DeadlineExceeded), context.DeadlineExceeded)
 }
 
-// What is done is removed after a day, as there are people in it; a payment that nobody could post never is.
+// What is done is removed after a day, and what was given up after 30, as there are people in it.
 func TestRetention(t *testing.T) {
 	w := newWorld(t)
 	for n, row := range []struct {
@@ -543,14 +558,15 @@ func TestRetention(t *testing.T) {
 		{"completed", 23 * time.Hour},
 		{"cancelled", 31 * 24 * time.Hour},
 		{"cancelled", 29 * 24 * time.Hour},
-		{"discarded", 10 * 365 * 24 * time.Hour},
+		{"discarded", 31 * 24 * time.Hour},
+		{"discarded", 29 * 24 * time.Hour},
 	} {
 		w.exec(t, "UPDATE river_job SET state = $1::text::river_job_state, finalized_at = now() - $2::interval WHERE id = $3",
 			row.state, row.ago.String(), w.insert(t, raiseBill{testBill(n)}))
 	}
 	w.work(t, w.srv.Client(), nowhere)
-	w.until(t, "two are removed", func() bool { return ask[int](t, w, "SELECT count(*) FROM river_job") == 3 })
-	assert.Equal(t, []string{"UBR1", "UBR3", "UBR4"}, ask[[]string](t, w, "SELECT array_agg(args->>'reference' ORDER BY id) FROM river_job"))
+	w.until(t, "three are removed", func() bool { return ask[int](t, w, "SELECT count(*) FROM river_job") == 3 })
+	assert.Equal(t, []string{"UBR1", "UBR3", "UBR5"}, ask[[]string](t, w, "SELECT array_agg(args->>'reference' ORDER BY id) FROM river_job"))
 }
 
 // A process keeps to its rate, with what the client repeats.
