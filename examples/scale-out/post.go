@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -36,13 +37,26 @@ func (p *poster) Work(ctx context.Context, job *river.Job[postPayment]) error {
 		return err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // after the commit it does nothing
-	_, err = tx.Exec(ctx, `INSERT INTO ledger
+	payment := []any{
+		job.Args.EventID, job.Args.PaymentID, job.Args.ObligationKind, job.Args.ObligationID, int64(job.Args.Amount), string(job.Args.Currency),
+	}
+	inserted, err := tx.Exec(ctx, `INSERT INTO ledger
 		(event_id, payment_id, obligation_kind, obligation_id, amount, currency, posted_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (event_id) DO NOTHING`,
-		job.Args.EventID, job.Args.PaymentID, job.Args.ObligationKind, job.Args.ObligationID,
-		int64(job.Args.Amount), string(job.Args.Currency), time.Now().Unix())
+		append(payment, time.Now().Unix())...)
 	if err != nil {
 		return err
+	}
+	if inserted.RowsAffected() == 0 { // it is there; as another payment, it would be lost without a word
+		var same bool
+		err := tx.QueryRow(ctx, `SELECT (event_id, payment_id, obligation_kind, obligation_id, amount, currency) = ($1, $2, $3, $4, $5::bigint, $6)
+			FROM ledger WHERE event_id = $1`, payment...).Scan(&same)
+		if err != nil {
+			return err
+		}
+		if !same {
+			return fmt.Errorf("the ledger has another entry for the event %s", job.Args.EventID)
+		}
 	}
 	if _, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job); err != nil {
 		return err

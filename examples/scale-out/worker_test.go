@@ -337,9 +337,27 @@ func TestPost(t *testing.T) {
 		{"all is well", "", "completed", []string{"evt_1 pay_1 bill bill_1 1500 ZAR"}, true},
 		{
 			"it is there, from a message that momentsql has forgotten: it stays as it is",
-			"INSERT INTO ledger VALUES ('evt_1', 'pay_1', 'bill', 'bill_1', 1, 'ZAR', 0)", "completed",
-			[]string{"evt_1 pay_1 bill bill_1 1 ZAR"},
+			"INSERT INTO ledger VALUES ('evt_1', 'pay_1', 'bill', 'bill_1', 1500, 'ZAR', 0)", "completed",
+			[]string{"evt_1 pay_1 bill bill_1 1500 ZAR"},
 			true,
+		},
+		{
+			"another amount is there: that payment is not in the ledger, and so not done",
+			"INSERT INTO ledger VALUES ('evt_1', 'pay_1', 'bill', 'bill_1', 1, 'ZAR', 0)", "retryable",
+			[]string{"evt_1 pay_1 bill bill_1 1 ZAR"},
+			false,
+		},
+		{
+			"another payment is there",
+			"INSERT INTO ledger VALUES ('evt_1', 'pay_2', 'bill', 'bill_1', 1500, 'ZAR', 0)", "retryable",
+			[]string{"evt_1 pay_2 bill bill_1 1500 ZAR"},
+			false,
+		},
+		{
+			"that of another bill is there",
+			"INSERT INTO ledger VALUES ('evt_1', 'pay_1', 'bill', 'bill_2', 1500, 'ZAR', 0)", "retryable",
+			[]string{"evt_1 pay_1 bill bill_2 1500 ZAR"},
+			false,
 		},
 		{"the ledger is gone: tried again", "ALTER TABLE ledger RENAME TO elsewhere; CREATE VIEW ledger AS SELECT * FROM elsewhere WHERE false UNION ALL SELECT * FROM elsewhere", "retryable", []string{}, false},
 		{
