@@ -2,21 +2,26 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/moment-billing/moment-go"
 )
 
-// patientAttempts are those after which a payment that is missing in the ledger is a difference: until then, some 20 seconds, its
-// event may be under way.
-const patientAttempts = 2
+// A payment that is missing in the ledger is a difference after so many looks: until then, 20 seconds, its event may be under way.
+const (
+	looks       = 3
+	betweenThem = 10 * time.Second
+)
 
 // reconciler compares bills with Moment's, and what was paid of them with the ledger.
 type reconciler struct {
@@ -34,7 +39,8 @@ func (t telemetry) differing() metric.Int64Counter {
 	return counter
 }
 
-// Work reports what differs: in the log, in a metric to be alerted by, and as the output of the job. It mends nothing.
+// Work reports what differs: in the log, in a metric to be alerted by, and as the output of the job, which is removed with it after a
+// day. It mends nothing.
 func (r *reconciler) Work(ctx context.Context, job *river.Job[reconcileBill]) error {
 	b := job.Args.Bill
 	has, found, err := compare(ctx, r.client, b)
@@ -48,8 +54,8 @@ func (r *reconciler) Work(ctx context.Context, job *river.Job[reconcileBill]) er
 		if err != nil {
 			return err
 		}
-		if unpaid != "" && job.Attempt <= patientAttempts {
-			return errors.New(unpaid)
+		if unpaid != "" && snoozes(job.JobRow) < looks-1 {
+			return river.JobSnooze(betweenThem) // and no error: that is to alarm nobody
 		}
 		if unpaid != "" {
 			found = append(found, unpaid)
@@ -60,6 +66,15 @@ func (r *reconciler) Work(ctx context.Context, job *river.Job[reconcileBill]) er
 		r.log.WarnContext(ctx, "bill differs", slog.String("bill", b.Reference), slog.String("differences", strings.Join(found, "; ")))
 	}
 	return river.RecordOutput(ctx, append([]string{}, found...)) // [] if nothing differs
+}
+
+// snoozes is how often a job was put off, which River counts in its metadata. Being no attempt, it shows nowhere else.
+func snoozes(job *rivertype.JobRow) int {
+	var metadata struct {
+		Snoozes int `json:"snoozes"`
+	}
+	_ = json.Unmarshal(job.Metadata, &metadata) // which River has written
+	return metadata.Snoozes
 }
 
 func (r *reconciler) comparePaid(ctx context.Context, has *moment.Bill) (difference string, err error) {

@@ -428,7 +428,7 @@ func TestReconcile(t *testing.T) {
 	for _, row := range []struct {
 		why     string
 		before  func(*testing.T, *world)
-		attempt int // that have been made before
+		snoozes int // before
 		state   rivertype.JobState
 		says    string
 	}{
@@ -446,8 +446,9 @@ func TestReconcile(t *testing.T) {
 			_, err := w.srv.Client().Bills.Void(t.Context(), w.raise(t, testBill(1)).ID)
 			require.NoError(t, err)
 		}, 0, "completed", `["it is voided"]`},
-		{"paid and not posted: its event may be under way", func(t *testing.T, w *world) { t.Helper(); paid(t, w) }, 0, "retryable", ""},
-		{"still not, half a minute later", func(t *testing.T, w *world) { t.Helper(); paid(t, w) }, 2, "completed", `["ZAR 15.00 is paid, and the ledger has ZAR 0.00"]`},
+		{"paid and not posted: its event may be under way", func(t *testing.T, w *world) { t.Helper(); paid(t, w) }, 0, "scheduled", ""},
+		{"still not, ten seconds later", func(t *testing.T, w *world) { t.Helper(); paid(t, w) }, 1, "scheduled", ""},
+		{"still not, ten more seconds later", func(t *testing.T, w *world) { t.Helper(); paid(t, w) }, 2, "completed", `["ZAR 15.00 is paid, and the ledger has ZAR 0.00"]`},
 		{"posted twice", func(t *testing.T, w *world) { t.Helper(); paid(t, w, 1500, 1500) }, 2, "completed", `["ZAR 15.00 is paid, and the ledger has ZAR 30.00"]`},
 		{"the service is down", func(_ *testing.T, w *world) { w.srv.Fail(momenttest.Status(500).Times(4)) }, 0, "retryable", ""},
 	} {
@@ -455,13 +456,20 @@ func TestReconcile(t *testing.T) {
 			w := newWorld(t)
 			row.before(t, w)
 			id := w.insert(t, reconcileBill{testBill(1)})
-			w.exec(t, "UPDATE river_job SET attempt = $1 WHERE id = $2", row.attempt, id)
+			if row.snoozes > 0 {
+				w.exec(t, "UPDATE river_job SET metadata = jsonb_build_object('snoozes', $1::int) WHERE id = $2", row.snoozes, id)
+			}
 			job := w.work(t, w.srv.Client(), nowhere).next(t).Job
 			state := job.State
 			if state == rivertype.JobStateAvailable {
 				state = rivertype.JobStateRetryable
 			}
 			assert.Equal(t, row.state, state)
+			if row.state == "scheduled" {
+				assert.Empty(t, job.Errors, "normal payments are to alarm nobody")
+				assert.WithinRange(t, job.ScheduledAt, time.Now().Add(5*time.Second), time.Now().Add(10*time.Second))
+				assert.Equal(t, row.snoozes+1, snoozes(job), "what River counts")
+			}
 			if row.says != "" {
 				assert.JSONEq(t, row.says, string(job.Output()))
 			}
