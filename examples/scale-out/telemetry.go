@@ -37,7 +37,7 @@ func newTelemetry(ctx context.Context, command string, getenv func(string) strin
 	switch {
 	case getenv("OTEL_TRACES_EXPORTER") == "console":
 		spans, err = stdouttrace.New(stdouttrace.WithWriter(stdout))
-	case otlp:
+	case otlp && getenv("OTEL_TRACES_EXPORTER") != "none":
 		spans, err = otlptracehttp.New(ctx)
 	}
 	if err != nil {
@@ -46,7 +46,7 @@ func newTelemetry(ctx context.Context, command string, getenv func(string) strin
 	switch {
 	case getenv("OTEL_METRICS_EXPORTER") == "console":
 		points, err = stdoutmetric.New(stdoutmetric.WithWriter(stdout))
-	case otlp:
+	case otlp && getenv("OTEL_METRICS_EXPORTER") != "none":
 		points, err = otlpmetrichttp.New(ctx)
 	}
 	if err != nil {
