@@ -176,7 +176,7 @@ func (c *config) connect(t telemetry) (*moment.Client, error) {
 	connections := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is documented to be one
 	connections.MaxIdleConns, connections.MaxIdleConnsPerHost = maxBills+maxReconciles, maxBills+maxReconciles
 	// What waits for its turn is no request yet, and so neither counted nor measured.
-	paced := newPace(c.rate, otelhttp.NewTransport(connections, t.ofHTTP()...))
+	paced := newPace(c.rate, otelhttp.NewTransport(routes{connections}, t.ofHTTP()...))
 	options := []moment.ClientOption{
 		moment.WithHTTPClient(&http.Client{Transport: paced}),
 		moment.WithUserAgent("scale-out"),

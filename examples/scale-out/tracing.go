@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
+	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -13,6 +16,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/moment-billing/moment-go"
 )
 
 const scope = "github.com/moment-billing/moment-go/examples/scale-out"
@@ -78,9 +83,39 @@ func (t *jobTelemetry) Work(ctx context.Context, job *rivertype.JobRow, work fun
 	err := work(ctx)
 	outcome = outcomeOf(job, err)
 	if outcome == "error" || outcome == "discarded" || outcome == "cancelled" {
-		span.SetStatus(codes.Error, err.Error())
+		span.SetStatus(codes.Error, errorClass(err)) // and not its text, which is the service's, or has references in it
 	}
 	return err
+}
+
+// errorClass says of which kind an error is, without a word that may be about a person. The text is in the job.
+func errorClass(err error) string {
+	var failure *moment.Error
+	switch {
+	case errors.Is(err, moment.ErrInvalidArgument):
+		return "invalid argument"
+	case errors.As(err, &failure):
+		return strconv.Itoa(failure.Status)
+	case errors.Is(err, moment.ErrOutcomeUnknown):
+		return "outcome unknown"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	default:
+		return "other"
+	}
+}
+
+// routes is an [http.RoundTripper] below otelhttp that replaces the address in its span, which ends with the reference of a customer or of
+// a bill: people choose them, and they may be names.
+type routes struct{ next http.RoundTripper }
+
+var references = regexp.MustCompile("/(accounts|bills|customers)/[^/]+")
+
+// RoundTrip implements [http.RoundTripper].
+func (r routes) RoundTrip(req *http.Request) (*http.Response, error) {
+	route := references.ReplaceAllString(req.URL.EscapedPath(), "/$1/{reference}")
+	trace.SpanFromContext(req.Context()).SetAttributes(attribute.String("url.full", req.URL.Scheme+"://"+req.URL.Host+route))
+	return r.next.RoundTrip(req)
 }
 
 func outcomeOf(job *rivertype.JobRow, err error) string {

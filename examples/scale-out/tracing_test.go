@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,6 +104,65 @@ func TestTraceOfWaiting(t *testing.T) {
 	assert.Equal(t, uint64(1), counted(t, points)["http.client.request.duration"])
 }
 
+// References are people's choice, and so is what the service says: neither is in a trace.
+func TestTraceWithoutPeople(t *testing.T) {
+	for _, row := range []struct {
+		why    string
+		before func(*testing.T, *world, Bill)
+		status string // of the job
+		urls   []string
+	}{
+		{"it is there, as another one", func(t *testing.T, w *world, b Bill) {
+			t.Helper()
+			b.Amount++
+			w.raise(t, b)
+		}, "other", []string{"/billing/bills", "/billing/bills/{reference}", "/billing/customers/{reference}"}},
+		{"it is refused", func(t *testing.T, w *world, b Bill) {
+			t.Helper()
+			w.customer(t, b.Customer)
+			w.srv.Fail(momenttest.Status(422).On(createBill))
+		}, "422", []string{"/billing/bills"}},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			w := newWorld(t)
+			b := testBill(1)
+			b.Customer, b.Reference = "thandi_khumalo", "khumalo_1"
+			row.before(t, w, b)
+			w.insert(t, raiseBill{b})
+			to, spans, _ := inMemory()
+			c := config{key: "sk_test_YOUR_SECRET_KEY", baseURL: w.srv.URL, rate: 1000}
+			client, err := c.connect(to)
+			require.NoError(t, err)
+			require.Equal(t, rivertype.JobStateCancelled, w.work(t, client, to).next(t).Job.State)
+			urls := map[string]bool{}
+			for _, span := range spans.GetSpans() {
+				assert.NotContains(t, strings.ToLower(fmt.Sprint(span)), "khumalo")
+				if span.Name == "raise_bill" {
+					assert.Equal(t, row.status, span.Status.Description)
+				}
+				for _, a := range span.Attributes {
+					if a.Key == "url.full" {
+						urls[strings.TrimPrefix(a.Value.AsString(), w.srv.URL)] = true
+					}
+				}
+			}
+			assert.ElementsMatch(t, row.urls, slices.Collect(maps.Keys(urls)))
+		})
+	}
+}
+
+func TestErrorClasses(t *testing.T) {
+	for want, err := range map[string]error{
+		"invalid argument": river.JobCancel(&moment.ArgumentError{Op: "create bill", Param: "customer", Reason: "khumalo"}),
+		"503":              fmt.Errorf("khumalo: %w", &moment.Error{Status: 503, Detail: "khumalo", OutcomeUnknown: true}),
+		"outcome unknown":  fmt.Errorf("khumalo: %w", moment.ErrOutcomeUnknown),
+		"timeout":          fmt.Errorf("khumalo: %w", context.DeadlineExceeded),
+		"other":            errNotThere,
+	} {
+		assert.Equal(t, want, errorClass(err))
+	}
+}
+
 // counted are the histograms, each with the kinds and outcomes of jobs, and how often they were recorded.
 func counted(t *testing.T, points *sdkmetric.ManualReader) map[string]uint64 {
 	t.Helper()
@@ -171,21 +233,32 @@ func TestTelemetry(t *testing.T) {
 	}
 }
 
-// Where there is an endpoint of OTLP, it gets traces and metrics.
+// Where there is an endpoint of OTLP, it gets traces and metrics, but for what is not to go anywhere.
 func TestOTLP(t *testing.T) {
-	arrived := make(chan string, 10)
-	endpoint := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { arrived <- r.URL.Path }))
-	t.Cleanup(endpoint.Close)
-	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.URL) // which OpenTelemetry reads itself
-	to, err := newTelemetry(t.Context(), "worker", environment{"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint.URL}.get, nil)
-	require.NoError(t, err)
-	emit(t, to)
-	close(arrived)
-	var paths []string
-	for path := range arrived {
-		paths = append(paths, path)
+	for _, row := range []struct {
+		why   string
+		env   environment
+		paths []string
+	}{
+		{"both", environment{}, []string{"/v1/traces", "/v1/metrics"}},
+		{"no traces", environment{"OTEL_TRACES_EXPORTER": "none"}, []string{"/v1/metrics"}},
+		{"no metrics", environment{"OTEL_METRICS_EXPORTER": "none"}, []string{"/v1/traces"}},
+	} {
+		arrived := make(chan string, 10)
+		endpoint := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { arrived <- r.URL.Path }))
+		t.Cleanup(endpoint.Close)
+		t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.URL) // which OpenTelemetry reads itself
+		row.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint.URL
+		to, err := newTelemetry(t.Context(), "worker", row.env.get, nil)
+		require.NoError(t, err)
+		emit(t, to)
+		close(arrived)
+		var paths []string
+		for path := range arrived {
+			paths = append(paths, path)
+		}
+		assert.ElementsMatch(t, row.paths, paths, row.why)
 	}
-	assert.ElementsMatch(t, []string{"/v1/traces", "/v1/metrics"}, paths)
 }
 
 func emit(t *testing.T, to telemetry) {
