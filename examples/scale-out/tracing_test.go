@@ -233,6 +233,25 @@ func TestTelemetry(t *testing.T) {
 	}
 }
 
+// What was not sent when a worker is told to end is sent before it has ended.
+func TestTelemetryAtTheEnd(t *testing.T) {
+	w := newWorld(t)
+	w.insert(t, postPayment{"evt_1", "pay_1", "bill", "bill_1", 1500, moment.ZAR})
+	env := environment{
+		"DATABASE_URL": w.address, "MOMENT_API_KEY": "sk_test_YOUR_SECRET_KEY", "MOMENT_BASE_URL": w.srv.URL,
+		"OTEL_TRACES_EXPORTER": "console", "OTEL_METRICS_EXPORTER": "console",
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var stdout logs
+	ended := make(chan int)
+	go func() { ended <- run(ctx, []string{"worker"}, env.get, &stdout, w.log) }()
+	w.until(t, "it is posted", func() bool { return ask[int](t, w, "SELECT count(*) FROM ledger") == 1 })
+	stop()
+	assert.Zero(t, await(t, "the end", ended), w.log.String())
+	assert.True(t, containsAll(stdout.String(), `"Name":"post_payment"`, `"Name":"river.job.duration"`), stdout.String())
+}
+
 // Where there is an endpoint of OTLP, it gets traces and metrics, but for what is not to go anywhere.
 func TestOTLP(t *testing.T) {
 	for _, row := range []struct {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/assert"
@@ -60,7 +63,8 @@ func TestRaise(t *testing.T) {
 		keys   int    // under how many the bill was sent
 		gets   int
 		raised bool
-		asks   int // for customers to be created; they exist but where there is one
+		fresh  bool // there is no customer
+		asks   int  // for the customer to be created
 	}{
 		{why: "all is well: nothing is asked first", state: "completed", keys: 1, raised: true},
 		{why: "the client tries again by itself", faults: []momenttest.Fault{momenttest.Status(503).On(createBill)}, state: "completed", keys: 1, raised: true},
@@ -75,9 +79,9 @@ func TestRaise(t *testing.T) {
 		{why: "the service refuses the bill", faults: []momenttest.Fault{momenttest.Status(422).On(createBill)}, state: "cancelled", says: "422", keys: 1},
 		{why: "a parameter is wrong", faults: []momenttest.Fault{momenttest.Status(400).On(createBill)}, state: "cancelled", says: "400", keys: 1},
 		{why: "the request failed", faults: []momenttest.Fault{momenttest.Status(402).On(createBill)}, state: "cancelled", says: "402", keys: 1},
-		{why: "the customer is new", state: "completed", keys: 2, raised: true, asks: 1},
+		{why: "the customer is new", state: "completed", keys: 2, raised: true, fresh: true, asks: 1},
 		{
-			why: "the customer is new, and the worker is killed before it raises the bill: what was answered is answered again, and passed", state: "completed", keys: 2, raised: true, asks: 2,
+			why: "the customer is new, and the worker is killed before it raises the bill: what was answered is answered again, and passed", state: "completed", keys: 2, raised: true, fresh: true, asks: 1,
 			before: func(t *testing.T, w *world, id int64) {
 				t.Helper()
 				w.srv.Fail(momenttest.Status(401).On(createCustomer))
@@ -85,13 +89,13 @@ func TestRaise(t *testing.T) {
 				require.ErrorIs(t, err, moment.ErrUnauthorized)
 			},
 		},
-		{why: "the customer is refused: there is no bill without", faults: []momenttest.Fault{momenttest.Status(422).On(createCustomer)}, state: "cancelled", says: "422", keys: 1, asks: 1},
-		{why: "the customer is created by the job of another bill", faults: []momenttest.Fault{momenttest.Status(409).On(createCustomer).Times(4), momenttest.Status(404).On(createBill)}, state: "completed", keys: 2, raised: true},
+		{why: "the customer is refused: there is no bill without", faults: []momenttest.Fault{momenttest.Status(422).On(createCustomer)}, state: "cancelled", says: "422", keys: 1, fresh: true, asks: 1},
+		{why: "the customer is created by the job of another bill", faults: []momenttest.Fault{momenttest.Status(409).On(createCustomer).Times(4), momenttest.Status(404).On(createBill)}, state: "completed", keys: 2, raised: true, asks: 4},
 		{why: "the key was deleted: another one will do, and a million bills are not to be enqueued again", faults: []momenttest.Fault{momenttest.Status(401)}, state: "retryable", says: "401", keys: 1},
 		{why: "the key may not", faults: []momenttest.Fault{momenttest.Status(403).On(createBill)}, state: "retryable", says: "403", keys: 1},
-		{why: "the address is wrong", faults: []momenttest.Fault{momenttest.Status(404).Times(2)}, state: "retryable", says: "create customer: 404", keys: 1},
+		{why: "the address is wrong", faults: []momenttest.Fault{momenttest.Status(404).Times(2)}, state: "retryable", says: "create customer: 404", keys: 1, asks: 1},
 		{why: "rate limited: put off for as long as it says, which is no attempt", faults: []momenttest.Fault{momenttest.RateLimit(time.Minute).On(createBill)}, state: "scheduled", keys: 1},
-		{why: "rate limited at the customer", faults: []momenttest.Fault{momenttest.RateLimit(time.Minute).On(createCustomer)}, state: "scheduled", keys: 1, asks: 1},
+		{why: "rate limited at the customer", faults: []momenttest.Fault{momenttest.RateLimit(time.Minute).On(createCustomer)}, state: "scheduled", keys: 1, fresh: true, asks: 1},
 		{why: "the service is down for as long as the client tries", faults: []momenttest.Fault{momenttest.Status(500).On(createBill).Times(4)}, state: "retryable", says: "500", keys: 1},
 		{why: "no answer for as long as the client tries: it may be raised", faults: []momenttest.Fault{momenttest.DropAfterCommit().On(createBill).Times(4)}, state: "retryable", says: "EOF", keys: 1, raised: true},
 		{
@@ -100,7 +104,7 @@ func TestRaise(t *testing.T) {
 		},
 		{
 			why:    "the same at the customer",
-			faults: []momenttest.Fault{momenttest.ServiceError(500).On(createCustomer)}, state: "completed", keys: 2, raised: true, asks: 3,
+			faults: []momenttest.Fault{momenttest.ServiceError(500).On(createCustomer)}, state: "completed", keys: 2, raised: true, fresh: true, asks: 3,
 		},
 		{why: "it is there: raised by somebody else, or by a job that was removed since", before: there(func(*Bill) {}), state: "completed", keys: 1, gets: 1, raised: true},
 		{why: "it is there without what the row leaves open", before: there(func(*Bill) {}), change: func(b *Bill) { b.DueDate = moment.Date{} }, state: "completed", keys: 1, gets: 1, raised: true},
@@ -150,7 +154,7 @@ func TestRaise(t *testing.T) {
 				assert.Empty(t, w.srv.State().Bills)
 				return
 			}
-			if row.asks == 0 {
+			if !row.fresh {
 				w.customer(t, b.Customer)
 			}
 			id = w.insert(t, raiseBill{b})
@@ -174,17 +178,20 @@ func TestRaise(t *testing.T) {
 				assert.Zero(t, job.Attempt)
 				assert.WithinRange(t, job.ScheduledAt, time.Now().Add(50*time.Second), time.Now().Add(2*time.Minute))
 			}
-			keys, gets := map[string]bool{}, 0
+			keys, gets, asks := map[string]bool{}, 0, 0
 			for _, r := range w.srv.Requests()[begun:] {
 				switch {
 				case r.Method == http.MethodPost && r.Path == "/billing/bills":
 					keys[r.Header.Get("Idempotency-Key")] = true
 				case r.Method == http.MethodGet && r.Path == "/billing/bills/UBR1":
 					gets++
+				case r.Method == http.MethodPost && r.Path == "/billing/customers":
+					asks++
 				}
 			}
 			assert.Len(t, keys, row.keys, "keys")
 			assert.Equal(t, row.gets, gets, "looked for")
+			assert.Equal(t, row.asks, asks, "asked for the customer")
 			assert.Equal(t, row.raised, len(w.srv.State().Bills) == 1)
 		})
 	}
@@ -609,6 +616,57 @@ func TestPace(t *testing.T) {
 		}
 		assert.Equal(t, 1900*time.Millisecond, time.Since(begun), "20 requests: the first goes at once")
 	})
+}
+
+// A request without an answer is given up after 10 seconds, and a call after four of them: a job has a minute.
+func TestAttemptTimeout(t *testing.T) {
+	usual := http.DefaultTransport
+	t.Cleanup(func() { http.DefaultTransport = usual })
+	synctest.Test(t, func(t *testing.T) {
+		silent := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			here, there := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, there) }()
+			return here, nil
+		}}
+		http.DefaultTransport = silent // which connect copies
+		c := config{key: "sk_test_YOUR_SECRET_KEY", baseURL: "http://127.0.0.1:1", rate: 50}
+		client, err := c.connect(nowhere)
+		require.NoError(t, err)
+		begun := time.Now()
+		_, err = client.Bills.Get(t.Context(), "UBR1")
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		assert.GreaterOrEqual(t, time.Since(begun), 40*time.Second)
+		assert.Less(t, time.Since(begun), 44*time.Second)
+	})
+}
+
+// All payments that a process posts at a time have a connection, and River has some besides.
+func TestConnections(t *testing.T) {
+	w := newWorld(t)
+	for n := range maxPayments {
+		w.insert(t, postPayment{fmt.Sprint("evt_", n), fmt.Sprint("pay_", n), "bill", "bill_1", 1500, moment.ZAR})
+	}
+	pool, err := openPool(t.Context(), w.address)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	lock, err := pgx.Connect(t.Context(), w.address)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, lock.Close(context.Background())) })
+	_, err = lock.Exec(t.Context(), "BEGIN; LOCK TABLE ledger")
+	require.NoError(t, err)
+	w.pool, pool = pool, w.pool // the worker has one of its own
+	worker := w.work(t, w.srv.Client(), nowhere)
+	w.pool = pool
+	w.until(t, "all wait for the ledger", func() bool {
+		return ask[int](t, w, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'ledger'::regclass") == maxPayments
+	})
+	w.insert(t, raiseBill{testBill(1)})
+	assert.Equal(t, "raise_bill", worker.next(t).Job.Kind, "bills do not wait for it")
+	_, err = lock.Exec(t.Context(), "ROLLBACK")
+	require.NoError(t, err)
+	for range maxPayments {
+		assert.Equal(t, rivertype.JobStateCompleted, worker.next(t).Job.State)
+	}
 }
 
 // Jobs of a worker with a low rate wait for their turn at Moment, and neither their requests nor they time out in it.
