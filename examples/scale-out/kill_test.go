@@ -67,7 +67,7 @@ func TestKill(t *testing.T) {
 		m.deliver(t)
 	}()
 	work := func() int { return int(m.acknowledged.Load()) + service.tally(t).Raised }
-	hits := w.killAtRandom(t, fleet, *events+*bills, work)
+	hits := w.killAtRandom(t, fleet, *events+*bills, work, m)
 	<-delivered
 	// A new leader rescues jobs at once, and then each 30 seconds. So the workers are deployed, as soon as all that was killed may be rescued.
 	time.Sleep(2*jobTimeout + time.Second)
@@ -105,7 +105,7 @@ func TestKill(t *testing.T) {
 
 // killAtRandom kills processes, and restarts the database in the middle, each when a random part of its share of the work is done. It
 // returns what it has hit.
-func (w *world) killAtRandom(t *testing.T, fleet []*process, all int, done func() int) (hits []string) {
+func (w *world) killAtRandom(t *testing.T, fleet []*process, all int, done func() int, m *sender) (hits []string) {
 	t.Helper()
 	share := all * 9 / 10 / *kills
 	for i := range *kills {
@@ -119,10 +119,29 @@ func (w *world) killAtRandom(t *testing.T, fleet []*process, all int, done func(
 		victim.signal(syscall.SIGKILL, false)
 		hits = append(hits, victim.name)
 		if i == *kills/2 && restartPostgres(t) {
+			w.checkStored(t, m)
 			hits = append(hits, "PostgreSQL restarted")
 		}
 	}
 	return hits
+}
+
+// checkStored checks that each event that is acknowledged by now is stored, at once, and not because it is delivered again later.
+func (w *world) checkStored(t *testing.T, m *sender) {
+	t.Helper()
+	var acknowledged []string
+	for i := range m.known {
+		if m.known[i].Load() {
+			acknowledged = append(acknowledged, fmt.Sprint("evt_", i))
+		}
+	}
+	require.NotEmpty(t, acknowledged, "nothing was acknowledged before the restart")
+	var lost []string
+	w.untilWithin(t, patience, "PostgreSQL answers", func() bool { // connections of before are broken
+		return w.pool.QueryRow(t.Context(), `SELECT coalesce(array_agg(id), '{}') FROM unnest($1::text[]) AS id
+			WHERE id NOT IN (SELECT args->>'event_id' FROM river_job WHERE kind = 'post_payment')`, acknowledged).Scan(&lost) == nil
+	})
+	assert.Empty(t, lost, "events that were acknowledged and lost")
 }
 
 func restartPostgres(t *testing.T) bool {

@@ -182,7 +182,12 @@ func serveMoment() {
 	srv := momenttest.NewServer()
 	var mu sync.Mutex
 	var all tally
-	keys := map[string]string{}
+	// By bill: the last key under which one may have been raised, and whether an answer says that it was.
+	type sent struct {
+		key    string
+		raised bool
+	}
+	calls := map[string]sent{}
 	var requests atomic.Int64
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/tally" {
@@ -221,18 +226,24 @@ func serveMoment() {
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		status := &statusWriter{ResponseWriter: w}
 		srv.ServeHTTP(status, r)
-		if status.code == 0 || status.code == http.StatusNotFound { // the answer is lost, and so the call comes again; or the customer is new
-			return
-		}
 		mu.Lock()
 		defer mu.Unlock()
-		before, known := keys[bill.Reference]
-		keys[bill.Reference] = r.Header.Get("Idempotency-Key")
-		if !known {
-			all.Raised++
-		} else if before != keys[bill.Reference] {
+		key := r.Header.Get("Idempotency-Key")
+		before, known := calls[bill.Reference]
+		if status.code == http.StatusNotFound { // the customer is new: what this key raised is nothing, also where an answer was lost
+			if before.key == key {
+				delete(calls, bill.Reference)
+			}
+			return
+		}
+		if known && before.key != key {
 			all.OtherKeys++
 		}
+		raised := status.code != 0 // else the answer is lost, and the call comes again
+		if raised && !before.raised {
+			all.Raised++
+		}
+		calls[bill.Reference] = sent{key, raised || before.raised}
 	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -244,6 +255,29 @@ func serveMoment() {
 		os.Exit(0)
 	}()
 	panic(http.Serve(listener, handler)) //nolint:gosec // of a test
+}
+
+// The service tells a bill that is sent under two keys also where the answers are lost, and where that says nothing.
+func TestTally(t *testing.T) {
+	service := startService(t, 1) // no request has an answer
+	post := func(path, key, body string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, service.url+path, strings.NewReader(body))
+		require.NoError(t, err)
+		req.Header = http.Header{"Authorization": {"Bearer sk_test_YOUR_SECRET_KEY"}, "Content-Type": {"application/json"}, "Idempotency-Key": {key}}
+		_, err = http.DefaultClient.Do(req) //nolint:bodyclose // there is none
+		require.Error(t, err)
+	}
+	const bill = `{"customer":"UCR1","external_reference":"UBR1","currency":"ZAR","amount_due":1}`
+	post("/billing/customers", "a", `{"external_reference":"UCR1"}`)
+	for _, row := range []struct {
+		key       string
+		otherKeys int
+	}{{"b", 0}, {"b", 0}, {"c", 1}} {
+		post("/billing/bills", row.key, bill)
+		assert.Equal(t, row.otherKeys, service.tally(t).OtherKeys, row.key)
+	}
+	assert.Equal(t, 1, service.tallyAll(t).Bills)
+	assert.Zero(t, service.tally(t).Raised, "as far as the answers tell")
 }
 
 // statusWriter remembers the status. It is 0 where there is no answer.
