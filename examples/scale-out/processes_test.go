@@ -264,7 +264,7 @@ func TestTally(t *testing.T) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, service.url+path, strings.NewReader(body))
 		require.NoError(t, err)
 		req.Header = http.Header{"Authorization": {"Bearer sk_test_YOUR_SECRET_KEY"}, "Content-Type": {"application/json"}, "Idempotency-Key": {key}}
-		_, err = http.DefaultClient.Do(req) //nolint:bodyclose // there is none
+		_, err = http.DefaultClient.Do(req)
 		require.Error(t, err)
 	}
 	const bill = `{"customer":"UCR1","external_reference":"UBR1","currency":"ZAR","amount_due":1}`
