@@ -135,9 +135,11 @@ func (w *world) insert(t *testing.T, args river.JobArgs) (id int64) {
 	return result.Job.ID
 }
 
+const unlimited = 1e6 // requests a second
+
 func (w *world) inserter(t *testing.T) *river.Client[pgx.Tx] {
 	t.Helper()
-	client, err := newWorker(w.pool, w.srv.Client(), time.Minute, nowhere, w.logger())
+	client, err := newWorker(w.pool, w.srv.Client(), unlimited, time.Minute, nowhere, w.logger())
 	require.NoError(t, err)
 	return client
 }
@@ -152,7 +154,7 @@ type running struct {
 // work starts a worker that ends with the test.
 func (w *world) work(t *testing.T, client *moment.Client, to telemetry) running {
 	t.Helper()
-	worker, err := newWorker(w.pool, client, time.Minute, to, w.logger())
+	worker, err := newWorker(w.pool, client, unlimited, time.Minute, to, w.logger())
 	require.NoError(t, err)
 	events, unsubscribe := worker.Subscribe(river.EventKindJobCompleted, river.EventKindJobFailed, river.EventKindJobCancelled, river.EventKindJobSnoozed)
 	ctx, stop := context.WithCancel(context.Background())

@@ -48,7 +48,7 @@ func work(ctx context.Context, c config, t telemetry, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	jobs, err := newWorker(pool, client, c.jobTimeout, t, log, atRate(c.rate))
+	jobs, err := newWorker(pool, client, c.rate, c.jobTimeout, t, log)
 	if err != nil {
 		return err
 	}
@@ -71,30 +71,27 @@ func openPool(ctx context.Context, address string) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(ctx, c)
 }
 
-// atRate leaves only so many jobs at a time that none waits long for its turn at Moment, given a rate in requests a second: half of the
-// time of an attempt, which a wait is part of, and a tenth of a job's, which makes up to five requests.
-func atRate(perSecond float64) func(*river.Config) {
-	return func(c *river.Config) {
-		slots := perSecond * min(attemptTimeout/2, c.JobTimeout/10).Seconds()
-		c.Queues[queueBills] = river.QueueConfig{MaxWorkers: int(max(1, min(maxBills, slots*4/5)))}
-		c.Queues[queueReconcile] = river.QueueConfig{MaxWorkers: int(max(1, min(maxReconciles, slots/5)))}
+// queues have only so many jobs at a time that none waits long for its turn at Moment, given a rate in requests a second: half of the
+// time of an attempt, which a wait is part of, and a tenth of a job's, which makes up to five requests. Payments make none.
+func queues(perSecond float64, jobTimeout time.Duration) map[string]river.QueueConfig {
+	slots := perSecond * min(attemptTimeout/2, jobTimeout/10).Seconds()
+	return map[string]river.QueueConfig{
+		queuePayments:  {MaxWorkers: maxPayments},
+		queueBills:     {MaxWorkers: int(max(1, min(maxBills, slots*4/5)))},
+		queueReconcile: {MaxWorkers: int(max(1, min(maxReconciles, slots/5)))},
 	}
 }
 
 // newWorker returns River's client. Its driver is the one for pgx: that one learns of new jobs by LISTEN.
 func newWorker(
-	pool *pgxpool.Pool, client *moment.Client, jobTimeout time.Duration, t telemetry, log *slog.Logger, options ...func(*river.Config),
+	pool *pgxpool.Pool, client *moment.Client, perSecond float64, jobTimeout time.Duration, t telemetry, log *slog.Logger,
 ) (*river.Client[pgx.Tx], error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &poster{pool: pool})
 	river.AddWorker(workers, &raiser{client: client})
 	river.AddWorker(workers, &reconciler{client: client, pool: pool, log: log, differing: t.differing()})
-	c := &river.Config{
-		Queues: map[string]river.QueueConfig{
-			queuePayments:  {MaxWorkers: maxPayments},
-			queueBills:     {MaxWorkers: maxBills},
-			queueReconcile: {MaxWorkers: maxReconciles},
-		},
+	return river.NewClient(riverpgxv5.New(pool), &river.Config{
+		Queues:        queues(perSecond, jobTimeout),
 		Workers:       workers,
 		Plugins:       []rivertype.Plugin{t.ofJobs()},
 		Logger:        log,
@@ -107,9 +104,5 @@ func newWorker(
 		CompletedJobRetentionPeriod: keepDone,
 		CancelledJobRetentionPeriod: keepGivenUp,
 		DiscardedJobRetentionPeriod: keepGivenUp,
-	}
-	for _, option := range options {
-		option(c)
-	}
-	return river.NewClient(riverpgxv5.New(pool), c)
+	})
 }

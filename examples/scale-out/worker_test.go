@@ -685,11 +685,9 @@ func TestLowRate(t *testing.T) {
 		{1, time.Second, 1, 1, "and less: one each is the least"},
 		{1e6, 24 * time.Hour, maxBills, maxReconciles, "more than there is"},
 	} {
-		c := &river.Config{JobTimeout: row.jobTimeout, Queues: map[string]river.QueueConfig{queuePayments: {MaxWorkers: maxPayments}}}
-		atRate(row.rate)(c)
 		assert.Equal(t, map[string]river.QueueConfig{
 			queuePayments: {MaxWorkers: maxPayments}, queueBills: {MaxWorkers: row.bills}, queueReconcile: {MaxWorkers: row.reconciles},
-		}, c.Queues, row.why)
+		}, queues(row.rate, row.jobTimeout), row.why)
 	}
 
 	w := newWorld(t)
