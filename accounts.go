@@ -5,6 +5,9 @@ import (
 	"net/http"
 )
 
+// accountPrefix begins the ids of accounts. External references of accounts may not begin with it.
+const accountPrefix = "bacc_"
+
 // AccountsService calls the operations on accounts: parts of a customer with a balance or bills of their own. Use it as
 // [Client.Accounts].
 type AccountsService struct{ service }
@@ -31,7 +34,31 @@ type Account struct {
 // BalanceMoney is the balance in the account's currency. It is false if no balance is kept or no currency is known.
 func (a *Account) BalanceMoney() (Money, bool) { return balanceMoney(a.Balance, a.Currency) }
 
-func (a *Account) identity() (id, prefix string) { return a.ID, "bacc_" }
+// UnmarshalJSON leaves an optional member empty that is not in its documented form, because no money depends on it. An inexact
+// balance is an error.
+func (a *Account) UnmarshalJSON(data []byte) error {
+	type plain Account
+	return decodeLenient(data, (*plain)(a), "name", "payment_rules", "metadata")
+}
+
+func (a *Account) decode(body []byte) error {
+	*a = Account{} // an earlier attempt may have left something
+	if err := a.UnmarshalJSON(body); err != nil {
+		return err
+	}
+	if !hasID(a.ID, accountPrefix) {
+		return errNoID(accountPrefix)
+	}
+	return nil
+}
+
+func (a *Account) names(idOrReference string) bool {
+	return a.ID == idOrReference || a.ExternalReference == idOrReference
+}
+
+func (a *Account) absent() []string {
+	return absentMembers(member{"external_reference", a.ExternalReference}, member{"customer_id", a.CustomerID})
+}
 
 // AccountRef names the account of a bill: an [ExistingAccount], or an [AccountCreateParams] for one that is created
 // first, in the same call.
@@ -64,6 +91,18 @@ func checkAccountRef(ref AccountRef, param string) *ArgumentError {
 	}
 }
 
+// accountID returns the id in ref, empty if it is an external reference or the params of a new account.
+func accountID(ref AccountRef) string {
+	existing, _ := ref.(ExistingAccount)
+	if p, ok := ref.(*ExistingAccount); ok {
+		existing = value(p)
+	}
+	if !hasID(string(existing), accountPrefix) {
+		return ""
+	}
+	return string(existing)
+}
+
 // AccountCreateParams are the fields of a new account. Moment's reference sets the limits, and the service judges them.
 type AccountCreateParams struct {
 	// Customer is required: an [ExistingCustomer], or a [CustomerCreateParams] to create both in one call.
@@ -85,6 +124,20 @@ func (p AccountCreateParams) check() *ArgumentError {
 	}
 	return checkTexts(p.Metadata, text{"external_reference", p.ExternalReference}, text{"name", p.Name},
 		text{"currency", string(p.Currency)})
+}
+
+// accepts finds where a response is not the account that was to be created.
+func (p AccountCreateParams) accepts(a *Account) error {
+	customer := customerID(p.Customer)
+	switch {
+	case a.ExternalReference != p.ExternalReference:
+		return errOther("external_reference")
+	case customer != "" && a.CustomerID != customer:
+		return errOther("customer_id")
+	case otherCurrency(p.Currency, a.Currency):
+		return errOther("currency")
+	}
+	return nil
 }
 
 // AccountUpdateParams are the fields of an account to change: nil leaves a field alone, a pointer to a zero value sends
@@ -110,14 +163,14 @@ func (p AccountUpdateParams) check() *ArgumentError {
 // does not document that a call which creates several objects is atomic: after an error, some may have been created. An
 // error that matches both ErrConflict and ErrOutcomeUnknown says that a copy of the call may still be running.
 func (s *AccountsService) Create(ctx context.Context, params AccountCreateParams, opts ...RequestOption) (*Account, error) {
-	return invoke[Account](ctx, s.hidden, createAccount, "", params, opts)
+	return invoke[Account](ctx, s.hidden, createAccount, "", params, params.accepts, opts)
 }
 
 // Get returns an account: GET /billing/accounts/{account}.
 //
 // Errors to expect: [ErrNotFound].
 func (s *AccountsService) Get(ctx context.Context, idOrReference string, opts ...RequestOption) (*Account, error) {
-	return invoke[Account](ctx, s.hidden, getAccount, idOrReference, nil, opts)
+	return invoke[Account](ctx, s.hidden, getAccount, idOrReference, nil, nil, opts)
 }
 
 // Update changes the fields of an account that are set in params: PATCH /billing/accounts/{account}. An update is
@@ -127,5 +180,5 @@ func (s *AccountsService) Get(ctx context.Context, idOrReference string, opts ..
 // Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if it may have been
 // applied all the same.
 func (s *AccountsService) Update(ctx context.Context, idOrReference string, params AccountUpdateParams, opts ...RequestOption) (*Account, error) {
-	return invoke[Account](ctx, s.hidden, updateAccount, idOrReference, params, opts)
+	return invoke[Account](ctx, s.hidden, updateAccount, idOrReference, params, nil, opts)
 }

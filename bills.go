@@ -2,8 +2,12 @@ package moment
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"strings"
 )
+
+const billPrefix = "bill_"
 
 // BillsService calls the operations on bills: amounts to be collected once. Use it as [Client.Bills].
 type BillsService struct{ service }
@@ -43,6 +47,17 @@ const (
 	BillStatusVoided BillStatus = "voided" // for good: it can be neither paid nor changed
 )
 
+// UnmarshalText accepts the statuses of the reference in any letter case, because one of Moment's pages writes them in capitals.
+func (s *BillStatus) UnmarshalText(text []byte) error {
+	*s = BillStatus(text)
+	for _, known := range []BillStatus{BillStatusUnpaid, BillStatusPaid, BillStatusVoided} {
+		if strings.EqualFold(string(*s), string(known)) {
+			*s = known
+		}
+	}
+	return nil
+}
+
 // DueMoney is the amount due in the bill's currency.
 func (b *Bill) DueMoney() Money { return b.AmountDue.In(b.Currency) }
 
@@ -52,7 +67,53 @@ func (b *Bill) PaidMoney() Money { return b.AmountPaid.In(b.Currency) }
 // RemainingMoney is the amount still to be paid, as the service calculated it, in the bill's currency.
 func (b *Bill) RemainingMoney() Money { return b.AmountRemaining.In(b.Currency) }
 
-func (b *Bill) identity() (id, prefix string) { return b.ID, "bill_" }
+// UnmarshalJSON leaves an optional member empty that is not in its documented form, because no money depends on it. An inexact
+// amount is an error.
+func (b *Bill) UnmarshalJSON(data []byte) error {
+	type plain Bill
+	return decodeLenient(data, (*plain)(b), "bill_date", "due_date", "payment_rules", "metadata")
+}
+
+func (b *Bill) decode(body []byte) error {
+	*b = Bill{AmountDue: noAmount, AmountPaid: noAmount, AmountRemaining: noAmount}
+	if err := b.UnmarshalJSON(body); err != nil {
+		return err
+	}
+	if !hasID(b.ID, billPrefix) {
+		return errNoID(billPrefix)
+	}
+	for _, m := range []struct {
+		name   string
+		absent bool
+	}{
+		{"status", b.Status == ""},
+		{"currency", b.Currency == ""},
+		{"amount_due", b.AmountDue == noAmount},
+		{"amount_paid", b.AmountPaid == noAmount},
+		{"amount_remaining", b.AmountRemaining == noAmount},
+	} {
+		if m.absent {
+			return errors.New(m.name + " is missing")
+		}
+	}
+	return nil
+}
+
+func (b *Bill) names(idOrReference string) bool {
+	return b.ID == idOrReference || b.ExternalReference == idOrReference
+}
+
+func (b *Bill) absent() []string {
+	return absentMembers(member{"external_reference", b.ExternalReference}, member{"customer_id", b.CustomerID})
+}
+
+// checkVoided finds where a response is not that of a void.
+func checkVoided(b *Bill) error {
+	if b.Status != BillStatusVoided {
+		return errors.New("status is not voided")
+	}
+	return nil
+}
 
 // BillCreateParams are the fields of a new bill. Moment's reference sets the limits, and the service judges them.
 type BillCreateParams struct {
@@ -93,6 +154,27 @@ func (p BillCreateParams) check() *ArgumentError {
 	return checkTexts(p.Metadata, text{"external_reference", p.ExternalReference}, text{"currency", string(p.Currency)})
 }
 
+// accepts finds where a response is not the bill that was to be raised.
+func (p BillCreateParams) accepts(b *Bill) error {
+	customer, account := customerID(p.Customer), accountID(p.Account)
+	if inline, ok := p.Account.(AccountCreateParams); ok {
+		customer = customerID(inline.Customer)
+	}
+	switch {
+	case b.ExternalReference != p.ExternalReference:
+		return errOther("external_reference")
+	case customer != "" && b.CustomerID != customer:
+		return errOther("customer_id")
+	case account != "" && b.AccountID != account:
+		return errOther("account_id")
+	case otherCurrency(p.Currency, b.Currency):
+		return errOther("currency")
+	case b.AmountDue != p.AmountDue:
+		return errOther("amount_due")
+	}
+	return nil
+}
+
 // checkDate refuses a day that does not exist. There may be no date.
 func checkDate(d Date, param string) *ArgumentError {
 	if d.IsZero() || d.valid() {
@@ -123,14 +205,14 @@ func (p BillUpdateParams) check() *ArgumentError {
 // Moment does not document that a call which creates several objects is atomic: after an error, some may have been
 // created. An error that matches both ErrConflict and ErrOutcomeUnknown says that a copy of the call may still be running.
 func (s *BillsService) Create(ctx context.Context, params BillCreateParams, opts ...RequestOption) (*Bill, error) {
-	return invoke[Bill](ctx, s.hidden, createBill, "", params, opts)
+	return invoke[Bill](ctx, s.hidden, createBill, "", params, params.accepts, opts)
 }
 
 // Get returns a bill: GET /billing/bills/{bill}.
 //
 // Errors to expect: [ErrNotFound].
 func (s *BillsService) Get(ctx context.Context, idOrReference string, opts ...RequestOption) (*Bill, error) {
-	return invoke[Bill](ctx, s.hidden, getBill, idOrReference, nil, opts)
+	return invoke[Bill](ctx, s.hidden, getBill, idOrReference, nil, nil, opts)
 }
 
 // Update changes the fields of a bill that are set in params: PATCH /billing/bills/{bill}. The service recalculates what
@@ -141,7 +223,7 @@ func (s *BillsService) Get(ctx context.Context, idOrReference string, opts ...Re
 // the bill's or more than is due, [ErrConflict] for a voided bill, [ErrOutcomeUnknown] if it may have been applied all the
 // same.
 func (s *BillsService) Update(ctx context.Context, idOrReference string, params BillUpdateParams, opts ...RequestOption) (*Bill, error) {
-	return invoke[Bill](ctx, s.hidden, updateBill, idOrReference, params, opts)
+	return invoke[Bill](ctx, s.hidden, updateBill, idOrReference, params, nil, opts)
 }
 
 // Void cancels a bill for good: POST /billing/bills/{bill}/void. It can be neither paid nor changed after that. Amounts and dates
@@ -151,5 +233,5 @@ func (s *BillsService) Update(ctx context.Context, idOrReference string, params 
 // Errors to expect: [ErrNotFound], [ErrConflict] if it is voided already, [ErrOutcomeUnknown] if it may have been voided
 // all the same; both, if a copy of the call may still be running.
 func (s *BillsService) Void(ctx context.Context, idOrReference string, opts ...RequestOption) (*Bill, error) {
-	return invoke[Bill](ctx, s.hidden, voidBill, idOrReference, nil, opts)
+	return invoke[Bill](ctx, s.hidden, voidBill, idOrReference, nil, checkVoided, opts)
 }

@@ -2,8 +2,6 @@ package moment
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -126,19 +124,9 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts 
 	}
 	var decoder transport.Decoder
 	if out != nil {
-		decoder = into{out}
+		decoder = decodeAny{out}
 	}
-	return c.hidden.do(ctx, call{op: op, path: path, in: in, decoder: decoder, err: err}, opts)
-}
-
-// into decodes into what a caller of Do gives.
-type into struct{ out any }
-
-func (d into) Decode(status int, body []byte) error {
-	if status == http.StatusNoContent || status == http.StatusResetContent {
-		return nil
-	}
-	return withoutValues(json.Unmarshal(body, d.out))
+	return c.hidden.do(ctx, call{op: op, path: path, in: in, maxBody: maxAny, decoder: decoder, err: err}, opts)
 }
 
 func checkDo(method string, in, out any) *ArgumentError {
@@ -174,14 +162,14 @@ type operation struct {
 	route  string // the path, with a placeholder for the identifier: "/billing/bills/{bill}"
 }
 
-func (op operation) repeat() transport.Repeat {
+func (op operation) idempotency() transport.Idempotency {
 	switch op.method {
 	case http.MethodGet:
 		return transport.Safe
 	case http.MethodPost, http.MethodPut:
-		return transport.Keyed
+		return transport.ByKey
 	default:
-		return transport.Once
+		return transport.None
 	}
 }
 
@@ -190,15 +178,9 @@ type call struct {
 	op      operation
 	path    string // below the base URL, escaped
 	in      any
+	maxBody int64
 	decoder transport.Decoder
 	err     *ArgumentError // what was wrong with the caller's arguments, if anything
-}
-
-// resource is a pointer to one of the objects that the service answers with.
-type resource[T any] interface {
-	*T
-	// identity is the object's id, and how ids of its kind begin.
-	identity() (id, prefix string)
 }
 
 // params are the parameters of a create or an update.
@@ -207,43 +189,34 @@ type params interface {
 	check() *ArgumentError
 }
 
-// object decodes into a value of its own, which is what the call returns.
-type object[T any, P resource[T]] struct{ value T }
-
-func (d *object[T, P]) Decode(_ int, body []byte) error {
-	if err := affordable(body); err != nil {
-		return err
-	}
-	var empty T
-	d.value = empty // an earlier attempt may have left something
-	if err := json.Unmarshal(body, &d.value); err != nil {
-		return withoutValues(err)
-	}
-	// JSON of something else decodes into a zero struct without an error.
-	if id, prefix := P(&d.value).identity(); len(id) <= len(prefix) || !strings.HasPrefix(id, prefix) {
-		return errors.New("it has no id that begins with " + prefix)
-	}
-	return nil
-}
-
-// invoke makes a call of one of the services and returns the object in the answer. id is empty for creates, in is nil
-// where there are no parameters.
-func invoke[T any, P resource[T]](ctx context.Context, h hidden, op operation, id string, in params, opts []RequestOption) (*T, error) {
-	answer := &object[T, P]{}
+// invoke makes a call of one of the services and returns the object in the response. id is empty for creates, in is nil
+// where there are no parameters, and so is accept where the object need only be the one that id names.
+func invoke[T any, P resource[T]](ctx context.Context, h hidden, op operation, id string, in params, accept func(P) error, opts []RequestOption) (*T, error) {
+	object := &decodeObject[T, P]{id: id, accept: accept}
 	path, err := op.path(id)
 	if in != nil && err == nil {
 		err = in.check()
 	}
-	if err := h.do(ctx, call{op, path, in, answer, err}, opts); err != nil {
+	if err := h.do(ctx, call{op, path, in, maxObject, object, err}, opts); err != nil {
 		return nil, err
 	}
-	return &answer.value, nil
+	h.logAbsent(ctx, op, P(&object.value).absent())
+	return &object.value, nil
+}
+
+// logAbsent logs which members are missing from a response although Moment's reference says that they are always present. That is
+// no reason to fail a call that was applied.
+func (h hidden) logAbsent(ctx context.Context, op operation, members []string) {
+	if logger := h().transport.Logger; logger != nil && len(members) > 0 {
+		logger.LogAttrs(ctx, slog.LevelWarn, "moment: response lacks members", slog.String("method", op.method),
+			slog.String("path", op.route), slog.Any("members", members))
+	}
 }
 
 // do is the one path that every call takes.
 func (h hidden) do(ctx context.Context, call call, opts []RequestOption) error {
-	repeat := call.op.repeat()
-	o, optionErr := newRequestOptions(repeat, opts)
+	idempotency := call.op.idempotency()
+	o, optionErr := newRequestOptions(idempotency, opts)
 	c, argErr := h.core()
 	switch {
 	case argErr != nil:
@@ -274,9 +247,11 @@ func (h hidden) do(ctx context.Context, call call, opts []RequestOption) error {
 		Key:       o.key,
 		More:      o.header,
 		Body:      body,
-		Repeat:    repeat,
 		CallerKey: o.callerKey,
-		Decoder:   call.decoder,
+		MaxBody:   call.maxBody,
+
+		Idempotency: idempotency,
+		Decoder:     call.decoder,
 	})
 	a := answer{call.op.name, o.key, res}
 	if o.response != nil {

@@ -79,23 +79,23 @@ func TestNewClientRefusesBadOptions(t *testing.T) {
 
 func TestBaseURL(t *testing.T) {
 	for _, row := range []struct{ why, base, want string }{
-		{"a path is kept", "https://example.com/gateway/v1", "https://example.com/gateway/v1/billing/bills/UBR1"},
-		{"with or without a slash at its end", "https://example.com/gateway/v1//", "https://example.com/gateway/v1/billing/bills/UBR1"},
-		{"an escaped slash at its end is no slash", "https://example.com/a%2F/", "https://example.com/a%2F/billing/bills/UBR1"},
-		{"an escaped path is kept as it is", "https://example.com/a%2Fb", "https://example.com/a%2Fb/billing/bills/UBR1"},
-		{"no path", "https://example.com", "https://example.com/billing/bills/UBR1"},
-		{"a port", "https://example.com:8443/", "https://example.com:8443/billing/bills/UBR1"},
-		{"loopback may do without TLS", "http://127.0.0.9:80", "http://127.0.0.9:80/billing/bills/UBR1"},
-		{"loopback may do without TLS", "http://[::1]:80", "http://[::1]:80/billing/bills/UBR1"},
-		{"host names ignore case", "HTTP://LOCALHOST:80", "http://LOCALHOST:80/billing/bills/UBR1"},
-		{"loopback may do without TLS", "http://localhost:80", "http://localhost:80/billing/bills/UBR1"},
+		{"a path is kept", "https://example.com/gateway/v1", "https://example.com/gateway/v1/billing/bills/UBR1234567890"},
+		{"with or without a slash at its end", "https://example.com/gateway/v1//", "https://example.com/gateway/v1/billing/bills/UBR1234567890"},
+		{"an escaped slash at its end is no slash", "https://example.com/a%2F/", "https://example.com/a%2F/billing/bills/UBR1234567890"},
+		{"an escaped path is kept as it is", "https://example.com/a%2Fb", "https://example.com/a%2Fb/billing/bills/UBR1234567890"},
+		{"no path", "https://example.com", "https://example.com/billing/bills/UBR1234567890"},
+		{"a port", "https://example.com:8443/", "https://example.com:8443/billing/bills/UBR1234567890"},
+		{"loopback may do without TLS", "http://127.0.0.9:80", "http://127.0.0.9:80/billing/bills/UBR1234567890"},
+		{"loopback may do without TLS", "http://[::1]:80", "http://[::1]:80/billing/bills/UBR1234567890"},
+		{"host names ignore case", "HTTP://LOCALHOST:80", "http://LOCALHOST:80/billing/bills/UBR1234567890"},
+		{"loopback may do without TLS", "http://localhost:80", "http://localhost:80/billing/bills/UBR1234567890"},
 	} {
 		var got string
 		c := through(t, func(r *http.Request) (*http.Response, error) {
 			got = r.URL.String()
 			return fake(answer(200, billJSON))
 		}, moment.WithBaseURL(row.base))
-		_, err := c.Bills.Get(t.Context(), "UBR1")
+		_, err := c.Bills.Get(t.Context(), "UBR1234567890")
 		require.NoError(t, err, row.why)
 		assert.Equal(t, row.want, got, row.why)
 	}
@@ -107,9 +107,9 @@ func TestDefaultBaseURLIsMoments(t *testing.T) {
 		got = r.URL.String()
 		return fake(answer(200, billJSON))
 	})
-	_, err := c.Bills.Get(t.Context(), "UBR1")
+	_, err := c.Bills.Get(t.Context(), "UBR1234567890")
 	require.NoError(t, err)
-	assert.Equal(t, "https://api.momentpay.net/billing/bills/UBR1", got)
+	assert.Equal(t, "https://api.momentpay.net/billing/bills/UBR1234567890", got)
 }
 
 func TestMode(t *testing.T) {

@@ -149,7 +149,7 @@ func TestArgumentsThatAreNeverSent(t *testing.T) {
 func TestTextReachesTheServiceUnchanged(t *testing.T) {
 	for _, name := range []string{"Jürgen", "\ufffd", `\ufffd`, `\\ufffd`, `\`, `\\`, "a\u2028b", "<&>", "\x00", `"`, "😀"} {
 		s := serve(t, answer(201, customerJSON))
-		require.NoError(t, apply(t.Context(), s.client(t), moment.CustomerCreateParams{Name: name}), "%q", name)
+		require.NoError(t, apply(t.Context(), s.client(t), moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: name}), "%q", name)
 		assert.Equal(t, name, field(t, s.only(t).Body, "name"))
 	}
 }

@@ -5,6 +5,9 @@ import (
 	"net/http"
 )
 
+// customerPrefix begins the ids of customers. External references of customers and bills may not begin with it.
+const customerPrefix = "bcus_"
+
 // CustomersService calls the operations on customers: individuals or businesses, at the top of the merchant's records.
 // Use it as [Client.Customers].
 type CustomersService struct{ service }
@@ -32,7 +35,31 @@ type Customer struct {
 // BalanceMoney is the balance in the customer's currency. It is false if no balance is kept or no currency is known.
 func (c *Customer) BalanceMoney() (Money, bool) { return balanceMoney(c.Balance, c.Currency) }
 
-func (c *Customer) identity() (id, prefix string) { return c.ID, "bcus_" }
+// UnmarshalJSON leaves an optional member empty that is not in its documented form, because no money depends on it. An inexact
+// balance is an error.
+func (c *Customer) UnmarshalJSON(data []byte) error {
+	type plain Customer
+	return decodeLenient(data, (*plain)(c), "name", "email", "phone", "payment_rules", "metadata")
+}
+
+func (c *Customer) decode(body []byte) error {
+	*c = Customer{} // an earlier attempt may have left something
+	if err := c.UnmarshalJSON(body); err != nil {
+		return err
+	}
+	if !hasID(c.ID, customerPrefix) {
+		return errNoID(customerPrefix)
+	}
+	return nil
+}
+
+func (c *Customer) names(idOrReference string) bool {
+	return c.ID == idOrReference || c.ExternalReference == idOrReference
+}
+
+func (c *Customer) absent() []string {
+	return absentMembers(member{"external_reference", c.ExternalReference})
+}
 
 // PaymentRules say what payments an object takes. They come in answers only.
 type PaymentRules struct {
@@ -73,6 +100,18 @@ func checkCustomerRef(ref CustomerRef, param string) *ArgumentError {
 	}
 }
 
+// customerID returns the id in ref, empty if it is an external reference or the params of a new customer.
+func customerID(ref CustomerRef) string {
+	existing, _ := ref.(ExistingCustomer)
+	if p, ok := ref.(*ExistingCustomer); ok {
+		existing = value(p)
+	}
+	if !hasID(string(existing), customerPrefix) {
+		return ""
+	}
+	return string(existing)
+}
+
 // CustomerCreateParams are the fields of a new customer. Moment's reference sets the limits, and the service judges them.
 type CustomerCreateParams struct {
 	// ExternalReference is required: 1 to 255 of a-z, A-Z, 0-9, "_" and "-", unique among the merchant's customers, and
@@ -91,6 +130,17 @@ type CustomerCreateParams struct {
 func (p CustomerCreateParams) check() *ArgumentError {
 	return checkTexts(p.Metadata, text{"external_reference", p.ExternalReference}, text{"name", p.Name},
 		text{"email", p.Email}, text{"phone", p.Phone}, text{"currency", string(p.Currency)})
+}
+
+// accepts finds where a response is not the customer that was to be created.
+func (p CustomerCreateParams) accepts(c *Customer) error {
+	switch {
+	case c.ExternalReference != p.ExternalReference:
+		return errOther("external_reference")
+	case otherCurrency(p.Currency, c.Currency):
+		return errOther("currency")
+	}
+	return nil
 }
 
 // CustomerUpdateParams are the fields of a customer to change: nil leaves a field alone, a pointer to a zero value sends
@@ -117,14 +167,14 @@ func (p CustomerUpdateParams) check() *ArgumentError {
 // Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrConflict] if the external reference is taken,
 // [ErrOutcomeUnknown] if it may have been created all the same; both, if a copy of the call may still be running.
 func (s *CustomersService) Create(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
-	return invoke[Customer](ctx, s.hidden, createCustomer, "", params, opts)
+	return invoke[Customer](ctx, s.hidden, createCustomer, "", params, params.accepts, opts)
 }
 
 // Get returns a customer: GET /billing/customers/{customer}.
 //
 // Errors to expect: [ErrNotFound].
 func (s *CustomersService) Get(ctx context.Context, idOrReference string, opts ...RequestOption) (*Customer, error) {
-	return invoke[Customer](ctx, s.hidden, getCustomer, idOrReference, nil, opts)
+	return invoke[Customer](ctx, s.hidden, getCustomer, idOrReference, nil, nil, opts)
 }
 
 // Update changes the fields of a customer that are set in params: PATCH /billing/customers/{customer}. An update is
@@ -134,7 +184,7 @@ func (s *CustomersService) Get(ctx context.Context, idOrReference string, opts .
 // Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if it may have been
 // applied all the same.
 func (s *CustomersService) Update(ctx context.Context, idOrReference string, params CustomerUpdateParams, opts ...RequestOption) (*Customer, error) {
-	return invoke[Customer](ctx, s.hidden, updateCustomer, idOrReference, params, opts)
+	return invoke[Customer](ctx, s.hidden, updateCustomer, idOrReference, params, nil, opts)
 }
 
 func balanceMoney(balance *Amount, currency Currency) (Money, bool) {

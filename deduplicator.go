@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 )
@@ -38,6 +39,7 @@ type MemoryDeduplicator struct {
 
 // run is how the processing of a message goes.
 type run struct {
+	id    string        // of the message
 	ended chan struct{} // closed at the end
 	err   error         // to be read after that
 }
@@ -76,7 +78,7 @@ func (d *MemoryDeduplicator) Once(ctx context.Context, messageID string, process
 	}
 	if mine {
 		r.err = errors.New("moment: the processing of the webhook did not return") // panicked, unless it does
-		defer d.end(messageID, r)
+		defer d.end(r)
 		r.err = process(ctx)
 		return r.err
 	}
@@ -104,8 +106,8 @@ func (d *MemoryDeduplicator) join(messageID string) (r *run, mine bool, err erro
 	if len(d.messages) >= maxMessages {
 		return nil, false, errors.New("moment: the deduplicator is full: it holds 100,000 messages")
 	}
-	r = &run{ended: make(chan struct{})}
-	d.messages[messageID] = r
+	r = &run{id: strings.Clone(messageID), ended: make(chan struct{})} // see decodeEvent
+	d.messages[r.id] = r
 	return r, true, nil
 }
 
@@ -120,13 +122,13 @@ func (d *MemoryDeduplicator) forget(now time.Time) {
 }
 
 // end remembers a message that was processed, and lets one be tried again that failed.
-func (d *MemoryDeduplicator) end(messageID string, r *run) {
+func (d *MemoryDeduplicator) end(r *run) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if r.err == nil {
-		d.done = append(d.done, doneMessage{messageID, time.Now().Add(d.window)})
+		d.done = append(d.done, doneMessage{r.id, time.Now().Add(d.window)})
 	} else {
-		delete(d.messages, messageID)
+		delete(d.messages, r.id)
 	}
 	close(r.ended)
 }

@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -32,11 +35,11 @@ var (
 	ErrOutcomeUnknown = errors.New("moment: outcome unknown")
 )
 
-// Error is the answer of the service when it did not do what was asked: any status but 2xx. Moment describes errors
-// as problem details (RFC 9457); where something in front of it answers with HTML or nothing, those members are empty.
+// Error is a complete response that is not a success: any status but 2xx. Moment describes errors as problem details (RFC 9457).
+// A gateway in front of the service may respond with HTML or nothing, and then those members are empty.
 //
-// The key is cut out of every text of the service. Error() holds Title and Detail, on one line and shortened; the
-// fields hold them as they came.
+// The API key is removed from every text of the response. Error() contains Title and Detail on one line and truncated; the
+// fields contain the whole texts.
 type Error struct {
 	Status   int    // the HTTP status
 	Type     string // a URI for the kind of problem; "about:blank" if the answer names none
@@ -49,10 +52,16 @@ type Error struct {
 	Op             string // what was called: "create bill"
 	RequestID      string // the service's name for the request; empty if it gave none
 	IdempotencyKey string // empty for calls that have none
-	Replayed       bool   // answered from what the service saved under the idempotency key
+	Replayed       bool   // the service returned the response that it saved under the idempotency key
 	Attempts       int    // how many attempts were made
-	// RetryAfter is how long the service asked to wait, 0 if it did not ask. It has not been waited for.
+	// FromService reports whether the response is the service's own: problem details whose type is on Moment's domains, or a
+	// replayed response. Only such a response decides whether a write was applied. Sentinels match by status, whoever responded:
+	// a 404 that is not FromService may be an ingress's, and says nothing about an object.
+	FromService bool
+	// RetryAfter is how long the response asked to wait, 0 if it did not ask. The client did not wait that long.
 	RetryAfter time.Duration
+	// RetryBudgetEmpty is set if the call was not retried because the client's retry budget was spent: see WithRetryBudget.
+	RetryBudgetEmpty bool
 	// OutcomeUnknown is set for a write that may have been applied: see ErrOutcomeUnknown.
 	OutcomeUnknown bool
 }
@@ -74,7 +83,11 @@ func (e *Error) Error() string {
 	if e.RetryAfter > 0 {
 		notes = append(notes, "retry after "+e.RetryAfter.String())
 	}
-	return message(e.Op, strings.TrimSpace(strconv.Itoa(e.Status)+" "+oneLine(text)), notes, e.OutcomeUnknown)
+	var ends []string
+	if !e.FromService {
+		ends = append(ends, "not the service's own response (a gateway or a mock?)")
+	}
+	return message(e.Op, strings.TrimSpace(strconv.Itoa(e.Status)+" "+oneLine(text)), notes, ends, e.RetryBudgetEmpty, e.OutcomeUnknown)
 }
 
 // Is makes the error match the sentinel of its status, and [ErrOutcomeUnknown].
@@ -105,31 +118,33 @@ func (e *Error) Is(target error) bool {
 	}
 }
 
-// ConnectionError is a call without a usable answer: no connection, no answer in time, an answer that broke off, that
-// was too large or that was not the object asked for, or a context that ended. Err says which, and unwraps:
-// errors.Is(err, context.Canceled) works.
+// ConnectionError is a call without a usable response: no connection, no response in time, a response that is truncated, too
+// large or not the requested object, or a context that ended. Err says which, and unwraps: errors.Is(err, context.Canceled)
+// works.
 type ConnectionError struct {
 	Op             string // what was called: "create bill"
 	IdempotencyKey string // empty for calls that have none
 	Attempts       int    // how many attempts were made
-	Err            error  // why there was none: of net/http, encoding/json or the context
+	Err            error  // the reason: an error of net/http, encoding/json or the context, or the member that is wrong
 
-	Status    int    // of the last answer that began; 0 if there was none
+	Status    int    // of the last response that began; 0 if there was none
 	RequestID string // the service's name for the request; empty if it gave none
+	// RetryBudgetEmpty is set if the call was not retried because the client's retry budget was spent: see WithRetryBudget.
+	RetryBudgetEmpty bool
 	// OutcomeUnknown is set for a write that may have been applied: see ErrOutcomeUnknown.
 	OutcomeUnknown bool
 }
 
-// Error is one line: the operation and why there was no usable answer.
+// Error is one line: the operation and why there was no usable response.
 func (e *ConnectionError) Error() string {
-	text := "no usable answer"
+	text := "no usable response"
 	if e.Err != nil {
 		text = oneLine(e.Err.Error())
 	}
 	if e.Status != 0 {
 		text = strings.TrimSpace(strconv.Itoa(e.Status)+" "+http.StatusText(e.Status)) + ": " + text
 	}
-	return message(e.Op, text, notes(e.RequestID, e.Attempts), e.OutcomeUnknown)
+	return message(e.Op, text, notes(e.RequestID, e.Attempts), nil, e.RetryBudgetEmpty, e.OutcomeUnknown)
 }
 
 // Unwrap returns Err.
@@ -161,15 +176,18 @@ func badArgument(param, reason string, args ...any) *ArgumentError {
 }
 
 // message is the one line that every error of a call is.
-func message(op, text string, notes []string, unknown bool) string {
-	line := "moment: " + op + ": " + text
+func message(op, text string, notes, ends []string, budgetEmpty, unknown bool) string {
 	if len(notes) > 0 {
-		line += " (" + strings.Join(notes, ", ") + ")"
+		text += " (" + strings.Join(notes, ", ") + ")"
+	}
+	ends = append([]string{text}, ends...)
+	if budgetEmpty {
+		ends = append(ends, "not retried because the retry budget is empty")
 	}
 	if unknown {
-		line += "; the outcome is unknown"
+		ends = append(ends, "the outcome is unknown")
 	}
-	return line
+	return "moment: " + op + ": " + strings.Join(ends, "; ")
 }
 
 // notes are what both kinds of failed calls may have to add.
@@ -196,6 +214,8 @@ func (c *core) failure(a answer) error {
 			Status:         a.Status,
 			RequestID:      c.requestID(a.Header),
 			OutcomeUnknown: a.OutcomeUnknown,
+
+			RetryBudgetEmpty: a.BudgetEmpty,
 		}
 	case a.Status >= 200 && a.Status < 300:
 		return nil
@@ -207,12 +227,44 @@ func (c *core) failure(a answer) error {
 			IdempotencyKey: a.key,
 			Replayed:       a.Replayed,
 			Attempts:       a.Attempts,
+			FromService:    a.FromService,
 			RetryAfter:     a.RetryAfter,
 			OutcomeUnknown: a.OutcomeUnknown,
+
+			RetryBudgetEmpty: a.BudgetEmpty,
 		}
 		c.describe(e, a.Body)
 		return e
 	}
+}
+
+// isServiceError reports whether an error response is the service's own: problem details with a title, the response's status
+// and a type on one of Moment's domains. Gateways and CDNs respond with text, HTML, other JSON or problem details of their own.
+func isServiceError(status int, header http.Header, body []byte) bool {
+	media, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	if err != nil || media != "application/problem+json" && media != "application/json" {
+		return false
+	}
+	var members map[string]json.RawMessage
+	var title, kind *string
+	if json.Unmarshal(body, &members) != nil || json.Unmarshal(members["title"], &title) != nil || title == nil ||
+		json.Unmarshal(members["type"], &kind) != nil || kind == nil {
+		return false
+	}
+	said, ok := exactInteger(string(members["status"]))
+	return ok && said == int64(status) && isServiceURL(*kind)
+}
+
+// isServiceURL reports whether an absolute URL is on one of Moment's domains.
+func isServiceURL(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return false
+	}
+	host := strings.ToLower(u.Hostname())
+	return slices.ContainsFunc([]string{"momentco.io", "momentpay.net"}, func(domain string) bool {
+		return host == domain || strings.HasSuffix(host, "."+domain)
+	})
 }
 
 // describe fills in the problem details (RFC 9457, section 3.1). A member of the wrong type is ignored, as is a body

@@ -29,6 +29,9 @@ var sentinels = map[error]string{
 	moment.ErrInvalidArgument: "", moment.ErrOutcomeUnknown: "",
 }
 
+// notFromService ends the text of an error response that is not the service's own.
+const notFromService = "; not the service's own response (a gateway or a mock?)"
+
 func TestSentinelsMatchTheirStatusAndNoOther(t *testing.T) {
 	for status := 300; status < 1000; status++ {
 		s := &moment.Error{Status: status}
@@ -77,6 +80,7 @@ func TestErrorHoldsTheProblemDetails(t *testing.T) {
 		IdempotencyKey: "key-1",
 		Replayed:       true,
 		Attempts:       1,
+		FromService:    true,
 		RetryAfter:     7 * time.Second,
 	}, answered)
 	assert.EqualError(t, err, "moment: create bill: 422 Unprocessable Content: The currency differs from the bill's. (request id req_1, replayed, retry after 7s)")
@@ -114,7 +118,7 @@ func TestEveryBodyMakesAGoodError(t *testing.T) {
 		var answered *moment.Error
 		require.ErrorAs(t, err, &answered, row.why)
 		assert.Equal(t, 404, answered.Status)
-		assert.EqualError(t, err, "moment: get bill: "+row.says, row.why)
+		assert.EqualError(t, err, "moment: get bill: "+row.says+notFromService, row.why)
 		assert.Equal(t, "about:blank", answered.Type, row.why)
 		assert.NotContains(t, answered.Extensions, "status", row.why)
 	}
@@ -126,7 +130,7 @@ func TestOnlyTrueMeansReplayed(t *testing.T) {
 		var resp moment.Response
 		require.Error(t, calls["POST"](t.Context(), s.client(t), moment.WithResponse(&resp)))
 		assert.False(t, resp.Replayed)
-		assert.Equal(t, 4, resp.Attempts, "what is not replayed is repeated")
+		assert.Equal(t, 4, resp.Attempts, "what is not replayed is retried")
 	}
 }
 
@@ -148,7 +152,7 @@ func TestABeginningOfTheKeyIsCutOutToo(t *testing.T) {
 		_, err = c.Bills.Get(t.Context(), "UBR1")
 		assert.NotContains(t, err.Error(), key[:12], row.why)
 		if len(row.want) < 300 {
-			assert.EqualError(t, err, "moment: get bill: 401 "+row.want, row.why)
+			assert.EqualError(t, err, "moment: get bill: 401 "+row.want+notFromService, row.why)
 		}
 	}
 }
@@ -173,7 +177,7 @@ func TestAKeyRightBehindABeginningOfItIsCutOut(t *testing.T) {
 	c, err := moment.NewClient(key, moment.WithBaseURL(s.URL))
 	require.NoError(t, err)
 	_, err = c.Bills.Get(t.Context(), "UBR1")
-	assert.EqualError(t, err, "moment: get bill: 401 [secret key][secret key]")
+	assert.EqualError(t, err, "moment: get bill: 401 [secret key][secret key]"+notFromService)
 }
 
 // The errors that callers look for stay visible even if the text beside them has to be redacted.
@@ -207,7 +211,7 @@ func TestErrorsAreOnOneLineWhateverIsInThem(t *testing.T) {
 func TestErrorOfAStatusWithoutAName(t *testing.T) {
 	s := serve(t, answer(599, ""))
 	err := calls["PATCH"](t.Context(), s.client(t))
-	assert.EqualError(t, err, "moment: update bill: 599; the outcome is unknown")
+	assert.EqualError(t, err, "moment: update bill: 599"+notFromService+"; the outcome is unknown")
 }
 
 func TestRequestID(t *testing.T) {
@@ -245,7 +249,7 @@ func TestConnectionErrorSaysWhatItKnows(t *testing.T) {
 	assert.Equal(t, "req_1", resp.RequestID)
 	assert.Equal(t, billJSON[:len(billJSON)/2], string(resp.Body), "as far as there was one")
 
-	assert.EqualError(t, &moment.ConnectionError{Op: "get bill"}, "moment: get bill: no usable answer")
+	assert.EqualError(t, &moment.ConnectionError{Op: "get bill"}, "moment: get bill: no usable response")
 }
 
 func TestConnectionErrorOfACreateHoldsItsKey(t *testing.T) {
@@ -254,7 +258,7 @@ func TestConnectionErrorOfACreateHoldsItsKey(t *testing.T) {
 	var connection *moment.ConnectionError
 	require.ErrorAs(t, err, &connection)
 	assert.Equal(t, "key-1", connection.IdempotencyKey)
-	assert.EqualError(t, err, "moment: create bill: no answer: EOF (4 attempts); the outcome is unknown")
+	assert.EqualError(t, err, "moment: create bill: no response: EOF (4 attempts); the outcome is unknown")
 }
 
 func TestErrorsHoldNoURL(t *testing.T) {

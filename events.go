@@ -1,10 +1,12 @@
 package moment
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
@@ -36,8 +38,8 @@ type EventData interface{ isEventData() }
 // AmountApplied tells that money came in: a payment was applied to a customer's or an account's balance, or to a bill. Moment
 // updates a bill by itself; a balance is the merchant's to update. The amount may be negative, where a payment is taken back.
 //
-// An event without an amount, a currency or exactly one of the three ids is [ErrMalformedEvent]. The other members are not
-// checked: what Moment leaves out is empty.
+// An event without an exact amount, a currency or exactly one of the three ids is [ErrMalformedEvent]. Any other member that is
+// missing or not in its documented form is left empty; [Event].Raw has it.
 type AmountApplied struct {
 	ID        string   `json:"id"`     // of the obligation: ob_…
 	Amount    Amount   `json:"amount"` // minor units
@@ -89,32 +91,75 @@ type UnknownEvent struct {
 func (*AmountApplied) isEventData() {}
 func (*UnknownEvent) isEventData()  {}
 
-// noAmount stands for an amount that is not there. It is none that can be paid.
+// UnmarshalJSON leaves an optional member empty that is not in its documented form, because no money depends on it: all but
+// amount, currency and the three ids. An inexact amount is an error.
+func (a *AmountApplied) UnmarshalJSON(data []byte) error {
+	type plain AmountApplied
+	return decodeLenient(data, (*plain)(a), "id", "payment_id", "metadata", "created_at", "updated_at")
+}
+
+// noAmount stands for an amount that is missing. Nobody can pay it.
 const noAmount Amount = math.MinInt64
 
-// decodeEvent takes one pass for what is nearly every event. What does not decode as one may be of another type.
+// decodeEvent decodes in one pass nearly every event: an AmountApplied whose members are as documented.
 func decodeEvent(d delivery, body []byte) (*Event, error) {
+	type plain AmountApplied
 	var wire struct {
-		ID   string        `json:"id"`
-		Type EventType     `json:"type"`
-		Data AmountApplied `json:"data"`
+		ID   string    `json:"id"`
+		Type EventType `json:"type"`
+		Data plain     `json:"data"`
 	}
 	wire.Data.Amount = noAmount
-	event := &Event{MessageID: d.id, Timestamp: d.at, Raw: append(json.RawMessage(nil), body...)}
+	// The id is a copy, because the adaptors of fasthttp and Fiber reuse the memory of header strings for the next request.
+	event := &Event{MessageID: strings.Clone(d.id), Timestamp: d.at, Raw: bytes.Clone(body)}
 	if err := json.Unmarshal(body, &wire); err != nil || wire.Type != EventTypeAmountApplied {
-		return decodeUnknown(event, err)
+		return decodeOther(event)
 	}
-	data := &wire.Data
+	event.ID, event.Type = wire.ID, wire.Type
+	return event.with((*AmountApplied)(&wire.Data))
+}
+
+// decodeOther decodes any event.
+func decodeOther(event *Event) (*Event, error) {
+	var wire struct {
+		ID   json.RawMessage `json:"id"`
+		Type EventType       `json:"type"`
+		Data json.RawMessage `json:"data"`
+	}
+	if err := json.Unmarshal(event.Raw, &wire); err != nil {
+		return nil, malformed(err, event.Raw)
+	}
+	_ = json.Unmarshal(wire.ID, &event.ID) // one in an unexpected form is left empty: the MessageID identifies the event
+	event.Type = wire.Type
+	switch {
+	case event.Type == "":
+		return nil, malformed(errors.New("type is missing"), event.Raw)
+	case event.Type != EventTypeAmountApplied:
+		event.Data = &UnknownEvent{wire.Data}
+		return event, nil
+	}
+	var applied struct {
+		Data AmountApplied `json:"data"`
+	}
+	applied.Data.Amount = noAmount
+	if err := json.Unmarshal(event.Raw, &applied); err != nil {
+		return nil, malformed(err, event.Raw)
+	}
+	return event.with(&applied.Data)
+}
+
+// with completes an event about a payment, unless a member is missing without which it cannot be booked.
+func (e *Event) with(data *AmountApplied) (*Event, error) {
 	switch {
 	case data.Amount == noAmount:
-		return nil, malformed(errors.New("it has no amount"))
+		return nil, malformed(errors.New("amount is missing"), e.Raw)
 	case data.Currency == "":
-		return nil, malformed(errors.New("it has no currency"))
+		return nil, malformed(errors.New("currency is missing"), e.Raw)
 	case !data.oneObligation():
-		return nil, malformed(errors.New("it has not exactly one of customer_id, account_id and bill_id"))
+		return nil, malformed(errors.New("there is not exactly one of customer_id, account_id and bill_id"), e.Raw)
 	}
-	event.ID, event.Type, event.Data = wire.ID, wire.Type, data
-	return event, nil
+	e.Data = data
+	return e, nil
 }
 
 func (a *AmountApplied) oneObligation() bool {
@@ -127,31 +172,11 @@ func (a *AmountApplied) oneObligation() bool {
 	return n == 1
 }
 
-// decodeUnknown decodes an event that is not what is known by its type, or that did not decode as such because of notKnown.
-func decodeUnknown(event *Event, notKnown error) (*Event, error) {
-	var wire struct {
-		ID   string          `json:"id"`
-		Type EventType       `json:"type"`
-		Data json.RawMessage `json:"data"`
-	}
-	err := json.Unmarshal(event.Raw, &wire)
-	switch {
-	case err != nil:
-		return nil, malformed(err)
-	case wire.Type == "":
-		return nil, malformed(errors.New("it has no type"))
-	case wire.Type == EventTypeAmountApplied:
-		return nil, malformed(notKnown)
-	}
-	event.ID, event.Type, event.Data = wire.ID, wire.Type, &UnknownEvent{wire.Data}
-	return event, nil
-}
-
-// malformed says what is wrong with an event that Moment has signed.
-func malformed(err error) error {
+// malformed says what is wrong with an event that Moment signed.
+func malformed(err error, body []byte) error {
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		err = errors.New("it is not JSON")
+		return fmt.Errorf("%w: the body %s", ErrMalformedEvent, notJSON(body))
 	}
 	return fmt.Errorf("%w: %w", ErrMalformedEvent, withoutValues(err))
 }

@@ -441,9 +441,9 @@ func ExampleError() {
 	switch {
 	case errors.Is(err, moment.ErrNotFound): // one kind of error
 		fmt.Println("there is no such bill")
-	case errors.As(err, &failure): // any error answer, with all its details
+	case errors.As(err, &failure): // any error response, with all its details
 		fmt.Println(failure.Status, failure.Title, failure.Detail, failure.RequestID)
-	case err != nil: // no connection, no answer in time, or arguments that cannot be right
+	case err != nil: // no connection, no response in time, or wrong arguments
 		fmt.Println(err)
 	}
 	// Output: there is no such bill
@@ -542,12 +542,13 @@ func raiseBill(ctx context.Context, client *moment.Client, customerID string, pa
 	if !errors.As(err, &failure) || !failure.Replayed {
 		return bill, err
 	}
-	// What the service saved under the key is a failure: perhaps that the reference is taken, by an earlier call of this
-	// function whose key it has forgotten, or by another bill.
+	// The service saved a failure under the key: perhaps that the reference is taken, by an earlier call of this function
+	// whose key it has forgotten, or by another bill.
 	bill, err = client.Bills.Get(ctx, params.ExternalReference)
 	switch {
-	case errors.Is(err, moment.ErrNotFound):
-		// A new key, as the old one gives the old failure for 24 hours. The reference guards against a second bill.
+	case errors.Is(err, moment.ErrNotFound) && errors.As(err, &failure) && failure.FromService: // a gateway's 404 says nothing
+		// A new key, because the service returns the old failure under the old one for 24 hours. The reference is unique,
+		// which guards against a second bill.
 		return client.Bills.Create(ctx, params)
 	case err != nil:
 		return nil, err
@@ -582,7 +583,7 @@ func Example_outcomeUnknown() {
 	}
 	fmt.Println(bill.ExternalReference, bill.DueMoney(), err)
 	// Output:
-	// moment: create bill: no answer: net/http: HTTP/1.x transport connection broken: unexpected EOF (4 attempts); the outcome is unknown
+	// moment: create bill: no response: net/http: HTTP/1.x transport connection broken: unexpected EOF (4 attempts); the outcome is unknown
 	// UBR1234567890 ZAR 20.00 <nil>
 }
 
@@ -631,7 +632,7 @@ func ExampleWithLogger() {
 	fmt.Print(out.String())
 	// Output:
 	// true
-	// level=DEBUG msg="moment: request" method=GET path=/billing/customers/{customer} attempt=1 status=404
+	// level=DEBUG msg="moment: request" method=GET path=/billing/customers/{customer} attempt=1 status=404 from_service=true
 }
 
 // A test that needs no more than one canned answer can use httpmock. Activate it on the http.Client before NewClient,

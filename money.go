@@ -2,8 +2,10 @@ package moment
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"math"
+	"reflect"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -29,6 +31,56 @@ func MinorUnits(n int64) *Amount {
 // In returns a as [Money] in currency c. It accepts any code.
 func (a Amount) In(c Currency) Money {
 	return Money{Amount: a, Currency: c}
+}
+
+// UnmarshalJSON accepts an integer, which may be written 2000.0 or 2e3 as some encoders do, if it is exact. Anything else is a
+// [*json.UnmarshalTypeError]: an amount is never rounded.
+func (a *Amount) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil // as for any other type
+	}
+	n, ok := exactInteger(string(data))
+	if !ok {
+		kinds := map[byte]string{'"': "string", '{': "object", '[': "array", 't': "bool", 'f': "bool"}
+		return &json.UnmarshalTypeError{Value: cmp.Or(kinds[data[0]], "number"), Type: reflect.TypeFor[Amount]()}
+	}
+	*a = Amount(n)
+	return nil
+}
+
+// exactInteger reads a JSON number whose value is an int64.
+func exactInteger(number string) (int64, bool) {
+	if n, err := strconv.ParseInt(number, 10, 64); err == nil {
+		return n, true // nearly always
+	}
+	mantissa, power := number, "0"
+	if i := strings.IndexAny(number, "eE"); i >= 0 {
+		mantissa, power = number[:i], number[i+1:]
+	}
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	fraction = strings.TrimRight(fraction, "0")
+	unsigned, negative := strings.CutPrefix(whole, "-")
+	digits := strings.TrimLeft(unsigned+fraction, "0")
+	shift, err := strconv.Atoi(power)
+	if digits == "" && isDigits(unsigned) {
+		return 0, true // 0e9, with whatever power
+	}
+	if err != nil || !isDigits(digits) {
+		return 0, false
+	}
+	shift -= len(fraction)
+	for shift < 0 && strings.HasSuffix(digits, "0") {
+		digits, shift = digits[:len(digits)-1], shift+1
+	}
+	if shift < 0 || len(digits)+shift > 19 {
+		return 0, false
+	}
+	digits += strings.Repeat("0", shift)
+	if negative {
+		digits = "-" + digits
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	return n, err == nil
 }
 
 // decimal writes a at the end of buf, its last exponent digits behind a point, and returns where it begins. It goes digit by

@@ -45,13 +45,13 @@ var operations = []struct {
 	},
 	{
 		"CustomersService.Get", "get customer", "GET /billing/customers/{customer}", "", 200, customerJSON,
-		func(ctx context.Context, c *moment.Client) (any, error) { return c.Customers.Get(ctx, "REF") }, "bcus_H4jp6KnU5cPw263v1jyz4",
+		func(ctx context.Context, c *moment.Client) (any, error) { return c.Customers.Get(ctx, "UCR1234567890") }, "bcus_H4jp6KnU5cPw263v1jyz4",
 	},
 	{
 		"CustomersService.Update", "update customer", "PATCH /billing/customers/{customer}",
 		`{"name":"John Doe","email":"","phone":"+27123456789","currency":"ZAR","balance":0,"metadata":{"order_id":""}}`, 200, customerJSON,
 		func(ctx context.Context, c *moment.Client) (any, error) {
-			return c.Customers.Update(ctx, "REF", moment.CustomerUpdateParams{
+			return c.Customers.Update(ctx, "UCR1234567890", moment.CustomerUpdateParams{
 				Name: moment.Ptr("John Doe"), Email: moment.Ptr(""), Phone: moment.Ptr("+27123456789"),
 				Currency: moment.Ptr(moment.ZAR), Balance: moment.MinorUnits(0), Metadata: map[string]string{"order_id": ""},
 			})
@@ -71,13 +71,13 @@ var operations = []struct {
 	},
 	{
 		"AccountsService.Get", "get account", "GET /billing/accounts/{account}", "", 200, accountJSON,
-		func(ctx context.Context, c *moment.Client) (any, error) { return c.Accounts.Get(ctx, "REF") }, "bacc_H4jp6KnU5cPw263v1jyz4",
+		func(ctx context.Context, c *moment.Client) (any, error) { return c.Accounts.Get(ctx, "UAR1234567890") }, "bacc_H4jp6KnU5cPw263v1jyz4",
 	},
 	{
 		"AccountsService.Update", "update account", "PATCH /billing/accounts/{account}",
 		`{"name":"Primary Account","currency":"ZAR","balance":-500,"metadata":{"order_id":"ord_789012"}}`, 200, accountJSON,
 		func(ctx context.Context, c *moment.Client) (any, error) {
-			return c.Accounts.Update(ctx, "REF", moment.AccountUpdateParams{
+			return c.Accounts.Update(ctx, "UAR1234567890", moment.AccountUpdateParams{
 				Name: moment.Ptr("Primary Account"), Currency: moment.Ptr(moment.ZAR), Balance: moment.MinorUnits(-500),
 				Metadata: map[string]string{"order_id": "ord_789012"},
 			})
@@ -97,20 +97,20 @@ var operations = []struct {
 	},
 	{
 		"BillsService.Get", "get bill", "GET /billing/bills/{bill}", "", 200, billJSON,
-		func(ctx context.Context, c *moment.Client) (any, error) { return c.Bills.Get(ctx, "REF") }, "bill_H4jp6KnU5cPw263v1jyz4",
+		func(ctx context.Context, c *moment.Client) (any, error) { return c.Bills.Get(ctx, "UBR1234567890") }, "bill_H4jp6KnU5cPw263v1jyz4",
 	},
 	{
 		"BillsService.Update", "update bill", "PATCH /billing/bills/{bill}",
 		`{"currency":"ZAR","amount_paid":0,"metadata":{"order_id":"ord_789012"}}`, 200, billJSON,
 		func(ctx context.Context, c *moment.Client) (any, error) {
-			return c.Bills.Update(ctx, "REF", moment.BillUpdateParams{
+			return c.Bills.Update(ctx, "UBR1234567890", moment.BillUpdateParams{
 				Currency: moment.Ptr(moment.ZAR), AmountPaid: moment.MinorUnits(0), Metadata: map[string]string{"order_id": "ord_789012"},
 			})
 		}, "bill_H4jp6KnU5cPw263v1jyz4",
 	},
 	{
 		"BillsService.Void", "void bill", "POST /billing/bills/{bill}/void", "", 200, strings.Replace(billJSON, "unpaid", "voided", 1),
-		func(ctx context.Context, c *moment.Client) (any, error) { return c.Bills.Void(ctx, "REF") }, "bill_H4jp6KnU5cPw263v1jyz4",
+		func(ctx context.Context, c *moment.Client) (any, error) { return c.Bills.Void(ctx, "UBR1234567890") }, "bill_H4jp6KnU5cPw263v1jyz4",
 	},
 }
 
@@ -126,7 +126,7 @@ func TestOperationsOnTheWire(t *testing.T) {
 			method, path, _ := strings.Cut(o.request, " ")
 			if before, rest, found := strings.Cut(path, "{"); found {
 				_, after, _ := strings.Cut(rest, "}")
-				path = before + "REF" + after
+				path = before + field(t, o.answer, "external_reference") + after
 			}
 			assert.Equal(t, method, r.Method)
 			assert.Equal(t, basePath+path, r.URI)

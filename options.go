@@ -1,6 +1,9 @@
 package moment
 
 import (
+	"cmp"
+	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -52,6 +55,7 @@ type settings struct {
 	maxRetries     int
 	backoff        transport.Backoff
 	attemptTimeout time.Duration
+	retryBudget    int // tokens; 0 for no limit
 	logger         *slog.Logger
 	userAgent      string
 }
@@ -63,6 +67,7 @@ func defaultSettings() settings {
 		maxRetries:     3,
 		backoff:        transport.Backoff{First: 500 * time.Millisecond, Max: 8 * time.Second},
 		attemptTimeout: 30 * time.Second,
+		retryBudget:    100,
 		userAgent:      userAgent,
 	}
 }
@@ -139,6 +144,20 @@ func WithBackoff(first, longest time.Duration) ClientOption {
 	}
 }
 
+// WithRetryBudget sets how many retries all calls of the client can make together before they are throttled, so that a client
+// does not multiply the load on a service in an outage. A retry costs a token of the budget, and any response that is not
+// retried restores a tenth of one, up to so many tokens. Without a token, a call ends at once with its last error, whose
+// RetryBudgetEmpty is set. The default is 100 tokens; 0 means no limit.
+func WithRetryBudget(tokens int) ClientOption {
+	return func(s *settings) *ArgumentError {
+		if tokens < 0 {
+			return badArgument("retry budget", "is negative")
+		}
+		s.retryBudget = tokens
+		return nil
+	}
+}
+
 // WithAttemptTimeout sets how long one attempt may take, from connecting to the last byte of the answer. It does not
 // end the call, which may be repeated; the context does that. The default is 30 seconds.
 func WithAttemptTimeout(d time.Duration) ClientOption {
@@ -174,13 +193,13 @@ func WithUserAgent(name string) ClientOption {
 }
 
 func (s *settings) transport() transport.Transport {
-	roundTripper := s.httpClient.Transport
-	if roundTripper == nil {
-		roundTripper = defaultTransport()
-	}
 	timeout := s.attemptTimeout
 	if t := s.httpClient.Timeout; t > 0 {
 		timeout = min(timeout, t)
+	}
+	roundTripper := s.httpClient.Transport
+	if roundTripper == nil {
+		roundTripper = defaultTransport(timeout)
 	}
 	return transport.Transport{
 		RoundTripper:   roundTripper,
@@ -188,14 +207,16 @@ func (s *settings) transport() transport.Transport {
 		AttemptTimeout: timeout,
 		MaxRetries:     s.maxRetries,
 		Backoff:        s.backoff,
+		Budget:         transport.NewBudget(s.retryBudget),
 		Logger:         s.logger,
+		FromService:    isServiceError,
 	}
 }
 
-// defaultTransport is a copy of http.DefaultTransport that keeps as many connections as a busy backend has calls at
-// once. Of the original's 2 per host, all but two connections of a burst are closed and dialled again. A default that
-// someone replaced (for tracing, or by a mock) is used as it is.
-func defaultTransport() http.RoundTripper {
+// defaultTransport returns a copy of http.DefaultTransport that keeps as many connections as a busy backend makes calls at once:
+// with the original's 2 per host, all but two connections of a burst are closed and dialled again. A default that the program
+// replaced (for tracing, or by a mock) is used unchanged.
+func defaultTransport(attemptTimeout time.Duration) http.RoundTripper {
 	t, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
 		return http.DefaultTransport
@@ -204,7 +225,26 @@ func defaultTransport() http.RoundTripper {
 	t.MaxIdleConnsPerHost = 256
 	t.MaxIdleConns = 256
 	if t.MaxResponseHeaderBytes == 0 {
-		t.MaxResponseHeaderBytes = 64 << 10 // of net/http's 10 MiB, an attempt would take 70 MiB of memory
+		t.MaxResponseHeaderBytes = 64 << 10 // with net/http's 10 MiB, an attempt could allocate 70 MiB
+	}
+	if t.HTTP2 == nil {
+		t.HTTP2 = &http.HTTP2Config{}
+	}
+	// Pings find an HTTP/2 connection that swallows everything within an attempt. Without them each call would wait on it until
+	// its timeout, for as long as the connection is kept.
+	t.HTTP2.SendPingTimeout = cmp.Or(t.HTTP2.SendPingTimeout, min(10*time.Second, attemptTimeout/3))
+	t.HTTP2.PingTimeout = cmp.Or(t.HTTP2.PingTimeout, min(5*time.Second, attemptTimeout/3))
+	if t.OnProxyConnectResponse == nil {
+		t.OnProxyConnectResponse = checkProxy
 	}
 	return t
+}
+
+// checkProxy names a proxy that rejects a connection. The error of net/http is its status text alone: "Forbidden".
+func checkProxy(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
+	if resp.StatusCode == http.StatusOK {
+		return nil
+	}
+	return fmt.Errorf("the proxy %s://%s rejected the connection: %d %s", proxy.Scheme, proxy.Host, resp.StatusCode,
+		http.StatusText(resp.StatusCode))
 }

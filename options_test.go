@@ -227,7 +227,7 @@ func TestDoNamesThePathWithoutIdentifiers(t *testing.T) {
 		s := serve(t, answer(404, ""))
 		c := s.client(t, moment.WithLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 		err := c.Do(t.Context(), "GET", path, nil, nil)
-		assert.EqualError(t, err, "moment: GET "+name+": 404 Not Found")
+		assert.EqualError(t, err, "moment: GET "+name+": 404 Not Found"+notFromService)
 		assert.Contains(t, out.String(), " path="+name+" ")
 	}
 }

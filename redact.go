@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -150,8 +151,11 @@ func withoutValues(err error) error {
 		member = before + "metadata" // and not the name in it, which is the merchant's
 	}
 	kind, _, _ := strings.Cut(mismatch.Value, " ") // "number 1095"
-	if mismatch.Type.Name() == "" {
-		return fmt.Errorf("%s is of type %s", member, kind)
+	if mismatch.Type == reflect.TypeFor[Amount]() && kind == "number" {
+		return fmt.Errorf("%s is not an exact integer", member)
+	}
+	if mismatch.Type.Kind() == reflect.Struct || mismatch.Type.Kind() == reflect.Map {
+		return fmt.Errorf("%s is of type %s, not object", member, kind)
 	}
 	return fmt.Errorf("%s is of type %s, not %v", member, kind, mismatch.Type)
 }

@@ -23,7 +23,7 @@ type requestOptions struct {
 }
 
 // newRequestOptions applies all of opts even after an error, so that a Response is emptied whatever happens.
-func newRequestOptions(repeat transport.Repeat, opts []RequestOption) (requestOptions, *ArgumentError) {
+func newRequestOptions(idempotency transport.Idempotency, opts []RequestOption) (requestOptions, *ArgumentError) {
 	var o requestOptions
 	var first *ArgumentError
 	if len(opts) > 0 { // else none need be on the heap, where options could keep them, which takes 60 ns
@@ -40,9 +40,9 @@ func newRequestOptions(repeat transport.Repeat, opts []RequestOption) (requestOp
 		o = *given
 	}
 	switch {
-	case repeat == transport.Keyed && !o.callerKey:
+	case idempotency == transport.ByKey && !o.callerKey:
 		o.key = NewIdempotencyKey()
-	case repeat != transport.Keyed && o.callerKey && first == nil:
+	case idempotency != transport.ByKey && o.callerKey && first == nil:
 		// More than useless: net/http takes the header as leave to send the request twice.
 		first = badArgument("idempotency key", "is only for operations that create or void; the service ignores it on others")
 	}
@@ -55,7 +55,7 @@ func newRequestOptions(repeat transport.Repeat, opts []RequestOption) (requestOp
 // PUT through [Client.Do]; on any other call it is an [*ArgumentError].
 func WithIdempotencyKey(key string) RequestOption {
 	return func(o *requestOptions) *ArgumentError {
-		o.key, o.callerKey = key, true
+		o.key, o.callerKey = strings.Clone(key), true // errors keep it, and some frameworks reuse the memory of their strings
 		if !isIdempotencyKey(key) {
 			return badArgument("idempotency key", "must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text")
 		}
@@ -100,7 +100,7 @@ func WithHeader(name, value string) RequestOption {
 		if o.header == nil {
 			o.header = http.Header{}
 		}
-		o.header[canonical] = []string{value}
+		o.header[strings.Clone(canonical)] = []string{strings.Clone(value)} // net/http may still send them after the call
 		return nil
 	}
 }

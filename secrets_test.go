@@ -137,11 +137,11 @@ func failures(t *testing.T) (errs []error, responses []moment.Response) {
 func TestNoFormattingShowsASecret(t *testing.T) {
 	c := newClient(t)
 	s := serve(t, answer(200, customerJSON), answer(200, accountJSON), answer(200, billJSON))
-	customer, err := s.client(t).Customers.Get(t.Context(), "UCR1")
+	customer, err := s.client(t).Customers.Get(t.Context(), "UCR1234567890")
 	require.NoError(t, err)
-	account, err := s.client(t).Accounts.Get(t.Context(), "UAR1")
+	account, err := s.client(t).Accounts.Get(t.Context(), "UAR1234567890")
 	require.NoError(t, err)
-	bill, err := s.client(t).Bills.Get(t.Context(), "UBR1")
+	bill, err := s.client(t).Bills.Get(t.Context(), "UBR1234567890")
 	require.NoError(t, err)
 	_, unknownCurrency := moment.Currency("QQQ").Exponent()
 	v := newVerifier(t, moment.WithAdditionalSecret(moment.RawWebhookSecret(oldWebhookKey)))
@@ -213,8 +213,8 @@ func TestNoErrorNamesAPerson(t *testing.T) {
 	quietNetHTTP(t)
 	answered := `{"id":"bcus_1","external_reference":"UCR-jane-roe","name":"Jane Roe","email":"jane.roe@example.com","phone":"+27831234567"}`
 	for _, r := range []reply{
-		answer(200, answered[1:]), answer(200, strings.Replace(answered, `"bcus_1"`, "1", 1)), answer(200, strings.Replace(answered, `"Jane Roe"`, "[]", 1)),
-		answer(200, `{"id":"bcus_1","metadata":{"Jane Roe":1}}`),
+		answer(200, answered[1:]), answer(200, strings.Replace(answered, `"bcus_1"`, "1", 1)), answer(200, strings.Replace(answered, `"Jane Roe"`, `"Jane Roe","balance":"Jane Roe"`, 1)),
+		answer(200, `{"id":"bcus_1","external_reference":"jane","metadata":{"Jane Roe":1}}`),
 		answer(200, "{}"), answer(302, answered, "Location: https://example.com/UCR-jane-roe"), answer(400, answered), answer(502, answered),
 		cutAfter(answered), hangUp,
 		// net/http quotes what it cannot parse.
@@ -269,7 +269,7 @@ func TestNoLogShowsASecretOrAPerson(t *testing.T) {
 		}
 	}
 	text := out.String()
-	for _, want := range []string{"path=/billing/customers/{customer}", `"path":"/billing/customers/{customer}"`, "retry_in=", `"failure":"no answer"`, `"status":503`, "level=DEBUG"} {
+	for _, want := range []string{"path=/billing/customers/{customer}", `"path":"/billing/customers/{customer}"`, "retry_in=", `"failure":"no response"`, `"status":503`, "level=DEBUG"} {
 		assert.Contains(t, text, want, "or nothing is proved")
 	}
 	noKey(t, text)

@@ -177,10 +177,12 @@ func TestContextEndsTheWaitAfterAFailureToConnect(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		c := through(t, func(*http.Request) (*http.Response, error) {
-			cancel()
-			return nil, refused
-		})
+		c := newClient(t, moment.WithHTTPClient(&http.Client{Transport: &http.Transport{
+			DialContext: func(context.Context, string, string) (net.Conn, error) {
+				cancel()
+				return nil, refused
+			},
+		}}))
 		err := calls["PATCH"](ctx, c)
 		require.ErrorIs(t, err, context.Canceled)
 		assert.NotErrorIs(t, err, moment.ErrOutcomeUnknown, "nothing was sent")
@@ -190,7 +192,7 @@ func TestContextEndsTheWaitAfterAFailureToConnect(t *testing.T) {
 		time.AfterFunc(time.Minute, cancel)
 		c := through(t, func(*http.Request) (*http.Response, error) { return nil, refused }, moment.WithBackoff(24*time.Hour, 24*time.Hour), moment.WithMaxRetries(1000))
 		err := calls["GET"](ctx, c)
-		assert.EqualError(t, err, "moment: get bill: context canceled while waiting to repeat the request: dial tcp: connection refused"+attemptsNote(t, err))
+		assert.EqualError(t, err, "moment: get bill: context canceled while waiting to retry: no response: dial tcp: connection refused"+attemptsNote(t, err))
 	})
 }
 
@@ -209,7 +211,7 @@ func TestMistakeTimedOutAttemptEndsTheCall(t *testing.T) {
 	assert.Greater(t, took, 60*time.Second, "two attempts of 30 seconds")
 
 	_, _, err = onAFakeClock(t, []reply{nil}, post, moment.WithAttemptTimeout(time.Second), moment.WithMaxRetries(1))
-	assert.EqualError(t, err, "moment: create bill: no answer within the attempt timeout of 1s: context deadline exceeded (2 attempts); the outcome is unknown")
+	assert.EqualError(t, err, "moment: create bill: no response within the attempt timeout of 1s: context deadline exceeded (2 attempts); the outcome is unknown")
 }
 
 func TestMistakeAttemptTimeoutCoversTheWait(t *testing.T) {
@@ -221,7 +223,7 @@ func TestMistakeAttemptTimeoutCoversTheWait(t *testing.T) {
 
 func TestMistakeSleepingThroughTheEndOfTheContext(t *testing.T) {
 	caller := errors.New("shutting down")
-	s, took, err := onAFakeClock(t, []reply{problem(503, "Retry-After: 20", "X-Request-Id: req_1")}, func(ctx context.Context, c *moment.Client) error {
+	s, took, err := onAFakeClock(t, []reply{problem(429, "Retry-After: 20", "X-Request-Id: req_1")}, func(ctx context.Context, c *moment.Client) error {
 		ctx, cancel := context.WithCancelCause(ctx)
 		time.AfterFunc(3*time.Second, func() { cancel(caller) })
 		return post(ctx, c)
@@ -230,8 +232,8 @@ func TestMistakeSleepingThroughTheEndOfTheContext(t *testing.T) {
 	assert.Equal(t, 3*time.Second, took)
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, err, caller, "the cause is there too")
-	assert.NotErrorIs(t, err, moment.ErrOutcomeUnknown, "503 with Retry-After is a refusal")
-	assert.EqualError(t, err, "moment: create bill: 503 Service Unavailable: context canceled: shutting down while waiting to repeat the request (request id req_1)")
+	assert.NotErrorIs(t, err, moment.ErrOutcomeUnknown, "429 is sent before the request is processed")
+	assert.EqualError(t, err, "moment: create bill: 429 Too Many Requests: context canceled: shutting down while waiting to retry (request id req_1)")
 }
 
 func TestContextEndsAnAttempt(t *testing.T) {

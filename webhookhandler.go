@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strings"
 )
 
 // HandlerOption changes a setting of the handler that [WebhookVerifier.Handler] makes.
@@ -72,7 +73,7 @@ func (h *webhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case errors.Is(err, ErrBodyTooLarge):
 			status = http.StatusRequestEntityTooLarge
 		case errors.Is(err, ErrMalformedEvent): // which Moment has signed, and will deliver again: it may be about money
-			level, attrs = slog.LevelError, append(attrs, slog.String("message", r.Header.Get("Webhook-Id")))
+			level, attrs = slog.LevelError, append(attrs, slog.String("message", strings.Clone(r.Header.Get("Webhook-Id"))))
 		}
 		h.log(r.Context(), level, "moment: webhook refused", attrs...)
 		w.WriteHeader(status)

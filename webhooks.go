@@ -15,11 +15,12 @@ import (
 
 // Why a webhook was refused, for [errors.Is]. None of the errors quotes the message or a secret.
 var (
-	// ErrMissingHeader: webhook-id, webhook-timestamp or webhook-signature is not there, or empty.
+	// ErrMissingHeader: webhook-id, webhook-timestamp or webhook-signature is missing or empty.
 	ErrMissingHeader = errors.New("moment: missing webhook header")
 
-	// ErrInvalidSignature: no signature is one of this message by one of the verifier's secrets. It also stands for a header
-	// that is there twice, as it is unclear which of the two was signed.
+	// ErrInvalidSignature: no signature of the message was made with one of the verifier's secrets. It also stands for a
+	// webhook-id or webhook-timestamp that is there twice, because it is unclear which of the two was signed. Several values of
+	// webhook-signature are all read.
 	ErrInvalidSignature = errors.New("moment: invalid webhook signature")
 
 	// ErrTimestamp: the message was signed too long ago or is from the future, or the timestamp is no number of seconds.
@@ -144,7 +145,7 @@ func (v *WebhookVerifier) read(header http.Header) (d delivery, err error) {
 	if d.timestamp, err = webhookHeader(header, "Webhook-Timestamp"); err != nil {
 		return d, err
 	}
-	if d.signatures, err = webhookHeader(header, "Webhook-Signature"); err != nil {
+	if d.signatures, err = webhookSignatures(header); err != nil {
 		return d, err
 	}
 	// What is signed has a full stop between id, timestamp and body. An id with JSON in it could be a part of a recorded body,
@@ -172,14 +173,39 @@ func (v *WebhookVerifier) verify(d delivery, body []byte) error {
 }
 
 func webhookHeader(header http.Header, name string) (string, error) {
-	switch values := header[name]; {
-	case len(values) == 0 || values[0] == "":
-		return "", fmt.Errorf("%w: %s", ErrMissingHeader, name)
-	case len(values) > 1:
+	values := header[name]
+	if len(values) == 0 || values[0] == "" {
+		return "", missingHeader(header, name)
+	}
+	if len(values) > 1 {
 		return "", fmt.Errorf("%w: %s is there twice", ErrInvalidSignature, name)
-	default:
+	}
+	return values[0], nil
+}
+
+// webhookSignatures returns all values of webhook-signature as one. Adapters of serverless platforms split a value at its commas,
+// and any of the signatures is enough.
+func webhookSignatures(header http.Header) (string, error) {
+	const name = "Webhook-Signature"
+	values := header[name]
+	if len(values) == 1 && values[0] != "" {
 		return values[0], nil
 	}
+	joined := strings.Join(values, ",")
+	if strings.Trim(joined, ",") == "" {
+		return "", missingHeader(header, name)
+	}
+	return joined, nil
+}
+
+// missingHeader says, for a map that was not made by net/http, why a header in it was not found.
+func missingHeader(header http.Header, name string) error {
+	for other := range header {
+		if other != name && strings.EqualFold(other, name) {
+			return fmt.Errorf("%w: %s is in the map as %q, which http.Header does not find: fill the map with its method Set", ErrMissingHeader, name, other)
+		}
+	}
+	return fmt.Errorf("%w: %s", ErrMissingHeader, name)
 }
 
 // checkTime is before the signature, which costs more.

@@ -30,7 +30,7 @@ func TestFaults(t *testing.T) {
 	for _, row := range []struct {
 		why      string
 		fault    momenttest.Fault
-		status   int    // 0: no answer, or none to its end
+		status   int    // 0: no response, or none to its end
 		header   string // that the answer has
 		body     string // that the answer begins with
 		applied  bool
@@ -49,8 +49,8 @@ func TestFaults(t *testing.T) {
 		{"the service fails, and says so for 24 hours", momenttest.ServiceError(500), 500, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#internal-server-error"`, false, 500, "true"},
 		{"a request that failed", momenttest.ServiceError(402), 402, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#payment-required"`, false, 402, "true"},
 		{"the service's own 503 is no page", momenttest.ServiceError(503), 503, "Content-Type: application/problem+json", `{"type":`, false, 503, "true"},
-		{"no answer, nothing run", momenttest.DropBeforeCommit(), 0, "", "", false, 201, ""},
-		{"no answer, all done", momenttest.DropAfterCommit(), 0, "", "", true, 201, "true"},
+		{"no response, nothing run", momenttest.DropBeforeCommit(), 0, "", "", false, 201, ""},
+		{"no response, all done", momenttest.DropAfterCommit(), 0, "", "", true, 201, "true"},
 		{"half an answer", momenttest.Truncate(), 0, "", "", true, 201, "true"},
 		{"a wait", momenttest.Delay(time.Millisecond), 201, "Content-Type: application/json", `{"id":"bcus_`, true, 201, "true"},
 	} {

@@ -168,7 +168,7 @@ func judge(r *row, err error) result {
 		return result{row: r, why: err, fatal: true}
 	case errors.As(err, &lost), errors.Is(err, moment.ErrOutcomeUnknown), errors.Is(err, moment.ErrRateLimited), errors.Is(err, moment.ErrServer):
 		return result{row: r, outcome: open, why: err}
-	case errors.As(err, &failure), errors.Is(err, moment.ErrInvalidArgument):
+	case errors.As(err, &failure) && failure.FromService, errors.Is(err, moment.ErrInvalidArgument):
 		return result{row: r, outcome: refused, why: err}
 	default:
 		return result{row: r, outcome: open, why: err}

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -23,7 +24,7 @@ func act(err error) error {
 		return river.JobSnooze(least + rand.N(least)) // not all at once
 	case errors.Is(err, moment.ErrOutcomeUnknown): // asked before what says no: that would be an answer, and there is none
 		return err
-	case errors.Is(err, moment.ErrInvalidArgument), errors.Is(err, moment.ErrBadRequest), errors.Is(err, moment.ErrRequestFailed), errors.Is(err, moment.ErrUnprocessable):
+	case errors.Is(err, moment.ErrInvalidArgument), errors.As(err, &failure) && failure.FromService && slices.Contains([]int{400, 402, 422}, failure.Status):
 		return river.JobCancel(err)
 	default: // among them 401, 403 and 404: the key or the address is wrong, and the bill is not
 		return err

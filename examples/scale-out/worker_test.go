@@ -576,6 +576,12 @@ func TestActOfOtherErrors(t *testing.T) {
 	assert.GreaterOrEqual(t, snoozed.Duration, time.Hour)
 	assert.Less(t, snoozed.Duration, 2*time.Hour, "a mistake")
 	assert.Greater(t, len(waits), 1, "a thousand jobs are not to come back at once")
+	var cancelled *river.JobCancelError
+	for _, status := range []int{400, 402, 422} {
+		assert.ErrorAs(t, act(&moment.Error{Status: status, FromService: true}), &cancelled, "the service rejected the bill")
+		foreign := &moment.Error{Status: status}
+		assert.Equal(t, error(foreign), act(foreign), "a gateway responded to a Get: the job is tried again")
+	}
 	assert.Equal(t, errOfAnotherKind, act(errOfAnotherKind))
 	assert.ErrorIs(t, act(context.DeadlineExceeded), context.DeadlineExceeded)
 }

@@ -17,7 +17,7 @@ import (
 
 const (
 	secretPrefix = "whsec_"
-	version      = "v1,"
+	version      = "v1" // other versions are skipped
 
 	// minSecret is in bytes. The scheme asks for 24 to 64, and services differ; with fewer than 16, keys can be searched.
 	minSecret = 16
@@ -71,7 +71,7 @@ func FormatSecret(key []byte) string {
 // Sign returns the entry for the header webhook-signature.
 func (k *Key) Sign(id, timestamp string, body []byte) string {
 	var entry [encodedLength]byte
-	return version + string(k.sign(entry[:0], id, timestamp, body))
+	return version + "," + string(k.sign(entry[:0], id, timestamp, body))
 }
 
 // sign appends the MAC in base64.
@@ -88,17 +88,21 @@ func (k *Key) sign(b []byte, id, timestamp string, body []byte) []byte {
 	return base64.StdEncoding.AppendEncode(b, s.mac.Sum(s.sum[:0]))
 }
 
-// Match reports whether one of the entries of a header is what k signs. They are compared in their encoded form, of which there
-// is one for each MAC: a decoder would have to be told to refuse others. The MAC is made once, however many entries there are.
+// Match reports whether one of the signatures in a header was made with k. The header has entries like "v1,g0hM9SsE…" with spaces
+// between them, or commas, because a header that was split at its commas, or came in several values, is joined with commas.
+// Signatures are compared in base64, in which each MAC has one form only. The MAC is computed once, however many entries there are.
 func (k *Key) Match(header, id, timestamp string, body []byte) bool {
 	var room [encodedLength]byte
 	want := k.sign(room[:0], id, timestamp, body)
 	var got [encodedLength]byte
 	found := 0
 	for entry := range strings.SplitSeq(header, " ") {
-		encoded, ok := strings.CutPrefix(entry, version) // other versions are none of ours
-		if ok && len(encoded) == encodedLength {
-			found |= subtle.ConstantTimeCompare(got[:copy(got[:], encoded)], want)
+		afterVersion := false
+		for part := range strings.SplitSeq(entry, ",") {
+			if afterVersion && len(part) == encodedLength {
+				found |= subtle.ConstantTimeCompare(got[:copy(got[:], part)], want)
+			}
+			afterVersion = part == version
 		}
 	}
 	return found == 1

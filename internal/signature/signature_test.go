@@ -90,7 +90,12 @@ func TestMatch(t *testing.T) {
 		{"without a version", strings.TrimPrefix(signed, "v1,"), false},
 		{"the version in capitals", "V1" + strings.TrimPrefix(signed, "v1"), false},
 		{"a version and nothing", "v1,", false},
-		{"separated by commas", other + "," + signed, false},
+		{"separated by commas, as an HTTP library joins two values", other + "," + signed, true},
+		{"split at its commas, and joined again", strings.Join(strings.Split(other+" "+signed, ","), ","), true},
+		{"joined with a comma and a space", other + ", " + signed, true},
+		{"a space in place of the comma", strings.ReplaceAll(signed, ",", " "), false},
+		{"the signature twice after one version", "v1," + strings.TrimPrefix(other, "v1,") + "," + strings.TrimPrefix(signed, "v1,"), false},
+		{"after a version that is unknown", "v1,v2," + strings.TrimPrefix(signed, "v1,"), false},
 		{"cut", signed[:len(signed)-1], false},
 		{"a character more", signed + "=", false},
 		{"without its padding, which a lenient decoder takes", strings.TrimSuffix(signed, "="), false},
@@ -164,18 +169,18 @@ func BenchmarkMatch(b *testing.B) {
 		}
 	})
 	b.Run("10001 entries, without a MAC", func(b *testing.B) {
-		want := []byte(strings.TrimPrefix(signed, version))
+		want := []byte(strings.TrimPrefix(signed, version+","))
 		for b.Loop() {
 			found := 0
 			for entry := range strings.SplitSeq(many, " ") {
-				found |= subtle.ConstantTimeCompare([]byte(strings.TrimPrefix(entry, version)), want)
+				found |= subtle.ConstantTimeCompare([]byte(strings.TrimPrefix(entry, version+",")), want)
 			}
 			assert.Equal(b, 1, found)
 		}
 	})
 }
 
-// FuzzMatch: no header matches but one that holds the signature.
+// FuzzMatch: no header matches unless it has the signature, directly after its version.
 func FuzzMatch(f *testing.F) {
 	key, err := ParseSecret(secret)
 	require.NoError(f, err)
@@ -185,7 +190,7 @@ func FuzzMatch(f *testing.F) {
 	f.Fuzz(func(t *testing.T, header string) {
 		want := false
 		for entry := range strings.SplitSeq(header, " ") {
-			want = want || entry == signed
+			want = want || strings.Contains(","+entry+",", ","+signed+",")
 		}
 		assert.Equal(t, want, key.Match(header, id, timestamp, []byte(body)))
 	})

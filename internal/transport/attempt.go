@@ -3,11 +3,9 @@ package transport
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -15,17 +13,30 @@ import (
 	"time"
 )
 
-// attempt sends the request once and reads the answer, all within the attempt's own timeout, which does not end the call.
+// outcome is how one attempt ended.
+type outcome struct {
+	event       event
+	status      int // 0 if no response began
+	header      http.Header
+	body        []byte
+	fromService bool // an error response that is the service's own
+	replayed    bool // the service returned the response that it saved under the idempotency key
+	retryAfter  time.Duration
+	err         error // nil for a complete response
+	earlierCopy bool  // net/http sent the request more than once, and nothing is known of the earlier copies
+}
+
+// attempt sends the request once and reads the response, all within the attempt's own timeout, which does not end the call.
 func (t *Transport) attempt(call context.Context, req *Request) outcome {
 	ctx, cancel := context.WithTimeout(call, t.AttemptTimeout)
 	var resp *http.Response
 	defer func() {
-		cancel() // first: else Close reads on, up to 256 KiB from Go 1.27 on, to use the connection again
+		cancel() // first: otherwise Close reads up to 256 KiB more from Go 1.27 on, to keep the connection
 		if resp != nil {
 			_ = resp.Body.Close()
 		}
 	}()
-	conn := newConnection(req.Repeat, cancel)
+	conn := newConnectionTrace(cancel)
 	httpReq := req.build(httptrace.WithClientTrace(ctx, &conn.trace))
 	if t.Jar != nil {
 		for _, cookie := range t.Jar.Cookies(httpReq.URL) {
@@ -35,133 +46,129 @@ func (t *Transport) attempt(call context.Context, req *Request) outcome {
 	var err error
 	resp, err = t.RoundTripper.RoundTrip(httpReq)
 	if err == nil && resp == nil {
-		err = errors.New("the http.RoundTripper returned neither an answer nor an error")
+		err = errors.New("the http.RoundTripper returned neither a response nor an error")
 	}
 	if resp != nil && resp.Body == nil {
 		resp.Body = http.NoBody // RoundTrippers written for tests forget it
 	}
 	if err != nil {
-		return t.unanswered(call, ctx, conn, err)
+		return t.failed(call, ctx, conn, err)
 	}
 	if t.Jar != nil {
 		t.Jar.SetCookies(httpReq.URL, resp.Cookies())
 	}
 	o := t.read(call, ctx, req, resp)
-	o.secondCopy = conn.copies.Load() > 1
+	o.earlierCopy = conn.connections.Load() > 1
 	return o
 }
 
 // build makes the http.Request of one attempt. Each has a URL and a header of its own: there are RoundTrippers that write to
 // them, and an earlier attempt that timed out may still be being sent.
 func (req *Request) build(ctx context.Context) *http.Request {
-	own := &struct { // in one piece, which saves two allocations
+	own := &struct { // in one piece, which saves an allocation
 		url  url.URL
-		key  [1]string
 		body bytes.Reader
 	}{url: req.URL}
 	httpReq := (&http.Request{
 		Method:     req.Method,
 		URL:        &own.url,
 		Host:       req.URL.Host,
-		Header:     req.header(&own.key),
+		Header:     req.header(),
 		Proto:      "HTTP/1.1",
 		ProtoMajor: 1,
 		ProtoMinor: 1,
 	}).WithContext(ctx)
-	if req.Body == nil && req.Repeat != Once {
+	if req.Body == nil && req.Idempotency != None {
 		return httpReq
 	}
 	content := req.Body
 	own.body.Reset(content)
 	httpReq.Body = io.NopCloser(&own.body)
 	httpReq.ContentLength = int64(len(content)) // known, so that header and body are sent in one write
-	if req.Repeat != Once {
-		// Leave to send the request again, on another connection, where a reused one turns out dead. For what must not be applied
-		// twice there is none, and a body even if it is empty: on HTTP/2 net/http takes a stream that is reset with PROTOCOL_ERROR
-		// for one that was not processed, whatever the method, unless it would need a second body for it.
+	if req.Idempotency != None {
+		// GetBody allows net/http to send the request again on another connection, where a reused one turns out to be dead. A
+		// request that must not be applied twice has none, and has a body even if it is empty, because on HTTP/2 net/http treats
+		// a stream that is reset with PROTOCOL_ERROR as one that was not processed, whatever the method, unless it would need a
+		// second body for it.
 		httpReq.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
 	}
 	return httpReq
 }
 
-// header is that of one attempt. The values of Header are not copied, which takes 80 ns longer: only who writes into a slice of
-// values, rather than set a field, would change what is sent from then on.
-func (req *Request) header(key *[1]string) http.Header {
-	h := maps.Clone(req.Header)
+// header returns the header of one attempt, which shares no slice of values with another: a RoundTripper that overwrites the
+// values (to redact a key for its log, say) must not change a later request.
+func (req *Request) header() http.Header {
+	h := req.Header.Clone()
 	if req.Key != "" {
-		key[0] = req.Key
-		h["Idempotency-Key"] = key[:]
+		h["Idempotency-Key"] = []string{req.Key}
 	}
-	for name, value := range req.More {
-		h[name] = slices.Clone(value)
+	for name, values := range req.More {
+		h[name] = slices.Clone(values)
 	}
 	return h
 }
 
-// unanswered says what a failed round trip means: whether the request can have been sent, and who gave up.
-func (t *Transport) unanswered(call, ctx context.Context, conn *connection, err error) outcome {
-	notMade := conn.notMade(err)
+// failed says what a failed round trip means: whether the request can have been sent, and who gave up.
+func (t *Transport) failed(call, ctx context.Context, conn *connectionTrace, err error) outcome {
+	sent := !conn.neverSent()
+	o := outcome{earlierCopy: conn.connections.Load() > 0} // whatever follows, a copy was sent
 	switch {
+	case call.Err() != nil && sent:
+		o.event, o.err = contextDone, contextError(call)
 	case call.Err() != nil:
-		return outcome{kind: ended, err: contextError(call), sent: !notMade}
+		o.event, o.err = contextDoneUnsent, contextError(call)
 	case isUntrusted(err):
-		return outcome{kind: untrusted, err: err, sent: conn.copies.Load() > 0}
-	case notMade:
-		return outcome{kind: notConnected, err: err}
-	case conn.copies.Load() > maxCopies:
-		return outcome{kind: silent, err: errTooManyCopies, sent: true}
+		o.event, o.err = untrusted, err
+	case !sent && ctx.Err() != nil:
+		o.event, o.err = neverSent, t.explain(ctx, "no connection", err)
+	case !sent:
+		o.event, o.err = neverSent, err
+	case conn.connections.Load() > maxConnections:
+		o.event, o.err = noResponse, errTooManyConnections
 	default:
-		return outcome{kind: silent, err: t.explain(ctx, "no answer", err), sent: true}
-	}
-}
-
-// read turns the answer into an outcome. Only a success has to be complete: the status of an error says enough.
-func (t *Transport) read(call, ctx context.Context, req *Request, resp *http.Response) outcome {
-	o := outcome{
-		kind:       answered,
-		status:     resp.StatusCode,
-		header:     resp.Header,
-		replayed:   get(resp.Header, "Idempotent-Replayed") == "true",
-		retryAfter: parseRetryAfter(get(resp.Header, "Retry-After"), time.Now),
-		sent:       true,
-	}
-	if o.status < 200 || o.status > 299 {
-		o.body = readError(resp)
-		return o
-	}
-	var err error
-	o.body, err = readSuccess(resp)
-	switch {
-	case errors.Is(err, errTooLarge):
-		o.kind, o.err = tooLarge, err
-	case err != nil && call.Err() != nil:
-		o.kind, o.err = ended, contextError(call)
-	case err != nil:
-		o.kind, o.err = cut, t.explain(ctx, "no complete answer", err)
-	case req.Decoder != nil:
-		o.kind, o.err = judge(req.Decoder.Decode(o.status, o.body), resp.Header)
+		o.event, o.err = noResponse, t.explain(ctx, "no response", err)
 	}
 	return o
 }
 
-// get is h.Get for a name in canonical form, without the 35 ns that it takes there to find that it is.
-func get(h http.Header, name string) string {
-	if values := h[name]; len(values) > 0 {
-		return values[0]
+// read turns the response into an outcome. Only a success has to be complete: the status of an error says enough.
+func (t *Transport) read(call, ctx context.Context, req *Request, resp *http.Response) outcome {
+	o := outcome{
+		event:      responded,
+		status:     resp.StatusCode,
+		header:     resp.Header,
+		replayed:   req.Key != "" && resp.Header.Get("Idempotent-Replayed") == "true",
+		retryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), time.Now),
 	}
-	return ""
+	if o.status < 200 || o.status > 299 {
+		o.body = readError(resp)
+		o.fromService = o.replayed || t.FromService(o.status, o.header, o.body)
+		return o
+	}
+	var err error
+	o.body, err = readSuccess(resp, req.MaxBody)
+	switch {
+	case errors.Is(err, errTooLarge):
+		o.event, o.err = tooLarge, fmt.Errorf("the response is larger than %s", size(req.MaxBody))
+	case err != nil && call.Err() != nil:
+		o.event, o.err = contextDone, contextError(call)
+	case err != nil:
+		o.event, o.err = truncated, t.explain(ctx, "truncated response", err)
+	case req.Decoder != nil:
+		o.event, o.err = classifyDecode(req.Decoder.Decode(o.status, o.header, o.body))
+	}
+	return o
 }
 
-func judge(err error, header http.Header) (kind, error) {
-	if err == nil {
-		return answered, nil
-	}
-	var syntax *json.SyntaxError
+func classifyDecode(err error) (event, error) {
+	var syntax *NotJSONError
 	switch {
+	case err == nil:
+		return responded, nil
 	case errors.As(err, &syntax):
-		return notJSON, fmt.Errorf("the answer is not JSON (Content-Type %q)", header.Get("Content-Type"))
+		return notJSON, err
 	default:
-		return wrongShape, fmt.Errorf("the answer has another shape than expected: %w", err)
+		return badBody, fmt.Errorf("unexpected response body: %w", err)
 	}
 }
 

@@ -12,13 +12,13 @@ type Backoff struct {
 	First, Max time.Duration
 }
 
-// next is the wait before retry n (from 0), and whether it is worth waiting at all: not if the service asked for
-// more than the cap, nor if the context would end first.
-func (b Backoff) next(ctx context.Context, n int, asked retryAfter) (time.Duration, bool) {
-	if asked.wait > maxRetryAfter {
+// next returns the wait before retry n (from 0), and whether it is worth waiting at all: it is not if the response asked for
+// more than the cap, or if the context would end first.
+func (b Backoff) next(ctx context.Context, n int, retryAfter time.Duration) (time.Duration, bool) {
+	if retryAfter > maxRetryAfter {
 		return 0, false
 	}
-	wait := asked.wait + jitter(b.ceiling(n)) // Retry-After is the least wait
+	wait := retryAfter + jitter(b.ceiling(n)) // Retry-After is the minimum wait
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
 		return 0, false
 	}

@@ -44,16 +44,16 @@ func TestNextWait(t *testing.T) {
 		for _, row := range []struct {
 			why   string
 			ctx   context.Context
-			asked retryAfter
+			asked time.Duration
 			least time.Duration
 			worth bool
 		}{
-			{"jitter alone", t.Context(), retryAfter{}, 0, true},
-			{"jitter on top of what was asked", t.Context(), retryAfter{5 * time.Second, true}, 5 * time.Second, true},
-			{"at the cap", t.Context(), retryAfter{maxRetryAfter, true}, maxRetryAfter, true},
-			{"over the cap", t.Context(), retryAfter{maxRetryAfter + 1, true}, 0, false},
-			{"inside the context", soon, retryAfter{9 * time.Second, true}, 9 * time.Second, true},
-			{"ends with the context", soon, retryAfter{10 * time.Second, true}, 0, false},
+			{"jitter alone", t.Context(), 0, 0, true},
+			{"jitter on top of what was asked", t.Context(), 5 * time.Second, 5 * time.Second, true},
+			{"at the cap", t.Context(), maxRetryAfter, maxRetryAfter, true},
+			{"over the cap", t.Context(), maxRetryAfter + 1, 0, false},
+			{"inside the context", soon, 9 * time.Second, 9 * time.Second, true},
+			{"ends with the context", soon, 10 * time.Second, 0, false},
 		} {
 			wait, worth := b.next(row.ctx, 3, row.asked)
 			assert.Equal(t, row.worth, worth, row.why)

@@ -2,27 +2,35 @@ package transport
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 )
 
 const (
-	maxSuccessBody = 2 << 20
-	maxErrorBody   = 64 << 10
-	smallBody      = 64 << 10
-	unknownBody    = 1 << 10  // to begin with, where the length is not said: objects are smaller
-	maxDrain       = 64 << 10 // what is read and thrown away so that the connection can be used again
+	maxErrorBody = 64 << 10
+	smallBody    = 64 << 10
+	unknownBody  = 1 << 10  // to begin with, where there is no Content-Length: objects are smaller
+	maxDrain     = 64 << 10 // what is read and thrown away so that the connection can be used again
 )
 
-var errTooLarge = errors.New("the answer is larger than 2 MiB")
+var errTooLarge = errors.New("too large")
+
+// size writes a number of bytes for an error's text.
+func size(bytes int64) string {
+	if bytes >= 1<<20 {
+		return fmt.Sprintf("%d MiB", bytes>>20)
+	}
+	return fmt.Sprintf("%d KiB", bytes>>10)
+}
 
 // readSuccess reads the whole body, or fails with errTooLarge before more than the limit was read.
-func readSuccess(resp *http.Response) ([]byte, error) {
-	if resp.ContentLength > maxSuccessBody {
+func readSuccess(resp *http.Response, limit int64) ([]byte, error) {
+	if resp.ContentLength > limit {
 		return nil, errTooLarge
 	}
-	body, err := read(resp, maxSuccessBody+1)
-	if len(body) > maxSuccessBody {
+	body, err := read(resp, limit+1)
+	if int64(len(body)) > limit {
 		return nil, errTooLarge
 	}
 	return body, err
@@ -40,7 +48,7 @@ func readError(resp *http.Response) []byte {
 	return body
 }
 
-// read reads to the end, or to the limit. bytes.Buffer and io.LimitReader would do, for two more allocations.
+// read reads to the end, or to the limit. bytes.Buffer and io.LimitReader would need two more allocations.
 func read(resp *http.Response, limit int64) ([]byte, error) {
 	size := resp.ContentLength
 	if size < 0 {
@@ -53,7 +61,7 @@ func read(resp *http.Response, limit int64) ([]byte, error) {
 		}
 		n, err := resp.Body.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
-		if err == io.EOF { // not errors.Is: what wraps it says that something else went wrong
+		if err == io.EOF { // not errors.Is: an error that wraps it says that something else went wrong
 			return body, nil
 		}
 		if err != nil {
@@ -63,8 +71,8 @@ func read(resp *http.Response, limit int64) ([]byte, error) {
 	return body, nil
 }
 
-// grow doubles a small buffer, and gives what is not small all the room it may have at once: doubling would take four times
-// that in all.
+// grow doubles a small buffer, and enlarges any other to the limit at once, because doubling would allocate four times the limit
+// in all.
 func grow(body []byte, limit int64) []byte {
 	room := int64(2 * cap(body))
 	if room > smallBody {

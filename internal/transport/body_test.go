@@ -28,7 +28,8 @@ func (c *counted) Read(p []byte) (int, error) {
 }
 
 func TestReadSuccess(t *testing.T) {
-	full := strings.Repeat("x", maxSuccessBody)
+	const limit = 1 << 20
+	full := strings.Repeat("x", limit)
 	for _, row := range []struct {
 		why     string
 		body    io.Reader
@@ -41,15 +42,15 @@ func TestReadSuccess(t *testing.T) {
 		{"of unknown length", strings.NewReader("{}"), -1, "{}", nil, 2},
 		{"empty", strings.NewReader(""), 0, "", nil, 0},
 		{"a byte at a time", iotest.OneByteReader(strings.NewReader("{}")), 2, "{}", nil, 2},
-		{"at the limit", strings.NewReader(full), maxSuccessBody, full, nil, maxSuccessBody},
-		{"at the limit, of unknown length", strings.NewReader(full), -1, full, nil, maxSuccessBody},
-		{"over the limit by its length", strings.NewReader(full + "x"), maxSuccessBody + 1, "", errTooLarge, 0},
-		{"over the limit", strings.NewReader(full + "xyz"), -1, "", errTooLarge, maxSuccessBody + 1},
+		{"at the limit", strings.NewReader(full), limit, full, nil, limit},
+		{"at the limit, of unknown length", strings.NewReader(full), -1, full, nil, limit},
+		{"over the limit by its length", strings.NewReader(full + "x"), limit + 1, "", errTooLarge, 0},
+		{"over the limit", strings.NewReader(full + "xyz"), -1, "", errTooLarge, limit + 1},
 		{"breaks off", io.MultiReader(strings.NewReader("{"), iotest.ErrReader(io.ErrUnexpectedEOF)), 2, "{", io.ErrUnexpectedEOF, 1},
 		{"breaks off, as some RoundTripper says it", io.MultiReader(strings.NewReader("{"), iotest.ErrReader(errLost)), 2, "{", errLost, 1},
 	} {
 		body := &counted{Reader: row.body}
-		got, err := readSuccess(&http.Response{Body: io.NopCloser(body), ContentLength: row.length})
+		got, err := readSuccess(&http.Response{Body: io.NopCloser(body), ContentLength: row.length}, limit)
 		assert.ErrorIs(t, err, row.wantErr, row.why)
 		assert.Equal(t, row.want, string(got), row.why)
 		assert.Equal(t, row.read, body.n, row.why)
@@ -75,4 +76,9 @@ func TestReadError(t *testing.T) {
 		assert.Len(t, got, row.keeps, row.why)
 		assert.Equal(t, row.reads, body.n, row.why)
 	}
+}
+
+func TestSize(t *testing.T) {
+	assert.Equal(t, "256 KiB", size(256<<10))
+	assert.Equal(t, "2 MiB", size(2<<20))
 }

@@ -6,27 +6,33 @@ import (
 	"time"
 )
 
-// log writes one record per attempt: at level debug, or info where another attempt follows. What it says is a list of
-// what is allowed, never a dump of the request or the answer.
-func (t *Transport) log(ctx context.Context, req *Request, o outcome, attempt int, start time.Time, again bool, wait time.Duration) {
+// log writes one record per attempt, at level info if another attempt follows or the retry budget forbids one, and else at
+// debug. It logs a list of allowed attributes, never a dump of the request or the response.
+func (t *Transport) log(ctx context.Context, req *Request, res Result, o outcome, start time.Time, retry bool, wait time.Duration) {
 	level := slog.LevelDebug
-	if again {
+	if retry || res.BudgetEmpty {
 		level = slog.LevelInfo
 	}
 	if t.Logger == nil || !t.Logger.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 7)
+	attrs := make([]slog.Attr, 0, 9)
 	attrs = append(attrs, slog.String("method", req.Method), slog.String("path", req.Route),
-		slog.Int("attempt", attempt), slog.Duration("duration", time.Since(start)))
+		slog.Int("attempt", res.Attempts), slog.Duration("duration", time.Since(start)))
 	if o.status != 0 {
 		attrs = append(attrs, slog.Int("status", o.status))
 	}
-	if o.kind != answered {
-		attrs = append(attrs, slog.String("failure", o.kind.String()))
+	if o.event == responded && o.status >= 400 {
+		attrs = append(attrs, slog.Bool("from_service", o.fromService))
 	}
-	if again {
+	if o.event != responded {
+		attrs = append(attrs, slog.String("failure", o.event.String()))
+	}
+	if retry {
 		attrs = append(attrs, slog.Duration("retry_in", wait))
+	}
+	if res.BudgetEmpty {
+		attrs = append(attrs, slog.Bool("retry_budget_empty", true))
 	}
 	t.Logger.LogAttrs(ctx, level, "moment: request", attrs...)
 }

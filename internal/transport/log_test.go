@@ -21,14 +21,14 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 func TestLog(t *testing.T) {
 	for level, want := range map[slog.Level]string{
-		slog.LevelDebug: `level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=1 duration=1s status=503 retry_in=0s
-level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=2 duration=1s failure="no answer" retry_in=0s
-level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=3 duration=1s status=200 failure="answer not JSON" retry_in=0s
-level=DEBUG msg="moment: request" method=GET path=/billing/bills/{bill} attempt=4 duration=1s status=404
+		slog.LevelDebug: `level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=1 duration=1s status=503 from_service=false retry_in=0s
+level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=2 duration=1s failure="no response" retry_in=0s
+level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=3 duration=1s status=200 failure="response not JSON" retry_in=0s
+level=DEBUG msg="moment: request" method=GET path=/billing/bills/{bill} attempt=4 duration=1s status=404 from_service=true
 `,
-		slog.LevelInfo: `level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=1 duration=1s status=503 retry_in=0s
-level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=2 duration=1s failure="no answer" retry_in=0s
-level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=3 duration=1s status=200 failure="answer not JSON" retry_in=0s
+		slog.LevelInfo: `level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=1 duration=1s status=503 from_service=false retry_in=0s
+level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=2 duration=1s failure="no response" retry_in=0s
+level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=3 duration=1s status=200 failure="response not JSON" retry_in=0s
 `,
 		slog.LevelWarn: "",
 	} {
@@ -39,6 +39,7 @@ level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=3
 			tr := &Transport{
 				AttemptTimeout: time.Minute,
 				MaxRetries:     3,
+				FromService:    func(status int, _ http.Header, _ []byte) bool { return status == 404 },
 				Logger: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 					if a.Key == slog.TimeKey {
 						return slog.Attr{}
@@ -60,14 +61,16 @@ level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=3
 	}
 }
 
-func request(method, route string, repeat Repeat) *Request {
+func request(method, route string, idempotency Idempotency) *Request {
 	return &Request{
 		Method:  method,
 		URL:     url.URL{Scheme: "https", Host: "example.com", Path: "/v1/billing/bills/john-doe"},
 		Route:   route,
 		Header:  http.Header{},
-		Repeat:  repeat,
+		MaxBody: 1 << 20,
 		Decoder: decodeObject{},
+
+		Idempotency: idempotency,
 	}
 }
 

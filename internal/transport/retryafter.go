@@ -10,29 +10,23 @@ import (
 // maxRetryAfter is the longest Retry-After that is waited for; a longer one is reported to the caller instead.
 const maxRetryAfter = 30 * time.Second
 
-// retryAfter is what the service asked for in a Retry-After header. given tells a wait of 0 from no header.
-type retryAfter struct {
-	wait  time.Duration
-	given bool
-}
-
-// parseRetryAfter reads the two forms of RFC 9110, section 10.2.3: whole seconds, or a date. Anything else counts
-// as not given.
-func parseRetryAfter(value string, now func() time.Time) retryAfter {
+// parseRetryAfter reads the two forms of a Retry-After header (RFC 9110, section 10.2.3): whole seconds, or a date. Any other
+// value asks for no wait.
+func parseRetryAfter(value string, now func() time.Time) time.Duration {
 	if value == "" {
-		return retryAfter{} // which ParseTime takes 3 allocations to find out
+		return 0 // nearly always, and ParseTime needs 3 allocations to find out
 	}
 	if isDigits(value) {
 		seconds, err := strconv.ParseInt(value, 10, 64)
 		if err != nil || seconds > int64(math.MaxInt64/time.Second) {
-			return retryAfter{math.MaxInt64, true} // longer than can be said
+			return math.MaxInt64 // longer than a Duration
 		}
-		return retryAfter{time.Duration(seconds) * time.Second, true}
+		return time.Duration(seconds) * time.Second
 	}
 	if date, err := http.ParseTime(value); err == nil {
-		return retryAfter{max(0, date.Sub(now())), true}
+		return max(0, date.Sub(now()))
 	}
-	return retryAfter{}
+	return 0
 }
 
 func isDigits(s string) bool {

@@ -1,6 +1,6 @@
-// Package transport carries one API call as one or more HTTP attempts. It decides when an attempt may be
-// repeated, waits between attempts, bounds what is read, and keeps track of whether a write may have been
-// applied. It knows HTTP and not billing: what a path, a body or an error means is its caller's business.
+// Package transport carries one API call as one or more HTTP attempts. It decides whether a call is retried, waits between
+// attempts, bounds what is read, and keeps track of whether a write may have been applied. It knows HTTP and not billing: its
+// caller knows what a path, a body or an error means.
 package transport
 
 import (
@@ -13,16 +13,6 @@ import (
 	"time"
 )
 
-// Repeat says what a second copy of a request could do. The zero value is the most careful one.
-type Repeat int
-
-// From the most careful to the least.
-const (
-	Once  Repeat = iota // a second copy could be applied a second time: PATCH
-	Keyed               // an idempotency key makes the service answer a second copy from the first: POST
-	Safe                // nothing is changed, however often it is sent: GET
-)
-
 // Transport holds what all calls of a client share. It is not changed after it was built.
 type Transport struct {
 	// RoundTripper is used directly, without an http.Client around it: an http.Client follows redirects, puts
@@ -32,7 +22,11 @@ type Transport struct {
 	AttemptTimeout time.Duration
 	MaxRetries     int
 	Backoff        Backoff
+	Budget         *Budget      // nil: no limit
 	Logger         *slog.Logger // may be nil: no logging
+
+	// FromService reports whether an error response is the service's own, and not one of a gateway in front of it.
+	FromService func(status int, header http.Header, body []byte) bool
 }
 
 // Request is one call: every attempt sends the same method, URL, header and body bytes.
@@ -44,62 +38,73 @@ type Request struct {
 	Key       string      // the idempotency key, empty for none
 	More      http.Header // what the caller of this one set, instead of or beside those
 	Body      []byte      // nil for none
-	Repeat    Repeat
-	CallerKey bool // the idempotency key came from the caller, so an earlier call may have used it
+	CallerKey bool        // the idempotency key came from the caller, so an earlier call may have used it
+	MaxBody   int64       // of a success, in bytes
 
-	Decoder Decoder // nil ignores the status and body of a success
+	Idempotency Idempotency
+	Decoder     Decoder // nil ignores the status and body of a success
 }
 
-// Decoder takes the answer of a success.
+// Decoder decodes the response to a request that succeeded.
 type Decoder interface {
-	// Decode may be called again, after it failed. A *json.SyntaxError says that the body is not JSON (the attempt may be
-	// repeated), any other error that it is not of the expected shape (it may not).
-	Decode(status int, body []byte) error
+	// Decode may be called again after it failed. A *NotJSONError says that the body is not JSON (the call may be retried), any
+	// other error that it is not the requested object (it may not).
+	Decode(status int, header http.Header, body []byte) error
 }
 
-// Result is how a call ended. Status, Header, Body and Replayed are the last attempt's, as far as it was answered.
+// NotJSONError says why a body is not JSON.
+type NotJSONError struct{ Reason string }
+
+func (e *NotJSONError) Error() string { return e.Reason }
+
+// Result is how a call ended. Status, Header, Body, FromService and Replayed are the last attempt's, as far as it got a
+// response.
 type Result struct {
-	Status   int
-	Header   http.Header
-	Body     []byte
-	Replayed bool
-	// RetryAfter is how long the service asked to wait in its last answer, 0 if it did not ask.
+	Status      int
+	Header      http.Header
+	Body        []byte
+	FromService bool // an error response that is the service's own
+	Replayed    bool
+	// RetryAfter is how long the last response asked to wait, 0 if it did not ask.
 	RetryAfter time.Duration
 	Attempts   int
-	// Err says why there is no usable answer; nil if the service answered, with whatever status.
+	// Err says why there is no usable response; nil for a complete response, with whatever status.
 	Err error
 	// OutcomeUnknown is set if a write may have been applied although the call failed.
 	OutcomeUnknown bool
+	// BudgetEmpty is set if the call was not retried because the budget was spent.
+	BudgetEmpty bool
 }
 
-// Do sends req until an attempt settles it or repeating is not allowed.
+// Do sends req until an attempt settles it or the policy allows no retry.
 func (t *Transport) Do(ctx context.Context, req *Request) Result {
 	var res Result
 	if ctx.Err() != nil {
 		res.Err = contextError(ctx)
 		return res
 	}
-	mayBeRunning := req.CallerKey
-	unknown, held := false, false
 	for {
 		var start time.Time
 		if t.Logger != nil {
-			start = time.Now() // 45 ns that only the log needs
+			start = time.Now() // only the log needs it
 		}
 		o := t.attempt(ctx, req)
-		res.take(o)
-		unknown = stillUnknown(unknown, o)
-		held = req.CallerKey && stillHeld(held, o)
-		res.OutcomeUnknown = req.Repeat != Safe && (unknown || held)
-		mayBeRunning = mayBeRunning || o.mayStillRun()
+		v := decide(req, o, res.OutcomeUnknown)
+		res.record(o, v.unknown)
 
-		again := res.Attempts <= t.MaxRetries && retryable(req.Repeat, o, mayBeRunning)
+		retry := v.retry && res.Attempts <= t.MaxRetries
 		var wait time.Duration
-		if again {
-			wait, again = t.Backoff.next(ctx, res.Attempts-1, o.retryAfter)
+		if retry {
+			wait, retry = t.Backoff.next(ctx, res.Attempts-1, o.retryAfter)
 		}
-		t.log(ctx, req, o, res.Attempts, start, again, wait)
-		if !again {
+		if retry && !v.free && !t.Budget.spend() {
+			retry, res.BudgetEmpty = false, true
+		}
+		if !retry && o.status != 0 {
+			t.Budget.restore()
+		}
+		t.log(ctx, req, res, o, start, retry, wait)
+		if !retry {
 			return res
 		}
 		if !sleep(ctx, wait) {
@@ -109,19 +114,20 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 	}
 }
 
-func (r *Result) take(o outcome) {
-	r.Status, r.Header, r.Body, r.Replayed = o.status, o.header, o.body, o.replayed
-	r.RetryAfter = o.retryAfter.wait
+func (r *Result) record(o outcome, unknown bool) {
+	r.Status, r.Header, r.Body = o.status, o.header, o.body
+	r.FromService, r.Replayed, r.RetryAfter = o.fromService, o.replayed, o.retryAfter
 	r.Err = o.err
+	r.OutcomeUnknown = unknown
 	r.Attempts++
 }
 
-// interrupted is the error of a call whose context ended in a wait, after an attempt that failed by last, if that is not nil.
+// interrupted is the error of a call whose context ended in a wait, after an attempt that failed with last, if that is not nil.
 func interrupted(ctx context.Context, last error) error {
 	if last == nil {
-		return fmt.Errorf("%w while waiting to repeat the request", contextError(ctx))
+		return fmt.Errorf("%w while waiting to retry", contextError(ctx))
 	}
-	return fmt.Errorf("%w while waiting to repeat the request: %w", contextError(ctx), last)
+	return fmt.Errorf("%w while waiting to retry: %w", contextError(ctx), last)
 }
 
 // contextError is the context's error, with the cause the caller gave where there is one. Both can be found by

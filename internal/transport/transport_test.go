@@ -20,18 +20,24 @@ import (
 
 type decodeObject struct{}
 
-func (decodeObject) Decode(_ int, body []byte) error {
+func (decodeObject) Decode(_ int, _ http.Header, body []byte) error {
+	if !json.Valid(body) {
+		return &NotJSONError{"the response body is not JSON"}
+	}
 	var object map[string]any
 	return json.Unmarshal(body, &object)
 }
 
+// fromService is a service whose own errors have a header.
+func fromService(_ int, header http.Header, _ []byte) bool { return header.Get("From") == "service" }
+
 func over(f roundTrip) *Transport {
-	return &Transport{RoundTripper: f, AttemptTimeout: time.Minute, MaxRetries: 2}
+	return &Transport{RoundTripper: f, AttemptTimeout: time.Minute, MaxRetries: 2, FromService: fromService}
 }
 
 func TestEveryAttemptIsTheSame(t *testing.T) {
 	var seen []*http.Request
-	req := request("POST", "", Keyed)
+	req := request("POST", "", ByKey)
 	req.Body = []byte(`{"amount_due":2000}`)
 	req.Header = http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer a"}}
 	req.Key = "key-1"
@@ -50,7 +56,9 @@ func TestEveryAttemptIsTheSame(t *testing.T) {
 		}, r.Header)
 		assert.Equal(t, "/v1/billing/bills/john-doe", r.URL.Path)
 		assert.Equal(t, "example.com", r.Host)
-		r.Header["Idempotency-Key"][0], r.Header["X-Tenant"][0] = "b", "b"
+		for _, values := range r.Header {
+			values[0] = "redacted, in place"
+		}
 		r.Header.Set("Traceparent", "a RoundTripper that writes to what it is given")
 		r.Header.Set("Authorization", "Bearer b")
 		r.Header.Add("Accept", "text/html")
@@ -70,13 +78,13 @@ func TestBodilessRequest(t *testing.T) {
 		assert.Nil(t, r.Body)
 		assert.Zero(t, r.ContentLength)
 		return reply(200, "{}"), nil
-	}).Do(t.Context(), request("POST", "", Keyed))
+	}).Do(t.Context(), request("POST", "", ByKey))
 	assert.NoError(t, res.Err)
 }
 
 func TestRoundTrippersThatBreakTheRules(t *testing.T) {
-	res := over(func(*http.Request) (*http.Response, error) { return nil, nil }).Do(t.Context(), request("PATCH", "", Once))
-	require.EqualError(t, res.Err, "no answer: the http.RoundTripper returned neither an answer nor an error")
+	res := over(func(*http.Request) (*http.Response, error) { return nil, nil }).Do(t.Context(), request("PATCH", "", None))
+	require.EqualError(t, res.Err, "no response: the http.RoundTripper returned neither a response nor an error")
 	assert.True(t, res.OutcomeUnknown)
 
 	res = over(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: 404}, nil }).Do(t.Context(), request("GET", "", Safe))
@@ -92,7 +100,7 @@ func TestContextEndsWhileTheAnswerIsRead(t *testing.T) {
 		r.ContentLength = -1
 		r.Body = io.NopCloser(io.MultiReader(bytes.NewReader([]byte("{")), readFunc(func() error { cancel(); return errors.New("reset") })))
 		return r, nil
-	}).Do(ctx, request("POST", "", Keyed))
+	}).Do(ctx, request("POST", "", ByKey))
 	require.ErrorIs(t, res.Err, context.Canceled)
 	assert.Equal(t, 1, res.Attempts)
 	assert.Equal(t, 201, res.Status)
@@ -115,7 +123,7 @@ func TestAttemptTimesOutWhileTheAnswerIsRead(t *testing.T) {
 			slow.ContentLength = -1
 			slow.Body = io.NopCloser(readFunc(func() error { <-r.Context().Done(); return r.Context().Err() }))
 			return slow, nil
-		}).Do(t.Context(), request("POST", "", Keyed))
+		}).Do(t.Context(), request("POST", "", ByKey))
 		require.NoError(t, res.Err)
 		assert.Equal(t, 2, res.Attempts)
 
@@ -125,8 +133,8 @@ func TestAttemptTimesOutWhileTheAnswerIsRead(t *testing.T) {
 			slow.ContentLength = -1
 			slow.Body = io.NopCloser(readFunc(func() error { <-r.Context().Done(); return r.Context().Err() }))
 			return slow, nil
-		}).Do(t.Context(), request("PATCH", "", Once))
-		assert.EqualError(t, once.Err, "no complete answer within the attempt timeout of 1m0s: context deadline exceeded")
+		}).Do(t.Context(), request("PATCH", "", None))
+		assert.EqualError(t, once.Err, "truncated response within the attempt timeout of 1m0s: context deadline exceeded")
 		assert.True(t, once.OutcomeUnknown)
 	})
 }
@@ -137,10 +145,11 @@ func TestErrorBodyThatStalls(t *testing.T) {
 		start := time.Now()
 		res := over(func(r *http.Request) (*http.Response, error) {
 			stalled := reply(422, "")
+			stalled.Header.Set("From", "service")
 			stalled.ContentLength = -1
 			stalled.Body = io.NopCloser(io.MultiReader(bytes.NewReader([]byte("{")), readFunc(func() error { <-r.Context().Done(); return r.Context().Err() })))
 			return stalled, nil
-		}).Do(t.Context(), request("PATCH", "", Once))
+		}).Do(t.Context(), request("PATCH", "", None))
 		require.NoError(t, res.Err)
 		assert.Equal(t, 422, res.Status)
 		assert.Equal(t, "{", string(res.Body))
@@ -149,38 +158,39 @@ func TestErrorBodyThatStalls(t *testing.T) {
 	})
 }
 
-// What an attempt that failed without an answer can be sure of.
+// What an attempt that failed without a response can be sure of.
 func TestWhatAFailedRoundTripMeans(t *testing.T) {
-	dial := &net.OpError{Op: "dial", Err: errors.New("refused")}
-	read := &net.OpError{Op: "read", Err: errors.New("reset")}
+	reset := &net.OpError{Op: "read", Err: errors.New("reset")}
 	untrustedErr := &tls.CertificateVerificationError{Err: errors.New("unknown authority")}
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
+	asked := func(h *httptrace.ClientTrace) { h.GetConn("") }
+	got := func(h *httptrace.ClientTrace) { h.GotConn(httptrace.GotConnInfo{}) }
 	for _, row := range []struct {
-		why  string
-		call context.Context
-		got  bool // a connection
-		err  error
-		kind kind
-		sent bool
+		why         string
+		call        context.Context
+		saw         []func(*httptrace.ClientTrace)
+		err         error
+		event       event
+		earlierCopy bool
 	}{
-		{"refused", t.Context(), false, dial, notConnected, false},
-		{"refused, after the request went to a dead connection", t.Context(), true, dial, silent, true},
-		{"reset", t.Context(), true, read, silent, true},
-		{"nobody knows", t.Context(), false, read, silent, true},
-		{"not trusted", t.Context(), false, untrustedErr, untrusted, false},
-		{"not trusted, after the request went to a dead connection", t.Context(), true, untrustedErr, untrusted, true},
-		{"ended, refused", done, false, dial, ended, false},
-		{"ended, in doubt", done, false, read, ended, true},
-		{"ended, sent", done, true, read, ended, true},
+		{"no connection", t.Context(), []func(*httptrace.ClientTrace){asked}, reset, neverSent, false},
+		{"no connection, after the request went to a dead one", t.Context(), []func(*httptrace.ClientTrace){asked, got, asked}, reset, noResponse, true},
+		{"reset", t.Context(), []func(*httptrace.ClientTrace){asked, got}, reset, noResponse, true},
+		{"no evidence", t.Context(), nil, reset, noResponse, false},
+		{"not trusted", t.Context(), []func(*httptrace.ClientTrace){asked}, untrustedErr, untrusted, false},
+		{"not trusted, after the request went to a dead connection", t.Context(), []func(*httptrace.ClientTrace){asked, got, asked}, untrustedErr, untrusted, true},
+		{"ended without a connection", done, []func(*httptrace.ClientTrace){asked}, reset, contextDoneUnsent, false},
+		{"ended, no evidence", done, nil, reset, contextDone, false},
+		{"ended after it was sent", done, []func(*httptrace.ClientTrace){asked, got}, reset, contextDone, true},
 	} {
-		conn := newConnection(Once, func() {})
-		if row.got {
-			conn.trace.GotConn(httptrace.GotConnInfo{})
+		conn := newConnectionTrace(func() {})
+		for _, event := range row.saw {
+			event(&conn.trace)
 		}
-		o := (&Transport{}).unanswered(row.call, row.call, conn, row.err)
-		assert.Equal(t, row.kind, o.kind, row.why)
-		assert.Equal(t, row.sent, o.sent, row.why)
+		o := (&Transport{}).failed(row.call, row.call, conn, row.err)
+		assert.Equal(t, row.event, o.event, row.why)
+		assert.Equal(t, row.earlierCopy, o.earlierCopy, row.why)
 		assert.Error(t, o.err, row.why)
 	}
 }

@@ -1,0 +1,49 @@
+package transport
+
+import "sync"
+
+// The units of a Budget are tenths of a token, because a response restores one tenth.
+const (
+	tokenUnits    = 10
+	responseUnits = 1
+)
+
+// Budget limits the retries of a client in an outage, as gRPC's retry throttling does (gRFC A6): a retry costs one token, and a
+// response that is not retried restores a tenth of one. Once the tokens are spent, ten calls make at most one retry. A nil
+// Budget is without a limit.
+type Budget struct {
+	mu    sync.Mutex
+	units int
+	limit int
+}
+
+// NewBudget returns a full budget of so many tokens, or nil for 0.
+func NewBudget(tokens int) *Budget {
+	if tokens == 0 {
+		return nil
+	}
+	return &Budget{units: tokens * tokenUnits, limit: tokens * tokenUnits}
+}
+
+// spend takes a token, and reports whether there was one.
+func (b *Budget) spend() bool {
+	if b == nil {
+		return true
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.units < tokenUnits {
+		return false
+	}
+	b.units -= tokenUnits
+	return true
+}
+
+func (b *Budget) restore() {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.units = min(b.units+responseUnits, b.limit)
+}

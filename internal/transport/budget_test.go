@@ -1,0 +1,102 @@
+package transport
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestBudget(t *testing.T) {
+	b := NewBudget(2)
+	assert.True(t, b.spend())
+	assert.True(t, b.spend())
+	assert.False(t, b.spend(), "the third of two")
+	for range 9 {
+		b.restore()
+	}
+	assert.False(t, b.spend(), "nine tenths of a token")
+	b.restore()
+	assert.True(t, b.spend(), "ten tenths")
+	for range 1000 {
+		b.restore()
+	}
+	assert.True(t, b.spend())
+	assert.True(t, b.spend())
+	assert.False(t, b.spend(), "never more than at the start")
+}
+
+func TestNoBudgetIsNoLimit(t *testing.T) {
+	b := NewBudget(0)
+	for range 1000 {
+		require.True(t, b.spend())
+	}
+	b.restore()
+}
+
+func TestBudgetIsShared(t *testing.T) {
+	b := NewBudget(100)
+	var spent [4]int
+	var all sync.WaitGroup
+	for i := range spent {
+		all.Go(func() {
+			for range 1000 {
+				if b.spend() {
+					spent[i]++
+				}
+			}
+		})
+	}
+	all.Wait()
+	assert.Equal(t, 100, spent[0]+spent[1]+spent[2]+spent[3])
+}
+
+// What spends a token, and what restores a tenth of one.
+func TestCallsAndTheirBudget(t *testing.T) {
+	for _, row := range []struct {
+		why         string
+		idempotency Idempotency
+		script      []int // statuses; 0 for no response
+		max         int   // retries
+		units       int   // left of 1000
+	}{
+		{"a success restores, but not above the limit", Safe, []int{200}, 3, 1000},
+		{"a retry costs a token, and the success behind it restores a tenth", Safe, []int{503, 200}, 3, 991},
+		{"the last response of a call that failed restores a tenth too", Safe, []int{503}, 3, 971},
+		{"no response restores nothing", Safe, []int{0}, 3, 970},
+		{"a call without retries restores", Safe, []int{503}, 0, 1000},
+		{"nothing is spent on a call that may not be retried", None, []int{503}, 3, 1000},
+		{"a 409 while the first copy may be in flight is retried at no cost", ByKey, []int{503, 409, 409, 201}, 3, 991},
+	} {
+		n := 0
+		tr := over(func(*http.Request) (*http.Response, error) {
+			status := row.script[min(n, len(row.script)-1)]
+			n++
+			if status == 0 {
+				return nil, context.DeadlineExceeded
+			}
+			return reply(status, "{}"), nil
+		})
+		tr.MaxRetries = row.max
+		tr.Budget = NewBudget(100)
+		res := tr.Do(t.Context(), request("GET", "", row.idempotency))
+		assert.Equal(t, row.units, tr.Budget.units, row.why)
+		assert.False(t, res.BudgetEmpty, row.why)
+	}
+}
+
+func TestEmptyBudgetEndsTheCall(t *testing.T) {
+	for status, unknown := range map[int]bool{429: false, 503: true} {
+		n := 0
+		tr := over(func(*http.Request) (*http.Response, error) { n++; return reply(status, "{}"), nil })
+		tr.Budget = NewBudget(1)
+		res := tr.Do(t.Context(), request("POST", "", ByKey))
+		assert.Equal(t, 2, n, "one token, one retry")
+		assert.True(t, res.BudgetEmpty)
+		assert.Equal(t, unknown, res.OutcomeUnknown, status)
+		assert.Equal(t, 1, tr.Budget.units, "the response that was not retried restored a tenth")
+	}
+}

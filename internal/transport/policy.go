@@ -1,0 +1,173 @@
+package transport
+
+import "net/http"
+
+// Idempotency says what a second copy of a request could do. The zero value is the most careful one.
+type Idempotency int
+
+// From the most careful to the least careful.
+const (
+	None  Idempotency = iota // a second copy could be applied a second time: PATCH
+	ByKey                    // the service returns its first response to a second copy: POST
+	Safe                     // nothing changes, however often it is sent: GET
+)
+
+// event is how an attempt ended, as far as the policy distinguishes it.
+type event int
+
+const (
+	responded event = iota // with a complete response, whose status says which of the later events it is
+
+	// Without a usable response.
+	neverSent         // no connection was available
+	untrusted         // the server's certificate is not trusted
+	noResponse        // sent, but no response began
+	truncated         // a success that ended too early
+	notJSON           // a success whose body is not JSON
+	tooLarge          // a success whose body is over the limit
+	badBody           // a success that is not the requested object
+	contextDone       // the call's context ended, and the request may have been sent
+	contextDoneUnsent // the call's context ended, and nothing was sent
+
+	// With a complete response.
+	success
+	redirect          // any status that is not of the classes 2, 4 and 5
+	rateLimited       // 429, from whichever sender: a limiter rejects before it forwards
+	serverError       // 408 and any 5xx that is not one of the next
+	unsupported       // 501 and 505
+	keyInUse          // 409 while an earlier copy of the request may be in flight
+	judged            // the service's own 400, 402, 404 and 422
+	turnedAway        // another 4xx of the service's own, or one that gateways send before they forward a request
+	foreign           // any other 4xx that is not the service's own
+	replayedError     // a 408 or 5xx that the service saved under the key
+	replayedLimit     // a 429 that the service saved under the key
+	replayedRejection // any other 4xx that the service saved under the key: how the first attempt ended
+)
+
+func (e event) String() string {
+	return [...]string{
+		neverSent:         "never sent",
+		untrusted:         "certificate not trusted",
+		noResponse:        "no response",
+		truncated:         "response truncated",
+		notJSON:           "response not JSON",
+		tooLarge:          "response too large",
+		badBody:           "unexpected response body",
+		contextDone:       "context done",
+		contextDoneUnsent: "context done before anything was sent",
+	}[e]
+}
+
+// effect is what an event says about whether a write was applied.
+type effect int
+
+const (
+	settled   effect = iota // the response decides, for the earlier attempts of the call too
+	unchanged               // nothing: what was unknown stays unknown
+	unknown                 // the write may have been applied
+)
+
+// policy is the table in the package's overview: which calls are retried after an event, and what the event says about a
+// write. A retry must not be able to apply a call twice, and only the service's own response settles a write.
+var policy = [...]struct {
+	get, keyed, update bool
+	write              effect
+}{
+	//                  GET    keyed  update
+	neverSent:         {true, true, true, unchanged},
+	untrusted:         {false, false, false, unchanged},
+	noResponse:        {true, true, false, unknown},
+	truncated:         {true, true, false, unknown}, // a replay too: the service returns the whole of it next time
+	notJSON:           {true, true, false, unknown},
+	tooLarge:          {false, false, false, unknown},
+	badBody:           {false, false, false, unknown},
+	contextDone:       {false, false, false, unknown},
+	contextDoneUnsent: {false, false, false, unchanged},
+
+	success:           {false, false, false, settled},
+	redirect:          {false, false, false, unknown}, // its sender may have forwarded the request
+	rateLimited:       {true, true, true, unchanged},
+	serverError:       {true, true, false, unknown},
+	unsupported:       {false, false, false, unknown},
+	keyInUse:          {false, true, false, unknown},
+	judged:            {false, false, false, settled},
+	turnedAway:        {false, false, false, unchanged},
+	foreign:           {false, false, false, unknown},
+	replayedError:     {false, false, false, unknown}, // the service returns it again for as long as it keeps the key
+	replayedLimit:     {false, false, false, unchanged},
+	replayedRejection: {false, false, false, settled},
+}
+
+// verdict is what follows from an attempt.
+type verdict struct {
+	retry   bool
+	free    bool // the retry costs no token of the budget
+	unknown bool // a write may have been applied
+}
+
+// decide applies the policy to an attempt that ended as o. unknownBefore says whether an earlier attempt of the call left the
+// outcome of a write unknown.
+func decide(req *Request, o outcome, unknownBefore bool) verdict {
+	unknownBefore = unknownBefore || o.earlierCopy
+	// Under a caller's key, an earlier call may be in flight too.
+	inFlight := req.Idempotency == ByKey && (unknownBefore || req.CallerKey)
+	e := o.classify(inFlight)
+	row := policy[e]
+	return verdict{
+		retry:   [...]bool{None: row.update, ByKey: row.keyed, Safe: row.get}[req.Idempotency],
+		free:    e == keyInUse, // it asks only how the first copy ended
+		unknown: req.Idempotency != Safe && (row.write == unknown || row.write == unchanged && unknownBefore),
+	}
+}
+
+// classify returns the event whose row in the policy applies. inFlight says whether an earlier copy of the request may still be
+// in flight.
+func (o outcome) classify(inFlight bool) event {
+	switch {
+	case o.event == notJSON && o.replayed:
+		return badBody // the service saved it like that
+	case o.event != responded:
+		return o.event
+	}
+	fails := o.status >= 500 && o.status < 600 || o.status == http.StatusRequestTimeout
+	switch {
+	case o.status >= 200 && o.status < 300:
+		return success
+	case fails && o.replayed:
+		return replayedError
+	case o.status == http.StatusNotImplemented, o.status == http.StatusHTTPVersionNotSupported:
+		return unsupported
+	case fails:
+		return serverError
+	case o.status < 400 || o.status >= 600:
+		return redirect
+	case o.status == http.StatusTooManyRequests && o.replayed:
+		return replayedLimit
+	case o.status == http.StatusTooManyRequests:
+		return rateLimited
+	case o.replayed:
+		return replayedRejection
+	case o.status == http.StatusConflict && inFlight:
+		return keyInUse
+	default:
+		return o.classifyRejection()
+	}
+}
+
+// classifyRejection does so for a 4xx that can mean different things depending on its sender.
+func (o outcome) classifyRejection() event {
+	switch o.status {
+	case http.StatusBadRequest, http.StatusPaymentRequired, http.StatusNotFound, http.StatusUnprocessableEntity:
+		if o.fromService {
+			return judged
+		}
+		return foreign
+	case http.StatusUnauthorized, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired, http.StatusRequestEntityTooLarge,
+		http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge:
+		return turnedAway
+	}
+	if o.fromService {
+		return turnedAway
+	}
+	return foreign // a firewall that inspects responses, for one: its 403 follows the commit
+}
