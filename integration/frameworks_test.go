@@ -2,6 +2,7 @@ package integration_test
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -25,24 +26,53 @@ import (
 	"github.com/moment-billing/moment-go/internal/signature"
 )
 
-// The handler is an http.Handler, and web frameworks take those. What it needs of them is the body as it came, byte for byte,
-// with whatever middleware is usual in front of it. chi_test.go, gin_test.go and echo_test.go set them up.
+// The handler is an http.Handler, which every framework here accepts, some of them through an
+// adapter. The handler needs the body as it was sent, byte for byte, whatever middleware is in front
+// of it. chi_test.go, gin_test.go, echo_test.go, fiber_test.go and lambda_test.go set the frameworks
+// up.
 
 // bodyLimit is what the frameworks that limit bodies are set to: less than what the handler takes.
 const bodyLimit = 16 << 10
 
 var frameworks = []struct {
 	name    string
-	mount   func(http.Handler) http.Handler
+	open    func(*testing.T, http.Handler) (url string, client *http.Client)
 	unpacks bool // a body that is marked as compressed
+	reuses  bool // the framework uses the memory of header strings again after the request
 }{
-	{"net/http", withNetHTTP, false}, // to compare with
-	{"chi", withChi, false},
-	{"chi with more middleware", withMoreChi, false},
-	{"gin", withGin, false},
-	{"gin with more middleware", withMoreGin, true},
-	{"echo", withEcho, false},
-	{"echo with more middleware", withMoreEcho, true},
+	{"net/http", onNetHTTP(withNetHTTP), false, false}, // to compare with
+	{"chi", onNetHTTP(withChi), false, false},
+	{"chi with more middleware", onNetHTTP(withMoreChi), false, false},
+	{"gin", onNetHTTP(withGin), false, false},
+	{"gin with more middleware", onNetHTTP(withMoreGin), true, false},
+	{"echo", onNetHTTP(withEcho), false, false},
+	{"echo with more middleware", onNetHTTP(withMoreEcho), true, false},
+	{"fasthttp", onFastHTTP, false, true},
+	{"fiber v2", onFiber2, false, true},
+	{"fiber v3", onFiber3, false, true},
+	{"lambda, payload 1.0", onLambda1, false, false},
+	{"lambda, payload 2.0", onLambda2, false, false},
+	{"lambda, load balancer", onLambdaALB, false, false},
+	{"lambda, load balancer with multi-value headers", onLambdaALBMultiValue, false, false},
+}
+
+// onNetHTTP starts a net/http server. The test fails if net/http complains about a second status, or
+// about a body where none is allowed.
+func onNetHTTP(mount func(http.Handler) http.Handler) func(*testing.T, http.Handler) (string, *http.Client) {
+	return func(t *testing.T, webhook http.Handler) (string, *http.Client) {
+		t.Helper()
+		var complaints bytes.Buffer
+		server := httptest.NewUnstartedServer(mount(webhook))
+		server.Config.ErrorLog = log.New(&complaints, "", 0)
+		server.Start()
+		t.Cleanup(func() {
+			server.Close()
+			assert.Empty(t, complaints.String())
+		})
+		client := server.Client()
+		client.Transport.(*http.Transport).MaxIdleConnsPerHost = deliverers
+		return server.URL, client
+	}
 }
 
 func withNetHTTP(webhook http.Handler) http.Handler {
@@ -58,36 +88,37 @@ type endpoint struct {
 	mu      sync.Mutex
 	results map[string]error           // of the function, by message
 	events  map[string][]*moment.Event // by message
+	headers map[string]string          // webhook-id as the handler received it, by message
 }
 
 var errPanic = errors.New("not returned, but thrown")
 
-func serve(t *testing.T, mount func(http.Handler) http.Handler) *endpoint {
+func serve(t *testing.T, open func(*testing.T, http.Handler) (string, *http.Client)) *endpoint {
 	t.Helper()
 	quiet(t)
 	verifier, err := moment.NewWebhookVerifier(moment.RawWebhookSecret(keyOf(32)))
 	require.NoError(t, err)
-	e := &endpoint{results: map[string]error{}, events: map[string][]*moment.Event{}}
+	e := &endpoint{results: map[string]error{}, events: map[string][]*moment.Event{}, headers: map[string]string{}}
 	process := func(_ context.Context, event *moment.Event) error {
+		id := strings.Clone(event.MessageID) // because the test checks whether MessageID changes later
 		e.mu.Lock()
 		defer e.mu.Unlock()
-		e.events[event.MessageID] = append(e.events[event.MessageID], event)
-		if e.results[event.MessageID] == errPanic {
+		e.events[id] = append(e.events[id], event)
+		if e.results[id] == errPanic {
 			panic(errPanic)
 		}
-		return e.results[event.MessageID]
+		return e.results[id]
 	}
 	webhook := verifier.Handler(process, moment.WithDeduplicator(moment.NewMemoryDeduplicator(time.Hour)),
 		moment.WithHandlerLogger(slog.New(slog.DiscardHandler)))
-	var complaints bytes.Buffer // of net/http: of a second status, or a body where none may be
-	server := httptest.NewUnstartedServer(mount(webhook))
-	server.Config.ErrorLog = log.New(&complaints, "", 0)
-	server.Start()
-	t.Cleanup(func() {
-		server.Close()
-		assert.Empty(t, complaints.String())
-	})
-	e.url, e.client = server.URL+"/webhooks/moment", server.Client()
+	url, client := open(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.Header.Get("Webhook-Id")
+		e.mu.Lock()
+		e.headers[strings.Clone(id)] = id
+		e.mu.Unlock()
+		webhook.ServeHTTP(w, r)
+	}))
+	e.url, e.client = url+"/webhooks/moment", client
 	return e
 }
 
@@ -116,6 +147,7 @@ type delivery struct {
 	age          time.Duration
 	encoding     string // of what is sent
 	chunked      bool   // sent without its length
+	signatures   string // the webhook-signature header, with %s for the signature; empty: %s alone
 }
 
 // deliver returns the status. It signs anew each time, as Moment does.
@@ -132,7 +164,7 @@ func (e *endpoint) deliver(ctx context.Context, id string, d delivery) (int, err
 	if err != nil {
 		return 0, err
 	}
-	r.Header = webhookHeaders(id, at, d.key.Sign(id, seconds(at), d.signed))
+	r.Header = webhookHeaders(id, at, fmt.Sprintf(cmp.Or(d.signatures, "%s"), d.key.Sign(id, seconds(at), d.signed)))
 	r.Header.Set("Content-Type", "application/json")
 	if d.encoding != "" {
 		r.Header.Set("Content-Encoding", d.encoding)
@@ -165,6 +197,7 @@ func TestWebhooksThroughFrameworks(t *testing.T) {
 	signed := spaced(2000)
 	largest := []byte(paid + strings.Repeat(" ", bodyLimit-len(paid)))
 	tooLarge := []byte(paid + strings.Repeat(" ", 1<<20)) // for the handler too
+	other := signature.NewKey(keyOf(24)).Sign("msg_1", "1", signed)
 	rows := []struct {
 		why string
 		delivery
@@ -179,6 +212,10 @@ func TestWebhooksThroughFrameworks(t *testing.T) {
 		{why: "another amount than was signed", delivery: delivery{signed: signed, sent: spaced(2001)}, status: 400},
 		{why: "without the line breaks at its end", delivery: delivery{signed: signed, sent: bytes.TrimSpace(signed)}, status: 400},
 		{why: "signed by somebody else", delivery: delivery{signed: signed, sent: signed, key: signature.NewKey(keyOf(24))}, status: 400},
+		{why: "the secret is being rotated: another signature first", delivery: delivery{signed: signed, sent: signed, signatures: other + " %s"}, status: 204},
+		{why: "the secret is being rotated: another signature last", delivery: delivery{signed: signed, sent: signed, signatures: "%s " + other}, status: 204},
+		{why: "a signature of another version beside ours", delivery: delivery{signed: signed, sent: signed, signatures: "v1a,AAAA %s v2,AAAA"}, status: 204},
+		{why: "two signatures, neither of them ours", delivery: delivery{signed: signed, sent: signed, signatures: other + " " + other + "%.0s"}, status: 400},
 		{why: "signed an hour ago", delivery: delivery{signed: signed, sent: signed, age: time.Hour}, status: 400},
 		{why: "nothing", delivery: delivery{}, status: 400},
 		{why: "too large", delivery: delivery{signed: tooLarge, sent: tooLarge}, status: 413},
@@ -194,7 +231,7 @@ func TestWebhooksThroughFrameworks(t *testing.T) {
 	}
 	for _, framework := range frameworks {
 		t.Run(framework.name, func(t *testing.T) {
-			e := serve(t, framework.mount)
+			e := serve(t, framework.open)
 			for i, row := range rows {
 				id, status := fmt.Sprintf("msg_%d", i), row.status
 				if framework.unpacks && row.packed != 0 {
@@ -215,33 +252,60 @@ func TestWebhooksThroughFrameworks(t *testing.T) {
 	}
 }
 
-// Frameworks keep readers and contexts in pools: no message may get into another, neither meanwhile nor afterwards.
+// Frameworks keep readers, contexts and the memory of header strings in pools: no message may get
+// into another. Each message is delivered again after all have been delivered once, because Moment
+// does so when it did not get the responses.
 func TestManyWebhooksThroughFrameworks(t *testing.T) {
 	const messages = 100
 	for _, framework := range frameworks {
 		t.Run(framework.name, func(t *testing.T) {
-			e := serve(t, framework.mount)
-			var deliveries sync.WaitGroup
-			for i := range 2 * messages { // each twice
-				deliveries.Go(func() {
-					body := spaced(i / 2)
-					d := delivery{signed: body, sent: body, chunked: i%3 == 0}
-					if framework.unpacks && i%5 == 0 {
-						d.sent, d.encoding = packed(t, body), "gzip"
+			e := serve(t, framework.open)
+			queue := make(chan int, 2*messages)
+			for i := range 2 * messages {
+				queue <- i
+			}
+			close(queue)
+			statuses, senders := make([]int, 2*messages), new(sync.WaitGroup)
+			for range deliverers { // each on a connection that is kept
+				senders.Go(func() {
+					for i := range queue {
+						body := spaced(i % messages)
+						d := delivery{signed: body, sent: body, chunked: i%3 == 0}
+						if framework.unpacks && i%5 == 0 {
+							d.sent, d.encoding = packed(t, body), "gzip"
+						}
+						var err error
+						statuses[i], err = e.deliver(t.Context(), fmt.Sprintf("msg_%d", i%messages), d)
+						assert.NoError(t, err)
 					}
-					got, err := e.deliver(t.Context(), fmt.Sprintf("msg_%d", i/2), d)
-					assert.NoError(t, err)
-					assert.Equal(t, 204, got)
 				})
 			}
-			deliveries.Wait()
+			senders.Wait()
+
+			deliveries := map[int]int{} // by status
+			for _, status := range statuses {
+				deliveries[status]++
+			}
+			assert.Equal(t, map[int]int{204: 2 * messages}, deliveries)
 			assert.Len(t, e.events, messages)
+			runs, changed, reused := map[int]int{}, 0, 0 // runs: messages, by how often they were processed
 			for i := range messages {
-				if events := e.events[fmt.Sprintf("msg_%d", i)]; assert.Len(t, events, 1) {
-					assert.Equal(t, string(spaced(i)), string(events[0].Raw))
-					assert.Equal(t, moment.Amount(i), events[0].Data.(*moment.AmountApplied).Amount)
+				id := fmt.Sprintf("msg_%d", i)
+				runs[len(e.events[id])]++
+				for _, event := range e.events[id] {
+					assert.Equal(t, string(spaced(i)), string(event.Raw))
+					assert.Equal(t, moment.Amount(i), event.Data.(*moment.AmountApplied).Amount)
+					if event.MessageID != id {
+						changed++
+					}
+				}
+				if e.headers[id] != id {
+					reused++
 				}
 			}
+			assert.Equal(t, map[int]int{1: messages}, runs)
+			assert.Zero(t, changed, "events whose MessageID changed later")
+			assert.Equal(t, framework.reuses, reused > 0, "%d header strings changed later", reused)
 		})
 	}
 }
