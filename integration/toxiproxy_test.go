@@ -182,17 +182,24 @@ type network struct {
 	keys                  map[string][]string // by the same: under which keys it was asked
 }
 
-func start(t *testing.T, row row, toxicity float32) *network {
+// newNetwork starts a service. The caller starts the proxy to it, which records what passes.
+func newNetwork(t *testing.T) (n *network, service *momenttest.Server, front *httptest.Server) {
 	t.Helper()
-	service := momenttest.NewServer()
+	service = momenttest.NewServer()
 	t.Cleanup(service.Close)
-	n := &network{direct: service.Client(), answered: func() {}, applied: map[string]int{}, keys: map[string][]string{}}
+	n = &network{direct: service.Client(), answered: func() {}, applied: map[string]int{}, keys: map[string][]string{}}
 	quiet := log.New(io.Discard, "", 0)
 	rewrite := func(r *httputil.ProxyRequest) {
 		r.Out.URL.Scheme, r.Out.URL.Host = "http", strings.TrimPrefix(service.URL, "http://")
 	}
-	front := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: rewrite, Transport: n, ErrorLog: quiet})
+	front = httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: rewrite, Transport: n, ErrorLog: quiet})
 	front.Config.ErrorLog = quiet
+	return n, service, front
+}
+
+func start(t *testing.T, row row, toxicity float32) *network {
+	t.Helper()
+	n, service, front := newNetwork(t)
 	var open atomic.Int32
 	front.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		open.Add(map[http.ConnState]int32{http.StateNew: 1, http.StateClosed: -1}[state])
