@@ -157,7 +157,10 @@ func (p BillCreateParams) check() *ArgumentError {
 // accepts finds where a response is not the bill that was to be raised.
 func (p BillCreateParams) accepts(b *Bill) error {
 	customer, account := customerID(p.Customer), accountID(p.Account)
-	if inline, ok := p.Account.(AccountCreateParams); ok {
+	switch inline := p.Account.(type) {
+	case AccountCreateParams:
+		customer = customerID(inline.Customer)
+	case *AccountCreateParams:
 		customer = customerID(inline.Customer)
 	}
 	switch {

@@ -83,7 +83,9 @@ func exactlyOnce(t *testing.T, seed uint64) []*job {
 	trouble := &trouble{seed: seed, elsewhere: elsewhere, dials: map[string]uint64{}, requests: map[string]uint64{}, met: map[string][]string{}}
 	proxy.OnDial, proxy.OnRequest = trouble.onDial, trouble.onRequest
 	replaceDefaultTransport(t, proxy.Transport())
-	client := newClient(t, moment.WithBaseURL(proxy.TLSURL), moment.WithBackoff(time.Millisecond, 4*time.Millisecond), moment.WithAttemptTimeout(250*time.Millisecond))
+	budget := int(1-seed%2) * 100 // without a limit, more is retried; with it, more is settled by another call
+	client := newClient(t, moment.WithBaseURL(proxy.TLSURL), moment.WithBackoff(time.Millisecond, 4*time.Millisecond), moment.WithAttemptTimeout(250*time.Millisecond),
+		moment.WithRetryBudget(budget))
 
 	jobs := make([]*job, creates)
 	var next atomic.Int64
@@ -300,7 +302,7 @@ func faults(random *rand.Rand, elsewhere string) []faultproxy.Fault {
 		faultproxy.Status(403, nil, before),
 		faultproxy.Status(409, nil, before),
 		faultproxy.Status(429, nil, before),
-		faultproxy.Status(503, http.Header{"Retry-After": {"0"}}, before),
+		faultproxy.Gateway(405, nil, before),
 	}
 	either := func(when faultproxy.When) []faultproxy.Fault {
 		return []faultproxy.Fault{
@@ -313,6 +315,17 @@ func faults(random *rand.Rand, elsewhere string) []faultproxy.Fault {
 			faultproxy.EndlessBody([]int{201, 500}[random.IntN(2)], when),
 			faultproxy.ServiceError(when),
 			faultproxy.Status(500, nil, when),
+			// Whoever sends these does not say whether the service had the request.
+			faultproxy.Status(503, http.Header{"Retry-After": {"0"}}, when),
+			faultproxy.Gateway(503, http.Header{"Retry-After": {"0"}}, when),
+			faultproxy.Gateway(400, nil, when),
+			faultproxy.Gateway(402, nil, when),
+			faultproxy.Gateway(403, nil, when),
+			faultproxy.Gateway(404, nil, when),
+			faultproxy.Gateway(409, nil, when),
+			faultproxy.Gateway(422, nil, when),
+			faultproxy.OtherObject(when),
+			faultproxy.Fragment(when),
 		}
 	}
 	return slices.Concat(once, either(before), either(faultproxy.After))

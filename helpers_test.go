@@ -251,14 +251,6 @@ func field(t testing.TB, object, name string) string {
 	return text
 }
 
-// quoted is a text as a JSON string.
-func quoted(t testing.TB, text string) string {
-	t.Helper()
-	data, err := json.Marshal(text)
-	require.NoError(t, err)
-	return string(data)
-}
-
 // replaceDefaultTransport makes NewClient begin with another transport than http.DefaultTransport, until the test ends. The
 // client's own settings come on top, so that they are tested as merchants get them.
 func replaceDefaultTransport(t testing.TB, replacement http.RoundTripper) {

@@ -37,7 +37,13 @@ func TestLostUpdate(t *testing.T) {
 		faultproxy.HTML(502, after),
 		faultproxy.Status(408, nil, after),
 		faultproxy.Status(500, nil, after),
-		faultproxy.Status(503, nil, after), // without Retry-After it is no refusal
+		faultproxy.Status(503, nil, after),
+		faultproxy.Status(503, http.Header{"Retry-After": {"0"}}, after),
+		faultproxy.Gateway(503, http.Header{"Retry-After": {"0"}}, after), // Varnish's
+		faultproxy.Gateway(403, nil, after),                               // a firewall's, that inspects responses
+		faultproxy.Gateway(404, nil, after),                               // an ingress's
+		faultproxy.OtherObject(after),
+		faultproxy.Fragment(after),
 		faultproxy.Status(504, nil, after),
 		faultproxy.Redirect(307, elsewhere, after),
 		faultproxy.EndlessBody(200, after),

@@ -109,7 +109,7 @@ func TestMistakeIdentifierReachesAnotherEndpoint(t *testing.T) {
 		{"…", "/billing/bills/%E2%80%A6"},
 		{"a\\b", "/billing/bills/a%5Cb"},
 	} {
-		s := serve(t, answer(200, strings.Replace(billJSON, `"UBR1234567890"`, quoted(t, row.id), 1)))
+		s := serve(t, answer(200, strings.Replace(billJSON, `"UBR1234567890"`, encoded(t, row.id), 1)))
 		_, err := s.client(t).Bills.Get(t.Context(), row.id)
 		if row.uri == "" {
 			var bad *moment.ArgumentError

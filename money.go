@@ -1,6 +1,7 @@
 package moment
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -41,11 +42,20 @@ func (a *Amount) UnmarshalJSON(data []byte) error {
 	}
 	n, ok := exactInteger(string(data))
 	if !ok {
-		kinds := map[byte]string{'"': "string", '{': "object", '[': "array", 't': "bool", 'f': "bool"}
-		return &json.UnmarshalTypeError{Value: cmp.Or(kinds[data[0]], "number"), Type: reflect.TypeFor[Amount]()}
+		return &json.UnmarshalTypeError{Value: jsonType(data), Type: reflect.TypeFor[Amount]()}
 	}
 	*a = Amount(n)
 	return nil
+}
+
+// jsonType names the type of a JSON value as encoding/json does.
+func jsonType(value []byte) string {
+	for _, t := range [...]struct{ begins, name string }{{`"`, "string"}, {"{", "object"}, {"[", "array"}, {"t", "bool"}, {"f", "bool"}} {
+		if bytes.HasPrefix(value, []byte(t.begins)) {
+			return t.name
+		}
+	}
+	return "number"
 }
 
 // exactInteger reads a JSON number whose value is an int64.

@@ -22,6 +22,29 @@ func TestReadmeSnippetsAreTested(t *testing.T) {
 	}
 }
 
+// The table of retries stands in the package's overview and in the README.
+func TestTablesAreTheSame(t *testing.T) {
+	needsTheRepository(t)
+	cells := func(text, begin, end string, split *regexp.Regexp) (rows [][]string) {
+		_, table, found := strings.Cut(text, begin)
+		require.True(t, found)
+		table, _, _ = strings.Cut(table, end)
+		for line := range strings.Lines(begin + table) {
+			if cells := split.Split(strings.Trim(line, "/\t| \n"), -1); len(cells) > 1 && !strings.HasPrefix(cells[0], "---") {
+				rows = append(rows, cells)
+			}
+		}
+		return rows
+	}
+	overview := cells(sources(t, "doc.go"), "//	what happened  ", "//\n", regexp.MustCompile(` {2,}`))
+	readme := cells(sources(t, "README.md"), "| what happened |", "\n\n", regexp.MustCompile(` *\| *`))
+	require.Len(t, overview, 17)
+	assert.Equal(t, overview, readme)
+	for _, row := range overview {
+		assert.Len(t, row, 5, row[0])
+	}
+}
+
 // The links between the pages lead to files that are there.
 func TestLinks(t *testing.T) {
 	needsTheRepository(t)
@@ -39,7 +62,7 @@ func TestLinks(t *testing.T) {
 // The tests that SECURITY.md names for its promises are there.
 func TestPromisesHaveTheirTests(t *testing.T) {
 	needsTheRepository(t)
-	tests := sources(t, "*_test.go", "integration/*_test.go", "internal/signature/*_test.go", "momentsql/*_test.go")
+	tests := sources(t, "*_test.go", "integration/*_test.go", "internal/*/*_test.go", "momentsql/*_test.go")
 	security, err := os.ReadFile("SECURITY.md")
 	require.NoError(t, err)
 	for line := range strings.Lines(string(security)) {

@@ -395,3 +395,12 @@ func TestServiceAway(t *testing.T) {
 	w.run(t).check(t, exitDone, map[outcome]int{raised: 500})
 	assert.Len(t, w.bills(), 500)
 }
+
+// Only the service rejects a row: a gateway's response leaves it open.
+func TestOnlyTheServiceRejectsARow(t *testing.T) {
+	for _, status := range []int{400, 402, 404, 405, 413, 422} {
+		assert.Equal(t, refused, judge(nil, &moment.Error{Status: status, FromService: true}).outcome, status)
+		assert.Equal(t, open, judge(nil, &moment.Error{Status: status}).outcome, status)
+		assert.Equal(t, open, judge(nil, &moment.Error{Status: status, OutcomeUnknown: true}).outcome, status)
+	}
+}

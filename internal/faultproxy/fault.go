@@ -3,6 +3,7 @@ package faultproxy
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -128,6 +129,32 @@ func Status(status int, header http.Header, when When) Fault {
 		name += " with Retry-After"
 	}
 	return instead(name, problem(status, header), when)
+}
+
+// Gateway responds with a page of a gateway's own, in the place of the service.
+func Gateway(status int, header http.Header, when When) Fault {
+	name := "gateway's " + strconv.Itoa(status)
+	if header.Get("Retry-After") != "" {
+		name += " with Retry-After"
+	}
+	a := html(status)
+	maps.Copy(a.header, header)
+	return instead(name, a, when)
+}
+
+// OtherObject responds with a success about another bill, as a proxy does that is one response out of step.
+func OtherObject(when When) Fault {
+	return instead("another object", created(`{"id":"bill_OTHER","external_reference":"OTHER","customer_id":"bcus_OTHER","status":"unpaid",`+
+		`"currency":"ZAR","amount_due":2000,"amount_paid":0,"amount_remaining":2000}`), when)
+}
+
+// Fragment responds with a success that is a part of a bill.
+func Fragment(when When) Fault {
+	return instead("fragment", created(`{"id":"bill_1"}`), when)
+}
+
+func created(body string) answer {
+	return answer{http.StatusCreated, http.Header{"Content-Type": {"application/json"}}, []byte(body)}
 }
 
 // Redirect sends the client elsewhere, in the place of the service.
