@@ -48,7 +48,7 @@ var rows = []row{
 	{why: "handshake cut on its way up", toxics: []string{`{"type":"limit_data","stream":"upstream","attributes":{"bytes":50}}`}, tls: true, says: "EOF", unsent: true},
 	{why: "handshake cut on its way down", toxics: []string{`{"type":"limit_data","stream":"downstream","attributes":{"bytes":50}}`}, tls: true, says: "EOF", unsent: true},
 	{why: "handshake reset", toxics: []string{`{"type":"reset_peer","stream":"downstream"}`}, tls: true, says: "connection reset by peer", unsent: true},
-	{why: "handshake stalls: nothing was sent, but that is not certain", toxics: []string{`{"type":"timeout","stream":"downstream"}`}, tls: true, timeout: short, says: "no response within the attempt timeout"},
+	{why: "handshake stalls", toxics: []string{`{"type":"timeout","stream":"downstream"}`}, tls: true, timeout: short, says: "no connection within the attempt timeout", unsent: true},
 	{why: "request reset", toxics: []string{`{"type":"reset_peer","stream":"upstream"}`}, says: "connection reset by peer"},
 	{why: "request stalls", toxics: []string{`{"type":"timeout","stream":"upstream"}`}, timeout: short, says: "no response within the attempt timeout"},
 	{why: "request cut in its headers", toxics: []string{`{"type":"limit_data","stream":"upstream","attributes":{"bytes":100}}`}, says: "no response: EOF"},
