@@ -8,8 +8,8 @@ import (
 // accountPrefix begins the ids of accounts. External references of accounts may not begin with it.
 const accountPrefix = "bacc_"
 
-// AccountsService calls the operations on accounts: parts of a customer with a balance or bills of their own. Use it as
-// [Client.Accounts].
+// AccountsService calls the operations on accounts: parts of a customer with a balance or bills of
+// their own. Use it as [Client.Accounts].
 type AccountsService struct{ service }
 
 var (
@@ -31,11 +31,12 @@ type Account struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-// BalanceMoney is the balance in the account's currency. It is false if no balance is kept or no currency is known.
+// BalanceMoney is the balance in the account's currency. It is false if no balance is kept or no
+// currency is known.
 func (a *Account) BalanceMoney() (Money, bool) { return balanceMoney(a.Balance, a.Currency) }
 
-// UnmarshalJSON leaves an optional member empty that is not in its documented form, because no money depends on it. An inexact
-// balance is an error.
+// UnmarshalJSON leaves an optional member empty that is not in its documented form, because no
+// money depends on it. An inexact balance is an error.
 func (a *Account) UnmarshalJSON(data []byte) error {
 	type plain Account
 	return decodeLenient(data, (*plain)(a), "name", "payment_rules", "metadata")
@@ -60,8 +61,8 @@ func (a *Account) absent() []string {
 	return absentMembers(member{"external_reference", a.ExternalReference}, member{"customer_id", a.CustomerID})
 }
 
-// AccountRef names the account of a bill: an [ExistingAccount], or an [AccountCreateParams] for one that is created
-// first, in the same call.
+// AccountRef names the account of a bill: an [ExistingAccount], or an [AccountCreateParams] for one
+// that is created first, in the same call.
 type AccountRef interface{ accountRef() }
 
 // ExistingAccount is the id (bacc_…) or the external reference of an account.
@@ -91,7 +92,8 @@ func checkAccountRef(ref AccountRef, param string) *ArgumentError {
 	}
 }
 
-// accountID returns the id in ref, empty if it is an external reference or the params of a new account.
+// accountID returns the id in ref, empty if it is an external reference or the params of a new
+// account.
 func accountID(ref AccountRef) string {
 	existing, _ := ref.(ExistingAccount)
 	if p, ok := ref.(*ExistingAccount); ok {
@@ -103,12 +105,14 @@ func accountID(ref AccountRef) string {
 	return string(existing)
 }
 
-// AccountCreateParams are the fields of a new account. Moment's reference sets the limits, and the service judges them.
+// AccountCreateParams are the fields of a new account. Moment's reference sets the limits, and the
+// service judges them.
 type AccountCreateParams struct {
-	// Customer is required: an [ExistingCustomer], or a [CustomerCreateParams] to create both in one call.
+	// Customer is required: an [ExistingCustomer], or a [CustomerCreateParams] to create both in
+	// one call.
 	Customer CustomerRef `json:"customer"`
-	// ExternalReference is required: 1 to 255 of a-z, A-Z, 0-9, "_" and "-", unique among the merchant's accounts, and not
-	// beginning like an id of Moment's.
+	// ExternalReference is required: 1 to 255 of a-z, A-Z, 0-9, "_" and "-", unique among the
+	// merchant's accounts, and not beginning like an id of Moment's.
 	ExternalReference string   `json:"external_reference"`
 	Name              string   `json:"name,omitempty"`     // at most 255 characters
 	Currency          Currency `json:"currency,omitempty"` // the reference wants it with a Balance
@@ -140,15 +144,16 @@ func (p AccountCreateParams) accepts(a *Account) error {
 	return nil
 }
 
-// AccountUpdateParams are the fields of an account to change: nil leaves a field alone, a pointer to a zero value sends
-// the zero value. If all are nil, nothing changes. How to clear a field is not documented. See [AccountCreateParams] for
-// the limits.
+// AccountUpdateParams are the fields of an account to change: nil leaves a field alone, a pointer
+// to a zero value sends the zero value. If all are nil, nothing changes. How to clear a field is
+// not documented. See [AccountCreateParams] for the limits.
 type AccountUpdateParams struct {
 	Name     *string   `json:"name,omitempty"`
 	Currency *Currency `json:"currency,omitempty"`
 	Balance  *Amount   `json:"balance,omitempty"` // minor units; replaces the old balance
 
-	// Metadata is merged: keys that are not sent stay, and there is no documented way to remove one.
+	// Metadata is merged: keys that are not sent stay, and there is no documented way to remove
+	// one.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
@@ -158,10 +163,11 @@ func (p AccountUpdateParams) check() *ArgumentError {
 
 // Create creates an account, and its customer where params hold one: POST /billing/accounts.
 //
-// Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrNotFound] if there is no such customer,
-// [ErrConflict] if an external reference is taken, [ErrOutcomeUnknown] if it may have been created all the same. Moment
-// does not document that a call which creates several objects is atomic: after an error, some may have been created. An
-// error that matches both ErrConflict and ErrOutcomeUnknown says that a copy of the call may still be running.
+// Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrNotFound] if there is no
+// such customer, [ErrConflict] if an external reference is taken, [ErrOutcomeUnknown] if it may
+// have been created all the same. Moment does not document that a call which creates several
+// objects is atomic: after an error, some may have been created. An error that matches both
+// ErrConflict and ErrOutcomeUnknown says that a copy of the call may still be running.
 func (s *AccountsService) Create(ctx context.Context, params AccountCreateParams, opts ...RequestOption) (*Account, error) {
 	return invoke[Account](ctx, s.hidden, createAccount, "", params, params.accepts, opts)
 }
@@ -173,12 +179,12 @@ func (s *AccountsService) Get(ctx context.Context, idOrReference string, opts ..
 	return invoke[Account](ctx, s.hidden, getAccount, idOrReference, nil, nil, opts)
 }
 
-// Update changes the fields of an account that are set in params: PATCH /billing/accounts/{account}. An update is
-// repeated only if the service cannot have applied it, since it sets the balance to a value that may be out of date by
-// then.
+// Update changes the fields of an account that are set in params: PATCH
+// /billing/accounts/{account}. An update is repeated only if the service cannot have applied it,
+// since it sets the balance to a value that may be out of date by then.
 //
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if it may have been
-// applied all the same.
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if
+// it may have been applied all the same.
 func (s *AccountsService) Update(ctx context.Context, idOrReference string, params AccountUpdateParams, opts ...RequestOption) (*Account, error) {
 	return invoke[Account](ctx, s.hidden, updateAccount, idOrReference, params, nil, opts)
 }

@@ -9,7 +9,8 @@ import (
 
 const billPrefix = "bill_"
 
-// BillsService calls the operations on bills: amounts to be collected once. Use it as [Client.Bills].
+// BillsService calls the operations on bills: amounts to be collected once. Use it as
+// [Client.Bills].
 type BillsService struct{ service }
 
 var (
@@ -47,7 +48,8 @@ const (
 	BillStatusVoided BillStatus = "voided" // for good: it can be neither paid nor changed
 )
 
-// UnmarshalText accepts the statuses of the reference in any letter case, because one of Moment's pages writes them in capitals.
+// UnmarshalText accepts the statuses of the reference in any letter case, because one of Moment's
+// pages writes them in capitals.
 func (s *BillStatus) UnmarshalText(text []byte) error {
 	*s = BillStatus(text)
 	for _, known := range []BillStatus{BillStatusUnpaid, BillStatusPaid, BillStatusVoided} {
@@ -64,11 +66,12 @@ func (b *Bill) DueMoney() Money { return b.AmountDue.In(b.Currency) }
 // PaidMoney is the amount paid in the bill's currency.
 func (b *Bill) PaidMoney() Money { return b.AmountPaid.In(b.Currency) }
 
-// RemainingMoney is the amount still to be paid, as the service calculated it, in the bill's currency.
+// RemainingMoney is the amount still to be paid, as the service calculated it, in the bill's
+// currency.
 func (b *Bill) RemainingMoney() Money { return b.AmountRemaining.In(b.Currency) }
 
-// UnmarshalJSON leaves an optional member empty that is not in its documented form, because no money depends on it. An inexact
-// amount is an error.
+// UnmarshalJSON leaves an optional member empty that is not in its documented form, because no
+// money depends on it. An inexact amount is an error.
 func (b *Bill) UnmarshalJSON(data []byte) error {
 	type plain Bill
 	return decodeLenient(data, (*plain)(b), "bill_date", "due_date", "payment_rules", "metadata")
@@ -115,14 +118,16 @@ func checkVoided(b *Bill) error {
 	return nil
 }
 
-// BillCreateParams are the fields of a new bill. Moment's reference sets the limits, and the service judges them.
+// BillCreateParams are the fields of a new bill. Moment's reference sets the limits, and the
+// service judges them.
 type BillCreateParams struct {
-	// A bill belongs to a Customer or to an Account: one of the two is required. Either names an existing one, or holds
-	// the params of one that is created first, in the same call; an account's params may themselves hold its customer's.
+	// A bill belongs to a Customer or to an Account: one of the two is required. Either names an
+	// existing one, or holds the params of one that is created first, in the same call; an
+	// account's params may themselves hold its customer's.
 	Customer CustomerRef `json:"customer,omitempty"` // [ExistingCustomer] or [CustomerCreateParams]
 	Account  AccountRef  `json:"account,omitempty"`  // [ExistingAccount] or [AccountCreateParams]
-	// ExternalReference is required: 1 to 255 of a-z, A-Z, 0-9, "_" and "-", unique among the merchant's bills, and not
-	// beginning like an id of Moment's.
+	// ExternalReference is required: 1 to 255 of a-z, A-Z, 0-9, "_" and "-", unique among the
+	// merchant's bills, and not beginning like an id of Moment's.
 	ExternalReference string   `json:"external_reference"`
 	Currency          Currency `json:"currency"`           // required
 	AmountDue         Amount   `json:"amount_due"`         // required; minor units, 1 to 99 999 999
@@ -186,14 +191,15 @@ func checkDate(d Date, param string) *ArgumentError {
 	return badArgument(param, "%s", d.problem())
 }
 
-// BillUpdateParams are the fields of a bill to change: nil leaves a field alone, a pointer to a zero value sends the
-// zero value. If all are nil, nothing changes. How to clear a field is not documented. See [BillCreateParams] for the
-// limits.
+// BillUpdateParams are the fields of a bill to change: nil leaves a field alone, a pointer to a
+// zero value sends the zero value. If all are nil, nothing changes. How to clear a field is not
+// documented. See [BillCreateParams] for the limits.
 type BillUpdateParams struct {
 	Currency   *Currency `json:"currency,omitempty"`    // the bill's own; the reference wants it with AmountPaid
 	AmountPaid *Amount   `json:"amount_paid,omitempty"` // minor units, 0 to 99 999 999; replaces what was paid, does not add to it
 
-	// Metadata is merged: keys that are not sent stay, and there is no documented way to remove one.
+	// Metadata is merged: keys that are not sent stay, and there is no documented way to remove
+	// one.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
@@ -201,12 +207,14 @@ func (p BillUpdateParams) check() *ArgumentError {
 	return checkTexts(p.Metadata, text{"currency", string(value(p.Currency))})
 }
 
-// Create raises a bill, and creates its account and customer where params hold them: POST /billing/bills.
+// Create raises a bill, and creates its account and customer where params hold them: POST
+// /billing/bills.
 //
-// Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrNotFound] if there is no such account or
-// customer, [ErrConflict] if an external reference is taken, [ErrOutcomeUnknown] if it may have been raised all the same.
-// Moment does not document that a call which creates several objects is atomic: after an error, some may have been
-// created. An error that matches both ErrConflict and ErrOutcomeUnknown says that a copy of the call may still be running.
+// Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrNotFound] if there is no
+// such account or customer, [ErrConflict] if an external reference is taken, [ErrOutcomeUnknown] if
+// it may have been raised all the same. Moment does not document that a call which creates several
+// objects is atomic: after an error, some may have been created. An error that matches both
+// ErrConflict and ErrOutcomeUnknown says that a copy of the call may still be running.
 func (s *BillsService) Create(ctx context.Context, params BillCreateParams, opts ...RequestOption) (*Bill, error) {
 	return invoke[Bill](ctx, s.hidden, createBill, "", params, params.accepts, opts)
 }
@@ -218,23 +226,25 @@ func (s *BillsService) Get(ctx context.Context, idOrReference string, opts ...Re
 	return invoke[Bill](ctx, s.hidden, getBill, idOrReference, nil, nil, opts)
 }
 
-// Update changes the fields of a bill that are set in params: PATCH /billing/bills/{bill}. The service recalculates what
-// remains and sets the status to paid once nothing does. An update is repeated only if the service cannot have applied it,
-// since it sets the amount paid to a value that may be out of date by then.
+// Update changes the fields of a bill that are set in params: PATCH /billing/bills/{bill}. The
+// service recalculates what remains and sets the status to paid once nothing does. An update is
+// repeated only if the service cannot have applied it, since it sets the amount paid to a value
+// that may be out of date by then.
 //
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrUnprocessable] for another currency than
-// the bill's or more than is due, [ErrConflict] for a voided bill, [ErrOutcomeUnknown] if it may have been applied all the
-// same.
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrUnprocessable] for
+// another currency than the bill's or more than is due, [ErrConflict] for a voided bill,
+// [ErrOutcomeUnknown] if it may have been applied all the same.
 func (s *BillsService) Update(ctx context.Context, idOrReference string, params BillUpdateParams, opts ...RequestOption) (*Bill, error) {
 	return invoke[Bill](ctx, s.hidden, updateBill, idOrReference, params, nil, opts)
 }
 
-// Void cancels a bill for good: POST /billing/bills/{bill}/void. It can be neither paid nor changed after that. Amounts and dates
-// cannot be updated: a bill that is wrong is voided, and another one raised, under a reference of its own. Whether a bill that was
-// paid, wholly or in part, may be voided is not documented.
+// Void cancels a bill for good: POST /billing/bills/{bill}/void. It can be neither paid nor changed
+// after that. Amounts and dates cannot be updated: a bill that is wrong is voided, and another one
+// raised, under a reference of its own. Whether a bill that was paid, wholly or in part, may be
+// voided is not documented.
 //
-// Errors to expect: [ErrNotFound], [ErrConflict] if it is voided already, [ErrOutcomeUnknown] if it may have been voided
-// all the same; both, if a copy of the call may still be running.
+// Errors to expect: [ErrNotFound], [ErrConflict] if it is voided already, [ErrOutcomeUnknown] if it
+// may have been voided all the same; both, if a copy of the call may still be running.
 func (s *BillsService) Void(ctx context.Context, idOrReference string, opts ...RequestOption) (*Bill, error) {
 	return invoke[Bill](ctx, s.hidden, voidBill, idOrReference, nil, checkVoided, opts)
 }

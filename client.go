@@ -12,8 +12,9 @@ import (
 	"github.com/moment-billing/moment-go/internal/transport"
 )
 
-// Client calls the Moment Billing API with one secret key. Make one with [NewClient] and keep it: it is immutable,
-// safe for concurrent use, and holds the connections that its calls share. The zero Client has no services to call.
+// Client calls the Moment Billing API with one secret key. Make one with [NewClient] and keep it:
+// it is immutable, safe for concurrent use, and holds the connections that its calls share. The
+// zero Client has no services to call.
 //
 // Formatting a Client or one of its services, with any verb or as a log value, never shows the key.
 type Client struct {
@@ -32,9 +33,10 @@ type core struct {
 	transport transport.Transport
 }
 
-// NewClient returns a client that authenticates with secretKey: sk_test_… for test mode, sk_… for live mode. A public
-// key (pk_…) is refused, since it cannot run billing operations. It reads nothing from the environment: where the service
-// is, if it is a fake, is said by [WithBaseURL]. Every error is an [*ArgumentError].
+// NewClient returns a client that authenticates with secretKey: sk_test_… for test mode, sk_… for
+// live mode. A public key (pk_…) is refused, since it cannot run billing operations. It reads
+// nothing from the environment: where the service is, if it is a fake, is said by [WithBaseURL].
+// Every error is an [*ArgumentError].
 func NewClient(secretKey string, opts ...ClientOption) (*Client, error) {
 	c, err := newCore(secretKey, opts)
 	if err != nil {
@@ -104,14 +106,16 @@ func (c *core) mode() Mode {
 	return ModeLive
 }
 
-// Do calls an operation that has no method in this package yet. The path is the operation's, below the base URL, with
-// identifiers already escaped by [url.PathEscape]; a query goes through [WithQuery]. in is encoded as JSON unless it
-// is nil (text that is not valid UTF-8 is replaced, as encoding/json does); out, unless nil, is a pointer that the answer
-// is decoded into. An answer of 204 or 205, which have no content, leaves it as it is.
+// Do calls an operation that has no method in this package yet. The path is the operation's, below
+// the base URL, with identifiers already escaped by [url.PathEscape]; a query goes through
+// [WithQuery]. in is encoded as JSON unless it is nil (text that is not valid UTF-8 is replaced, as
+// encoding/json does); out, unless nil, is a pointer that the answer is decoded into. An answer of
+// 204 or 205, which have no content, leaves it as it is.
 //
-// Do follows the same rules as the other calls: POST and PUT get an idempotency key and are repeated like a create,
-// GET is repeated freely, every other method is treated like an update. The errors are the same three types. In them and
-// in logs, the path ends where identifiers may begin: "POST /billing/refunds/…".
+// Do follows the same rules as the other calls: POST and PUT get an idempotency key and are
+// repeated like a create, GET is repeated freely, every other method is treated like an update. The
+// errors are the same three types. In them and in logs, the path ends where identifiers may begin:
+// "POST /billing/refunds/…".
 func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts ...RequestOption) error {
 	op := operation{name: "request", method: method}
 	err := checkPath(path)
@@ -139,7 +143,8 @@ func checkDo(method string, in, out any) *ArgumentError {
 	if method == http.MethodHead && out != nil {
 		return badArgument("out", "must be nil: the answer to a HEAD has no body")
 	}
-	// Found out after the call it would be too late: a write would be applied and then reported as failed.
+	// Found out after the call it would be too late: a write would be applied and then reported as
+	// failed.
 	if out != nil && (reflect.ValueOf(out).Kind() != reflect.Pointer || reflect.ValueOf(out).IsNil()) {
 		return badArgument("out", "is not a pointer to decode into")
 	}
@@ -185,12 +190,14 @@ type call struct {
 
 // params are the parameters of a create or an update.
 type params interface {
-	// check finds what would be lost or useless if it was sent. Other rules are the service's to judge.
+	// check finds what would be lost or useless if it was sent. Other rules are the service's to
+	// judge.
 	check() *ArgumentError
 }
 
-// invoke makes a call of one of the services and returns the object in the response. id is empty for creates, in is nil
-// where there are no parameters, and so is accept where the object need only be the one that id names.
+// invoke makes a call of one of the services and returns the object in the response. id is empty
+// for creates, in is nil where there are no parameters, and so is accept where the object need only
+// be the one that id names.
 func invoke[T any, P resource[T]](ctx context.Context, h hidden, op operation, id string, in params, accept func(P) error, opts []RequestOption) (*T, error) {
 	object := &decodeObject[T, P]{id: id, accept: accept}
 	path, err := op.path(id)
@@ -204,8 +211,8 @@ func invoke[T any, P resource[T]](ctx context.Context, h hidden, op operation, i
 	return &object.value, nil
 }
 
-// logAbsent logs which members are missing from a response although Moment's reference says that they are always present. That is
-// no reason to fail a call that was applied.
+// logAbsent logs which members are missing from a response although Moment's reference says that
+// they are always present. That is no reason to fail a call that was applied.
 func (h hidden) logAbsent(ctx context.Context, op operation, members []string) {
 	if logger := h().transport.Logger; logger != nil && len(members) > 0 {
 		logger.LogAttrs(ctx, slog.LevelWarn, "moment: response lacks members", slog.String("method", op.method),

@@ -5,11 +5,12 @@ import (
 	"net/http"
 )
 
-// customerPrefix begins the ids of customers. External references of customers and bills may not begin with it.
+// customerPrefix begins the ids of customers. External references of customers and bills may not
+// begin with it.
 const customerPrefix = "bcus_"
 
-// CustomersService calls the operations on customers: individuals or businesses, at the top of the merchant's records.
-// Use it as [Client.Customers].
+// CustomersService calls the operations on customers: individuals or businesses, at the top of the
+// merchant's records. Use it as [Client.Customers].
 type CustomersService struct{ service }
 
 var (
@@ -32,11 +33,12 @@ type Customer struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-// BalanceMoney is the balance in the customer's currency. It is false if no balance is kept or no currency is known.
+// BalanceMoney is the balance in the customer's currency. It is false if no balance is kept or no
+// currency is known.
 func (c *Customer) BalanceMoney() (Money, bool) { return balanceMoney(c.Balance, c.Currency) }
 
-// UnmarshalJSON leaves an optional member empty that is not in its documented form, because no money depends on it. An inexact
-// balance is an error.
+// UnmarshalJSON leaves an optional member empty that is not in its documented form, because no
+// money depends on it. An inexact balance is an error.
 func (c *Customer) UnmarshalJSON(data []byte) error {
 	type plain Customer
 	return decodeLenient(data, (*plain)(c), "name", "email", "phone", "payment_rules", "metadata")
@@ -69,8 +71,8 @@ type PaymentRules struct {
 	OverpaymentAllowed  bool    `json:"overpayment_allowed"`  // may more be paid than is owed?
 }
 
-// CustomerRef names the customer of an account or a bill: an [ExistingCustomer], or a [CustomerCreateParams] for one
-// that is created first, in the same call.
+// CustomerRef names the customer of an account or a bill: an [ExistingCustomer], or a
+// [CustomerCreateParams] for one that is created first, in the same call.
 type CustomerRef interface{ customerRef() }
 
 // ExistingCustomer is the id (bcus_…) or the external reference of a customer.
@@ -100,7 +102,8 @@ func checkCustomerRef(ref CustomerRef, param string) *ArgumentError {
 	}
 }
 
-// customerID returns the id in ref, empty if it is an external reference or the params of a new customer.
+// customerID returns the id in ref, empty if it is an external reference or the params of a new
+// customer.
 func customerID(ref CustomerRef) string {
 	existing, _ := ref.(ExistingCustomer)
 	if p, ok := ref.(*ExistingCustomer); ok {
@@ -112,10 +115,11 @@ func customerID(ref CustomerRef) string {
 	return string(existing)
 }
 
-// CustomerCreateParams are the fields of a new customer. Moment's reference sets the limits, and the service judges them.
+// CustomerCreateParams are the fields of a new customer. Moment's reference sets the limits, and
+// the service judges them.
 type CustomerCreateParams struct {
-	// ExternalReference is required: 1 to 255 of a-z, A-Z, 0-9, "_" and "-", unique among the merchant's customers, and
-	// not beginning like an id of Moment's.
+	// ExternalReference is required: 1 to 255 of a-z, A-Z, 0-9, "_" and "-", unique among the
+	// merchant's customers, and not beginning like an id of Moment's.
 	ExternalReference string   `json:"external_reference"`
 	Name              string   `json:"name,omitempty"`     // full name or business name, at most 255 characters
 	Email             string   `json:"email,omitempty"`    // at most 255 characters
@@ -143,9 +147,9 @@ func (p CustomerCreateParams) accepts(c *Customer) error {
 	return nil
 }
 
-// CustomerUpdateParams are the fields of a customer to change: nil leaves a field alone, a pointer to a zero value sends
-// the zero value. If all are nil, nothing changes. How to clear a field is not documented. See [CustomerCreateParams] for
-// the limits.
+// CustomerUpdateParams are the fields of a customer to change: nil leaves a field alone, a pointer
+// to a zero value sends the zero value. If all are nil, nothing changes. How to clear a field is
+// not documented. See [CustomerCreateParams] for the limits.
 type CustomerUpdateParams struct {
 	Name     *string   `json:"name,omitempty"`
 	Email    *string   `json:"email,omitempty"`
@@ -153,7 +157,8 @@ type CustomerUpdateParams struct {
 	Currency *Currency `json:"currency,omitempty"`
 	Balance  *Amount   `json:"balance,omitempty"` // minor units; replaces the old balance
 
-	// Metadata is merged: keys that are not sent stay, and there is no documented way to remove one.
+	// Metadata is merged: keys that are not sent stay, and there is no documented way to remove
+	// one.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
@@ -164,8 +169,9 @@ func (p CustomerUpdateParams) check() *ArgumentError {
 
 // Create creates a customer: POST /billing/customers.
 //
-// Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrConflict] if the external reference is taken,
-// [ErrOutcomeUnknown] if it may have been created all the same; both, if a copy of the call may still be running.
+// Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrConflict] if the
+// external reference is taken, [ErrOutcomeUnknown] if it may have been created all the same; both,
+// if a copy of the call may still be running.
 func (s *CustomersService) Create(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
 	return invoke[Customer](ctx, s.hidden, createCustomer, "", params, params.accepts, opts)
 }
@@ -177,12 +183,12 @@ func (s *CustomersService) Get(ctx context.Context, idOrReference string, opts .
 	return invoke[Customer](ctx, s.hidden, getCustomer, idOrReference, nil, nil, opts)
 }
 
-// Update changes the fields of a customer that are set in params: PATCH /billing/customers/{customer}. An update is
-// repeated only if the service cannot have applied it, since it sets the balance to a value that may be out of date by
-// then.
+// Update changes the fields of a customer that are set in params: PATCH
+// /billing/customers/{customer}. An update is repeated only if the service cannot have applied it,
+// since it sets the balance to a value that may be out of date by then.
 //
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if it may have been
-// applied all the same.
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if
+// it may have been applied all the same.
 func (s *CustomersService) Update(ctx context.Context, idOrReference string, params CustomerUpdateParams, opts ...RequestOption) (*Customer, error) {
 	return invoke[Customer](ctx, s.hidden, updateCustomer, idOrReference, params, nil, opts)
 }

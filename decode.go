@@ -12,7 +12,8 @@ import (
 	"github.com/moment-billing/moment-go/internal/transport"
 )
 
-// How much of a success is read, in bytes. By its documented limits, no object of Moment's comes near it.
+// How much of a success is read, in bytes. By its documented limits, no object of Moment's comes
+// near it.
 const (
 	maxObject = 256 << 10
 	maxAny    = 2 << 20 // through Do
@@ -21,15 +22,18 @@ const (
 // resource is a pointer to one of the objects in the service's responses.
 type resource[T any] interface {
 	*T
-	// decode decodes a response and checks it for the members without which it is not such an object.
+	// decode decodes a response and checks it for the members without which it is not such an
+	// object.
 	decode(body []byte) error
 	// names reports whether the object has this id or external reference.
 	names(idOrReference string) bool
-	// absent lists other members that are missing although the reference says that they are always present.
+	// absent lists other members that are missing although the reference says that they are always
+	// present.
 	absent() []string
 }
 
-// decodeObject decodes the requested object into a value of its own, which is the result of the call.
+// decodeObject decodes the requested object into a value of its own, which is the result of the
+// call.
 type decodeObject[T any, P resource[T]] struct {
 	id     string        // the id or external reference that was requested; empty for creates
 	accept func(P) error // what else the call asks of the object; may be nil
@@ -83,8 +87,8 @@ func notJSON(body []byte) string {
 	}
 }
 
-// decodeLenient decodes an object. An optional member in an unexpected form is left empty, as no money depends on it; metadata
-// keeps its strings. The error is that of another member.
+// decodeLenient decodes an object. An optional member in an unexpected form is left empty, as no
+// money depends on it; metadata keeps its strings. The error is that of another member.
 func decodeLenient[T any](data []byte, v *T, optional ...string) error {
 	before := *v
 	err := json.Unmarshal(data, v)
@@ -117,7 +121,8 @@ func decodes[T any](name string, value json.RawMessage) bool {
 	return json.Unmarshal(data, new(T)) == nil
 }
 
-// onlyStrings returns the members of a JSON object whose values are strings, null if it is not an object.
+// onlyStrings returns the members of a JSON object whose values are strings, null if it is not an
+// object.
 func onlyStrings(object json.RawMessage) json.RawMessage {
 	var members map[string]json.RawMessage
 	_ = json.Unmarshal(object, &members)
@@ -153,7 +158,8 @@ func errNoID(prefix string) error { return errors.New("id does not begin with " 
 // errOther is the error of an object whose member is not as it was sent.
 func errOther(member string) error { return errors.New(member + " is not as it was sent") }
 
-// otherCurrency reports whether a response is in another currency than the one that was sent, if one was.
+// otherCurrency reports whether a response is in another currency than the one that was sent, if
+// one was.
 func otherCurrency(sent, got Currency) bool {
 	return sent != "" && !strings.EqualFold(string(sent), string(got))
 }

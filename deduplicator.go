@@ -12,23 +12,27 @@ import (
 
 // Deduplicator makes sure that a message which is delivered several times is processed once.
 //
-// [MemoryDeduplicator] is one for a single process; package momentsql has one for many, in a database.
+// [MemoryDeduplicator] is one for a single process; package momentsql has one for many, in a
+// database.
 type Deduplicator interface {
-	// Once runs process, unless it has succeeded for messageID before: then it returns nil at once. If process fails, Once
-	// returns its error, and the message may be tried again. Of several calls at once with one messageID, one runs process,
-	// and the others wait for how it ends. ctx bounds the wait, and is what process gets.
+	// Once runs process, unless it has succeeded for messageID before: then it returns nil at once.
+	// If process fails, Once returns its error, and the message may be tried again. Of several
+	// calls at once with one messageID, one runs process, and the others wait for how it ends. ctx
+	// bounds the wait, and is what process gets.
 	Once(ctx context.Context, messageID string, process func(context.Context) error) error
 }
 
 // maxMessages is what a MemoryDeduplicator remembers: some 20 MB.
 const maxMessages = 100_000
 
-// MemoryDeduplicator is a [Deduplicator] for a single process, which forgets everything when the process ends: an event that
-// is delivered again afterwards is processed again. Where that must not happen, use package momentsql.
+// MemoryDeduplicator is a [Deduplicator] for a single process, which forgets everything when the
+// process ends: an event that is delivered again afterwards is processed again. Where that must not
+// happen, use package momentsql.
 //
-// It holds 100,000 messages at most, those that are being processed included. When it is full of what it may not forget yet, Once
-// fails rather than forget one: Moment delivers the event again later. With a window of a day, that is a little more than one
-// event a second, day and night; take a shorter window for more, or package momentsql.
+// It holds 100,000 messages at most, those that are being processed included. When it is full of
+// what it may not forget yet, Once fails rather than forget one: Moment delivers the event again
+// later. With a window of a day, that is a little more than one event a second, day and night; take
+// a shorter window for more, or package momentsql.
 type MemoryDeduplicator struct {
 	window time.Duration
 
@@ -49,8 +53,9 @@ type doneMessage struct {
 	expires time.Time
 }
 
-// NewMemoryDeduplicator returns a MemoryDeduplicator that remembers a message for as long as window after it was processed.
-// Let it be longer than Moment goes on delivering an event; a day is a good choice. It panics if window is not more than 0.
+// NewMemoryDeduplicator returns a MemoryDeduplicator that remembers a message for as long as window
+// after it was processed. Let it be longer than Moment goes on delivering an event; a day is a good
+// choice. It panics if window is not more than 0.
 func NewMemoryDeduplicator(window time.Duration) *MemoryDeduplicator {
 	if window <= 0 {
 		panic("moment: the window of a MemoryDeduplicator must be more than 0")
@@ -63,8 +68,9 @@ func (d *MemoryDeduplicator) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, "moment.MemoryDeduplicator")
 }
 
-// Once implements [Deduplicator]. A process that panics has failed. As those who wait are told how the one that runs has
-// ended, they fail too if its context ends: with whoever delivered hanging up, say.
+// Once implements [Deduplicator]. A process that panics has failed. As those who wait are told how
+// the one that runs has ended, they fail too if its context ends: with whoever delivered hanging
+// up, say.
 func (d *MemoryDeduplicator) Once(ctx context.Context, messageID string, process func(context.Context) error) error {
 	switch {
 	case d == nil || d.messages == nil:

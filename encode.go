@@ -17,8 +17,8 @@ func encode(in any) ([]byte, *ArgumentError) {
 // text is a text among some parameters, with the service's name for it.
 type text struct{ param, value string }
 
-// checkTexts refuses text that is not valid UTF-8. JSON cannot carry it, and encoding/json replaces it without an error:
-// a name would be stored that nobody wrote.
+// checkTexts refuses text that is not valid UTF-8. JSON cannot carry it, and encoding/json replaces
+// it without an error: a name would be stored that nobody wrote.
 func checkTexts(metadata map[string]string, texts ...text) *ArgumentError {
 	for _, t := range texts {
 		if !utf8.ValidString(t.value) {
@@ -33,7 +33,8 @@ func checkTexts(metadata map[string]string, texts ...text) *ArgumentError {
 	return nil
 }
 
-// within puts the parameter that an object stands in before the one that is wrong in it: "account.customer".
+// within puts the parameter that an object stands in before the one that is wrong in it:
+// "account.customer".
 func within(param string, err *ArgumentError) *ArgumentError {
 	if err != nil {
 		err.Param = param + "." + err.Param

@@ -15,7 +15,8 @@ import (
 	"unicode/utf8"
 )
 
-// What went wrong with a call, for [errors.Is]. All but the last two match an [*Error] by its status.
+// What went wrong with a call, for [errors.Is]. All but the last two match an [*Error] by its
+// status.
 var (
 	ErrBadRequest    = errors.New("moment: bad request")    // 400
 	ErrUnauthorized  = errors.New("moment: unauthorized")   // 401
@@ -30,16 +31,17 @@ var (
 	// ErrInvalidArgument matches [*ArgumentError]: nothing was sent.
 	ErrInvalidArgument = errors.New("moment: invalid argument")
 
-	// ErrOutcomeUnknown matches an [*Error] or [*ConnectionError] of a write that may have been applied, although
-	// the call failed. The package overview says how to settle one.
+	// ErrOutcomeUnknown matches an [*Error] or [*ConnectionError] of a write that may have been
+	// applied, although the call failed. The package overview says how to settle one.
 	ErrOutcomeUnknown = errors.New("moment: outcome unknown")
 )
 
-// Error is a complete response that is not a success: any status but 2xx. Moment describes errors as problem details (RFC 9457).
-// A gateway in front of the service may respond with HTML or nothing, and then those members are empty.
+// Error is a complete response that is not a success: any status but 2xx. Moment describes errors
+// as problem details (RFC 9457). A gateway in front of the service may respond with HTML or
+// nothing, and then those members are empty.
 //
-// The API key is removed from every text of the response. Error() contains Title and Detail on one line and truncated; the
-// fields contain the whole texts.
+// The API key is removed from every text of the response. Error() contains Title and Detail on one
+// line and truncated; the fields contain the whole texts.
 type Error struct {
 	Status   int    // the HTTP status
 	Type     string // a URI for the kind of problem; "about:blank" if the answer names none
@@ -54,13 +56,16 @@ type Error struct {
 	IdempotencyKey string // empty for calls that have none
 	Replayed       bool   // the service returned the response that it saved under the idempotency key
 	Attempts       int    // how many attempts were made
-	// FromService reports whether the response is the service's own: problem details whose type is on Moment's domains, or a
-	// replayed response. Only such a response decides whether a write was applied. Sentinels match by status, whoever responded:
-	// a 404 that is not FromService may be an ingress's, and says nothing about an object.
+	// FromService reports whether the response is the service's own: problem details whose type is
+	// on Moment's domains, or a replayed response. Only such a response decides whether a write was
+	// applied. Sentinels match by status, whoever responded: a 404 that is not FromService may be
+	// an ingress's, and says nothing about an object.
 	FromService bool
-	// RetryAfter is how long the response asked to wait, 0 if it did not ask. The client did not wait that long.
+	// RetryAfter is how long the response asked to wait, 0 if it did not ask. The client did not
+	// wait that long.
 	RetryAfter time.Duration
-	// RetryBudgetEmpty is set if the call was not retried because the client's retry budget was spent: see WithRetryBudget.
+	// RetryBudgetEmpty is set if the call was not retried because the client's retry budget was
+	// spent: see WithRetryBudget.
 	RetryBudgetEmpty bool
 	// OutcomeUnknown is set for a write that may have been applied: see ErrOutcomeUnknown.
 	OutcomeUnknown bool
@@ -118,9 +123,9 @@ func (e *Error) Is(target error) bool {
 	}
 }
 
-// ConnectionError is a call without a usable response: no connection, no response in time, a response that is truncated, too
-// large or not the requested object, or a context that ended. Err says which, and unwraps: errors.Is(err, context.Canceled)
-// works.
+// ConnectionError is a call without a usable response: no connection, no response in time, a
+// response that is truncated, too large or not the requested object, or a context that ended. Err
+// says which, and unwraps: errors.Is(err, context.Canceled) works.
 type ConnectionError struct {
 	Op             string // what was called: "create bill"
 	IdempotencyKey string // empty for calls that have none
@@ -129,7 +134,8 @@ type ConnectionError struct {
 
 	Status    int    // of the last response that began; 0 if there was none
 	RequestID string // the service's name for the request; empty if it gave none
-	// RetryBudgetEmpty is set if the call was not retried because the client's retry budget was spent: see WithRetryBudget.
+	// RetryBudgetEmpty is set if the call was not retried because the client's retry budget was
+	// spent: see WithRetryBudget.
 	RetryBudgetEmpty bool
 	// OutcomeUnknown is set for a write that may have been applied: see ErrOutcomeUnknown.
 	OutcomeUnknown bool
@@ -238,8 +244,9 @@ func (c *core) failure(a answer) error {
 	}
 }
 
-// isServiceError reports whether an error response is the service's own: problem details with a title, the response's status
-// and a type on one of Moment's domains. Gateways and CDNs respond with text, HTML, other JSON or problem details of their own.
+// isServiceError reports whether an error response is the service's own: problem details with a
+// title, the response's status and a type on one of Moment's domains. Gateways and CDNs respond
+// with text, HTML, other JSON or problem details of their own.
 func isServiceError(status int, header http.Header, body []byte) bool {
 	media, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil || media != "application/problem+json" && media != "application/json" {
@@ -267,8 +274,9 @@ func isServiceURL(text string) bool {
 	})
 }
 
-// describe fills in the problem details (RFC 9457, section 3.1). A member of the wrong type is ignored, as is a body
-// that is no JSON object. The HTTP status counts, whatever the body says it is.
+// describe fills in the problem details (RFC 9457, section 3.1). A member of the wrong type is
+// ignored, as is a body that is no JSON object. The HTTP status counts, whatever the body says it
+// is.
 func (c *core) describe(e *Error, body []byte) {
 	var members map[string]json.RawMessage
 	_ = json.Unmarshal(body, &members)
@@ -293,8 +301,8 @@ func (c *core) describe(e *Error, body []byte) {
 
 const maxMessage = 300
 
-// oneLine makes a foreign text fit for a log line: control and other invisible characters are escaped, and what is
-// over 300 bytes is cut.
+// oneLine makes a foreign text fit for a log line: control and other invisible characters are
+// escaped, and what is over 300 bytes is cut.
 func oneLine(text string) string {
 	var line strings.Builder
 	for _, r := range text {

@@ -16,8 +16,8 @@ type Event struct {
 	Type EventType // what Data is
 	Data EventData // *AmountApplied, or *UnknownEvent
 
-	// Raw is the whole body, as it came. To process an event later, keep it: encoding/json decodes its member data into an
-	// AmountApplied.
+	// Raw is the whole body, as it came. To process an event later, keep it: encoding/json decodes
+	// its member data into an AmountApplied.
 	Raw json.RawMessage
 	// MessageID is the same for each delivery of one event: what a [Deduplicator] goes by.
 	MessageID string
@@ -31,15 +31,18 @@ type EventType string
 // EventTypeAmountApplied is the type of events whose Data is an [*AmountApplied].
 const EventTypeAmountApplied EventType = "obligation.amount_applied"
 
-// EventData is what an event tells: [*AmountApplied] or, of a type that this version does not know, [*UnknownEvent]. Later
-// versions add types, so a switch over them needs a default that does nothing.
+// EventData is what an event tells: [*AmountApplied] or, of a type that this version does not know,
+// [*UnknownEvent]. Later versions add types, so a switch over them needs a default that does
+// nothing.
 type EventData interface{ isEventData() }
 
-// AmountApplied tells that money came in: a payment was applied to a customer's or an account's balance, or to a bill. Moment
-// updates a bill by itself; a balance is the merchant's to update. The amount may be negative, where a payment is taken back.
+// AmountApplied tells that money came in: a payment was applied to a customer's or an account's
+// balance, or to a bill. Moment updates a bill by itself; a balance is the merchant's to update.
+// The amount may be negative, where a payment is taken back.
 //
-// An event without an exact amount, a currency or exactly one of the three ids is [ErrMalformedEvent]. Any other member that is
-// missing or not in its documented form is left empty; [Event].Raw has it.
+// An event without an exact amount, a currency or exactly one of the three ids is
+// [ErrMalformedEvent]. Any other member that is missing or not in its documented form is left
+// empty; [Event].Raw has it.
 type AmountApplied struct {
 	ID        string   `json:"id"`     // of the obligation: ob_…
 	Amount    Amount   `json:"amount"` // minor units
@@ -83,7 +86,8 @@ func (a *AmountApplied) Obligation() (kind ObligationKind, id string) {
 	}
 }
 
-// UnknownEvent is an event of a type that this version does not know: acknowledge it, as Moment asks, and go on.
+// UnknownEvent is an event of a type that this version does not know: acknowledge it, as Moment
+// asks, and go on.
 type UnknownEvent struct {
 	Data json.RawMessage // as it came; nil if there was none
 }
@@ -91,8 +95,8 @@ type UnknownEvent struct {
 func (*AmountApplied) isEventData() {}
 func (*UnknownEvent) isEventData()  {}
 
-// UnmarshalJSON leaves an optional member empty that is not in its documented form, because no money depends on it: all but
-// amount, currency and the three ids. An inexact amount is an error.
+// UnmarshalJSON leaves an optional member empty that is not in its documented form, because no
+// money depends on it: all but amount, currency and the three ids. An inexact amount is an error.
 func (a *AmountApplied) UnmarshalJSON(data []byte) error {
 	type plain AmountApplied
 	return decodeLenient(data, (*plain)(a), "id", "payment_id", "metadata", "created_at", "updated_at")
@@ -101,7 +105,8 @@ func (a *AmountApplied) UnmarshalJSON(data []byte) error {
 // noAmount stands for an amount that is missing. Nobody can pay it.
 const noAmount Amount = math.MinInt64
 
-// decodeEvent decodes in one pass nearly every event: an AmountApplied whose members are as documented.
+// decodeEvent decodes in one pass nearly every event: an AmountApplied whose members are as
+// documented.
 func decodeEvent(d delivery, body []byte) (*Event, error) {
 	type plain AmountApplied
 	var wire struct {
@@ -110,7 +115,8 @@ func decodeEvent(d delivery, body []byte) (*Event, error) {
 		Data plain     `json:"data"`
 	}
 	wire.Data.Amount = noAmount
-	// The id is a copy, because the adaptors of fasthttp and Fiber reuse the memory of header strings for the next request.
+	// The id is a copy, because the adaptors of fasthttp and Fiber reuse the memory of header
+	// strings for the next request.
 	event := &Event{MessageID: strings.Clone(d.id), Timestamp: d.at, Raw: bytes.Clone(body)}
 	if err := json.Unmarshal(body, &wire); err != nil || wire.Type != EventTypeAmountApplied {
 		return decodeOther(event)
@@ -148,7 +154,8 @@ func decodeOther(event *Event) (*Event, error) {
 	return event.with(&applied.Data)
 }
 
-// with completes an event about a payment, unless a member is missing without which it cannot be booked.
+// with completes an event about a payment, unless a member is missing without which it cannot be
+// booked.
 func (e *Event) with(data *AmountApplied) (*Event, error) {
 	switch {
 	case data.Amount == noAmount:

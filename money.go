@@ -34,8 +34,8 @@ func (a Amount) In(c Currency) Money {
 	return Money{Amount: a, Currency: c}
 }
 
-// UnmarshalJSON accepts an integer, which may be written 2000.0 or 2e3 as some encoders do, if it is exact. Anything else is a
-// [*json.UnmarshalTypeError]: an amount is never rounded.
+// UnmarshalJSON accepts an integer, which may be written 2000.0 or 2e3 as some encoders do, if it
+// is exact. Anything else is a [*json.UnmarshalTypeError]: an amount is never rounded.
 func (a *Amount) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil // as for any other type
@@ -93,8 +93,9 @@ func exactInteger(number string) (int64, bool) {
 	return n, err == nil
 }
 
-// decimal writes a at the end of buf, its last exponent digits behind a point, and returns where it begins. It goes digit by
-// digit from the end: strconv.AppendUint for either side of the point takes 40 % longer.
+// decimal writes a at the end of buf, its last exponent digits behind a point, and returns where it
+// begins. It goes digit by digit from the end: strconv.AppendUint for either side of the point
+// takes 40 % longer.
 func (a Amount) decimal(buf []byte, exponent int) int {
 	u := uint64(a) // unsigned: the smallest int64 has no opposite, but its uint64 has
 	if a < 0 {

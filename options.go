@@ -72,8 +72,9 @@ func defaultSettings() settings {
 	}
 }
 
-// WithBaseURL sets where the service is, in place of https://api.momentpay.net. A path is kept in front of every
-// operation's path. Only HTTPS is accepted, except on a loopback address or localhost: the key is sent with every call.
+// WithBaseURL sets where the service is, in place of https://api.momentpay.net. A path is kept in
+// front of every operation's path. Only HTTPS is accepted, except on a loopback address or
+// localhost: the key is sent with every call.
 func WithBaseURL(base string) ClientOption {
 	return func(s *settings) *ArgumentError {
 		// The reasons do not quote the URL: someone may have put a password into it.
@@ -105,11 +106,13 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
-// WithHTTPClient makes the calls through the Transport of c, for a proxy, a connection limit, tracing or a test double.
-// c is read once, by [NewClient], and never written to. Its Timeout shortens the attempt timeout, and so is one for each attempt
-// and not for the whole call; its Jar is used, and its CheckRedirect is not, as redirects are never followed. Without a Transport it gets the default one. Take no Transport
-// that repeats requests by itself: it does not know which may be. One of your own has its own limits; MaxResponseHeaderBytes,
-// 64 KiB in the default one, is 10 MiB if it is not set.
+// WithHTTPClient makes the calls through the Transport of c, for a proxy, a connection limit,
+// tracing or a test double. c is read once, by [NewClient], and never written to. Its Timeout
+// shortens the attempt timeout, and so is one for each attempt and not for the whole call; its Jar
+// is used, and its CheckRedirect is not, as redirects are never followed. Without a Transport it
+// gets the default one. Take no Transport that repeats requests by itself: it does not know which
+// may be. One of your own has its own limits; MaxResponseHeaderBytes, 64 KiB in the default one, is
+// 10 MiB if it is not set.
 func WithHTTPClient(c *http.Client) ClientOption {
 	return func(s *settings) *ArgumentError {
 		if c == nil {
@@ -120,8 +123,8 @@ func WithHTTPClient(c *http.Client) ClientOption {
 	}
 }
 
-// WithMaxRetries sets how often a call is repeated at most, after its first attempt. The default is 3; 0 turns
-// repeating off.
+// WithMaxRetries sets how often a call is repeated at most, after its first attempt. The default is
+// 3; 0 turns repeating off.
 func WithMaxRetries(n int) ClientOption {
 	return func(s *settings) *ArgumentError {
 		if n < 0 {
@@ -132,8 +135,8 @@ func WithMaxRetries(n int) ClientOption {
 	}
 }
 
-// WithBackoff sets the waits between attempts. The wait before retry n (from 0) is random between 0 and the lesser of
-// longest and first·2ⁿ. The defaults are 500 milliseconds and 8 seconds.
+// WithBackoff sets the waits between attempts. The wait before retry n (from 0) is random between 0
+// and the lesser of longest and first·2ⁿ. The defaults are 500 milliseconds and 8 seconds.
 func WithBackoff(first, longest time.Duration) ClientOption {
 	return func(s *settings) *ArgumentError {
 		if first < 0 || longest < first {
@@ -144,10 +147,11 @@ func WithBackoff(first, longest time.Duration) ClientOption {
 	}
 }
 
-// WithRetryBudget sets how many retries all calls of the client can make together before they are throttled, so that a client
-// does not multiply the load on a service in an outage. A retry costs a token of the budget, and any response that is not
-// retried restores a tenth of one, up to so many tokens. Without a token, a call ends at once with its last error, whose
-// RetryBudgetEmpty is set. The default is 100 tokens; 0 means no limit.
+// WithRetryBudget sets how many retries all calls of the client can make together before they are
+// throttled, so that a client does not multiply the load on a service in an outage. A retry costs a
+// token of the budget, and any response that is not retried restores a tenth of one, up to so many
+// tokens. Without a token, a call ends at once with its last error, whose RetryBudgetEmpty is set.
+// The default is 100 tokens; 0 means no limit.
 func WithRetryBudget(tokens int) ClientOption {
 	return func(s *settings) *ArgumentError {
 		if tokens < 0 {
@@ -158,8 +162,9 @@ func WithRetryBudget(tokens int) ClientOption {
 	}
 }
 
-// WithAttemptTimeout sets how long one attempt may take, from connecting to the last byte of the answer. It does not
-// end the call, which may be repeated; the context does that. The default is 30 seconds.
+// WithAttemptTimeout sets how long one attempt may take, from connecting to the last byte of the
+// answer. It does not end the call, which may be repeated; the context does that. The default is 30
+// seconds.
 func WithAttemptTimeout(d time.Duration) ClientOption {
 	return func(s *settings) *ArgumentError {
 		if d <= 0 {
@@ -170,9 +175,9 @@ func WithAttemptTimeout(d time.Duration) ClientOption {
 	}
 }
 
-// WithLogger logs each attempt: method, path with placeholders for identifiers, status, attempt, duration, and why and
-// when it is repeated. An attempt that is repeated is logged at level info, any other at debug. Keys, bodies, names and
-// identifiers are never logged. By default nothing is.
+// WithLogger logs each attempt: method, path with placeholders for identifiers, status, attempt,
+// duration, and why and when it is repeated. An attempt that is repeated is logged at level info,
+// any other at debug. Keys, bodies, names and identifiers are never logged. By default nothing is.
 func WithLogger(l *slog.Logger) ClientOption {
 	return func(s *settings) *ArgumentError {
 		s.logger = l
@@ -180,8 +185,8 @@ func WithLogger(l *slog.Logger) ClientOption {
 	}
 }
 
-// WithUserAgent puts the name of your program in front of the User-Agent, for Moment's support to find your calls by:
-// "billing-backend/2.3 moment-go/0.1.0".
+// WithUserAgent puts the name of your program in front of the User-Agent, for Moment's support to
+// find your calls by: "billing-backend/2.3 moment-go/0.1.0".
 func WithUserAgent(name string) ClientOption {
 	return func(s *settings) *ArgumentError {
 		if name == "" || !isHeaderValue(name) {
@@ -213,9 +218,10 @@ func (s *settings) transport() transport.Transport {
 	}
 }
 
-// defaultTransport returns a copy of http.DefaultTransport that keeps as many connections as a busy backend makes calls at once:
-// with the original's 2 per host, all but two connections of a burst are closed and dialled again. A default that the program
-// replaced (for tracing, or by a mock) is used unchanged.
+// defaultTransport returns a copy of http.DefaultTransport that keeps as many connections as a busy
+// backend makes calls at once: with the original's 2 per host, all but two connections of a burst
+// are closed and dialled again. A default that the program replaced (for tracing, or by a mock) is
+// used unchanged.
 func defaultTransport(attemptTimeout time.Duration) http.RoundTripper {
 	t, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
@@ -230,8 +236,8 @@ func defaultTransport(attemptTimeout time.Duration) http.RoundTripper {
 	if t.HTTP2 == nil {
 		t.HTTP2 = &http.HTTP2Config{}
 	}
-	// Pings find an HTTP/2 connection that swallows everything within an attempt. Without them each call would wait on it until
-	// its timeout, for as long as the connection is kept.
+	// Pings find an HTTP/2 connection that swallows everything within an attempt. Without them each
+	// call would wait on it until its timeout, for as long as the connection is kept.
 	t.HTTP2.SendPingTimeout = cmp.Or(t.HTTP2.SendPingTimeout, min(10*time.Second, attemptTimeout/3))
 	t.HTTP2.PingTimeout = cmp.Or(t.HTTP2.PingTimeout, min(5*time.Second, attemptTimeout/3))
 	if t.OnProxyConnectResponse == nil {
@@ -240,7 +246,8 @@ func defaultTransport(attemptTimeout time.Duration) http.RoundTripper {
 	return t
 }
 
-// checkProxy names a proxy that rejects a connection. The error of net/http is its status text alone: "Forbidden".
+// checkProxy names a proxy that rejects a connection. The error of net/http is its status text
+// alone: "Forbidden".
 func checkProxy(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// path is the operation's path, escaped, with id in the place of the placeholder: one segment, whatever it contains.
+// path is the operation's path, escaped, with id in the place of the placeholder: one segment,
+// whatever it contains.
 func (op operation) path(id string) (string, *ArgumentError) {
 	before, rest, hasID := strings.Cut(op.route, "{")
 	if !hasID {
@@ -16,13 +17,15 @@ func (op operation) path(id string) (string, *ArgumentError) {
 	case "":
 		return "", badArgument(param, "is empty")
 	case ".", "..":
-		// RFC 3986, section 5.2.4: these two are steps in a path, escaped or not, and would lead to another endpoint.
+		// RFC 3986, section 5.2.4: these two are steps in a path, escaped or not, and would lead to
+		// another endpoint.
 		return "", badArgument(param, "must not be %q", id)
 	}
 	return before + url.PathEscape(id) + after, nil
 }
 
-// checkPath checks the escaped path that a caller of Do gives. What passes reaches the service exactly as given.
+// checkPath checks the escaped path that a caller of Do gives. What passes reaches the service
+// exactly as given.
 func checkPath(escaped string) *ArgumentError {
 	if !strings.HasPrefix(escaped, "/") {
 		return badArgument("path", `does not begin with "/"`)
@@ -44,8 +47,9 @@ func checkPath(escaped string) *ArgumentError {
 	return nil
 }
 
-// withoutIdentifiers is how errors and logs name a path that a caller of Do gives. Moment's paths are /billing/, the name
-// of a collection, and then identifiers; of any other path, only the beginning is taken for a name.
+// withoutIdentifiers is how errors and logs name a path that a caller of Do gives. Moment's paths
+// are /billing/, the name of a collection, and then identifiers; of any other path, only the
+// beginning is taken for a name.
 func withoutIdentifiers(path string) string {
 	names := 1
 	if strings.HasPrefix(path, "/billing/") {

@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// redact cuts the secret key out of a text that came from outside, and also a beginning of the key: the text may have
-// been cut before it came here. No more than 4 characters behind sk_test_ or sk_ can be left. In JSON, escapes do not hide it.
+// redact cuts the secret key out of a text that came from outside, and also a beginning of the key:
+// the text may have been cut before it came here. No more than 4 characters behind sk_test_ or sk_
+// can be left. In JSON, escapes do not hide it.
 func (c *core) redact(text string) string {
 	if !strings.Contains(text, c.secretKey[:c.recognisable()]) && !strings.Contains(text, `\`) {
 		return text // nearly always
@@ -51,7 +52,8 @@ func (c *core) recognisable() int {
 	return min(len(c.secretKey), len(prefix)+4)
 }
 
-// keyAt is the length of what text begins with, if that is the key or a beginning of it, and else 0.
+// keyAt is the length of what text begins with, if that is the key or a beginning of it, and else
+// 0.
 func (c *core) keyAt(text string) int {
 	length, matched := c.match(text)
 	switch {
@@ -81,7 +83,8 @@ func (c *core) match(text string) (length, matched int) {
 	return length, matched
 }
 
-// written is the length of what text begins with, if that is char, as it is or escaped as in JSON, and else 0.
+// written is the length of what text begins with, if that is char, as it is or escaped as in JSON,
+// and else 0.
 func written(text string, char byte) int {
 	switch {
 	case text == "":
@@ -98,7 +101,8 @@ func written(text string, char byte) int {
 	return 0
 }
 
-// redactResponse does so in an answer as it came: there are gateways whose error pages show the headers of the request.
+// redactResponse does so in an answer as it came: there are gateways whose error pages show the
+// headers of the request.
 func (c *core) redactResponse(header http.Header, body []byte) (http.Header, []byte) {
 	header = header.Clone() // what a RoundTripper gives may be its own
 	for _, values := range header {
@@ -112,7 +116,8 @@ func (c *core) redactResponse(header http.Header, body []byte) (http.Header, []b
 	return header, body
 }
 
-// redactError keeps err as it is, so that it unwraps, unless its text holds the key or a part of the answer.
+// redactError keeps err as it is, so that it unwraps, unless its text holds the key or a part of
+// the answer.
 func (c *core) redactError(err error) error {
 	if text := c.redact(withoutAnswer(err.Error())); text != err.Error() {
 		return &redactedError{text, func(target error) bool { return errors.Is(err, target) }}
@@ -120,7 +125,8 @@ func (c *core) redactError(err error) error {
 	return err
 }
 
-// withoutAnswer cuts off what net/http quotes of an answer that it cannot parse: it may be a line out of a body.
+// withoutAnswer cuts off what net/http quotes of an answer that it cannot parse: it may be a line
+// out of a body.
 func withoutAnswer(text string) string {
 	const line = "malformed MIME header" // not always in quotation marks
 	if before, _, found := strings.Cut(text, line); found {
@@ -135,7 +141,8 @@ func withoutAnswer(text string) string {
 	return text
 }
 
-// withoutValues is the error of encoding/json without what it quotes: errors are logged, and answers are about people. A
+// withoutValues is the error of encoding/json without what it quotes: errors are logged, and
+// answers are about people. A
 // *json.SyntaxError quotes one character, and stays.
 func withoutValues(err error) error {
 	var mismatch *json.UnmarshalTypeError
@@ -160,7 +167,8 @@ func withoutValues(err error) error {
 	return fmt.Errorf("%s is of type %s, not %v", member, kind, mismatch.Type)
 }
 
-// redactedError says what another error says, but for the key. That one can be asked for by errors.Is, not reached.
+// redactedError says what another error says, but for the key. That one can be asked for by
+// errors.Is, not reached.
 type redactedError struct {
 	text string
 	is   func(target error) bool

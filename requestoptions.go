@@ -22,7 +22,8 @@ type requestOptions struct {
 	response  *Response
 }
 
-// newRequestOptions applies all of opts even after an error, so that a Response is emptied whatever happens.
+// newRequestOptions applies all of opts even after an error, so that a Response is emptied whatever
+// happens.
 func newRequestOptions(idempotency transport.Idempotency, opts []RequestOption) (requestOptions, *ArgumentError) {
 	var o requestOptions
 	var first *ArgumentError
@@ -49,10 +50,11 @@ func newRequestOptions(idempotency transport.Idempotency, opts []RequestOption) 
 	return o, first
 }
 
-// WithIdempotencyKey makes the call under a key of yours, 1 to 255 of a-z, A-Z, 0-9 and "-", instead of a random one. The
-// service answers every call under one key with what it answered to the first, success or failure, for 24 hours: a job
-// that runs again with the same keys repeats nothing. See [DeriveIdempotencyKey]. It is for creates, voids, and POST and
-// PUT through [Client.Do]; on any other call it is an [*ArgumentError].
+// WithIdempotencyKey makes the call under a key of yours, 1 to 255 of a-z, A-Z, 0-9 and "-",
+// instead of a random one. The service answers every call under one key with what it answered to
+// the first, success or failure, for 24 hours: a job that runs again with the same keys repeats
+// nothing. See [DeriveIdempotencyKey]. It is for creates, voids, and POST and PUT through
+// [Client.Do]; on any other call it is an [*ArgumentError].
 func WithIdempotencyKey(key string) RequestOption {
 	return func(o *requestOptions) *ArgumentError {
 		o.key, o.callerKey = strings.Clone(key), true // errors keep it, and some frameworks reuse the memory of their strings
@@ -82,8 +84,8 @@ func WithQuery(params any) RequestOption {
 	}
 }
 
-// WithHeader sets a header of the request. Authorization, Idempotency-Key, X-Idempotency-Key, Host and Content-Length are
-// the client's own and are refused with an [*ArgumentError].
+// WithHeader sets a header of the request. Authorization, Idempotency-Key, X-Idempotency-Key, Host
+// and Content-Length are the client's own and are refused with an [*ArgumentError].
 func WithHeader(name, value string) RequestOption {
 	return func(o *requestOptions) *ArgumentError {
 		canonical := http.CanonicalHeaderKey(name)
@@ -105,9 +107,9 @@ func WithHeader(name, value string) RequestOption {
 	}
 }
 
-// WithResponse fills r with the answer as it came, for what this package does not know yet; only the API key is cut out,
-// should it be repeated there. It is filled when the call fails too, as far as there was an answer; what it held before is
-// gone.
+// WithResponse fills r with the answer as it came, for what this package does not know yet; only
+// the API key is cut out, should it be repeated there. It is filled when the call fails too, as far
+// as there was an answer; what it held before is gone.
 func WithResponse(r *Response) RequestOption {
 	return func(o *requestOptions) *ArgumentError {
 		if r == nil {

@@ -13,8 +13,9 @@ import (
 // HandlerOption changes a setting of the handler that [WebhookVerifier.Handler] makes.
 type HandlerOption func(*webhookHandler)
 
-// WithDeduplicator processes each event once, however often it is delivered. Without it, the function has to see to that by
-// itself: Moment delivers again whenever it has no answer. It panics if d is nil.
+// WithDeduplicator processes each event once, however often it is delivered. Without it, the
+// function has to see to that by itself: Moment delivers again whenever it has no answer. It panics
+// if d is nil.
 func WithDeduplicator(d Deduplicator) HandlerOption {
 	if d == nil {
 		panic("moment: the Deduplicator of a webhook handler is nil")
@@ -22,20 +23,22 @@ func WithDeduplicator(d Deduplicator) HandlerOption {
 	return func(h *webhookHandler) { h.deduplicator = d }
 }
 
-// WithHandlerLogger sets where the handler reports to: what the function failed with and what Moment has signed though it is no event,
-// at level error, and deliveries that it refused, at level warn. Bodies and secrets are never logged; the text of the function's
-// errors and panics is. The default is [slog.Default], at the time of the delivery.
+// WithHandlerLogger sets where the handler reports to: what the function failed with and what
+// Moment has signed though it is no event, at level error, and deliveries that it refused, at level
+// warn. Bodies and secrets are never logged; the text of the function's errors and panics is. The
+// default is [slog.Default], at the time of the delivery.
 func WithHandlerLogger(l *slog.Logger) HandlerOption {
 	return func(h *webhookHandler) { h.logger = l }
 }
 
-// Handler returns a handler that verifies what is delivered to it and gives the event to process. The event is acknowledged,
-// with 204, once process returns nil; if it fails or panics, the answer is 500, and Moment delivers the event again, under the
-// same MessageID. Deliveries that Moment did not sign get 400, as do those that are no events, more than 1 MiB 413, and any
-// method but POST 405. The answer never says why: the logger does.
+// Handler returns a handler that verifies what is delivered to it and gives the event to process.
+// The event is acknowledged, with 204, once process returns nil; if it fails or panics, the answer
+// is 500, and Moment delivers the event again, under the same MessageID. Deliveries that Moment did
+// not sign get 400, as do those that are no events, more than 1 MiB 413, and any method but POST
+// 405. The answer never says why: the logger does.
 //
-// Return nil for events that mean nothing to you, of types you do not know above all. Handler panics if process or an option is
-// nil, or v was not made by [NewWebhookVerifier].
+// Return nil for events that mean nothing to you, of types you do not know above all. Handler
+// panics if process or an option is nil, or v was not made by [NewWebhookVerifier].
 func (v *WebhookVerifier) Handler(process func(ctx context.Context, e *Event) error, opts ...HandlerOption) http.Handler {
 	switch {
 	case v == nil || v.hidden == nil:

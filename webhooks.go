@@ -18,12 +18,13 @@ var (
 	// ErrMissingHeader: webhook-id, webhook-timestamp or webhook-signature is missing or empty.
 	ErrMissingHeader = errors.New("moment: missing webhook header")
 
-	// ErrInvalidSignature: no signature of the message was made with one of the verifier's secrets. It also stands for a
-	// webhook-id or webhook-timestamp that is there twice, because it is unclear which of the two was signed. Several values of
-	// webhook-signature are all read.
+	// ErrInvalidSignature: no signature of the message was made with one of the verifier's secrets.
+	// It also stands for a webhook-id or webhook-timestamp that is there twice, because it is
+	// unclear which of the two was signed. Several values of webhook-signature are all read.
 	ErrInvalidSignature = errors.New("moment: invalid webhook signature")
 
-	// ErrTimestamp: the message was signed too long ago or is from the future, or the timestamp is no number of seconds.
+	// ErrTimestamp: the message was signed too long ago or is from the future, or the timestamp is
+	// no number of seconds.
 	ErrTimestamp = errors.New("moment: webhook timestamp outside the tolerance")
 
 	// ErrBodyTooLarge: the body has more than 1 MiB.
@@ -38,9 +39,10 @@ const (
 	defaultTolerance = 3 * time.Minute // what Moment's reference recommends
 )
 
-// WebhookVerifier tells Moment's webhooks from forged ones and from recordings, by the scheme of Standard Webhooks
-// (https://www.standardwebhooks.com), and decodes them. Make one with [NewWebhookVerifier]. It is immutable and safe for
-// concurrent use; formatting it never shows a secret.
+// WebhookVerifier tells Moment's webhooks from forged ones and from recordings, by the scheme of
+// Standard Webhooks (https://www.standardwebhooks.com), and decodes them. Make one with
+// [NewWebhookVerifier]. It is immutable and safe for concurrent use; formatting it never shows a
+// secret.
 type WebhookVerifier struct {
 	// A function, for the reason that hidden gives.
 	hidden func() *verifier
@@ -52,8 +54,9 @@ type verifier struct {
 	now       func() time.Time
 }
 
-// NewWebhookVerifier returns a verifier of what is signed with secret: whsec_, which may be left out, and base64, of at least 16
-// bytes. For a key that is not in that form, see [RawWebhookSecret]: hex digits, for one, look like base64. Every error is an [*ArgumentError].
+// NewWebhookVerifier returns a verifier of what is signed with secret: whsec_, which may be left
+// out, and base64, of at least 16 bytes. For a key that is not in that form, see
+// [RawWebhookSecret]: hex digits, for one, look like base64. Every error is an [*ArgumentError].
 func NewWebhookVerifier(secret string, opts ...WebhookOption) (*WebhookVerifier, error) {
 	v := &verifier{tolerance: defaultTolerance, now: time.Now}
 	err := v.addSecret("webhook secret", secret)
@@ -89,13 +92,15 @@ func RawWebhookSecret(key []byte) string { return signature.FormatSecret(key) }
 // WebhookOption changes a setting of the verifier that [NewWebhookVerifier] makes.
 type WebhookOption func(*verifier) *ArgumentError
 
-// WithAdditionalSecret takes what is signed with another secret too, while Moment changes from one to the other.
+// WithAdditionalSecret takes what is signed with another secret too, while Moment changes from one
+// to the other.
 func WithAdditionalSecret(secret string) WebhookOption {
 	return func(v *verifier) *ArgumentError { return v.addSecret("additional webhook secret", secret) }
 }
 
-// WithTolerance sets how far a message's timestamp may be from now, into the past and into the future. The default is
-// 3 minutes, as Moment's reference recommends. Less is refused where clocks are wrong; more lets recordings live longer.
+// WithTolerance sets how far a message's timestamp may be from now, into the past and into the
+// future. The default is 3 minutes, as Moment's reference recommends. Less is refused where clocks
+// are wrong; more lets recordings live longer.
 func WithTolerance(d time.Duration) WebhookOption {
 	return func(v *verifier) *ArgumentError {
 		if d <= 0 {
@@ -117,9 +122,9 @@ func WithClock(now func() time.Time) WebhookOption {
 	}
 }
 
-// Verify reports whether Moment has signed this body with these headers, not longer ago than the tolerance. The body has to
-// be as it came, byte for byte: not decoded and encoded again. It returns nil, [ErrMissingHeader], [ErrTimestamp],
-// [ErrInvalidSignature] or [ErrBodyTooLarge].
+// Verify reports whether Moment has signed this body with these headers, not longer ago than the
+// tolerance. The body has to be as it came, byte for byte: not decoded and encoded again. It
+// returns nil, [ErrMissingHeader], [ErrTimestamp], [ErrInvalidSignature] or [ErrBodyTooLarge].
 func (v *WebhookVerifier) Verify(header http.Header, body []byte) error {
 	d, err := v.read(header)
 	if err != nil {
@@ -148,8 +153,8 @@ func (v *WebhookVerifier) read(header http.Header) (d delivery, err error) {
 	if d.signatures, err = webhookSignatures(header); err != nil {
 		return d, err
 	}
-	// What is signed has a full stop between id, timestamp and body. An id with JSON in it could be a part of a recorded body,
-	// cut where that has a full stop, a number and another.
+	// What is signed has a full stop between id, timestamp and body. An id with JSON in it could be
+	// a part of a recorded body, cut where that has a full stop, a number and another.
 	if strings.ContainsAny(d.id, `{["`) {
 		return d, fmt.Errorf("%w: Webhook-Id is no id", ErrInvalidSignature)
 	}
@@ -183,8 +188,8 @@ func webhookHeader(header http.Header, name string) (string, error) {
 	return values[0], nil
 }
 
-// webhookSignatures returns all values of webhook-signature as one. Adapters of serverless platforms split a value at its commas,
-// and any of the signatures is enough.
+// webhookSignatures returns all values of webhook-signature as one. Adapters of serverless
+// platforms split a value at its commas, and any of the signatures is enough.
 func webhookSignatures(header http.Header) (string, error) {
 	const name = "Webhook-Signature"
 	values := header[name]
@@ -224,8 +229,9 @@ func (v *verifier) checkTime(timestamp string) (time.Time, error) {
 	return at, nil
 }
 
-// Parse verifies a message and decodes the event in it. Its errors are those of [WebhookVerifier.Verify] and
-// [ErrMalformedEvent]. An event of a type that this version does not know is no error, see [UnknownEvent].
+// Parse verifies a message and decodes the event in it. Its errors are those of
+// [WebhookVerifier.Verify] and [ErrMalformedEvent]. An event of a type that this version does not
+// know is no error, see [UnknownEvent].
 func (v *WebhookVerifier) Parse(header http.Header, body []byte) (*Event, error) {
 	d, err := v.read(header)
 	if err != nil {
@@ -241,7 +247,8 @@ func (v *WebhookVerifier) parse(d delivery, body []byte) (*Event, error) {
 	return decodeEvent(d, body)
 }
 
-// ParseRequest reads a request's body and does what [WebhookVerifier.Parse] does. Nothing may have read the body before.
+// ParseRequest reads a request's body and does what [WebhookVerifier.Parse] does. Nothing may have
+// read the body before.
 func (v *WebhookVerifier) ParseRequest(r *http.Request) (*Event, error) {
 	d, err := v.read(r.Header)
 	if err != nil {

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// DialFault is what befalls a connection while it is being made. No request can have been sent on it.
+// DialFault is what befalls a connection while it is being made. No request can have been sent on
+// it.
 type DialFault int
 
 // The faults of a connection that is being made.
@@ -83,7 +84,8 @@ func Stall(when When) Fault {
 	})
 }
 
-// Late passes the request on some time after the client has given up. Until then the service says 409 to its key.
+// Late passes the request on some time after the client has given up. Until then the service says
+// 409 to its key.
 func Late(wait time.Duration) Fault {
 	return Fault{"late", func(r *Request) bool {
 		end := r.proxy.keys.start(r.key())
@@ -142,7 +144,8 @@ func Gateway(status int, header http.Header, when When) Fault {
 	return instead(name, a, when)
 }
 
-// OtherObject responds with a success about another bill, as a proxy does that is one response out of step.
+// OtherObject responds with a success about another bill, as a proxy does that is one response out
+// of step.
 func OtherObject(when When) Fault {
 	return instead("another object", created(`{"id":"bill_OTHER","external_reference":"OTHER","customer_id":"bcus_OTHER","status":"unpaid",`+
 		`"currency":"ZAR","amount_due":2000,"amount_paid":0,"amount_remaining":2000}`), when)
@@ -166,8 +169,8 @@ func instead(name string, a answer, when When) Fault {
 	return at(when, name, func(r *Request) bool { return r.reply(a) })
 }
 
-// ServiceError is a 500 of the service's own, which it saves under the idempotency key and replays. It may have done what
-// was asked before that.
+// ServiceError is a 500 of the service's own, which it saves under the idempotency key and replays.
+// It may have done what was asked before that.
 func ServiceError(when When) Fault {
 	return at(when, "ServiceError", func(r *Request) bool {
 		if a, ok := r.proxy.keys.answer(r.key()); ok {
@@ -190,7 +193,8 @@ func Noise(n int) Fault {
 	}}
 }
 
-// WrongLength says in Content-Length that the answer is longer than it is, or shorter if off is negative.
+// WrongLength says in Content-Length that the answer is longer than it is, or shorter if off is
+// negative.
 func WrongLength(off int) Fault {
 	name := "Content-Length too long"
 	if off < 0 {
@@ -211,7 +215,8 @@ func CloseIdle() Fault {
 	}}
 }
 
-// Endless begins an answer that does not end: its first bytes are sent once, and then more again and again.
+// Endless begins an answer that does not end: its first bytes are sent once, and then more again
+// and again.
 func Endless(first, more string, when When) Fault {
 	return at(when, "endless", func(r *Request) bool {
 		chunk := bytes.Repeat([]byte(more), 1+64<<10/len(more))

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// keys are the idempotency keys that a service in trouble knows of: those under which it saved a failure, and those whose
-// first request still runs.
+// keys are the idempotency keys that a service in trouble knows of: those under which it saved a
+// failure, and those whose first request still runs.
 type keys struct {
 	mu      sync.Mutex
 	failed  map[string]bool

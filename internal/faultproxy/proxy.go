@@ -1,9 +1,11 @@
-// Package faultproxy is a proxy for this module's tests. It stands between a client and a service on loopback and does to
-// connections, requests and answers what networks, gateways and services in trouble do.
+// Package faultproxy is a proxy for this module's tests. It stands between a client and a service
+// on loopback and does to connections, requests and answers what networks, gateways and services in
+// trouble do.
 //
-// What it has over a TCP proxy (github.com/Shopify/toxiproxy, which the tests in the module integration use) is that it
-// reads whole requests: a fault befalls one request and not a whole proxy, it is chosen by the test (and so by its seed),
-// and it is certain whether the request reached the service before.
+// What it has over a TCP proxy (github.com/Shopify/toxiproxy, which the tests in the module
+// integration use) is that it reads whole requests: a fault befalls one request and not a whole
+// proxy, it is chosen by the test (and so by its seed), and it is certain whether the request
+// reached the service before.
 package faultproxy
 
 import (
@@ -19,7 +21,8 @@ import (
 	"sync/atomic"
 )
 
-// basePath is cut off before a request is passed on: a base URL with a path is where clients go wrong.
+// basePath is cut off before a request is passed on: a base URL with a path is where clients go
+// wrong.
 const basePath = "/gateway/v1"
 
 // Proxy listens on loopback, for HTTP/1.1 with and without TLS.
@@ -27,8 +30,8 @@ type Proxy struct {
 	URL    string // the base URL, http
 	TLSURL string // the base URL, https
 
-	// OnDial and OnRequest choose the faults; nil is none. Service carries what is passed on. They are called in parallel, and
-	// set before the first connection is made.
+	// OnDial and OnRequest choose the faults; nil is none. Service carries what is passed on. They
+	// are called in parallel, and set before the first connection is made.
 	OnDial    func(ctx context.Context) DialFault
 	OnRequest func(*Request) Fault
 	Service   http.RoundTripper
@@ -120,7 +123,8 @@ func (p *Proxy) serve(conn net.Conn) {
 	}
 }
 
-// Transport is one that reaches the proxy and trusts it. It keeps as many idle connections as http.DefaultTransport.
+// Transport is one that reaches the proxy and trusts it. It keeps as many idle connections as
+// http.DefaultTransport.
 func (p *Proxy) Transport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // a test that replaced it is wrong here
 	t.Proxy = nil
@@ -129,8 +133,8 @@ func (p *Proxy) Transport() *http.Transport {
 	return t
 }
 
-// dial opens a connection and chooses its fault. It is at the client's side because a listener cannot refuse one connection
-// and accept the next.
+// dial opens a connection and chooses its fault. It is at the client's side because a listener
+// cannot refuse one connection and accept the next.
 func (p *Proxy) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if p.OnDial != nil {
 		switch p.OnDial(ctx) {
@@ -202,7 +206,8 @@ func (p *Proxy) CloseConnections() {
 	}
 }
 
-// Close stops listening, closes all connections and waits until all that is to be passed on has been.
+// Close stops listening, closes all connections and waits until all that is to be passed on has
+// been.
 func (p *Proxy) Close() {
 	for _, l := range p.listeners {
 		_ = l.Close()
@@ -226,7 +231,8 @@ type Request struct {
 	reader *bufio.Reader
 }
 
-// waitForClient waits until the client sends something more, or closes the connection, and reports whether it is there.
+// waitForClient waits until the client sends something more, or closes the connection, and reports
+// whether it is there.
 func (r *Request) waitForClient() bool {
 	_, err := r.reader.Peek(1)
 	return err == nil

@@ -1,6 +1,6 @@
 // Package signature signs and verifies messages by the Standard Webhooks scheme
-// (github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md): an HMAC-SHA256, in base64, over the message's
-// id, its timestamp and its body, with a full stop between them.
+// (github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md): an HMAC-SHA256, in
+// base64, over the message's id, its timestamp and its body, with a full stop between them.
 package signature
 
 import (
@@ -19,7 +19,8 @@ const (
 	secretPrefix = "whsec_"
 	version      = "v1" // other versions are skipped
 
-	// minSecret is in bytes. The scheme asks for 24 to 64, and services differ; with fewer than 16, keys can be searched.
+	// minSecret is in bytes. The scheme asks for 24 to 64, and services differ; with fewer than 16,
+	// keys can be searched.
 	minSecret = 16
 
 	encodedLength = (sha256.Size + 2) / 3 * 4 // of a MAC in base64
@@ -27,7 +28,8 @@ const (
 
 // Key is what messages are signed with.
 type Key struct {
-	// What signs is kept: to make it anew with the key in it takes two thirds of the time that signing 400 bytes does.
+	// What signs is kept: to make it anew with the key in it takes two thirds of the time that
+	// signing 400 bytes does.
 	signers sync.Pool
 }
 
@@ -43,7 +45,8 @@ func NewKey(key []byte) *Key {
 	return &Key{sync.Pool{New: func() any { return &signer{mac: hmac.New(sha256.New, key)} }}}
 }
 
-// ParseSecret reads a secret in the form whsec_ and base64. The prefix may be missing. No error repeats the secret.
+// ParseSecret reads a secret in the form whsec_ and base64. The prefix may be missing. No error
+// repeats the secret.
 func ParseSecret(secret string) (*Key, error) {
 	encoded := strings.TrimPrefix(secret, secretPrefix)
 	if encoded == "" {
@@ -88,9 +91,10 @@ func (k *Key) sign(b []byte, id, timestamp string, body []byte) []byte {
 	return base64.StdEncoding.AppendEncode(b, s.mac.Sum(s.sum[:0]))
 }
 
-// Match reports whether one of the signatures in a header was made with k. The header has entries like "v1,g0hM9SsE…" with spaces
-// between them, or commas, because a header that was split at its commas, or came in several values, is joined with commas.
-// Signatures are compared in base64, in which each MAC has one form only. The MAC is computed once, however many entries there are.
+// Match reports whether one of the signatures in a header was made with k. The header has entries
+// like "v1,g0hM9SsE…" with spaces between them, or commas, because a header that was split at its
+// commas, or came in several values, is joined with commas. Signatures are compared in base64, in
+// which each MAC has one form only. The MAC is computed once, however many entries there are.
 func (k *Key) Match(header, id, timestamp string, body []byte) bool {
 	var room [encodedLength]byte
 	want := k.sign(room[:0], id, timestamp, body)

@@ -26,7 +26,8 @@ type outcome struct {
 	earlierCopy bool  // net/http sent the request more than once, and nothing is known of the earlier copies
 }
 
-// attempt sends the request once and reads the response, all within the attempt's own timeout, which does not end the call.
+// attempt sends the request once and reads the response, all within the attempt's own timeout,
+// which does not end the call.
 func (t *Transport) attempt(call context.Context, req *Request) outcome {
 	ctx, cancel := context.WithTimeout(call, t.AttemptTimeout)
 	var resp *http.Response
@@ -62,8 +63,8 @@ func (t *Transport) attempt(call context.Context, req *Request) outcome {
 	return o
 }
 
-// build makes the http.Request of one attempt. Each has a URL and a header of its own: there are RoundTrippers that write to
-// them, and an earlier attempt that timed out may still be being sent.
+// build makes the http.Request of one attempt. Each has a URL and a header of its own: there are
+// RoundTrippers that write to them, and an earlier attempt that timed out may still be being sent.
 func (req *Request) build(ctx context.Context) *http.Request {
 	own := &struct { // in one piece, which saves an allocation
 		url  url.URL
@@ -86,17 +87,19 @@ func (req *Request) build(ctx context.Context) *http.Request {
 	httpReq.Body = io.NopCloser(&own.body)
 	httpReq.ContentLength = int64(len(content)) // known, so that header and body are sent in one write
 	if req.Idempotency != None {
-		// GetBody allows net/http to send the request again on another connection, where a reused one turns out to be dead. A
-		// request that must not be applied twice has none, and has a body even if it is empty, because on HTTP/2 net/http treats
-		// a stream that is reset with PROTOCOL_ERROR as one that was not processed, whatever the method, unless it would need a
+		// GetBody allows net/http to send the request again on another connection, where a reused
+		// one turns out to be dead. A request that must not be applied twice has none, and has a
+		// body even if it is empty, because on HTTP/2 net/http treats a stream that is reset with
+		// PROTOCOL_ERROR as one that was not processed, whatever the method, unless it would need a
 		// second body for it.
 		httpReq.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
 	}
 	return httpReq
 }
 
-// header returns the header of one attempt, which shares no slice of values with another: a RoundTripper that overwrites the
-// values (to redact a key for its log, say) must not change a later request.
+// header returns the header of one attempt, which shares no slice of values with another: a
+// RoundTripper that overwrites the values (to redact a key for its log, say) must not change a
+// later request.
 func (req *Request) header() http.Header {
 	h := req.Header.Clone()
 	if req.Key != "" {
@@ -108,7 +111,8 @@ func (req *Request) header() http.Header {
 	return h
 }
 
-// failed says what a failed round trip means: whether the request can have been sent, and who gave up.
+// failed says what a failed round trip means: whether the request can have been sent, and who gave
+// up.
 func (t *Transport) failed(call, ctx context.Context, conn *connectionTrace, err error) outcome {
 	sent := !conn.neverSent()
 	o := outcome{earlierCopy: conn.connections.Load() > 0} // whatever follows, a copy was sent
@@ -131,7 +135,8 @@ func (t *Transport) failed(call, ctx context.Context, conn *connectionTrace, err
 	return o
 }
 
-// read turns the response into an outcome. Only a success has to be complete: the status of an error says enough.
+// read turns the response into an outcome. Only a success has to be complete: the status of an
+// error says enough.
 func (t *Transport) read(call, ctx context.Context, req *Request, resp *http.Response) outcome {
 	o := outcome{
 		event:      responded,

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Backoff waits between attempts with full jitter: uniform between 0 and min(Max, First·2ⁿ), so that clients which
-// failed together do not come back together.
+// Backoff waits between attempts with full jitter: uniform between 0 and min(Max, First·2ⁿ), so
+// that clients which failed together do not come back together.
 type Backoff struct {
 	First, Max time.Duration
 }
 
-// next returns the wait before retry n (from 0), and whether it is worth waiting at all: it is not if the response asked for
-// more than the cap, or if the context would end first.
+// next returns the wait before retry n (from 0), and whether it is worth waiting at all: it is not
+// if the response asked for more than the cap, or if the context would end first.
 func (b Backoff) next(ctx context.Context, n int, retryAfter time.Duration) (time.Duration, bool) {
 	if retryAfter > maxRetryAfter {
 		return 0, false

@@ -48,7 +48,8 @@ func readError(resp *http.Response) []byte {
 	return body
 }
 
-// read reads to the end, or to the limit. bytes.Buffer and io.LimitReader would need two more allocations.
+// read reads to the end, or to the limit. bytes.Buffer and io.LimitReader would need two more
+// allocations.
 func read(resp *http.Response, limit int64) ([]byte, error) {
 	size := resp.ContentLength
 	if size < 0 {
@@ -71,8 +72,8 @@ func read(resp *http.Response, limit int64) ([]byte, error) {
 	return body, nil
 }
 
-// grow doubles a small buffer, and enlarges any other to the limit at once, because doubling would allocate four times the limit
-// in all.
+// grow doubles a small buffer, and enlarges any other to the limit at once, because doubling would
+// allocate four times the limit in all.
 func grow(body []byte, limit int64) []byte {
 	room := int64(2 * cap(body))
 	if room > smallBody {

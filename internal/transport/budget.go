@@ -8,9 +8,9 @@ const (
 	responseUnits = 1
 )
 
-// Budget limits the retries of a client in an outage, as gRPC's retry throttling does (gRFC A6): a retry costs one token, and a
-// response that is not retried restores a tenth of one. Once the tokens are spent, ten calls make at most one retry. A nil
-// Budget is without a limit.
+// Budget limits the retries of a client in an outage, as gRPC's retry throttling does (gRFC A6): a
+// retry costs one token, and a response that is not retried restores a tenth of one. Once the
+// tokens are spent, ten calls make at most one retry. A nil Budget is without a limit.
 type Budget struct {
 	mu    sync.Mutex
 	units int

@@ -2,7 +2,8 @@ package transport
 
 import "net/http"
 
-// Idempotency says what a second copy of a request could do. The zero value is the most careful one.
+// Idempotency says what a second copy of a request could do. The zero value is the most careful
+// one.
 type Idempotency int
 
 // From the most careful to the least careful.
@@ -67,8 +68,9 @@ const (
 	unknown                 // the write may have been applied
 )
 
-// policy is the table in the package's overview: which calls are retried after an event, and what the event says about a
-// write. A retry must not be able to apply a call twice, and only the service's own response settles a write.
+// policy is the table in the package's overview: which calls are retried after an event, and what
+// the event says about a write. A retry must not be able to apply a call twice, and only the
+// service's own response settles a write.
 var policy = [...]struct {
 	get, keyed, update bool
 	write              effect
@@ -105,8 +107,8 @@ type verdict struct {
 	unknown bool // a write may have been applied
 }
 
-// decide applies the policy to an attempt that ended as o. unknownBefore says whether an earlier attempt of the call left the
-// outcome of a write unknown.
+// decide applies the policy to an attempt that ended as o. unknownBefore says whether an earlier
+// attempt of the call left the outcome of a write unknown.
 func decide(req *Request, o outcome, unknownBefore bool) verdict {
 	unknownBefore = unknownBefore || o.earlierCopy
 	// Under a caller's key, an earlier call may be in flight too.
@@ -120,8 +122,8 @@ func decide(req *Request, o outcome, unknownBefore bool) verdict {
 	}
 }
 
-// classify returns the event whose row in the policy applies. inFlight says whether an earlier copy of the request may still be
-// in flight.
+// classify returns the event whose row in the policy applies. inFlight says whether an earlier copy
+// of the request may still be in flight.
 func (o outcome) classify(inFlight bool) event {
 	switch {
 	case o.event == notJSON && o.replayed:

@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// maxRetryAfter is the longest Retry-After that is waited for; a longer one is reported to the caller instead.
+// maxRetryAfter is the longest Retry-After that is waited for; a longer one is reported to the
+// caller instead.
 const maxRetryAfter = 30 * time.Second
 
-// parseRetryAfter reads the two forms of a Retry-After header (RFC 9110, section 10.2.3): whole seconds, or a date. Any other
-// value asks for no wait.
+// parseRetryAfter reads the two forms of a Retry-After header (RFC 9110, section 10.2.3): whole
+// seconds, or a date. Any other value asks for no wait.
 func parseRetryAfter(value string, now func() time.Time) time.Duration {
 	if value == "" {
 		return 0 // nearly always, and ParseTime needs 3 allocations to find out

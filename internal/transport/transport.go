@@ -1,6 +1,7 @@
-// Package transport carries one API call as one or more HTTP attempts. It decides whether a call is retried, waits between
-// attempts, bounds what is read, and keeps track of whether a write may have been applied. It knows HTTP and not billing: its
-// caller knows what a path, a body or an error means.
+// Package transport carries one API call as one or more HTTP attempts. It decides whether a call is
+// retried, waits between attempts, bounds what is read, and keeps track of whether a write may have
+// been applied. It knows HTTP and not billing: its caller knows what a path, a body or an error
+// means.
 package transport
 
 import (
@@ -15,8 +16,9 @@ import (
 
 // Transport holds what all calls of a client share. It is not changed after it was built.
 type Transport struct {
-	// RoundTripper is used directly, without an http.Client around it: an http.Client follows redirects, puts
-	// the URL (which holds identifiers) into its errors, and loses the status of a redirect it cannot parse.
+	// RoundTripper is used directly, without an http.Client around it: an http.Client follows
+	// redirects, puts the URL (which holds identifiers) into its errors, and loses the status of a
+	// redirect it cannot parse.
 	RoundTripper   http.RoundTripper
 	Jar            http.CookieJar // may be nil
 	AttemptTimeout time.Duration
@@ -25,7 +27,8 @@ type Transport struct {
 	Budget         *Budget      // nil: no limit
 	Logger         *slog.Logger // may be nil: no logging
 
-	// FromService reports whether an error response is the service's own, and not one of a gateway in front of it.
+	// FromService reports whether an error response is the service's own, and not one of a gateway
+	// in front of it.
 	FromService func(status int, header http.Header, body []byte) bool
 }
 
@@ -47,8 +50,8 @@ type Request struct {
 
 // Decoder decodes the response to a request that succeeded.
 type Decoder interface {
-	// Decode may be called again after it failed. A *NotJSONError says that the body is not JSON (the call may be retried), any
-	// other error that it is not the requested object (it may not).
+	// Decode may be called again after it failed. A *NotJSONError says that the body is not JSON
+	// (the call may be retried), any other error that it is not the requested object (it may not).
 	Decode(status int, header http.Header, body []byte) error
 }
 
@@ -57,8 +60,8 @@ type NotJSONError struct{ Reason string }
 
 func (e *NotJSONError) Error() string { return e.Reason }
 
-// Result is how a call ended. Status, Header, Body, FromService and Replayed are the last attempt's, as far as it got a
-// response.
+// Result is how a call ended. Status, Header, Body, FromService and Replayed are the last
+// attempt's, as far as it got a response.
 type Result struct {
 	Status      int
 	Header      http.Header
@@ -122,7 +125,8 @@ func (r *Result) record(o outcome, unknown bool) {
 	r.Attempts++
 }
 
-// interrupted is the error of a call whose context ended in a wait, after an attempt that failed with last, if that is not nil.
+// interrupted is the error of a call whose context ended in a wait, after an attempt that failed
+// with last, if that is not nil.
 func interrupted(ctx context.Context, last error) error {
 	if last == nil {
 		return fmt.Errorf("%w while waiting to retry", contextError(ctx))
@@ -130,8 +134,8 @@ func interrupted(ctx context.Context, last error) error {
 	return fmt.Errorf("%w while waiting to retry: %w", contextError(ctx), last)
 }
 
-// contextError is the context's error, with the cause the caller gave where there is one. Both can be found by
-// errors.Is: net/http reports the cause alone, which hides context.Canceled.
+// contextError is the context's error, with the cause the caller gave where there is one. Both can
+// be found by errors.Is: net/http reports the cause alone, which hides context.Canceled.
 func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if errors.Is(cause, err) {
