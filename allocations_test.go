@@ -13,8 +13,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/moment-billing/moment-go"
 )
 
 // Budgets of allocations, beside code that somebody would write by hand for one call: times are noise on most machines, counts are not.
@@ -30,14 +28,14 @@ func TestCallAllocations(t *testing.T) {
 		{
 			"create", 4,
 			func() error {
-				return byHand.do(ctx, http.MethodPost, "/billing/customers", newCustomerParams, new(moment.Customer))
+				return byHand.do(ctx, http.MethodPost, "/billing/customers", newCustomerParams, new(plainCustomer))
 			},
 			func() error { _, err := client.Customers.Create(ctx, newCustomerParams); return err },
 		},
 		{
 			"get", 3,
 			func() error {
-				return byHand.do(ctx, http.MethodGet, "/billing/customers/UCR1234567890", nil, new(moment.Customer))
+				return byHand.do(ctx, http.MethodGet, "/billing/customers/UCR1234567890", nil, new(plainCustomer))
 			},
 			func() error { _, err := client.Customers.Get(ctx, "UCR1234567890"); return err },
 		},
@@ -65,7 +63,7 @@ func TestWebhookAllocations(t *testing.T) {
 		var event struct {
 			ID   string
 			Type string
-			Data moment.AmountApplied
+			Data plainPayment
 		}
 		require.NoError(t, json.Unmarshal(body, &event))
 	})

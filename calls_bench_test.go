@@ -73,6 +73,18 @@ func (f *floor) do(ctx context.Context, method, path string, in, out any) error 
 	return json.Unmarshal(b, out)
 }
 
+// plainCustomer is what somebody would write by hand: encoding/json decodes it without methods.
+type plainCustomer struct {
+	ID                string            `json:"id"`
+	ExternalReference string            `json:"external_reference"`
+	Name              string            `json:"name"`
+	Email             string            `json:"email"`
+	Phone             string            `json:"phone"`
+	Currency          string            `json:"currency"`
+	Balance           *int64            `json:"balance"`
+	Metadata          map[string]string `json:"metadata"`
+}
+
 var newCustomerParams = moment.CustomerCreateParams{
 	ExternalReference: "UCR1234567890", Name: "John Doe", Email: "john.doe@example.com", Currency: moment.ZAR, Balance: moment.MinorUnits(2000),
 }
@@ -92,7 +104,7 @@ func BenchmarkCalls(b *testing.B) {
 	b.Run("create by hand", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			var c moment.Customer
+			var c plainCustomer
 			if err := byHand.do(ctx, "POST", "/billing/customers", newCustomerParams, &c); err != nil {
 				b.Fatal(err)
 			}
@@ -109,7 +121,7 @@ func BenchmarkCalls(b *testing.B) {
 	b.Run("get by hand", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			var c moment.Customer
+			var c plainCustomer
 			if err := byHand.do(ctx, "GET", "/billing/customers/UCR1234567890", nil, &c); err != nil {
 				b.Fatal(err)
 			}
