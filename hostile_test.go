@@ -241,6 +241,11 @@ func hostileRows(elsewhere string) []hostile {
 			attempts: neverAgain, unknown: true, read: 512,
 		},
 		{
+			why: "a number with an exponent that takes a gigabyte to write out", fault: ok(`{"id":"bill_1","amount_due":1e999999999}`),
+			says:     "200 OK: unexpected response body: amount_due is not an exact integer",
+			attempts: neverAgain, unknown: true, read: 16,
+		},
+		{
 			why: "JSON as deep as 256 KiB can be", fault: ok(strings.Repeat("[", 256<<10)),
 			says: `200 OK: the response body is not JSON (Content-Type "")`, attempts: repeated, unknown: true, read: 4 * (256 + 128),
 		},
