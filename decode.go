@@ -111,13 +111,13 @@ func decodeLenient[T any](data []byte, v *T, optional ...string) error {
 		}
 	}
 	*v = before
-	data, _ = json.Marshal(members) // came from JSON
+	data, _ = json.Marshal(members) //nolint:errchkjson // it came from JSON
 	return json.Unmarshal(data, v)
 }
 
 // decodes reports whether a T with this member can be decoded.
 func decodes[T any](name string, value json.RawMessage) bool {
-	data, _ := json.Marshal(map[string]json.RawMessage{name: value})
+	data, _ := json.Marshal(map[string]json.RawMessage{name: value}) //nolint:errchkjson // it came from JSON
 	return json.Unmarshal(data, new(T)) == nil
 }
 
@@ -131,7 +131,7 @@ func onlyStrings(object json.RawMessage) json.RawMessage {
 			delete(members, name)
 		}
 	}
-	data, _ := json.Marshal(members)
+	data, _ := json.Marshal(members) //nolint:errchkjson // it came from JSON
 	return data
 }
 

@@ -2,7 +2,6 @@ package moment_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -49,7 +48,7 @@ func TestHeaderValuesAreNotShared(t *testing.T) {
 // reused is a string in memory that is used again, as the header strings of fasthttp's and Fiber's adaptors are.
 type reused []byte
 
-func (m reused) string() string { return unsafe.String(unsafe.SliceData(m), len(m)) }
+func (m reused) string() string { return unsafe.String(unsafe.SliceData(m), len(m)) } //nolint:gosec // as they do
 
 func (m reused) overwrite() { copy(m, strings.Repeat("x", len(m))) }
 
@@ -84,7 +83,7 @@ func TestNothingOfARequestIsKept(t *testing.T) {
 		return nil
 	}, moment.WithDeduplicator(moment.NewMemoryDeduplicator(time.Hour)), moment.WithHandlerLogger(slog.New(&logs)))
 	deliver := func(body, id string) int {
-		var memory []reused
+		memory := make([]reused, 0, 4)
 		header := http.Header{}
 		for name, values := range sign(webhookKey, id, signedAt, body) {
 			m := reused(values[0])
@@ -109,7 +108,7 @@ func TestNothingOfARequestIsKept(t *testing.T) {
 	require.Len(t, events, 10, "each is processed once")
 	for n, e := range events {
 		assert.Equal(t, fmt.Sprint("msg_", n), e.MessageID)
-		assert.Equal(t, eventJSON, string(e.Raw))
+		assert.Equal(t, eventJSON, string(e.Raw)) //nolint:testifylint // byte for byte
 		assert.Equal(t, moment.EventTypeAmountApplied, e.Type)
 	}
 	require.Equal(t, 400, deliver(`{"type":1}`, "msg_10"))
@@ -123,7 +122,7 @@ func TestTheCallersKeyIsCopied(t *testing.T) {
 	err := calls["POST"](t.Context(), s.client(t), moment.WithIdempotencyKey(key.string()))
 	key.overwrite()
 	var failure *moment.Error
-	require.True(t, errors.As(err, &failure))
+	require.ErrorAs(t, err, &failure)
 	assert.Equal(t, "key-of-the-caller", failure.IdempotencyKey)
 }
 

@@ -113,7 +113,7 @@ func (r someRequest) String() string {
 // everyRequest returns all that policy depends on, but for the response. Only a request with a key can be replayed, a replay is
 // the service's own, and an update whose outcome is unknown is not sent again.
 func everyRequest() []someRequest {
-	var all []someRequest
+	all := make([]someRequest, 0, 20)
 	both := []bool{false, true}
 	for _, before := range both {
 		for _, fromService := range both {
