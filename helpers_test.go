@@ -136,6 +136,24 @@ func countConnections(server *httptest.Server) *connections {
 // discardLog is for servers whose complaints are what a test provokes.
 func discardLog() *log.Logger { return log.New(io.Discard, "", 0) }
 
+// listen serves each connection to the address that it returns.
+func listen(t testing.TB, serve func(net.Conn)) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go serve(conn)
+		}
+	}()
+	return l.Addr().String()
+}
+
 // received is a request as it reached a test's service.
 type received struct {
 	Method, URI string
@@ -163,13 +181,18 @@ func serve(t testing.TB, script ...reply) *service {
 
 func (s *service) handler(script []reply) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		s.mu.Lock()
-		n := len(s.requests)
-		s.requests = append(s.requests, received{r.Method, r.RequestURI, r.Header.Clone(), string(body)})
-		s.mu.Unlock()
+		n := s.receive(r)
 		script[min(n, len(script)-1)](w, r)
 	})
+}
+
+// receive keeps a request, and returns how many came before it.
+func (s *service) receive(r *http.Request) int {
+	body, _ := io.ReadAll(r.Body)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = append(s.requests, received{r.Method, r.RequestURI, r.Header.Clone(), string(body)})
+	return len(s.requests) - 1
 }
 
 func (s *service) received() []received {

@@ -20,9 +20,9 @@ import (
 
 // The frames of RFC 9113, section 6.
 const (
-	frameData, frameHeaders, frameReset, frameSettings, frameGoAway = 0, 1, 3, 4, 7
-	ack, endStream, endHeaders                                      = 1, 1, 4
-	protocolError, internalError, refusedStream                     = 1, 2, 7
+	frameData, frameHeaders, frameReset, frameSettings, framePing, frameGoAway = 0, 1, 3, 4, 6, 7
+	ack, endStream, endHeaders                                                 = 1, 1, 4
+	protocolError, internalError, refusedStream                                = 1, 2, 7
 )
 
 func frame(kind, flags byte, stream uint32, payload ...byte) []byte {
@@ -55,10 +55,13 @@ func (p *http2Peer) serve(conn net.Conn) {
 			return
 		}
 		length, kind, flags, stream := binary.BigEndian.Uint32(head[:4])>>8, head[3], head[4], binary.BigEndian.Uint32(head[5:])
-		_, _ = io.CopyN(io.Discard, conn, int64(length))
+		payload := make([]byte, length)
+		_, _ = io.ReadFull(conn, payload)
 		switch {
 		case kind == frameSettings && flags&ack == 0:
 			_, _ = conn.Write(frame(frameSettings, ack, 0))
+		case kind == framePing && flags&ack == 0:
+			_, _ = conn.Write(frame(framePing, ack, 0, payload...))
 		case (kind == frameHeaders || kind == frameData) && flags&endStream != 0:
 			reply := p.reply(p.requests.Add(1), stream)
 			_, _ = conn.Write(reply)
@@ -72,26 +75,28 @@ func (p *http2Peer) serve(conn net.Conn) {
 // client is a client of the peer.
 func (p *http2Peer) client(t *testing.T, opts ...moment.ClientOption) *moment.Client {
 	t.Helper()
+	host, transport := p.start(t)
+	replaceDefaultTransport(t, transport)
+	return newClient(t, append([]moment.ClientOption{moment.WithBaseURL(host + basePath), moment.WithBackoff(0, 0)}, opts...)...)
+}
+
+// start starts the peer, and returns the scheme and host of its URL and a transport that trusts it.
+func (p *http2Peer) start(t *testing.T) (host string, transport *http.Transport) {
+	t.Helper()
+	server, client := http2TLS(t)
+	address := listen(t, func(conn net.Conn) { p.serve(tls.Server(conn, server)) })
+	return "https://" + address, &http.Transport{TLSClientConfig: client, ForceAttemptHTTP2: true}
+}
+
+// http2TLS returns the settings of a server for 127.0.0.1 that speaks nothing but HTTP/2, and of a client that trusts it.
+func http2TLS(t *testing.T) (server, client *tls.Config) {
+	t.Helper()
 	certified := httptest.NewUnstartedServer(http.NotFoundHandler())
-	certified.EnableHTTP2 = true
 	certified.StartTLS()
-	t.Cleanup(certified.Close)
-	config := certified.TLS.Clone()
-	config.NextProtos = []string{"h2"}
-	l, err := tls.Listen("tcp", "127.0.0.1:0", config)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go p.serve(conn)
-		}
-	}()
-	replaceDefaultTransport(t, certified.Client().Transport)
-	return newClient(t, append([]moment.ClientOption{moment.WithBaseURL("https://" + l.Addr().String() + basePath), moment.WithBackoff(0, 0)}, opts...)...)
+	defer certified.Close()
+	server = certified.TLS.Clone()
+	server.NextProtos = []string{"h2"}
+	return server, certified.Client().Transport.(*http.Transport).TLSClientConfig
 }
 
 func http2Bill(stream uint32) []byte {
