@@ -1,14 +1,11 @@
 package moment_test
 
 import (
-	"context"
 	"errors"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -222,87 +219,8 @@ func TestOutcomeOfSeveralAttempts(t *testing.T) {
 	}
 }
 
-func TestRetryWhenNothingWasSent(t *testing.T) {
-	noDNS := &net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		return nil, errors.New("no name server")
-	}}}
-	for _, row := range []struct{ why, base string }{
-		{"the connection is refused", "http://127.0.0.1:1"}, // a port that no other test is ever given
-		{"the name does not resolve", "https://no-such-host.invalid"},
-		{"the TLS handshake is broken off", brokenHandshake(t)},
-	} {
-		for method, call := range calls {
-			t.Run(method+" "+row.why, func(t *testing.T) {
-				c := newClient(t, moment.WithBaseURL(row.base+basePath), moment.WithBackoff(0, 0), moment.WithMaxRetries(2),
-					moment.WithHTTPClient(&http.Client{Transport: &http.Transport{DialContext: noDNS.DialContext}}))
-				err := call(t.Context(), c)
-				var connection *moment.ConnectionError
-				require.ErrorAs(t, err, &connection)
-				assert.Equal(t, 3, connection.Attempts)
-				assert.NotErrorIs(t, err, moment.ErrOutcomeUnknown)
-			})
-		}
-	}
-}
-
-// brokenHandshake is a server that takes connections and closes them before a TLS handshake is done.
-func brokenHandshake(t *testing.T) (base string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			buf := make([]byte, 1)
-			_, _ = conn.Read(buf)
-			_ = conn.Close()
-		}
-	}()
-	return "https://" + l.Addr().String()
-}
-
-func TestUntrustedCertificateIsNotRetried(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.Config.ErrorLog = discardLog()
-	connections := countConnections(server)
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	for method, call := range calls {
-		connections.opened.Store(0)
-		err := call(t.Context(), newClient(t, moment.WithBaseURL(server.URL), moment.WithBackoff(0, 0)))
-		require.ErrorContains(t, err, "certificate", method)
-		assert.Equal(t, 1, attemptsOf(t, err), method)
-		assert.EqualValues(t, 1, connections.opened.Load(), method)
-		assert.NotErrorIs(t, err, moment.ErrOutcomeUnknown, "%s: nothing was sent", method)
-	}
-}
-
-// A dial error is not enough to say that nothing was sent: on a connection that turns out dead, net/http sends a keyed
-// POST again by itself, and if that dial fails, the first copy may have arrived all the same.
-func TestDialErrorAfterTheRequestWasSent(t *testing.T) {
-	var dials atomic.Int32
-	s := serve(t, answer(200, billJSON), hangUp)
-	dialer := &net.Dialer{}
-	c := s.client(t, moment.WithMaxRetries(0), moment.WithHTTPClient(&http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			if dials.Add(1) > 1 {
-				return nil, &net.OpError{Op: "dial", Net: network, Err: errors.New("refused")}
-			}
-			return dialer.DialContext(ctx, network, address)
-		},
-	}}))
-	require.NoError(t, calls["GET"](t.Context(), c))
-	err := calls["POST"](t.Context(), c)
-	require.Len(t, s.received(), 2, "the POST arrived")
-	require.ErrorContains(t, err, "refused")
-	assert.ErrorIs(t, err, moment.ErrOutcomeUnknown)
-}
-
-// The same dead connection, and this time the second copy is answered. That it was refused says nothing of the first.
+// On a connection that turns out dead, net/http sends a keyed POST again by itself. A response that
+// rejects the second copy says nothing about the first one.
 func TestAnswerToASecondCopy(t *testing.T) {
 	for _, row := range []struct {
 		why      string
