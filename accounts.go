@@ -2,6 +2,7 @@ package moment
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 )
 
@@ -26,7 +27,7 @@ type Account struct {
 	Name              string        `json:"name,omitempty"`
 	Currency          Currency      `json:"currency,omitempty"`
 	Balance           *Amount       `json:"balance,omitempty"`       // minor units; positive is owed; nil: none is kept
-	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: it cannot be paid against
+	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: it cannot be paid against, or they could not be read
 
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
@@ -35,22 +36,23 @@ type Account struct {
 // currency is known.
 func (a *Account) BalanceMoney() (Money, bool) { return balanceMoney(a.Balance, a.Currency) }
 
-// UnmarshalJSON leaves an optional member empty that is not in its documented form, because no
-// money depends on it. An inexact balance is an error.
-func (a *Account) UnmarshalJSON(data []byte) error {
-	type plain Account
-	return decodeLenient(data, (*plain)(a), "name", "payment_rules", "metadata")
-}
-
 func (a *Account) decode(body []byte) error {
 	*a = Account{} // an earlier attempt may have left something
-	if err := a.UnmarshalJSON(body); err != nil {
-		return err
+	err := json.Unmarshal(body, a)
+	if isOdd(err) {
+		var wire struct {
+			Account
+			PaymentRules lenient[*PaymentRules] `json:"payment_rules"`
+			Metadata     lenientMetadata        `json:"metadata"`
+		}
+		err = readLeniently(body, &wire, "balance")
+		*a = wire.Account
+		a.PaymentRules, a.Metadata = wire.PaymentRules.value, wire.Metadata
 	}
-	if !hasID(a.ID, accountPrefix) {
-		return errNoID(accountPrefix)
+	if err == nil && !hasID(a.ID, accountPrefix) {
+		err = errWrongID(accountPrefix)
 	}
-	return nil
+	return err
 }
 
 func (a *Account) names(idOrReference string) bool {
@@ -58,7 +60,7 @@ func (a *Account) names(idOrReference string) bool {
 }
 
 func (a *Account) absent() []string {
-	return absentMembers(member{"external_reference", a.ExternalReference}, member{"customer_id", a.CustomerID})
+	return missing(member{"external_reference", a.ExternalReference == ""}, member{"customer_id", a.CustomerID == ""})
 }
 
 // AccountRef names the account of a bill: an [ExistingAccount], or an [AccountCreateParams] for one
@@ -135,11 +137,11 @@ func (p AccountCreateParams) accepts(a *Account) error {
 	customer := customerID(p.Customer)
 	switch {
 	case a.ExternalReference != p.ExternalReference:
-		return errOther("external_reference")
+		return errDiffers("external_reference")
 	case customer != "" && a.CustomerID != customer:
-		return errOther("customer_id")
+		return errDiffers("customer_id")
 	case otherCurrency(p.Currency, a.Currency):
-		return errOther("currency")
+		return errDiffers("currency")
 	}
 	return nil
 }

@@ -15,8 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Budgets of allocations, beside code that somebody would write by hand for one call: times are noise on most machines, counts are not.
-// What the SDK adds is a context for the attempt with its timeout, eyes on the connection, and a key.
+// Budgets of allocations, beside code that somebody would write by hand for one call: times are
+// noise on most machines, counts are not. What the SDK adds is a context for the attempt with its
+// timeout, eyes on the connection, and a key.
 func TestCallAllocations(t *testing.T) {
 	client, byHand := inMemoryClients(t)
 	ctx := context.Background()

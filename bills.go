@@ -2,6 +2,7 @@ package moment
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -31,9 +32,9 @@ type Bill struct {
 	AmountDue         Amount        `json:"amount_due"`              // minor units
 	AmountPaid        Amount        `json:"amount_paid"`             // minor units
 	AmountRemaining   Amount        `json:"amount_remaining"`        // minor units
-	BillDate          Date          `json:"bill_date,omitzero"`      // the day on the bill; zero: the answer has none
-	DueDate           Date          `json:"due_date,omitzero"`       // when it is to be paid; zero: none was set
-	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: it cannot be paid against
+	BillDate          Date          `json:"bill_date,omitzero"`      // the day on the bill; zero: none, or it could not be read
+	DueDate           Date          `json:"due_date,omitzero"`       // when it is to be paid; zero: none, or it could not be read
+	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: it cannot be paid against, or they could not be read
 
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
@@ -70,34 +71,33 @@ func (b *Bill) PaidMoney() Money { return b.AmountPaid.In(b.Currency) }
 // currency.
 func (b *Bill) RemainingMoney() Money { return b.AmountRemaining.In(b.Currency) }
 
-// UnmarshalJSON leaves an optional member empty that is not in its documented form, because no
-// money depends on it. An inexact amount is an error.
-func (b *Bill) UnmarshalJSON(data []byte) error {
-	type plain Bill
-	return decodeLenient(data, (*plain)(b), "bill_date", "due_date", "payment_rules", "metadata")
-}
-
 func (b *Bill) decode(body []byte) error {
-	*b = Bill{AmountDue: noAmount, AmountPaid: noAmount, AmountRemaining: noAmount}
-	if err := b.UnmarshalJSON(body); err != nil {
+	empty := Bill{AmountDue: noAmount, AmountPaid: noAmount, AmountRemaining: noAmount}
+	*b = empty
+	err := json.Unmarshal(body, b)
+	if isOdd(err) {
+		var wire struct {
+			Bill
+			BillDate     lenient[Date]          `json:"bill_date"`
+			DueDate      lenient[Date]          `json:"due_date"`
+			PaymentRules lenient[*PaymentRules] `json:"payment_rules"`
+			Metadata     lenientMetadata        `json:"metadata"`
+		}
+		wire.Bill = empty
+		err = readLeniently(body, &wire, "amount_due", "amount_paid", "amount_remaining")
+		*b = wire.Bill
+		b.BillDate, b.DueDate = wire.BillDate.value, wire.DueDate.value
+		b.PaymentRules, b.Metadata = wire.PaymentRules.value, wire.Metadata
+	}
+	if err != nil {
 		return err
 	}
 	if !hasID(b.ID, billPrefix) {
-		return errNoID(billPrefix)
+		return errWrongID(billPrefix)
 	}
-	for _, m := range []struct {
-		name   string
-		absent bool
-	}{
-		{"status", b.Status == ""},
-		{"currency", b.Currency == ""},
-		{"amount_due", b.AmountDue == noAmount},
-		{"amount_paid", b.AmountPaid == noAmount},
-		{"amount_remaining", b.AmountRemaining == noAmount},
-	} {
-		if m.absent {
-			return errors.New(m.name + " is missing")
-		}
+	if names := missing(member{"status", b.Status == ""}, member{"currency", b.Currency == ""}, member{"amount_due", b.AmountDue == noAmount},
+		member{"amount_paid", b.AmountPaid == noAmount}, member{"amount_remaining", b.AmountRemaining == noAmount}); len(names) > 0 {
+		return errors.New(names[0] + " is missing")
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func (b *Bill) names(idOrReference string) bool {
 }
 
 func (b *Bill) absent() []string {
-	return absentMembers(member{"external_reference", b.ExternalReference}, member{"customer_id", b.CustomerID})
+	return missing(member{"external_reference", b.ExternalReference == ""}, member{"customer_id", b.CustomerID == ""})
 }
 
 // checkVoided finds where a response is not that of a void.
@@ -170,15 +170,15 @@ func (p BillCreateParams) accepts(b *Bill) error {
 	}
 	switch {
 	case b.ExternalReference != p.ExternalReference:
-		return errOther("external_reference")
+		return errDiffers("external_reference")
 	case customer != "" && b.CustomerID != customer:
-		return errOther("customer_id")
+		return errDiffers("customer_id")
 	case account != "" && b.AccountID != account:
-		return errOther("account_id")
+		return errDiffers("account_id")
 	case otherCurrency(p.Currency, b.Currency):
-		return errOther("currency")
+		return errDiffers("currency")
 	case b.AmountDue != p.AmountDue:
-		return errOther("amount_due")
+		return errDiffers("amount_due")
 	}
 	return nil
 }

@@ -57,10 +57,11 @@ func TestErrorOfAnEmptyBudget(t *testing.T) {
 
 func TestNegativeRetryBudget(t *testing.T) {
 	_, err := moment.NewClient(testKey, moment.WithRetryBudget(-1))
-	assert.EqualError(t, err, "moment: new client: retry budget: is negative")
+	assert.EqualError(t, err, "moment: new client: retry budget: is negative; 0 means no limit")
 }
 
-// Do reads up to 2 MiB, because it may list what has no method yet; the other calls read up to 256 KiB.
+// Do reads up to 2 MiB, because it may list what has no method yet; the other calls read up to 256
+// KiB.
 func TestLimitsOfSuccesses(t *testing.T) {
 	text := func(size int) string { return fmt.Sprintf(`{"a":%q}`, strings.Repeat("x", size-len(`{"a":""}`))) }
 	for _, row := range []struct {

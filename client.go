@@ -126,11 +126,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts 
 		op.route = withoutIdentifiers(path)
 		op.name = method + " " + op.route
 	}
-	var decoder transport.Decoder
-	if out != nil {
-		decoder = decodeAny{out}
-	}
-	return c.hidden.do(ctx, call{op: op, path: path, in: in, maxBody: maxAny, decoder: decoder, err: err}, opts)
+	return c.hidden.do(ctx, call{op: op, path: path, in: in, maxBody: maxAny, decoder: decodeAny{out}, err: err}, opts)
 }
 
 func checkDo(method string, in, out any) *ArgumentError {
@@ -215,7 +211,7 @@ func invoke[T any, P resource[T]](ctx context.Context, h hidden, op operation, i
 // they are always present. That is no reason to fail a call that was applied.
 func (h hidden) logAbsent(ctx context.Context, op operation, members []string) {
 	if logger := h().transport.Logger; logger != nil && len(members) > 0 {
-		logger.LogAttrs(ctx, slog.LevelWarn, "moment: response lacks members", slog.String("method", op.method),
+		logger.LogAttrs(ctx, slog.LevelInfo, "moment: response lacks members", slog.String("method", op.method),
 			slog.String("path", op.route), slog.Any("members", members))
 	}
 }

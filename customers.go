@@ -2,6 +2,7 @@ package moment
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 )
 
@@ -28,7 +29,7 @@ type Customer struct {
 	Phone             string        `json:"phone,omitempty"`
 	Currency          Currency      `json:"currency,omitempty"`
 	Balance           *Amount       `json:"balance,omitempty"`       // minor units; positive is owed; nil: none is kept
-	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: it cannot be paid against
+	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: it cannot be paid against, or they could not be read
 
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
@@ -37,22 +38,23 @@ type Customer struct {
 // currency is known.
 func (c *Customer) BalanceMoney() (Money, bool) { return balanceMoney(c.Balance, c.Currency) }
 
-// UnmarshalJSON leaves an optional member empty that is not in its documented form, because no
-// money depends on it. An inexact balance is an error.
-func (c *Customer) UnmarshalJSON(data []byte) error {
-	type plain Customer
-	return decodeLenient(data, (*plain)(c), "name", "email", "phone", "payment_rules", "metadata")
-}
-
 func (c *Customer) decode(body []byte) error {
 	*c = Customer{} // an earlier attempt may have left something
-	if err := c.UnmarshalJSON(body); err != nil {
-		return err
+	err := json.Unmarshal(body, c)
+	if isOdd(err) {
+		var wire struct {
+			Customer
+			PaymentRules lenient[*PaymentRules] `json:"payment_rules"`
+			Metadata     lenientMetadata        `json:"metadata"`
+		}
+		err = readLeniently(body, &wire, "balance")
+		*c = wire.Customer
+		c.PaymentRules, c.Metadata = wire.PaymentRules.value, wire.Metadata
 	}
-	if !hasID(c.ID, customerPrefix) {
-		return errNoID(customerPrefix)
+	if err == nil && !hasID(c.ID, customerPrefix) {
+		err = errWrongID(customerPrefix)
 	}
-	return nil
+	return err
 }
 
 func (c *Customer) names(idOrReference string) bool {
@@ -60,7 +62,7 @@ func (c *Customer) names(idOrReference string) bool {
 }
 
 func (c *Customer) absent() []string {
-	return absentMembers(member{"external_reference", c.ExternalReference})
+	return missing(member{"external_reference", c.ExternalReference == ""})
 }
 
 // PaymentRules say what payments an object takes. They come in answers only.
@@ -140,9 +142,9 @@ func (p CustomerCreateParams) check() *ArgumentError {
 func (p CustomerCreateParams) accepts(c *Customer) error {
 	switch {
 	case c.ExternalReference != p.ExternalReference:
-		return errOther("external_reference")
+		return errDiffers("external_reference")
 	case otherCurrency(p.Currency, c.Currency):
-		return errOther("currency")
+		return errDiffers("currency")
 	}
 	return nil
 }

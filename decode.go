@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
+	"reflect"
 	"strings"
 
 	"github.com/moment-billing/moment-go/internal/transport"
@@ -54,12 +54,19 @@ func (d *decodeObject[T, P]) Decode(_ int, header http.Header, body []byte) erro
 	return nil
 }
 
-// decodeAny decodes into the value that a caller of Do passed.
+// decodeAny decodes into the value that a caller of Do passed, or into nothing.
 type decodeAny struct{ out any }
 
 func (d decodeAny) Decode(status int, header http.Header, body []byte) error {
-	if status == http.StatusNoContent || status == http.StatusResetContent {
+	switch {
+	case status == http.StatusNoContent, status == http.StatusResetContent:
 		return nil
+	case d.out == nil && (len(body) == 0 || json.Valid(body)):
+		return nil
+	case d.out == nil: // a page of something in front of the service
+		return undecodable(&json.SyntaxError{}, header, body)
+	case string(bytes.TrimSpace(body)) == "null":
+		return errors.New("it is null")
 	}
 	return undecodable(json.Unmarshal(body, d.out), header, body)
 }
@@ -70,7 +77,8 @@ func undecodable(err error, header http.Header, body []byte) error {
 	if !errors.As(err, &syntax) {
 		return withoutValues(err)
 	}
-	return &transport.NotJSONError{Reason: fmt.Sprintf("the response body %s (Content-Type %q)", notJSON(body), header.Get("Content-Type"))}
+	// As it came, because the API key would not be recognised in other letters.
+	return &transport.NotJSONError{Reason: fmt.Sprintf("the response body %s (Content-Type %.100q)", notJSON(body), header.Get("Content-Type"))}
 }
 
 // notJSON says what a body is that is not JSON, as far as its first bytes show.
@@ -87,76 +95,99 @@ func notJSON(body []byte) string {
 	}
 }
 
-// decodeLenient decodes an object. An optional member in an unexpected form is left empty, as no
-// money depends on it; metadata keeps its strings. The error is that of another member.
-func decodeLenient[T any](data []byte, v *T, optional ...string) error {
-	before := *v
-	err := json.Unmarshal(data, v)
+// isOdd reports whether a body could not be decoded because of a member in an unexpected form, so
+// that it is worth reading leniently.
+func isOdd(err error) bool {
 	var syntax *json.SyntaxError
-	if err == nil || errors.As(err, &syntax) {
+	return err != nil && !errors.As(err, &syntax)
+}
+
+// lenient is an optional member on which no money depends: in an unexpected form, it is left empty.
+type lenient[T any] struct{ value T }
+
+func (l *lenient[T]) UnmarshalJSON(data []byte) error {
+	var value T
+	if json.Unmarshal(data, &value) == nil {
+		l.value = value
+	}
+	return nil
+}
+
+// lenientMetadata keeps the strings among the members of metadata.
+type lenientMetadata map[string]string
+
+func (m *lenientMetadata) UnmarshalJSON(data []byte) error {
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(data, &members)
+	for name, value := range members {
+		var text string
+		if json.Unmarshal(value, &text) == nil {
+			if *m == nil {
+				*m = lenientMetadata{}
+			}
+			(*m)[name] = text
+		}
+	}
+	return nil
+}
+
+// readLeniently decodes an object into wire, a struct in which the object is embedded and its
+// optional members are lenient. The error names the member.
+func readLeniently(object []byte, wire any, amounts ...string) error {
+	if err := checkAmounts(object, amounts...); err != nil {
 		return err
 	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(data, &members) != nil {
-		return err // not an object
-	}
-	for name, value := range members {
-		isOptional := slices.ContainsFunc(optional, func(s string) bool { return strings.EqualFold(s, name) })
-		if !isOptional || decodes[T](name, value) {
-			continue
-		}
-		delete(members, name)
-		if strings.EqualFold(name, "metadata") {
-			members["metadata"] = onlyStrings(value)
+	err := json.Unmarshal(object, wire)
+	var mismatch *json.UnmarshalTypeError
+	if errors.As(err, &mismatch) {
+		mismatch.Field = mismatch.Field[strings.LastIndexByte(mismatch.Field, '.')+1:] // not "Bill.id"
+		if mismatch.Field == "" {
+			mismatch.Type = reflect.TypeFor[map[string]any]() // an object, and not the type of wire
 		}
 	}
-	*v = before
-	data, _ = json.Marshal(members) //nolint:errchkjson // it came from JSON
-	return json.Unmarshal(data, v)
+	return err
 }
 
-// decodes reports whether a T with this member can be decoded.
-func decodes[T any](name string, value json.RawMessage) bool {
-	data, _ := json.Marshal(map[string]json.RawMessage{name: value}) //nolint:errchkjson // it came from JSON
-	return json.Unmarshal(data, new(T)) == nil
-}
-
-// onlyStrings returns the members of a JSON object whose values are strings, null if it is not an
-// object.
-func onlyStrings(object json.RawMessage) json.RawMessage {
+// checkAmounts names the first of an object's amounts that is not an exact integer. The error of
+// encoding/json does not: from Go 1.27 on, it does not name the member of an error that a type's
+// own UnmarshalJSON returns.
+func checkAmounts(object []byte, names ...string) error {
 	var members map[string]json.RawMessage
-	_ = json.Unmarshal(object, &members)
-	for name, value := range members {
-		if !bytes.HasPrefix(value, []byte(`"`)) {
-			delete(members, name)
+	_ = json.Unmarshal(object, &members) // what is not an object has no amounts
+	for _, name := range names {
+		var mismatch *json.UnmarshalTypeError
+		if value := members[name]; len(value) > 0 && errors.As(new(Amount).UnmarshalJSON(value), &mismatch) {
+			mismatch.Field = name
+			return mismatch
 		}
 	}
-	data, _ := json.Marshal(members) //nolint:errchkjson // it came from JSON
-	return data
+	return nil
 }
 
 // hasID reports whether id begins with prefix and goes on.
 func hasID(id, prefix string) bool { return len(id) > len(prefix) && strings.HasPrefix(id, prefix) }
 
-// absentMembers returns the names whose values are empty.
-func absentMembers(members ...member) []string {
-	var absent []string
-	for _, m := range members {
-		if m.value == "" {
-			absent = append(absent, m.name)
-		}
-	}
-	return absent
+// errWrongID is the error of a response whose id does not begin with prefix.
+func errWrongID(prefix string) error { return errors.New("id does not begin with " + prefix) }
+
+// errDiffers is the error of a response in which a member is not what was sent.
+func errDiffers(member string) error { return errors.New(member + " is not as it was sent") }
+
+// member is a member of a response that must be there.
+type member struct {
+	name    string
+	missing bool
 }
 
-// member is a member of a JSON object with a string as its value.
-type member struct{ name, value string }
-
-// errNoID is the error of an object without an id that begins with prefix.
-func errNoID(prefix string) error { return errors.New("id does not begin with " + prefix) }
-
-// errOther is the error of an object whose member is not as it was sent.
-func errOther(member string) error { return errors.New(member + " is not as it was sent") }
+// missing returns the names of the members that are missing.
+func missing(members ...member) (names []string) {
+	for _, m := range members {
+		if m.missing {
+			names = append(names, m.name)
+		}
+	}
+	return names
+}
 
 // otherCurrency reports whether a response is in another currency than the one that was sent, if
 // one was.

@@ -43,16 +43,18 @@
 // # The service's own response
 //
 // Only the service's own response decides whether a write was applied. An error response is the
-// service's own if it is a problem details object with a title, the response's status and a type on
-// momentco.io or momentpay.net, or if it is replayed from a saved key. Anything else comes from a
-// gateway, a firewall or a mock, perhaps after the write was applied.
+// service's own if it is a problem details object (application/problem+json or application/json)
+// with a title, the response's status and a type on momentco.io or momentpay.net, or if it is
+// replayed from a saved key. Anything else comes from a gateway, a firewall or a mock, perhaps
+// after the write was applied.
 //
 // A success counts only if it is the requested object: its id has the right prefix, its id or
 // external reference is the one that was requested or sent, and a create has the amount, the
 // currency and the ids that were sent. A bill must have its status, currency and amounts, and a
 // void must be voided. Otherwise the call fails with a [*ConnectionError] that names the member.
-// Optional dates, times, metadata and other members on which no money depends are left empty if
-// they have an unexpected form.
+// Dates, times, metadata and payment rules are left empty if they have an unexpected form, because
+// no money depends on them. [Client.Do] knows no objects: it requires JSON, and its caller checks
+// the rest.
 //
 // # Retries
 //
@@ -119,8 +121,8 @@
 // which is the last guard against creating it twice. Until the repeated call succeeds, says
 // Replayed, or is rejected by the service with 400, 402, 404 or 422, the first one stays unknown
 // whatever the repeated call's error is (a 429 or a 401, for example): keep the key and call again
-// later. The example OutcomeUnknown does all this for a bill. To settle an update, read the object
-// and decide, as the example of [BillsService.Update] does.
+// later. The function raiseBill in the README does all this for a bill. To settle an update, read
+// the object and decide, as the example of [BillsService.Update] does.
 //
 // # Webhooks
 //

@@ -183,17 +183,18 @@ func badArgument(param, reason string, args ...any) *ArgumentError {
 
 // message is the one line that every error of a call is.
 func message(op, text string, notes, ends []string, budgetEmpty, unknown bool) string {
-	if len(notes) > 0 {
-		text += " (" + strings.Join(notes, ", ") + ")"
-	}
-	ends = append([]string{text}, ends...)
 	if budgetEmpty {
 		ends = append(ends, "not retried because the retry budget is empty")
 	}
 	if unknown {
 		ends = append(ends, "the outcome is unknown")
 	}
-	return "moment: " + op + ": " + strings.Join(ends, "; ")
+	if len(notes) > 0 {
+		text += " (" + strings.Join(notes, ", ") + ")"
+	} else if len(ends) > 0 {
+		text = strings.TrimSuffix(text, ".")
+	}
+	return "moment: " + op + ": " + strings.Join(append([]string{text}, ends...), "; ")
 }
 
 // notes are what both kinds of failed calls may have to add.

@@ -101,7 +101,7 @@ func TestEveryBodyMakesAGoodError(t *testing.T) {
 		{"cut JSON", `{"title":"No`, "404 Not Found"},
 		{"not an object", `["title"]`, "404 Not Found"},
 		{"null", `null`, "404 Not Found"},
-		{"a member of the wrong type is ignored", `{"title":404,"detail":"No such bill.","type":[],"instance":null,"status":"x"}`, "404 Not Found: No such bill."},
+		{"a member of the wrong type is ignored", `{"title":404,"detail":"No such bill.","type":[],"instance":null,"status":"x"}`, "404 Not Found: No such bill"},
 		{"a title of its own", `{"title":"No such bill"}`, "404 No such bill"},
 		{"another shape of error", `{"error":{"message":"no"}}`, "404 Not Found"},
 		{"members are told apart by case", `{"Title":"x","DETAIL":"y"}`, "404 Not Found"},
@@ -272,7 +272,8 @@ func TestErrorsHoldNoURL(t *testing.T) {
 	}
 }
 
-// The service, or what stands in front of it, may repeat the key in its answer: nothing of it may get into an error.
+// The service, or what stands in front of it, may repeat the key in its answer: nothing of it may
+// get into an error.
 func TestKeyIsCutOutOfWhatTheServiceSays(t *testing.T) {
 	escaped := strings.ReplaceAll(testKey, "_", `\u005f`)
 	for _, row := range []struct {
@@ -345,7 +346,8 @@ func TestContextErrorsStayVisible(t *testing.T) {
 	assert.Equal(t, 1, attemptsOf(t, err))
 }
 
-// FuzzProblemDetails: whatever the body of an error is, the error is an *Error of that status with one printable line.
+// FuzzProblemDetails: whatever the body of an error is, the error is an *Error of that status with
+// one printable line.
 func FuzzProblemDetails(f *testing.F) {
 	for _, body := range []string{
 		"", problemJSON, "<html>", "null", "[]", `{"title":1}`, `{"title":"a\nb","detail":"\u2028"}`, `{"type":"` + testKey + `"}`,
@@ -371,7 +373,8 @@ func FuzzProblemDetails(f *testing.F) {
 	})
 }
 
-// isOneLine looks whether the text of an error fits for a log: one line that can be printed, not too long, without the key.
+// isOneLine looks whether the text of an error fits for a log: one line that can be printed, not
+// too long, without the key.
 func isOneLine(t *testing.T, err error) {
 	t.Helper()
 	line := err.Error()

@@ -16,8 +16,9 @@ type Event struct {
 	Type EventType // what Data is
 	Data EventData // *AmountApplied, or *UnknownEvent
 
-	// Raw is the whole body, as it came. To process an event later, keep it: encoding/json decodes
-	// its member data into an AmountApplied.
+	// Raw is the whole body, as it was received. To process an event later, store Raw and MessageID,
+	// and decode the member data of Raw, not Raw itself, into an AmountApplied with encoding/json.
+	// Parse would reject it by its timestamp.
 	Raw json.RawMessage
 	// MessageID is the same for each delivery of one event: what a [Deduplicator] goes by.
 	MessageID string
@@ -95,11 +96,27 @@ type UnknownEvent struct {
 func (*AmountApplied) isEventData() {}
 func (*UnknownEvent) isEventData()  {}
 
-// UnmarshalJSON leaves an optional member empty that is not in its documented form, because no
-// money depends on it: all but amount, currency and the three ids. An inexact amount is an error.
+// UnmarshalJSON reads leniently what no money depends on: all but amount, currency and the three
+// ids are left empty if they have an unexpected form. An inexact amount is an error. Do not embed
+// an AmountApplied in a struct that is decoded from JSON, because the struct would get this method.
 func (a *AmountApplied) UnmarshalJSON(data []byte) error {
 	type plain AmountApplied
-	return decodeLenient(data, (*plain)(a), "id", "payment_id", "metadata", "created_at", "updated_at")
+	var wire struct {
+		plain
+		ID        lenient[string]    `json:"id"`
+		PaymentID lenient[string]    `json:"payment_id"`
+		Metadata  lenientMetadata    `json:"metadata"`
+		CreatedAt lenient[time.Time] `json:"created_at"`
+		UpdatedAt lenient[time.Time] `json:"updated_at"`
+	}
+	wire.plain = plain(*a)
+	if err := readLeniently(data, &wire, "amount"); err != nil {
+		return err
+	}
+	*a = AmountApplied(wire.plain)
+	a.ID, a.PaymentID, a.Metadata = wire.ID.value, wire.PaymentID.value, wire.Metadata
+	a.CreatedAt, a.UpdatedAt = wire.CreatedAt.value, wire.UpdatedAt.value
+	return nil
 }
 
 // noAmount stands for an amount that is missing. Nobody can pay it.
@@ -144,14 +161,13 @@ func decodeOther(event *Event) (*Event, error) {
 		event.Data = &UnknownEvent{wire.Data}
 		return event, nil
 	}
-	var applied struct {
-		Data AmountApplied `json:"data"`
+	data := &AmountApplied{Amount: noAmount}
+	if len(wire.Data) > 0 {
+		if err := data.UnmarshalJSON(wire.Data); err != nil {
+			return nil, malformed(err, event.Raw)
+		}
 	}
-	applied.Data.Amount = noAmount
-	if err := json.Unmarshal(event.Raw, &applied); err != nil {
-		return nil, malformed(err, event.Raw)
-	}
-	return event.with(&applied.Data)
+	return event.with(data)
 }
 
 // with completes an event about a payment, unless a member is missing without which it cannot be

@@ -38,8 +38,8 @@ const (
 	callers = 32
 )
 
-// TestExactlyOnce raises bills through a network on which everything goes wrong at random, and then compares what the callers
-// were told with what the service holds:
+// TestExactlyOnce raises bills through a network on which everything goes wrong at random, and then
+// compares what the callers were told with what the service holds:
 //
 //   - a success is exactly one bill;
 //   - a failure that does not say [moment.ErrOutcomeUnknown] is no bill, then and for ever;
@@ -188,12 +188,14 @@ func (j *job) check(t *testing.T, direct *moment.Client) {
 	assert.LessOrEqual(t, j.attempts, 4, j.err)
 }
 
-// serviceError reports whether a failure was saved under the job's key, so that it took another to raise the bill.
+// serviceError reports whether a failure was saved under the job's key, so that it took another to
+// raise the bill.
 func (j *job) serviceError() bool {
 	return slices.ContainsFunc(j.met, func(fault string) bool { return strings.HasPrefix(fault, "ServiceError") })
 }
 
-// newKey reports whether the service was asked for the bill under another key than the first call's.
+// newKey reports whether the service was asked for the bill under another key than the first
+// call's.
 func (j *job) newKey() bool {
 	return slices.ContainsFunc(j.books.of(j.reference).keys, func(key string) bool { return key != j.key })
 }
@@ -216,12 +218,13 @@ func (j *job) outcome() string {
 // referenceKey is under what a context holds the reference of the bill that is to be raised.
 type referenceKey struct{}
 
-// restarted is the end of a reference whose bill is raised by a program that ends while its request is on the way, is started
-// again, and comes with the same key while the first request runs.
+// restarted is the end of a reference whose bill is raised by a program that ends while its request
+// is on the way, is started again, and comes with the same key while the first request runs.
 const restarted = "-restarted"
 
-// trouble chooses the faults, and keeps which bill met which. A choice depends on the seed, the bill, and how many requests for
-// it came before, so that it does not change with the order in which the callers run.
+// trouble chooses the faults, and keeps which bill met which. A choice depends on the seed, the
+// bill, and how many requests for it came before, so that it does not change with the order in
+// which the callers run.
 type trouble struct {
 	seed      uint64
 	elsewhere string
@@ -297,7 +300,8 @@ func faults(random *rand.Rand, elsewhere string) []faultproxy.Fault {
 		faultproxy.WrongLength(1 + random.IntN(100)),
 		faultproxy.WrongLength(-1 - random.IntN(100)),
 		faultproxy.CloseIdle(),
-		// What refuses a request before it reaches the service, which tells nothing of an earlier copy.
+		// What refuses a request before it reaches the service, which tells nothing of an earlier
+		// copy.
 		faultproxy.Status(401, nil, before),
 		faultproxy.Status(403, nil, before),
 		faultproxy.Status(409, nil, before),

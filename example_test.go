@@ -18,7 +18,8 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// The examples run against a fake service; yours begin with moment.NewClient(os.Getenv("MOMENT_API_KEY")).
+// The examples run against a fake service; yours begin with
+// moment.NewClient(os.Getenv("MOMENT_API_KEY")).
 func Example() {
 	ctx := context.Background()
 	srv := momenttest.NewServer()
@@ -50,7 +51,8 @@ func Example() {
 	// Output: John Doe still has to pay ZAR 5.00 of ZAR 20.00 by 2025-01-31
 }
 
-// A customer's balance: a payment comes in for it, and the new balance is set. Moment leaves that to the merchant.
+// A customer's balance: a payment comes in for it, and the new balance is set. Moment leaves that
+// to the merchant.
 func Example_customerBalance() {
 	ctx := context.Background()
 	srv := momenttest.NewServer()
@@ -439,9 +441,11 @@ func ExampleError() {
 	_, err := srv.Client().Bills.Get(context.Background(), "UBR1234567890")
 	var failure *moment.Error
 	switch {
+	case errors.As(err, &failure) && !failure.FromService: // a gateway's: it says nothing about the bill
+		fmt.Println(err)
 	case errors.Is(err, moment.ErrNotFound): // one kind of error
 		fmt.Println("there is no such bill")
-	case errors.As(err, &failure): // any error response, with all its details
+	case failure != nil: // any other error of the service, with all its details
 		fmt.Println(failure.Status, failure.Title, failure.Detail, failure.RequestID)
 	case err != nil: // no connection, no response in time, or wrong arguments
 		fmt.Println(err)
@@ -459,7 +463,8 @@ func ExampleArgumentError() {
 	// Output: moment: get bill: bill: is empty
 }
 
-// There was no answer in time. For a write, errors.Is(err, moment.ErrOutcomeUnknown) tells whether it may have been applied.
+// There was no answer in time. For a write, errors.Is(err, moment.ErrOutcomeUnknown) tells whether
+// it may have been applied.
 func ExampleConnectionError() {
 	srv := momenttest.NewServer()
 	defer srv.Close()
@@ -497,7 +502,8 @@ func ExampleWithIdempotencyKey() {
 	// <nil> 201 replayed: true
 }
 
-// The key is that of the operation, the reference and the content. What is corrected gets another key, as it must.
+// The key is that of the operation, the reference and the content. What is corrected gets another
+// key, as it must.
 func ExampleDeriveIdempotencyKey() {
 	first := moment.DeriveIdempotencyKey("create bill", "UBR1234567890", "ZAR 20.00")
 	again := moment.DeriveIdempotencyKey("create bill", "UBR1234567890", "ZAR 20.00")
@@ -533,8 +539,9 @@ func ExampleClient_Do() {
 	// Output: John Doe <nil>
 }
 
-// raiseBill raises a bill for a customer, under a key that was stored with it. It may be called again with the same
-// arguments at any time, after an error or when the program starts again, and settles what is unknown by then.
+// raiseBill raises a bill for a customer, under a key that was stored with it. It may be called
+// again with the same arguments at any time, after an error or when the program starts again, and
+// settles what is unknown by then.
 func raiseBill(ctx context.Context, client *moment.Client, customerID string, params moment.BillCreateParams, key string) (*moment.Bill, error) {
 	params.Customer = moment.ExistingCustomer(customerID)
 	bill, err := client.Bills.Create(ctx, params, moment.WithIdempotencyKey(key))
@@ -542,13 +549,13 @@ func raiseBill(ctx context.Context, client *moment.Client, customerID string, pa
 	if !errors.As(err, &failure) || !failure.Replayed {
 		return bill, err
 	}
-	// The service saved a failure under the key: perhaps that the reference is taken, by an earlier call of this function
-	// whose key it has forgotten, or by another bill.
+	// The service saved a failure under the key: perhaps that the reference is taken, by an earlier
+	// call of this function whose key it has forgotten, or by another bill.
 	bill, err = client.Bills.Get(ctx, params.ExternalReference)
 	switch {
 	case errors.Is(err, moment.ErrNotFound) && errors.As(err, &failure) && failure.FromService: // a gateway's 404 says nothing
-		// A new key, because the service returns the old failure under the old one for 24 hours. The reference is unique,
-		// which guards against a second bill.
+		// A new key, because the service returns the old failure under the old one for 24 hours.
+		// The reference is unique, which guards against a second bill.
 		return client.Bills.Create(ctx, params)
 	case err != nil:
 		return nil, err
@@ -559,8 +566,9 @@ func raiseBill(ctx context.Context, client *moment.Client, customerID string, pa
 	return bill, nil
 }
 
-// What to do when a create ends in [moment.ErrOutcomeUnknown]: repeat it with the same key, which creates nothing twice.
-// If the service then replays a failure, or the key is older than 24 hours, read the object by its reference.
+// What to do when a create ends in [moment.ErrOutcomeUnknown]: repeat it with the same key, which
+// creates nothing twice. If the service then replays a failure, or the key is older than 24 hours,
+// read the object by its reference.
 func Example_outcomeUnknown() {
 	ctx := context.Background()
 	srv := momenttest.NewServer()
@@ -635,8 +643,8 @@ func ExampleWithLogger() {
 	// level=DEBUG msg="moment: request" method=GET path=/billing/customers/{customer} attempt=1 status=404 from_service=true
 }
 
-// A test that needs no more than one canned answer can use httpmock. Activate it on the http.Client before NewClient,
-// which takes its Transport.
+// A test that needs no more than one canned answer can use httpmock. Activate it on the http.Client
+// before NewClient, which takes its Transport.
 func Example_httpmock() {
 	httpClient := &http.Client{}
 	httpmock.ActivateNonDefault(httpClient)

@@ -49,6 +49,7 @@ func TestFromService(t *testing.T) {
 		{"not a URL", "application/problem+json", ofType("https://[momentco.io"), false},
 		{"another status", "application/problem+json", with("404", "400"), false},
 		{"a status that is a text", "application/problem+json", with("404", `"404"`), false},
+		{"a status that overflows", "application/problem+json", with("404", "1e9223372036854775807"), false},
 		{"without a status", "application/problem+json", with(`"status":404,`, ""), false},
 		{"without a title", "application/problem+json", with(`"title":"Not Found",`, ""), false},
 		{"a title that is null", "application/problem+json", with(`"Not Found"`, "null"), false},

@@ -22,7 +22,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// decoding are calls whose answers are decoded, of each type and of each kind that the retry rules tell apart.
+// decoding are calls whose answers are decoded, of each type and of each kind that the retry rules
+// tell apart.
 var decoding = []struct {
 	method string
 	status int
@@ -51,7 +52,8 @@ var decoding = []struct {
 	}},
 }
 
-// FuzzAnswer: whatever the body of a success is, a call returns either the object that was asked for or a *ConnectionError.
+// FuzzAnswer: whatever the body of a success is, a call returns either the object that was asked
+// for or a *ConnectionError.
 func FuzzAnswer(f *testing.F) {
 	for _, body := range []string{
 		customerJSON, accountJSON, billJSON,
@@ -176,7 +178,8 @@ var identifying = []struct {
 	}},
 }
 
-// FuzzPath: whatever an identifier or a path for Do is, it reaches its own endpoint and no other, or nothing is sent.
+// FuzzPath: whatever an identifier or a path for Do is, it reaches its own endpoint and no other,
+// or nothing is sent.
 func FuzzPath(f *testing.F) {
 	for _, id := range []string{
 		"UBR1234567890", "bill_H4jp6KnU5cPw263v1jyz4",
@@ -238,7 +241,8 @@ func FuzzPath(f *testing.F) {
 	})
 }
 
-// onTheWire is the request that a call sends, written and read again, or nil if the call sends none for its arguments.
+// onTheWire is the request that a call sends, written and read again, or nil if the call sends none
+// for its arguments.
 func onTheWire(t *testing.T, call func(*moment.Client) error) *http.Request {
 	t.Helper()
 	var wire bytes.Buffer

@@ -24,7 +24,8 @@ import (
 
 const testKey = "sk_test_YOUR_SECRET_KEY"
 
-// basePath stands in front of every path in these tests: a base URL with a path is where clients go wrong.
+// basePath stands in front of every path in these tests: a base URL with a path is where clients go
+// wrong.
 const basePath = "/gateway/v1"
 
 // The answers of Moment's reference and guides, as they are printed there.
@@ -222,7 +223,8 @@ func newClient(t testing.TB, opts ...moment.ClientOption) *moment.Client {
 	return c
 }
 
-// roundTrip is a fake RoundTripper, for tests on a fake clock: in a synctest bubble real sockets block.
+// roundTrip is a fake RoundTripper, for tests on a fake clock: in a synctest bubble real sockets
+// block.
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
@@ -274,8 +276,9 @@ func field(t testing.TB, object, name string) string {
 	return text
 }
 
-// replaceDefaultTransport makes NewClient begin with another transport than http.DefaultTransport, until the test ends. The
-// client's own settings come on top, so that they are tested as merchants get them.
+// replaceDefaultTransport makes NewClient begin with another transport than http.DefaultTransport,
+// until the test ends. The client's own settings come on top, so that they are tested as merchants
+// get them.
 func replaceDefaultTransport(t testing.TB, replacement http.RoundTripper) {
 	t.Helper()
 	original := http.DefaultTransport
@@ -283,7 +286,8 @@ func replaceDefaultTransport(t testing.TB, replacement http.RoundTripper) {
 	t.Cleanup(func() { http.DefaultTransport = original })
 }
 
-// quietNetHTTP silences what net/http writes to the standard logger about answers that break the rules.
+// quietNetHTTP silences what net/http writes to the standard logger about answers that break the
+// rules.
 func quietNetHTTP(t testing.TB) {
 	t.Helper()
 	log.SetOutput(io.Discard)

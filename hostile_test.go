@@ -22,14 +22,17 @@ import (
 	"github.com/moment-billing/moment-go/internal/faultproxy"
 )
 
-// billStart is the beginning of a bill that every call of these tests asks for, up to its last documented amount.
+// billStart is the beginning of a bill that every call of these tests asks for, up to its last
+// documented amount.
 const billStart = `{"id":"bill_1","external_reference":"UBR1234567890","customer_id":"bcus_1","status":"unpaid","currency":"ZAR",` +
 	`"amount_due":2000,"amount_paid":1500,"amount_remaining":500`
 
-// maxMemory is the most that a call may allocate in all its attempts together, in the worst of all cases.
+// maxMemory is the most that a call may allocate in all its attempts together, in the worst of all
+// cases.
 const maxMemory = 32 << 20
 
-// hostile is something that a network, a gateway or a service does to every attempt of a call, and what the caller gets.
+// hostile is something that a network, a gateway or a service does to every attempt of a call, and
+// what the caller gets.
 type hostile struct {
 	why   string
 	dial  faultproxy.DialFault
@@ -246,11 +249,17 @@ func hostileRows(elsewhere string) []hostile {
 			attempts: neverAgain, unknown: true, read: 16,
 		},
 		{
+			why: "a number with an exponent that overflows", fault: ok(`{"id":"bill_1","amount_due":12e9223372036854775806}`),
+			says:     "200 OK: unexpected response body: amount_due is not an exact integer",
+			attempts: neverAgain, unknown: true, read: 16,
+		},
+		{
 			why: "JSON as deep as 256 KiB can be", fault: ok(strings.Repeat("[", 256<<10)),
 			says: `200 OK: the response body is not JSON (Content-Type "")`, attempts: repeated, unknown: true, read: 4 * (256 + 128),
 		},
 		{
-			// WrongLength keeps the connection, on which net/http may take the rest for the next answer, if that is asked for soon enough.
+			// WrongLength keeps the connection, on which net/http may take the rest for the next
+			// answer, if that is asked for soon enough.
 			why: "longer than its Content-Length says: what is within is not JSON", fault: faultproxy.Raw("Content-Length too short",
 				fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(billJSON)-5, billJSON), after),
 			says: `200 OK: the response body is not JSON (Content-Type "application/json")`, attempts: repeated, unknown: true, read: 16,
@@ -284,7 +293,8 @@ func hostileRows(elsewhere string) []hostile {
 	}
 }
 
-// TestHostile is what callers get of all that the proxy can do: the error, the attempts, and what is left behind.
+// TestHostile is what callers get of all that the proxy can do: the error, the attempts, and what
+// is left behind.
 func TestHostile(t *testing.T) {
 	quietNetHTTP(t)
 	elsewhere, strayed := strayedTo(t)
@@ -361,8 +371,9 @@ func (row hostile) check(t *testing.T, method string, attempts int, err error) {
 	}
 }
 
-// The worst that all attempts of a call can be answered together: three that are repeated, and then one that is decoded. The
-// answers are made beforehand, so that nothing is counted but what the call takes.
+// The worst that all attempts of a call can be answered together: three that are repeated, and then
+// one that is decoded. The answers are made beforehand, so that nothing is counted but what the
+// call takes.
 func TestMemoryOfACall(t *testing.T) {
 	garbage := strings.Repeat("[", 256<<10)
 	for why, last := range map[string]string{
@@ -473,8 +484,8 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// eventually looks again and again at what comes to its end in the background, as closed connections do. It does so in the
-// test's own goroutine, as goroutines may be what is counted.
+// eventually looks again and again at what comes to its end in the background, as closed
+// connections do. It does so in the test's own goroutine, as goroutines may be what is counted.
 func eventually(t *testing.T, what string, want int, got func() int) {
 	t.Helper()
 	again := time.NewTicker(time.Millisecond)
@@ -499,8 +510,8 @@ func goroutinesNow() int {
 	return n
 }
 
-// noGoroutineLeft waits until there are no more goroutines than there were before. It is less than an attempt's timeout, which
-// would end what was forgotten.
+// noGoroutineLeft waits until there are no more goroutines than there were before. It is less than
+// an attempt's timeout, which would end what was forgotten.
 func noGoroutineLeft(t *testing.T, before int) {
 	t.Helper()
 	eventually(t, "goroutines left running", 0, func() int { return max(0, runtime.NumGoroutine()-before) })

@@ -38,8 +38,8 @@ func literal(name, value string) []byte {
 	return append(append(b, byte(len(value))), value...)
 }
 
-// http2Peer is a server that speaks HTTP/2 by hand, since net/http's cannot be made to misbehave: it answers the n-th request
-// with the frames given.
+// http2Peer is a server that speaks HTTP/2 by hand, since net/http's cannot be made to misbehave:
+// it answers the n-th request with the frames given.
 type http2Peer struct {
 	requests atomic.Int32
 	reply    func(n int32, stream uint32) []byte
@@ -88,7 +88,8 @@ func (p *http2Peer) start(t *testing.T) (host string, transport *http.Transport)
 	return "https://" + address, &http.Transport{TLSClientConfig: client, ForceAttemptHTTP2: true}
 }
 
-// http2TLS returns the settings of a server for 127.0.0.1 that speaks nothing but HTTP/2, and of a client that trusts it.
+// http2TLS returns the settings of a server for 127.0.0.1 that speaks nothing but HTTP/2, and of a
+// client that trusts it.
 func http2TLS(t *testing.T) (server, client *tls.Config) {
 	t.Helper()
 	certified := httptest.NewUnstartedServer(http.NotFoundHandler())
@@ -103,8 +104,9 @@ func http2Bill(stream uint32) []byte {
 	return append(frame(frameHeaders, endHeaders, stream, 0x88), frame(frameData, endStream, stream, []byte(billJSON)...)...) // 0x88 is :status 200
 }
 
-// net/http sends a request again by itself when a peer resets its stream with PROTOCOL_ERROR, as gateways do for what they have
-// passed on, too. An update must not be sent again, and a create may, under its key.
+// net/http sends a request again by itself when a peer resets its stream with PROTOCOL_ERROR, as
+// gateways do for what they have passed on, too. An update must not be sent again, and a create
+// may, under its key.
 func TestResetStreams(t *testing.T) {
 	calls := map[string]func(*testing.T, *moment.Client) error{
 		"PATCH": func(t *testing.T, c *moment.Client) error { t.Helper(); return calls["PATCH"](t.Context(), c) },
@@ -152,7 +154,8 @@ func TestResetStreamBeforeARefusal(t *testing.T) {
 	assert.EqualValues(t, 2, peer.requests.Load())
 }
 
-// With a peer that resets every stream, net/http would send thousands of copies until the attempt times out.
+// With a peer that resets every stream, net/http would send thousands of copies until the attempt
+// times out.
 func TestStreamsThatAreResetForEver(t *testing.T) {
 	for method, attempts := range map[string]int{"GET": 2, "POST": 2, "PATCH": 1} {
 		peer := &http2Peer{reply: func(_ int32, stream uint32) []byte { return frame(frameReset, 0, stream, 0, 0, 0, protocolError) }}
@@ -164,7 +167,8 @@ func TestStreamsThatAreResetForEver(t *testing.T) {
 	}
 }
 
-// What a peer says where net/http does not expect it may be about a person, and does not enter the error.
+// What a peer says where net/http does not expect it may be about a person, and does not enter the
+// error.
 func TestNoErrorOverHTTP2NamesAPerson(t *testing.T) {
 	quietNetHTTP(t)
 	ok := []byte{0x88}

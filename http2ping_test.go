@@ -19,8 +19,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// Without pings, each attempt would wait on the dead connection until its timeout, for as long as the
-// connection is kept.
+// Without pings, each attempt would wait on the dead connection until its timeout, for as long as
+// the connection is kept.
 func TestDeadHTTP2ConnectionIsDropped(t *testing.T) {
 	type ends struct {
 		attempts int
@@ -122,8 +122,8 @@ type mortalPeer struct {
 	diesWith int32         // the number of the request whose response is swallowed, and everything after it; 0 for none
 }
 
-// startMortalPeer connects defaultTransport to a peer and makes it http.DefaultTransport. The client
-// that it returns has the default transport.
+// startMortalPeer connects defaultTransport to a peer and makes it http.DefaultTransport. The
+// client that it returns has the default transport.
 func startMortalPeer(t *testing.T, server *tls.Config, defaultTransport *http.Transport, opts ...moment.ClientOption) (*mortalPeer, *moment.Client) {
 	t.Helper()
 	p := &mortalPeer{}

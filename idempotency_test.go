@@ -20,8 +20,9 @@ func TestNewIdempotencyKey(t *testing.T) {
 	}
 }
 
-// These are frozen: a job that runs again after an update of this package must find its keys again. They are what
-// sha256sum says of each part's length in 8 bytes, most significant first, followed by the part.
+// These are frozen: a job that runs again after an update of this package must find its keys again.
+// They are what sha256sum says of each part's length in 8 bytes, most significant first, followed
+// by the part.
 func TestDeriveIdempotencyKeyGoldenVectors(t *testing.T) {
 	for _, row := range []struct {
 		parts []string

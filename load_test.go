@@ -31,8 +31,8 @@ const (
 	waves  = 10  // between two of them, all connections are idle
 )
 
-// TestLoad makes many calls at once. Not one fails or gets the answer of another, connections are used again, and at the end
-// nothing is left: no connection and no goroutine.
+// TestLoad makes many calls at once. Not one fails or gets the answer of another, connections are
+// used again, and at the end nothing is left: no connection and no goroutine.
 //
 // The whole load is go test -run TestLoad -v -calls 50000 .
 func TestLoad(t *testing.T) {
@@ -48,8 +48,9 @@ func TestLoad(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			opened := row.run(t)
-			// Where a machine is so busy that an answer is there 50 ms before it is noted that its request was written, net/http
-			// does not use the connection again. That says nothing of the client, so it is tried again.
+			// Where a machine is so busy that an answer is there 50 ms before it is noted that its
+			// request was written, net/http does not use the connection again. That says nothing of
+			// the client, so it is tried again.
 			for try := 1; try < 3 && opened > row.most; try++ {
 				opened = row.run(t)
 			}
@@ -170,8 +171,8 @@ func callAbout(ctx context.Context, client *moment.Client, n int64) error {
 	return err
 }
 
-// loadService answers with the bill that it is asked for. The first requests wait until all of them have arrived, so that
-// there are indeed so many at once.
+// loadService answers with the bill that it is asked for. The first requests wait until all of them
+// have arrived, so that there are indeed so many at once.
 type loadService struct {
 	protocol int
 	first    int
@@ -197,6 +198,7 @@ func (s *loadService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reference = referenceIn(body)
 	}
 	text, _ := json.Marshal(reference) //nolint:errchkjson // a string can be encoded
-	// Services end in a line break, which is left behind, and costs the connection, if only the object is read.
+	// Services end in a line break, which is left behind, and costs the connection, if only the
+	// object is read.
 	answer(http.StatusOK, strings.Replace(billJSON, `"UBR1234567890"`, string(text), 1)+"\n")(w, r)
 }

@@ -17,9 +17,9 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// TestLostUpdate sets a balance to 5000 through a network that loses the answer. Before the caller knows, a payment of 1500
-// comes in and is taken off the balance. A second copy of the update would undo that: so there is none, and the caller is told
-// that the outcome is unknown.
+// TestLostUpdate sets a balance to 5000 through a network that loses the answer. Before the caller
+// knows, a payment of 1500 comes in and is taken off the balance. A second copy of the update would
+// undo that: so there is none, and the caller is told that the outcome is unknown.
 func TestLostUpdate(t *testing.T) {
 	quietNetHTTP(t)
 	elsewhere, _ := strayedTo(t)
@@ -94,7 +94,8 @@ func TestLostUpdate(t *testing.T) {
 	}
 }
 
-// afterUpdate is a way to the service on which something happens right after the first update was applied.
+// afterUpdate is a way to the service on which something happens right after the first update was
+// applied.
 type afterUpdate struct {
 	service http.RoundTripper
 	do      func()

@@ -1,6 +1,7 @@
 package moment_test
 
-// Mistakes that other SDKs were seen to make, each with a test of its name. Those about time are in waiting_test.go.
+// Mistakes that other SDKs were seen to make, each with a test of its name. Those about time are in
+// waiting_test.go.
 
 import (
 	"errors"
@@ -76,7 +77,8 @@ func TestMistakeKeyOrOptionsLost(t *testing.T) {
 	assert.NotEmpty(t, s.only(t).Header.Get("Idempotency-Key"), "options do not replace the key")
 }
 
-// POST + 302 became a GET and "succeeded", the key was sent to another host, and a 307 sent an empty body.
+// POST + 302 became a GET and "succeeded", the key was sent to another host, and a 307 sent an
+// empty body.
 func TestMistakeRedirectsFollowed(t *testing.T) {
 	elsewhere := serve(t, answer(200, billJSON))
 	for _, status := range []int{301, 302, 303, 307, 308} {
@@ -123,7 +125,8 @@ func TestMistakeIdentifierReachesAnotherEndpoint(t *testing.T) {
 	}
 }
 
-// A path of another endpoint answered with something else, and it decoded into a zero struct without an error.
+// A path of another endpoint answered with something else, and it decoded into a zero struct
+// without an error.
 func TestMistakeZeroStructWithoutAnError(t *testing.T) {
 	for _, body := range []string{`{}`, `{"id":""}`, `{"id":"bill_"}`, `{"id":"bcus_H4jp6KnU5cPw263v1jyz4"}`, `{"id":"xbill_1"}`, `{"items":[]}`, `[]`, `null`, `"bill_1"`, `1`} {
 		s := serve(t, answer(200, body))
@@ -215,7 +218,8 @@ func TestMistakeHalfABodyDecoded(t *testing.T) {
 	assert.Len(t, s.received(), 4)
 }
 
-// With the 2 idle connections per host that net/http keeps by default, a burst of 50 closes 48 when it ends.
+// With the 2 idle connections per host that net/http keeps by default, a burst of 50 closes 48 when
+// it ends.
 func TestMistakeTwoIdleConnections(t *testing.T) {
 	const burst, bursts = 50, 4
 	arrived := make(chan struct{}, burst)
@@ -242,7 +246,8 @@ func TestMistakeTwoIdleConnections(t *testing.T) {
 		}
 		done.Wait()
 	}
-	// A few more than one per call at once: a connection is back in the pool a little after its answer was read.
+	// A few more than one per call at once: a connection is back in the pool a little after its
+	// answer was read.
 	assert.Less(t, connections.opened.Load(), int32(2*burst), "%d calls at once, %d times", burst, bursts)
 }
 
@@ -313,7 +318,8 @@ func TestLogValue(t *testing.T) {
 	}
 }
 
-// The key is also in the buffers of the connections that a client holds. Nothing that goes by reflection may get there.
+// The key is also in the buffers of the connections that a client holds. Nothing that goes by
+// reflection may get there.
 func TestNothingButAFunctionHoldsTheCore(t *testing.T) {
 	c := newClient(t)
 	for _, value := range []any{*c, *c.Customers, *c.Accounts, *c.Bills, *newVerifier(t)} {
@@ -359,8 +365,8 @@ func TestMistakeConcreteErrorTypes(t *testing.T) {
 	assert.True(t, err == nil) //nolint:testifylint // as above
 }
 
-// Tests that encode the answer with the struct that decodes it, base URLs without a path, and a test package that ends
-// the process when it is loaded.
+// Tests that encode the answer with the struct that decodes it, base URLs without a path, and a
+// test package that ends the process when it is loaded.
 func TestMistakesInTests(t *testing.T) {
 	require.Greater(t, len(basePath), 1, "base URLs in tests have a path")
 	files, err := filepath.Glob("*_test.go")
@@ -385,7 +391,8 @@ func TestMistakesInTests(t *testing.T) {
 	}
 }
 
-// A comparison that ends at the first difference tells how much of a forged signature is right. It cannot be measured here.
+// A comparison that ends at the first difference tells how much of a forged signature is right. It
+// cannot be measured here.
 func TestMistakeSignatureComparedByEquality(t *testing.T) {
 	needsTheRepository(t)
 	assert.Contains(t, sources(t, "internal/signature/signature.go"), "subtle.ConstantTimeCompare(")

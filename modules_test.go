@@ -10,7 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// needsTheRepository skips a test in a download of this module, which does not contain the modules inside it.
+// needsTheRepository skips a test in a download of this module, which does not contain the modules
+// inside it.
 func needsTheRepository(t *testing.T) {
 	t.Helper()
 	if _, err := os.Stat("testdata/consumer/go.mod"); os.IsNotExist(err) {
@@ -29,7 +30,8 @@ func goCommand(t *testing.T, dir string, args ...string) string {
 	return string(out)
 }
 
-// What a merchant's binary links because of this module: go-querystring, and nothing else that is foreign.
+// What a merchant's binary links because of this module: go-querystring, and nothing else that is
+// foreign.
 func TestLinkedModules(t *testing.T) {
 	for pkg, want := range map[string][]string{
 		".":                     {"github.com/google/go-querystring", "github.com/moment-billing/moment-go"},
@@ -60,7 +62,8 @@ func TestInternalPackagesDoNotImportTheRoot(t *testing.T) {
 	assert.Contains(t, strings.Fields(deps), "github.com/moment-billing/moment-go/internal/transport")
 }
 
-// A module outside of this one builds against it, mocks it, and narrows it to an interface of its own.
+// A module outside of this one builds against it, mocks it, and narrows it to an interface of its
+// own.
 func TestConsumerModule(t *testing.T) {
 	needsTheRepository(t)
 	const dir = "testdata/consumer"

@@ -58,6 +58,10 @@ func jsonType(value []byte) string {
 	return "number"
 }
 
+// maxPower bounds the power of ten of a number, so that nothing overflows. A response is shorter
+// than the number of digits that a larger one could balance.
+const maxPower = 10_000_000
+
 // exactInteger reads a JSON number whose value is an int64.
 func exactInteger(number string) (int64, bool) {
 	if n, err := strconv.ParseInt(number, 10, 64); err == nil {
@@ -75,7 +79,7 @@ func exactInteger(number string) (int64, bool) {
 	if digits == "" && isDigits(unsigned) {
 		return 0, true // 0e9, with whatever power
 	}
-	if err != nil || !isDigits(digits) {
+	if err != nil || shift < -maxPower || shift > maxPower || !isDigits(digits) {
 		return 0, false
 	}
 	shift -= len(fraction)

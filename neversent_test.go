@@ -23,7 +23,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// An attempt that ends without a connection is retried, for an update too, because nothing was sent.
+// An attempt that ends without a connection is retried, for an update too, because nothing was
+// sent.
 func TestNeverSent(t *testing.T) {
 	const timedOut = "no connection within the attempt timeout of 30s"
 	for _, row := range []struct {
@@ -44,7 +45,8 @@ func TestNeverSent(t *testing.T) {
 		{why: "the proxy rejects the connection with 502", obstruct: rejectByProxy(502), says: "Bad Gateway"},
 		{why: "the proxy is not there", obstruct: noProxy, says: "proxyconnect tcp: dial tcp " + nobody},
 		{why: "the only connection is being dialled", obstruct: dialTheOnlyConnection, says: timedOut, fakeClock: true},
-		// Not over HTTP/2, because net/http dials a second connection when the first one has no free stream.
+		// Not over HTTP/2, because net/http dials a second connection when the first one has no
+		// free stream.
 		{why: "the only connection is in use", obstruct: useTheOnlyConnection, says: timedOut, fakeClock: true, onlyHTTP1: true},
 	} {
 		for protocol, http2 := range protocols {
@@ -127,8 +129,8 @@ func TestUntrustedCertificateIsNotRetried(t *testing.T) {
 	}
 }
 
-// A dial error of another RoundTripper than net/http's does not prove that nothing was sent, because
-// it may have sent the request on an earlier connection.
+// A dial error of another RoundTripper than net/http's does not prove that nothing was sent,
+// because it may have sent the request on an earlier connection.
 func TestDialErrorOfAnotherRoundTripper(t *testing.T) {
 	for method, want := range map[string]struct {
 		attempts int

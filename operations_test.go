@@ -19,8 +19,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// operations are the documented ones, each with the call that makes it, what it sends and what it gets. The answers are
-// those of Moment's reference.
+// operations are the documented ones, each with the call that makes it, what it sends and what it
+// gets. The answers are those of Moment's reference.
 var operations = []struct {
 	method   string // CustomersService.Create
 	op       string // as errors call it
@@ -168,8 +168,8 @@ func TestOperationsNameThemselvesInErrors(t *testing.T) {
 	}
 }
 
-// Every method of a service has an operation in its comment and an example, and together they are the documented ones: no more,
-// no less.
+// Every method of a service has an operation in its comment and an example, and together they are
+// the documented ones: no more, no less.
 func TestOperationComments(t *testing.T) {
 	documented := map[string]string{}
 	pkg := packageDocs(t, ".")
@@ -201,7 +201,8 @@ func TestOperationComments(t *testing.T) {
 // selfEvident are the names of fields that say all a comment could.
 var selfEvident = []string{"Name", "Email", "Phone", "Currency", "Metadata", "Month", "Day"}
 
-// Whatever go doc prints of the public packages has a comment: names of a group, fields and methods of interfaces too.
+// Whatever go doc prints of the public packages has a comment: names of a group, fields and methods
+// of interfaces too.
 func TestEveryExportedSymbolIsDocumented(t *testing.T) {
 	for _, dir := range []string{".", "momenttest", "momentsql"} {
 		pkg := packageDocs(t, dir)

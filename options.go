@@ -111,8 +111,9 @@ func isLoopback(host string) bool {
 // shortens the attempt timeout, and so is one for each attempt and not for the whole call; its Jar
 // is used, and its CheckRedirect is not, as redirects are never followed. Without a Transport it
 // gets the default one. Take no Transport that repeats requests by itself: it does not know which
-// may be. One of your own has its own limits; MaxResponseHeaderBytes, 64 KiB in the default one, is
-// 10 MiB if it is not set.
+// may be. One of your own has its own limits, sends no HTTP/2 pings unless you set them, and does
+// not name a proxy in errors. MaxResponseHeaderBytes, 64 KiB in the default one, is 10 MiB if it is
+// not set.
 func WithHTTPClient(c *http.Client) ClientOption {
 	return func(s *settings) *ArgumentError {
 		if c == nil {
@@ -155,7 +156,7 @@ func WithBackoff(first, longest time.Duration) ClientOption {
 func WithRetryBudget(tokens int) ClientOption {
 	return func(s *settings) *ArgumentError {
 		if tokens < 0 {
-			return badArgument("retry budget", "is negative")
+			return badArgument("retry budget", "is negative; 0 means no limit")
 		}
 		s.retryBudget = tokens
 		return nil
@@ -176,8 +177,10 @@ func WithAttemptTimeout(d time.Duration) ClientOption {
 }
 
 // WithLogger logs each attempt: method, path with placeholders for identifiers, status, attempt,
-// duration, and why and when it is repeated. An attempt that is repeated is logged at level info,
-// any other at debug. Keys, bodies, names and identifiers are never logged. By default nothing is.
+// duration, and why and when it is retried. An attempt that is retried, or is not because the retry
+// budget is empty, is logged at level info, any other at debug. A response without a member that
+// should always be there is logged at info too. Keys, bodies, names and identifiers are never
+// logged. By default nothing is.
 func WithLogger(l *slog.Logger) ClientOption {
 	return func(s *settings) *ArgumentError {
 		s.logger = l

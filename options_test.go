@@ -152,7 +152,7 @@ func TestDo(t *testing.T) {
 }
 
 func TestDoWithoutAnAnswerToDecode(t *testing.T) {
-	for _, body := range []string{"", "OK", billJSON} {
+	for _, body := range []string{"", "null", billJSON} {
 		s := serve(t, answer(200, body))
 		var resp moment.Response
 		require.NoError(t, s.client(t).Do(t.Context(), "DELETE", "/billing/bills/UBR1", nil, nil, moment.WithResponse(&resp)))
@@ -160,6 +160,17 @@ func TestDoWithoutAnAnswerToDecode(t *testing.T) {
 	}
 	s := serve(t, answer(204, ""))
 	assert.NoError(t, s.client(t).Do(t.Context(), "DELETE", "/billing/bills/UBR1", nil, nil))
+}
+
+// A page of something in front of the service is not a success, even if nobody asks for the body.
+func TestDoDoesNotBelieveAPage(t *testing.T) {
+	s := serve(t, answer(200, "<html>Sign in</html>", "Content-Type: text/html"))
+	err := s.client(t).Do(t.Context(), "DELETE", "/billing/bills/UBR1", nil, nil)
+	assert.EqualError(t, err, `moment: DELETE /billing/bills/…: 200 OK: the response body is not JSON (Content-Type "text/html"); the outcome is unknown`)
+
+	var out struct{ ID string }
+	err = serve(t, answer(200, " null\n")).client(t).Do(t.Context(), "POST", "/billing/refunds", nil, &out)
+	assert.EqualError(t, err, "moment: POST /billing/refunds: 200 OK: unexpected response body: it is null; the outcome is unknown")
 }
 
 func TestDoSendsRawJSONAsItIs(t *testing.T) {

@@ -21,14 +21,16 @@ import (
 
 var outageMinutes = flag.Float64("outage", 0.1, "how many minutes each part of the outage in TestOutage lasts, the last one half as long")
 
-// What is simulated: each of the callers makes a call every 50 milliseconds, whatever became of the one before.
+// What is simulated: each of the callers makes a call every 50 milliseconds, whatever became of the
+// one before.
 const (
 	outageCallers  = 256
 	outageInterval = time.Second / 20
 )
 
-// TestOutage simulates an outage on a fake clock: for a while, every request fails, then every second one, then none. It counts
-// how many requests a client sends for each call, and settles the writes whose outcome is unknown afterwards.
+// TestOutage simulates an outage on a fake clock: for a while, every request fails, then every
+// second one, then none. It counts how many requests a client sends for each call, and settles the
+// writes whose outcome is unknown afterwards.
 //
 // The whole proof is go test -run TestOutage -v -outage 2 .
 func TestOutage(t *testing.T) {
@@ -74,7 +76,8 @@ func unavailable() (*http.Response, error) { return fake(gateway(503)) }
 
 func silence() (*http.Response, error) { return nil, errors.New("connection reset by peer") }
 
-// outage is a service that fails at times, and its callers. It creates customers under their idempotency keys.
+// outage is a service that fails at times, and its callers. It creates customers under their
+// idempotency keys.
 type outage struct {
 	method string
 	fails  func() (*http.Response, error)
@@ -93,8 +96,8 @@ type outage struct {
 
 type unknownCustomer struct{ reference, key string }
 
-// run makes calls for so long, of whose requests a share fails, and returns the requests per call: from when the budget was
-// empty, if that is waited for.
+// run makes calls for so long, of whose requests a share fails, and returns the requests per call:
+// from when the budget was empty, if that is waited for.
 func (o *outage) run(share float64, d time.Duration, untilEmpty bool) float64 {
 	o.mu.Lock()
 	o.share, o.requests = share, 0
@@ -138,7 +141,8 @@ func (o *outage) call(reference string) {
 	}
 }
 
-// settle makes each call whose outcome is unknown once more, under its key, and returns how many succeeded.
+// settle makes each call whose outcome is unknown once more, under its key, and returns how many
+// succeeded.
 func (o *outage) settle(t *testing.T) (settled int) {
 	t.Helper()
 	for _, u := range o.unknown {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The Go snippets of the README and of docs stand, word for word, in code that is compiled and run by the tests.
+// The Go snippets of the README and of docs stand, word for word, in code that is compiled and run
+// by the tests.
 func TestReadmeSnippetsAreTested(t *testing.T) {
 	needsTheRepository(t)
 	tested := unindented(sources(t, "*_test.go", "testdata/consumer/*.go", "testdata/consumer/*/*.go", "examples/*/*.go", "integration/*_test.go", "momenttest/*_test.go"))
@@ -22,7 +24,22 @@ func TestReadmeSnippetsAreTested(t *testing.T) {
 	}
 }
 
-// The table of retries stands in the package's overview and in the README.
+// documentedRows are the rows of TestRetryTable that a row of the documentation stands for.
+var documentedRows = map[string][]string{
+	"429, from whichever sender":                      {"429, own", "429, foreign"},
+	"408 or 5xx, but not 501 or 505":                  {"408, own", "408, foreign", "500, own", "502, foreign", "503, own", "503 with Retry-After, foreign", "507, own"},
+	"no response, or none within the attempt timeout": {"no response"},
+	"a success that is truncated or not JSON":         {"truncated", "200 in HTML", "200 and nothing"},
+	"400, 402, 404 or 422 of the service":             {"400, own", "402, own", "404, own", "422, own"},
+	"any other 4xx of the service":                    {"401, own", "403, own", "405, own", "409, own", "410, own", "418, own", "425, own"},
+	"401, 405, 407, 413, 414 or 431 of a gateway":     {"401, foreign", "405, foreign", "407, foreign", "413, foreign", "414, foreign", "431, foreign"},
+	"any other 4xx of a gateway":                      {"400, foreign", "402, foreign", "403, foreign", "404, foreign", "409, foreign", "422, foreign", "451, foreign"},
+	"501, 505 or a redirect":                          {"501, own", "505, foreign", "302", "307"},
+	"a success that is too large or another object":   {"200 too large", "200 and another object", "200 and a fragment"},
+}
+
+// The table of retries stands in the package's overview and in the README, and is that of
+// TestRetryTable.
 func TestTablesAreTheSame(t *testing.T) {
 	needsTheRepository(t)
 	cells := func(text, begin, end string, split *regexp.Regexp) (rows [][]string) {
@@ -40,9 +57,21 @@ func TestTablesAreTheSame(t *testing.T) {
 	readme := cells(sources(t, "README.md"), "| what happened |", "\n\n", regexp.MustCompile(` *\| *`))
 	require.Len(t, overview, 17)
 	assert.Equal(t, overview, readme)
+	tested := 0
 	for _, row := range overview {
-		assert.Len(t, row, 5, row[0])
+		require.Len(t, row, 5, row[0])
+		for _, name := range documentedRows[row[0]] {
+			i := slices.IndexFunc(retryTable, func(r retryRow) bool { return r.name == name })
+			require.GreaterOrEqual(t, i, 0, name)
+			r := retryTable[i]
+			yes := func(cell string) string { return map[bool]string{true: "yes", false: "no"}[cell[0] == '3'] }
+			assert.Equal(t, []string{yes(r.get), yes(r.post), yes(r.patch)}, row[1:4], name)
+			assert.Equal(t, row[4] == "yes", strings.HasSuffix(r.post, "?") && strings.HasSuffix(r.patch, "?"), name)
+			assert.Equal(t, row[4] == "no, settled", !strings.HasSuffix(r.afterDoubt, "?"), name)
+			tested++
+		}
 	}
+	assert.Equal(t, 44, tested, "rows of TestRetryTable")
 }
 
 // The links between the pages lead to files that are there.

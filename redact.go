@@ -83,7 +83,7 @@ func (c *core) match(text string) (length, matched int) {
 	return length, matched
 }
 
-// written is the length of what text begins with, if that is char, as it is or escaped as in JSON,
+// written returns the length of char's encoding at the start of text, plain or escaped as in JSON,
 // and else 0.
 func written(text string, char byte) int {
 	switch {
@@ -101,8 +101,7 @@ func written(text string, char byte) int {
 	return 0
 }
 
-// redactResponse does so in an answer as it came: there are gateways whose error pages show the
-// headers of the request.
+// redactResponse redacts the headers and the body, because some gateways echo request headers.
 func (c *core) redactResponse(header http.Header, body []byte) (http.Header, []byte) {
 	header = header.Clone() // what a RoundTripper gives may be its own
 	for _, values := range header {
@@ -141,9 +140,9 @@ func withoutAnswer(text string) string {
 	return text
 }
 
-// withoutValues is the error of encoding/json without what it quotes: errors are logged, and
-// answers are about people. A
-// *json.SyntaxError quotes one character, and stays.
+// withoutValues returns the error of encoding/json without the values that it quotes, because
+// errors are logged and responses are about people. A *json.SyntaxError quotes one character, and
+// stays.
 func withoutValues(err error) error {
 	var mismatch *json.UnmarshalTypeError
 	var date *time.ParseError
@@ -167,8 +166,8 @@ func withoutValues(err error) error {
 	return fmt.Errorf("%s is of type %s, not %v", member, kind, mismatch.Type)
 }
 
-// redactedError says what another error says, but for the key. That one can be asked for by
-// errors.Is, not reached.
+// redactedError has the text of another error without the key. errors.Is matches the original
+// error; errors.As does not.
 type redactedError struct {
 	text string
 	is   func(target error) bool

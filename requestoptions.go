@@ -27,7 +27,7 @@ type requestOptions struct {
 func newRequestOptions(idempotency transport.Idempotency, opts []RequestOption) (requestOptions, *ArgumentError) {
 	var o requestOptions
 	var first *ArgumentError
-	if len(opts) > 0 { // else none need be on the heap, where options could keep them, which takes 60 ns
+	if len(opts) > 0 { // options could keep a pointer, so it would be on the heap for every call
 		given := &requestOptions{}
 		for _, opt := range opts {
 			err := badArgument("option", "is nil")

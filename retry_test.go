@@ -15,15 +15,11 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// The retry table, with a row for each status as the service's own response and as a gateway's. A cell is the number of attempts of
-// a call that may be retried twice, and "?" if the outcome of the write is unknown afterwards. A GET is never in doubt. afterDoubt
-// is a POST whose first attempt got no response; an update in doubt is not sent again, so it has no such column.
-var retryTable = []struct {
-	name                         string
-	failure                      reply
-	get, post, afterDoubt, patch string
-	why                          string
-}{
+// The retry table, with a row for each status as the service's own response and as a gateway's. A
+// cell is the number of attempts of a call that may be retried twice, and "?" if the outcome of the
+// write is unknown afterwards. A GET is never in doubt. afterDoubt is a POST whose first attempt
+// got no response; an update in doubt is not sent again, so it has no such column.
+var retryTable = []retryRow{
 	{"400, own", problem(400), "1", "1", "2", "1", "the service judged the request"},
 	{"400, foreign", gateway(400), "1", "1?", "2?", "1?", "a load balancer sends it for a response it cannot parse"},
 	{"401, own", problem(401), "1", "1", "2?", "1", "rejected before processing; says nothing of the first attempt"},
@@ -97,6 +93,13 @@ var retryTable = []struct {
 	{"503 with Retry-After replayed", problem(503, "Retry-After: 0", replayed), "3", "1?", "2?", "1?", "would be replayed again for 24 hours"},
 }
 
+type retryRow struct {
+	name                         string
+	failure                      reply
+	get, post, afterDoubt, patch string
+	why                          string
+}
+
 const replayed = "Idempotent-Replayed: true"
 
 // gateway responds as something in front of the service does.
@@ -130,7 +133,8 @@ func TestRetryTable(t *testing.T) {
 	}
 }
 
-// ownConnections gives each attempt a connection of its own, because on a reused one net/http repeats keyed requests by itself.
+// ownConnections gives each attempt a connection of its own, because on a reused one net/http
+// repeats keyed requests by itself.
 var ownConnections = moment.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}})
 
 // sameRequestEveryTime: same path, same bytes, and for a POST the same key.
@@ -251,7 +255,8 @@ func TestAnswerToASecondCopy(t *testing.T) {
 	}
 }
 
-// The same dead connection, and an update: net/http must not send it again, since nothing marks it as safe.
+// The same dead connection, and an update: net/http must not send it again, since nothing marks it
+// as safe.
 func TestUpdateOnADeadConnectionIsSentOnce(t *testing.T) {
 	s := serve(t, answer(200, billJSON), hangUp, answer(200, billJSON))
 	c := s.client(t)

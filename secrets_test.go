@@ -23,7 +23,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// noKey looks for the key of the API and those of webhooks: plain, and as fmt and encoding/json write bytes.
+// noKey looks for the key of the API and those of webhooks: plain, and as fmt and encoding/json
+// write bytes.
 func noKey(t *testing.T, text string) {
 	t.Helper()
 	for _, key := range []string{testKey, string(webhookKey), string(oldWebhookKey)} {
@@ -59,7 +60,8 @@ func noPerson(t *testing.T, text string) {
 	}
 }
 
-// everyFormatting is a value as fmt, both handlers of slog, encoding/json and a failed assertion print it.
+// everyFormatting is a value as fmt, both handlers of slog, encoding/json and a failed assertion
+// print it.
 func everyFormatting(t *testing.T, value any) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -88,7 +90,8 @@ func echo(status int) reply {
 		"X-Request-Id: "+testKey, "X-Echo: Bearer "+testKey, "Location: https://elsewhere.test/"+testKey, "Content-Type: application/json; key="+testKey)
 }
 
-// failures are errors of each type, of a service that repeats the key, and of arguments that hold it.
+// failures are errors of each type, of a service that repeats the key, and of arguments that hold
+// it.
 func failures(t *testing.T) (errs []error, responses []moment.Response) {
 	t.Helper()
 	for _, r := range []reply{
@@ -133,7 +136,8 @@ func failures(t *testing.T) (errs []error, responses []moment.Response) {
 	return errs, responses
 }
 
-// TestNoFormattingShowsASecret formats values of each exported type in every way. A type that is not here fails it.
+// TestNoFormattingShowsASecret formats values of each exported type in every way. A type that is
+// not here fails it.
 func TestNoFormattingShowsASecret(t *testing.T) {
 	c := newClient(t)
 	s := serve(t, answer(200, customerJSON), answer(200, accountJSON), answer(200, billJSON))
@@ -208,7 +212,8 @@ func TestNoFormattingShowsASecret(t *testing.T) {
 	}
 }
 
-// The errors of the package itself say nothing about a person; what the service says about one stays with its own words.
+// The errors of the package itself say nothing about a person; what the service says about one
+// stays with its own words.
 func TestNoErrorNamesAPerson(t *testing.T) {
 	quietNetHTTP(t)
 	answered := `{"id":"bcus_1","external_reference":"UCR-jane-roe","name":"Jane Roe","email":"jane.roe@example.com","phone":"+27831234567"}`
@@ -240,7 +245,8 @@ func TestNoErrorNamesAPerson(t *testing.T) {
 	noPerson(t, err.Error())
 }
 
-// TestNoLogShowsASecretOrAPerson logs whole calls at level debug, with all kinds of failures and retries.
+// TestNoLogShowsASecretOrAPerson logs whole calls at level debug, with all kinds of failures and
+// retries.
 func TestNoLogShowsASecretOrAPerson(t *testing.T) {
 	quietNetHTTP(t)
 	var out bytes.Buffer
@@ -302,7 +308,8 @@ var panics = map[string]func(context.Context, *moment.Client){
 	},
 }
 
-// What is logged of deliveries, and the errors of those that are refused, says nothing about the person who pays.
+// What is logged of deliveries, and the errors of those that are refused, says nothing about the
+// person who pays.
 func TestWebhooksTellNoSecretAndNoPerson(t *testing.T) {
 	var out bytes.Buffer
 	everything := &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}

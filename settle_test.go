@@ -25,8 +25,8 @@ func TestRaiseBillWaitsForACallThatRuns(t *testing.T) {
 	}
 }
 
-// raiseBill is what the README tells merchants to write, so it must be right: called again until it has an answer, it
-// ends with exactly the bill that was asked for, or with an error.
+// raiseBill is what the README tells merchants to write, so it must be right: called again until it
+// has an answer, it ends with exactly the bill that was asked for, or with an error.
 func TestRaiseBillSettlesWhateverHappened(t *testing.T) {
 	params := moment.BillCreateParams{ExternalReference: "UBR1", Currency: moment.ZAR, AmountDue: 2000}
 	other := func(change func(*moment.BillCreateParams)) func(t *testing.T, c *moment.Client, customer string) {

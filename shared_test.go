@@ -18,7 +18,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// A RoundTripper that overwrites the values of headers, to redact a key for its log, changes neither a retry nor a later call.
+// A RoundTripper that overwrites the values of headers, to redact a key for its log, changes
+// neither a retry nor a later call.
 func TestHeaderValuesAreNotShared(t *testing.T) {
 	for method, call := range calls {
 		s := serve(t, problem(429), answer(200, billJSON))
@@ -45,7 +46,8 @@ func TestHeaderValuesAreNotShared(t *testing.T) {
 	}
 }
 
-// reused is a string in memory that is used again, as the header strings of fasthttp's and Fiber's adaptors are.
+// reused is a string in memory that is used again, as the header strings of fasthttp's and Fiber's
+// adaptors are.
 type reused []byte
 
 func (m reused) string() string { return unsafe.String(unsafe.SliceData(m), len(m)) } //nolint:gosec // as they do
@@ -74,7 +76,8 @@ func (l *laterLog) String() string {
 	return out.String()
 }
 
-// What outlives a request is a copy: the event, the key under which it is processed once, and what the handler logs.
+// What outlives a request is a copy: the event, the key under which it is processed once, and what
+// the handler logs.
 func TestNothingOfARequestIsKept(t *testing.T) {
 	var events []*moment.Event
 	var logs laterLog
@@ -139,7 +142,8 @@ func TestMemoryDeduplicatorCopiesItsKeys(t *testing.T) {
 	assert.Equal(t, 1, processed)
 }
 
-// Adapters of serverless platforms split the signature header at its commas, or deliver it in several values.
+// Adapters of serverless platforms split the signature header at its commas, or deliver it in
+// several values.
 func TestSignatureHeaderInSeveralValues(t *testing.T) {
 	good := sign(webhookKey, "msg_1", signedAt, eventJSON)
 	right := good.Get("Webhook-Signature")
@@ -167,7 +171,8 @@ func TestSignatureHeaderInSeveralValues(t *testing.T) {
 	}
 }
 
-// A map that was filled by hand, from an event of a serverless platform, has names that http.Header does not find.
+// A map that was filled by hand, from an event of a serverless platform, has names that http.Header
+// does not find.
 func TestHeaderMapInLowerCase(t *testing.T) {
 	header := http.Header{}
 	for name, values := range sign(webhookKey, "msg_1", signedAt, eventJSON) {

@@ -42,7 +42,8 @@ func (s *scripted) waits() []time.Duration {
 	return waits
 }
 
-// onAFakeClock makes a call to a service that answers by script, in a bubble in which time passes when all are blocked.
+// onAFakeClock makes a call to a service that answers by script, in a bubble in which time passes
+// when all are blocked.
 func onAFakeClock(t *testing.T, script []reply, call func(ctx context.Context, c *moment.Client) error, opts ...moment.ClientOption) (*scripted, time.Duration, error) {
 	t.Helper()
 	s := &scripted{script: script}

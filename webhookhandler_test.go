@@ -109,7 +109,8 @@ func TestWebhookHandlerWithABrokenDeduplicator(t *testing.T) {
 	assert.EqualError(t, moment.NewMemoryDeduplicator(time.Hour).Once(t.Context(), "msg_1", nil), "moment: process webhook: function: is nil")
 }
 
-// An event of a type that this version does not know is acknowledged, by a function that has no case for it.
+// An event of a type that this version does not know is acknowledged, by a function that has no
+// case for it.
 func TestUnknownEventsAreAcknowledged(t *testing.T) {
 	h := newVerifier(t).Handler(func(_ context.Context, e *moment.Event) error {
 		if _, ok := e.Data.(*moment.AmountApplied); ok {
@@ -121,7 +122,8 @@ func TestUnknownEventsAreAcknowledged(t *testing.T) {
 	assert.Equal(t, 204, deliver(h, http.MethodPost, sign(webhookKey, "msg_1", signedAt, body), strings.NewReader(body)).Code)
 }
 
-// The default logger is the one of the delivery's time: programs set it after they have built their handlers.
+// The default logger is the one of the delivery's time: programs set it after they have built their
+// handlers.
 func TestWebhookHandlerLogsToTheDefault(t *testing.T) {
 	h := newVerifier(t).Handler(func(context.Context, *moment.Event) error { return errors.New("closed") })
 	var log bytes.Buffer
@@ -132,7 +134,8 @@ func TestWebhookHandlerLogsToTheDefault(t *testing.T) {
 	assert.Contains(t, log.String(), "error=closed")
 }
 
-// Moment delivers again until it is told that an event was processed, and a delivery may come twice even then.
+// Moment delivers again until it is told that an event was processed, and a delivery may come twice
+// even then.
 func TestWebhookHandlerProcessesOnce(t *testing.T) {
 	runs := 0
 	h := newVerifier(t).Handler(func(context.Context, *moment.Event) error {

@@ -39,7 +39,7 @@ const (
 	defaultTolerance = 3 * time.Minute // what Moment's reference recommends
 )
 
-// WebhookVerifier tells Moment's webhooks from forged ones and from recordings, by the scheme of
+// WebhookVerifier verifies webhook signatures and rejects replay attacks, by the scheme of
 // Standard Webhooks (https://www.standardwebhooks.com), and decodes them. Make one with
 // [NewWebhookVerifier]. It is immutable and safe for concurrent use; formatting it never shows a
 // secret.

@@ -32,7 +32,8 @@ type plainPayment struct {
 	UpdatedAt  time.Time         `json:"updated_at"`
 }
 
-// The pair shows what Parse costs beside what it cannot do without: the MAC, and decoding the event once.
+// The pair shows what Parse costs beside what it cannot do without: the MAC, and decoding the event
+// once.
 func BenchmarkWebhook(b *testing.B) {
 	header := sign(webhookKey, "msg_p5jXN8AQM9LWM0D4loKWxJek", signedAt, eventOf400Bytes)
 	body := []byte(eventOf400Bytes)

@@ -50,7 +50,8 @@ const (
 		`"metadata":{"order_id":"ord_789012"},"created_at":"2025-01-31T12:00:00Z","updated_at":"2025-01-31T14:00:00.5+02:00","new":[1]},"new":{}}`
 )
 
-// sign makes the headers of a message by what Moment's reference says, and not by this module's own code.
+// sign makes the headers of a message by what Moment's reference says, and not by this module's own
+// code.
 func sign(key []byte, id string, at time.Time, body string) http.Header {
 	timestamp := strconv.FormatInt(at.Unix(), 10)
 	mac := hmac.New(sha256.New, key)
@@ -86,7 +87,8 @@ func with(header http.Header, name string, values ...string) http.Header {
 	return header
 }
 
-// What is refused, by Parse with an error and by the handler with a status. Nothing of it reaches the merchant's function.
+// What is refused, by Parse with an error and by the handler with a status. Nothing of it reaches
+// the merchant's function.
 func TestWebhooksThatAreRefused(t *testing.T) {
 	good := sign(webhookKey, "msg_1", signedAt, eventJSON)
 	at := func(d time.Duration) http.Header { return sign(webhookKey, "msg_1", signedAt.Add(d), eventJSON) }
@@ -145,12 +147,12 @@ func TestWebhooksThatAreRefused(t *testing.T) {
 		{"without an obligation", `{"type":"obligation.amount_applied","data":{"amount":1,"currency":"ZAR"}}`, "there is not exactly one of customer_id, account_id and bill_id"},
 		{"two obligations", `{"type":"obligation.amount_applied","data":{"amount":1,"currency":"ZAR","bill_id":"bill_1","account_id":"bacc_1"}}`, "there is not exactly one of customer_id, account_id and bill_id"},
 		{"two obligations, in two parts", `{"type":"obligation.amount_applied","data":{"amount":1,"currency":"ZAR","bill_id":"bill_1"},"data":{"customer_id":"bcus_1"}}`, "there is not exactly one of customer_id, account_id and bill_id"},
-		{"an amount that is no whole number of minor units", `{"type":"obligation.amount_applied","data":{"amount":20.5,"currency":"ZAR","bill_id":"bill_1"}}`, "data.amount is not an exact integer"},
-		{"an amount that is a text", `{"type":"obligation.amount_applied","data":{"amount":"2000","currency":"ZAR","bill_id":"bill_1"}}`, "data.amount is of type string, not moment.Amount"},
-		{"an amount that does not fit", `{"type":"obligation.amount_applied","data":{"amount":9223372036854775808,"currency":"ZAR","bill_id":"bill_1"}}`, "data.amount is not an exact integer"},
-		{"an id that is a number", `{"type":"obligation.amount_applied","data":{"amount":1,"currency":"ZAR","bill_id":1}}`, "data.bill_id is of type number, not string"},
-		{"data of another kind", `{"type":"obligation.amount_applied","data":"Jane Roe"}`, "data is of type string, not object"},
-		{"an amount of another form beside a time of another form", `{"type":"obligation.amount_applied","data":{"created_at":"","amount":20.5,"currency":"ZAR","bill_id":"bill_1"}}`, "data.amount is not an exact integer"},
+		{"an amount that is no whole number of minor units", `{"type":"obligation.amount_applied","data":{"amount":20.5,"currency":"ZAR","bill_id":"bill_1"}}`, "amount is not an exact integer"},
+		{"an amount that is a text", `{"type":"obligation.amount_applied","data":{"amount":"2000","currency":"ZAR","bill_id":"bill_1"}}`, "amount is of type string, not moment.Amount"},
+		{"an amount that does not fit", `{"type":"obligation.amount_applied","data":{"amount":9223372036854775808,"currency":"ZAR","bill_id":"bill_1"}}`, "amount is not an exact integer"},
+		{"an id that is a number", `{"type":"obligation.amount_applied","data":{"amount":1,"currency":"ZAR","bill_id":1}}`, "bill_id is of type number, not string"},
+		{"data of another kind", `{"type":"obligation.amount_applied","data":"Jane Roe"}`, "it is of type string, not object"},
+		{"an amount of another form beside a time of another form", `{"type":"obligation.amount_applied","data":{"created_at":"","amount":20.5,"currency":"ZAR","bill_id":"bill_1"}}`, "amount is not an exact integer"},
 		{"behind a byte order mark", "\ufeff" + eventJSON, "the body begins with a byte order mark"},
 		{"compressed", "\x1f\x8b\x08" + eventJSON, "the body is compressed with gzip, and nothing decompressed it"},
 	} {
@@ -436,7 +438,8 @@ func TestZeroWebhookVerifier(t *testing.T) {
 	assert.Panics(t, func() { newVerifier(t).Handler(func(context.Context, *moment.Event) error { return nil }, nil) })
 }
 
-// FuzzEvent: whatever a signed body is, it is an event or malformed, and an event tells what the body does.
+// FuzzEvent: whatever a signed body is, it is an event or malformed, and an event tells what the
+// body does.
 func FuzzEvent(f *testing.F) {
 	for _, body := range []string{
 		eventJSON, fullEventJSON, "", "null", "{}", `{"type":"ping","data":null}`, `{"Type":"ping"}`, `{"type":"a","type":"obligation.amount_applied","data":{}}`,

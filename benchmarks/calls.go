@@ -49,7 +49,8 @@ func pairOfCalls(s settings, where, note string, open func(sdk) (client, error))
 	}, err
 }
 
-// checked fails if a call does not return the id that was in the answer: it was not made, or not decoded.
+// checked fails if a call does not return the id that was in the answer: it was not made, or not
+// decoded.
 func checked(call func(context.Context) (string, error), id string) func() error {
 	return func() error {
 		got, err := call(context.Background())

@@ -15,9 +15,9 @@ import (
 // keyPair is a certificate and its key, both in PEM.
 type keyPair struct{ Certificate, Key []byte }
 
-// certified is the certificate of all services. It is on P-256, as gateways' are: the handshake with one on RSA would be little but
-// the server's signature. This process trusts it from now on, and transports need not be told: with x509usefallbackroots=1, the
-// fallback is what is trusted.
+// certified is the certificate of all services. It is on P-256, as gateways' are: the handshake
+// with one on RSA would be little but the server's signature. This process trusts it from now on,
+// and transports need not be told: with x509usefallbackroots=1, the fallback is what is trusted.
 var certified = sync.OnceValue(func() keyPair {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	exitOn(err)

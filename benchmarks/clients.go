@@ -18,7 +18,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// The names of the contenders. The floor is what a careful engineer writes for these two calls and nothing else.
+// The names of the contenders. The floor is what a careful engineer writes for these two calls and
+// nothing else.
 const (
 	floorName  = "net/http by hand"
 	tunedName  = "net/http by hand, tuned transport"
@@ -29,14 +30,14 @@ const (
 	hcloudName = "hcloud-go"
 )
 
-// client makes the same two calls in each SDK: it creates an object that has a name, another text or two, and one pair of
-// metadata, and gets one. Both return the id in the answer.
+// client makes the same two calls in each SDK: it creates an object that has a name, another text
+// or two, and one pair of metadata, and gets one. Both return the id in the answer.
 type client struct {
 	create, get func(context.Context) (id string, err error)
 }
 
-// sdk is an SDK with its nearest calls, and its answer of some 200 bytes. Retries and timeouts are at its default, telemetry and
-// logging are off.
+// sdk is an SDK with its nearest calls, and its answer of some 200 bytes. Retries and timeouts are
+// at its default, telemetry and logging are off.
 type sdk struct {
 	name   string
 	path   string // of the create; a get has the id behind it

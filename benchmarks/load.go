@@ -40,8 +40,8 @@ type loadRound struct {
 	opened    float64 // connections
 }
 
-// tooLong ends a contender's rounds. One that dials for nearly each call takes ten times as long as the others, and a second
-// round would tell the same.
+// tooLong ends a contender's rounds. One that dials for nearly each call takes ten times as long as
+// the others, and a second round would tell the same.
 const tooLong = 4 * time.Second
 
 func measureLoads(s settings, protocol string, contenders []sdk) ([]load, error) {

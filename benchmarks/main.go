@@ -1,10 +1,10 @@
-// The certificate of the service on loopback is trusted as if the machine did, so that each SDK keeps the transport that it makes
-// by itself.
+// The certificate of the service on loopback is trusted as if the machine did, so that each SDK
+// keeps the transport that it makes by itself.
 //
 //go:debug x509usefallbackroots=1
 
-// Command benchmarks measures this SDK beside code written by hand and beside other SDKs and libraries, and prints the results
-// as Markdown:
+// Command benchmarks measures this SDK beside code written by hand and beside other SDKs and
+// libraries, and prints the results as Markdown:
 //
 //	go -C benchmarks run .           some four minutes
 //	go -C benchmarks run . -short    whether it works; the numbers say little

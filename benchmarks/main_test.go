@@ -21,7 +21,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Each contender sends what its service would understand, and decodes the answer: one that did less would be the fastest.
+// Each contender sends what its service would understand, and decodes the answer: one that did less
+// would be the fastest.
 func TestCalls(t *testing.T) {
 	for _, k := range sdks {
 		t.Run(k.name, func(t *testing.T) {

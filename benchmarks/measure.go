@@ -22,8 +22,9 @@ type measurement struct {
 	bytes       float64
 }
 
-// measure lets the contenders run in turns. What disturbs the machine for a while disturbs all of them, so that the ratios
-// within a round hold where times do not; the order rotates, as who comes after whom makes a difference to caches.
+// measure lets the contenders run in turns. What disturbs the machine for a while disturbs all of
+// them, so that the ratios within a round hold where times do not; the order rotates, as who comes
+// after whom makes a difference to caches.
 func measure(s settings, contenders []contender) ([]measurement, error) {
 	n := make([]int, len(contenders))
 	for i, c := range contenders {
@@ -59,8 +60,8 @@ func measure(s settings, contenders []contender) ([]measurement, error) {
 // sample is one turn of a contender, per operation.
 type sample struct{ nanoseconds, allocations, bytes float64 }
 
-// calibrate finds how many operations fill a slice. The first ones only warm up: a reflecting encoder takes milliseconds to look at
-// its types.
+// calibrate finds how many operations fill a slice. The first ones only warm up: a reflecting
+// encoder takes milliseconds to look at its types.
 func calibrate(c contender, slice time.Duration) (int, error) {
 	const warmUp = 10
 	if _, err := take(c, warmUp); err != nil {

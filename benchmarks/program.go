@@ -26,7 +26,8 @@ var programs = []program{
 	{hcloudName, "hcloud"},
 }
 
-// measurePrograms compares what a program has to carry that makes one kind of call, and how long it takes to start.
+// measurePrograms compares what a program has to carry that makes one kind of call, and how long it
+// takes to start.
 func measurePrograms(s settings) ([]table, error) {
 	chosen := programs
 	if s.few {

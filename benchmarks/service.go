@@ -18,7 +18,8 @@ import (
 	"sync/atomic"
 )
 
-// memory is a transport without sockets: it reads the request's body, and answers each with the same JSON.
+// memory is a transport without sockets: it reads the request's body, and answers each with the
+// same JSON.
 type memory string
 
 func (m memory) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -48,11 +49,13 @@ const (
 	http2  = "HTTP/2"
 )
 
-// serveVariable, in the environment, makes this program the service, over the protocol that it names. It is a process of its own,
-// so that what it allocates is not counted among the clients', and so that its end closes whatever connections they keep.
+// serveVariable, in the environment, makes this program the service, over the protocol that it
+// names. It is a process of its own, so that what it allocates is not counted among the clients',
+// and so that its end closes whatever connections they keep.
 const serveVariable = "MOMENT_BENCHMARKS_SERVE"
 
-// serve reads its certificate, writes its URL, serves until in ends, and writes how many connections were opened.
+// serve reads its certificate, writes its URL, serves until in ends, and writes how many
+// connections were opened.
 func serve(protocol string, in io.Reader, out io.Writer) error {
 	var pair keyPair
 	if err := json.NewDecoder(in).Decode(&pair); err != nil {

@@ -47,17 +47,20 @@ func TestConformance(t *testing.T) {
 		conform(t, onFake, service{url: fake.URL, key: anyTestKey, fake: fake}.check)
 	})
 
-	// Prism's mock answers with the examples of the description. It finds what is wrong with a request in any case. What is wrong only
-	// with what there is has to be asked for, by the status.
+	// Prism's mock answers with the examples of the description. It finds what is wrong with a
+	// request in any case. What is wrong only with what there is has to be asked for, by the
+	// status.
 	t.Run(onMock, func(t *testing.T) {
-		// What it finds wrong, it answers with the description's 422 and not with its 400, and has no option for that. By the
-		// documentation it is 400. So such requests go to a second mock, of the same description without any 422.
+		// What it finds wrong, it answers with the description's 422 and not with its 400, and has
+		// no option for that. By the documentation it is 400. So such requests go to a second mock,
+		// of the same description without any 422.
 		first := startPrism(t, "mock", description)
 		second := startPrism(t, "mock", changed(t, `(?m)^ +"422": .*\n`, ""))
 		conform(t, onMock, mock{url: first(), without422: second()}.check)
 	})
 
-	// Prism's proxy holds requests to momenttest and its answers against the schemas of the description.
+	// Prism's proxy holds requests to momenttest and its answers against the schemas of the
+	// description.
 	t.Run(onProxy, func(t *testing.T) {
 		fake := newFake(t)
 		proxy := startPrism(t, "proxy", description, fake.URL)
@@ -377,7 +380,8 @@ func (v violation) parameter() string {
 	return strings.Join(path, ".")
 }
 
-// violations compares what prism says: answers fit the description, and requests unless the row says that they cannot.
+// violations compares what prism says: answers fit the description, and requests unless the row
+// says that they cannot.
 func (d *differences) violations() {
 	named := len(d.want.names) != 1
 	for _, v := range d.got.violations {
@@ -391,8 +395,8 @@ func (d *differences) violations() {
 	}
 }
 
-// startPrism starts prism with arguments of its command line, for one test. The function that it returns waits until it listens, and gives
-// its URL.
+// startPrism starts prism with arguments of its command line, for one test. The function that it
+// returns waits until it listens, and gives its URL.
 func startPrism(t *testing.T, args ...string) func() string {
 	t.Helper()
 	const dir = "testdata/openapi"
@@ -504,8 +508,8 @@ func TestConformanceOfEvents(t *testing.T) {
 	}
 }
 
-// The table has a row for each status of each operation that is described. Each row has a name of its own, and a success has members that
-// can be read.
+// The table has a row for each status of each operation that is described. Each row has a name of
+// its own, and a success has members that can be read.
 func TestConformanceIsComplete(t *testing.T) {
 	whole, err := os.ReadFile(description)
 	require.NoError(t, err)

@@ -10,12 +10,13 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// Moment's documentation as a table of requests and answers. TestConformance holds momenttest against it, api/openapi.yaml and, with a
-// test key, the service itself.
+// Moment's documentation as a table of requests and answers. TestConformance holds momenttest
+// against it, api/openapi.yaml and, with a test key, the service itself.
 //
-// Rows are written in the documentation's samples: customer UCR1234567890 has account UAR1234567890, and that one bill
-// UBR1234567890. When they are sent, each row has digits of its own in place of 1234567890, so that none meets the objects of another;
-// and in place of an id of the samples (bcus_H4jp6KnU5cPw263v1jyz4) the one that was given to what came before.
+// Rows are written in the documentation's samples: customer UCR1234567890 has account
+// UAR1234567890, and that one bill UBR1234567890. When they are sent, each row has digits of its
+// own in place of 1234567890, so that none meets the objects of another; and in place of an id of
+// the samples (bcus_H4jp6KnU5cPw263v1jyz4) the one that was given to what came before.
 
 // An exchange is a row of the table.
 type exchange struct {
@@ -82,7 +83,8 @@ func (r request) meeting(f momenttest.Fault) request {
 func created(members string) answer { return answer{status: 201, members: members} }
 func found(members string) answer   { return answer{status: 200, members: members} }
 
-// refused is for what is missing or ill-formed. Several parameters are named where each one is good but for the others.
+// refused is for what is missing or ill-formed. Several parameters are named where each one is good
+// but for the others.
 func refused(params ...string) answer { return answer{status: 400, names: params, plain: true} }
 
 // failed is for what the request alone does not show.
@@ -295,7 +297,8 @@ func metadata(keys int) string {
 }
 
 var documentation = slices.Concat(
-	// Customers: a reference is all that they need, and there is nothing in an answer that was not sent.
+	// Customers: a reference is all that they need, and there is nothing in an answer that was not
+	// sent.
 	[]exchange{
 		ask("create a customer: the guide's request", post("/billing/customers", `{
 			"external_reference": "UCR1234567890", "name": "John Doe", "email": "john.doe@example.com"
@@ -545,7 +548,8 @@ var documentation = slices.Concat(
 	takes(owing, "a balance beyond what a bill can be about", "balance", `100000000`),
 	refuses(owing, "a balance in major units", "balance", `20.5`),
 	refuses([]place{newCustomer, oldCustomer, newAccount, oldAccount}, "a balance that is a string", "balance", `"2000"`),
-	// The reference wants the currency beside a balance. The guide leaves it out where there is one already, see above.
+	// The reference wants the currency beside a balance. The guide leaves it out where there is one
+	// already, see above.
 	[]exchange{
 		ask("customer: a balance without a currency", post("/billing/customers", `{"external_reference": "UCR1234567890", "balance": 2000}`), refused("currency")),
 		ask("account: a balance without a currency", post("/billing/accounts", `{"external_reference": "UAR1234567890", "customer": "UCR1234567890", "balance": 2000}`),
@@ -757,7 +761,8 @@ var documentation = slices.Concat(
 		}`), failed(404, "account.customer")),
 	},
 
-	// Conflicts: references are unique among the objects of a kind, and what is voided stays as it is.
+	// Conflicts: references are unique among the objects of a kind, and what is voided stays as it
+	// is.
 	[]exchange{
 		ask("a customer's reference is taken", customer, failed(409, "external_reference")).after(customer),
 		ask("an account's reference is taken", post("/billing/accounts", `{"customer": "UCR1234567890", "external_reference": "UAR1234567890"}`),

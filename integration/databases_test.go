@@ -24,7 +24,8 @@ import (
 	"github.com/moment-billing/moment-go/momentsql"
 )
 
-// database is one with the table of momentsql and a ledger, made for one test. Its fields go to other processes as JSON.
+// database is one with the table of momentsql and a ledger, made for one test. Its fields go to
+// other processes as JSON.
 type database struct {
 	Dialect momentsql.Dialect
 	Driver  string
@@ -39,7 +40,8 @@ func newDatabase(t *testing.T, dialect momentsql.Dialect) database {
 	if dialect == momentsql.PostgreSQL {
 		d = database{dialect, "pgx", newPostgresSchema(t)}
 	} else {
-		// Writers wait for each other. It is processes that die here, not the machine: no need to sync.
+		// Writers wait for each other. It is processes that die here, not the machine: no need to
+		// sync.
 		pragmas := "?_pragma=busy_timeout(30000)&_pragma=journal_mode(wal)&_pragma=synchronous(off)"
 		d = database{dialect, "sqlite", "file:" + filepath.Join(t.TempDir(), "merchant.db") + pragmas}
 	}

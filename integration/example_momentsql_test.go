@@ -11,7 +11,8 @@ import (
 	"github.com/moment-billing/moment-go/momentsql"
 )
 
-// What the documentation of package momentsql shows: the entry in the ledger and the mark of the message are committed together.
+// What the documentation of package momentsql shows: the entry in the ledger and the mark of the
+// message are committed together.
 func Example_momentsql() {
 	db, err := sql.Open("sqlite", ":memory:")
 	if err != nil {

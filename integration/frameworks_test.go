@@ -27,9 +27,9 @@ import (
 )
 
 // The handler is an http.Handler, which every framework here accepts, some of them through an
-// adapter. The handler needs the body as it was sent, byte for byte, whatever middleware is in front
-// of it. chi_test.go, gin_test.go, echo_test.go, fiber_test.go and lambda_test.go set the frameworks
-// up.
+// adapter. The handler needs the body as it was sent, byte for byte, whatever middleware is in
+// front of it. chi_test.go, gin_test.go, echo_test.go, fiber_test.go and lambda_test.go set the
+// frameworks up.
 
 // bodyLimit is what the frameworks that limit bodies are set to: less than what the handler takes.
 const bodyLimit = 16 << 10
@@ -56,8 +56,8 @@ var frameworks = []struct {
 	{"lambda, load balancer with multi-value headers", onLambdaALBMultiValue, false, false},
 }
 
-// onNetHTTP starts a net/http server. The test fails if net/http complains about a second status, or
-// about a body where none is allowed.
+// onNetHTTP starts a net/http server. The test fails if net/http complains about a second status,
+// or about a body where none is allowed.
 func onNetHTTP(mount func(http.Handler) http.Handler) func(*testing.T, http.Handler) (string, *http.Client) {
 	return func(t *testing.T, webhook http.Handler) (string, *http.Client) {
 		t.Helper()
@@ -221,7 +221,8 @@ func TestWebhooksThroughFrameworks(t *testing.T) {
 		{why: "too large", delivery: delivery{signed: tooLarge, sent: tooLarge}, status: 413},
 		{why: "too large, in chunks", delivery: delivery{signed: tooLarge, sent: tooLarge, chunked: true}, status: 413},
 
-		// Moment documents no compression. If something in front compresses, what was signed is what Moment sent.
+		// Moment documents no compression. If something in front compresses, what was signed is
+		// what Moment sent.
 		{why: "compressed after it was signed", delivery: delivery{signed: signed, sent: packed(t, signed), encoding: "gzip"}, status: 400, packed: 204},
 		{why: "compressed before it was signed", delivery: delivery{signed: packed(t, signed), sent: packed(t, signed), encoding: "gzip"}, status: 400},
 		{why: "too large when it is unpacked", delivery: delivery{signed: tooLarge, sent: packed(t, tooLarge), encoding: "gzip"}, status: 400, packed: 413},

@@ -28,11 +28,13 @@ const (
 	attempts   = 10 // to deliver one, which would all have to meet a receiver that is gone or fails
 )
 
-// Each message is delivered three times, each time to another receiver, in random order. In the middle one receiver is killed:
-// with a payment that it has committed and not acknowledged, and with one or more that it has entered and not committed. What was not
-// acknowledged is delivered again, to another, as Moment does. At the end each payment is in the ledger once.
+// Each message is delivered three times, each time to another receiver, in random order. In the
+// middle one receiver is killed: with a payment that it has committed and not acknowledged, and
+// with one or more that it has entered and not committed. What was not acknowledged is delivered
+// again, to another, as Moment does. At the end each payment is in the ledger once.
 //
-// The whole of it is bash .ci/postgres go -C integration test -run '^TestKill$' -v -messages=10000 .
+// The whole of it is bash .ci/postgres go -C integration test -run '^TestKill$' -v -messages=10000
+// .
 func TestKill(t *testing.T) {
 	for _, row := range []struct {
 		name    string

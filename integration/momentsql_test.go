@@ -139,7 +139,8 @@ func TestProcessWithAnEndedContext(t *testing.T) {
 	}
 }
 
-// PostgreSQL does not commit a transaction in which a statement has failed, even if the function says nothing of it.
+// PostgreSQL does not commit a transaction in which a statement has failed, even if the function
+// says nothing of it.
 func TestProcessThatIgnoresAnError(t *testing.T) {
 	store, db := newDatabase(t, momentsql.PostgreSQL).store(t)
 	_, err := process(t.Context(), store, func(ctx context.Context, tx *sql.Tx) error {
@@ -150,7 +151,8 @@ func TestProcessThatIgnoresAnError(t *testing.T) {
 	assert.Zero(t, count(t, db, inLedger)+count(t, db, marked))
 }
 
-// While one delivery is processed, the others wait, in this process and in another. One of them takes over if it fails.
+// While one delivery is processed, the others wait, in this process and in another. One of them
+// takes over if it fails.
 func TestProcessAtTheSameTime(t *testing.T) {
 	const deliveries = 16
 	for _, dialect := range dialects {
@@ -207,8 +209,8 @@ func TestProcessAtTheSameTime(t *testing.T) {
 	}
 }
 
-// whileProcessed makes a second delivery while a first is processed, which goes on when meanwhile returns. It returns how the
-// second ends.
+// whileProcessed makes a second delivery while a first is processed, which goes on when meanwhile
+// returns. It returns how the second ends.
 func whileProcessed(t *testing.T, d database, meanwhile func(db *sql.DB, cancelSecond func())) error {
 	t.Helper()
 	store, db := d.store(t)
@@ -252,7 +254,8 @@ func TestProcessThatWaitsUntilItsContextEnds(t *testing.T) {
 	}
 }
 
-// In a stricter isolation than READ COMMITTED, PostgreSQL does not show a delivery that has waited what it has waited for.
+// In a stricter isolation than READ COMMITTED, PostgreSQL does not show a delivery that has waited
+// what it has waited for.
 func TestProcessInStricterIsolation(t *testing.T) {
 	for _, isolation := range []string{"repeatable read", "serializable"} {
 		t.Run(isolation, func(t *testing.T) {
@@ -373,7 +376,8 @@ func TestHandlerOnADatabase(t *testing.T) {
 	}
 }
 
-// An order of texts that is the operating system's can change with it, and an index made before then misses messages.
+// An order of texts that is the operating system's can change with it, and an index made before
+// then misses messages.
 func TestOrderOfMessageIDsIsThatOfTheirBytes(t *testing.T) {
 	db := newDatabase(t, momentsql.PostgreSQL).open(t)
 	var collation string

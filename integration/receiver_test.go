@@ -37,9 +37,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// receiver is a merchant's program that takes webhooks and enters payments into the ledger. It may hang, to be killed where that
-// does most harm: after its payment number HangAt it commits but does not answer, and in each one after that, it enters the
-// payment but does not commit.
+// receiver is a merchant's program that takes webhooks and enters payments into the ledger. It may
+// hang, to be killed where that does most harm: after its payment number HangAt it commits but does
+// not answer, and in each one after that, it enters the payment but does not commit.
 type receiver struct {
 	Database database
 	HangAt   int64 // 0 for never
@@ -81,8 +81,8 @@ func (r *receiver) hang(ctx context.Context) {
 	<-ctx.Done() // when whoever delivers is gone, or never, as the process is
 }
 
-// listenAndServe is the receiver as a process. It says where it listens and when it hangs, and ends when its standard input does: with
-// the process that started it, if with nothing else.
+// listenAndServe is the receiver as a process. It says where it listens and when it hangs, and ends
+// when its standard input does: with the process that started it, if with nothing else.
 func listenAndServe(settings string) error {
 	r := &receiver{hanging: func() { fmt.Fprintln(os.Stdout, "hanging") }}
 	if err := json.Unmarshal([]byte(settings), r); err != nil {
@@ -144,7 +144,8 @@ func startProcess(t *testing.T, r *receiver) running {
 	return running{strings.TrimSpace(url), func() { _ = cmd.Process.Kill() }}
 }
 
-// startHere starts a receiver in this process. To kill it is to close its connections, upon which its transactions end.
+// startHere starts a receiver in this process. To kill it is to close its connections, upon which
+// its transactions end.
 func startHere(t *testing.T, r *receiver) running {
 	t.Helper()
 	handler, db, err := r.handler(moment.WithHandlerLogger(slog.New(slog.DiscardHandler)))

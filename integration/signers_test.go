@@ -28,8 +28,9 @@ import (
 	"github.com/moment-billing/moment-go/internal/signature"
 )
 
-// Signatures are checked against three implementations by others: those of Standard Webhooks in Go and in JavaScript, and that
-// of Svix, whose scheme it was. They read the real clock, so what is signed here is signed now.
+// Signatures are checked against three implementations by others: those of Standard Webhooks in Go
+// and in JavaScript, and that of Svix, whose scheme it was. They read the real clock, so what is
+// signed here is signed now.
 
 // webhook is one secret in one implementation, with the methods that the two in Go have.
 type webhook interface {
@@ -43,7 +44,8 @@ const (
 	inJS   = "standardwebhooks in JavaScript"
 )
 
-// references are the implementations by others. One is opened inside a subtest, as it may have to skip it.
+// references are the implementations by others. One is opened inside a subtest, as it may have to
+// skip it.
 var references = []struct {
 	name string
 	open func(*testing.T) func(secret string) (webhook, error)
@@ -57,7 +59,8 @@ var references = []struct {
 	{inJS, openNode},
 }
 
-// ours is what is tested, in the shape of the references: the key signs, and the verifier that merchants use verifies.
+// ours is what is tested, in the shape of the references: the key signs, and the verifier that
+// merchants use verifies.
 type ours struct {
 	key      *signature.Key
 	verifier *moment.WebhookVerifier
@@ -186,9 +189,10 @@ func changes(body []byte) [][]byte {
 	return all
 }
 
-// A body need not be text for us. The two in Go agree. The one in JavaScript makes text of it before it signs, with U+FFFD for
-// each byte that is no UTF-8, so that it cannot tell two such bytes from each other. We sign the bytes: Moment's are JSON, and
-// of a body that was damaged on its way there is nothing to be guessed.
+// A body need not be text for us. The two in Go agree. The one in JavaScript makes text of it
+// before it signs, with U+FFFD for each byte that is no UTF-8, so that it cannot tell two such
+// bytes from each other. We sign the bytes: Moment's are JSON, and of a body that was damaged on
+// its way there is nothing to be guessed.
 func TestSignersOnBinary(t *testing.T) {
 	for _, reference := range references {
 		t.Run(reference.name, func(t *testing.T) {
@@ -210,7 +214,8 @@ func TestSignersOnBinary(t *testing.T) {
 	}
 }
 
-// Of several keys, each signs an entry while Moment changes from one to the other: whoever has one of them accepts the message.
+// Of several keys, each signs an entry while Moment changes from one to the other: whoever has one
+// of them accepts the message.
 func TestSignersWhileTheKeyIsRotated(t *testing.T) {
 	oldSecret, newSecret, otherSecret := moment.RawWebhookSecret(keyOf(24)), moment.RawWebhookSecret(keyOf(32)), moment.RawWebhookSecret(keyOf(64))
 	merchant, err := moment.NewWebhookVerifier(newSecret, moment.WithAdditionalSecret(oldSecret))
@@ -263,7 +268,8 @@ const (
 	unsigned verdict = "no signature is right"
 )
 
-// judge tells the reasons apart, so that nothing is refused for another than the one that is tested.
+// judge tells the reasons apart, so that nothing is refused for another than the one that is
+// tested.
 func judge(err error) verdict {
 	if err == nil {
 		return accepted
@@ -281,7 +287,8 @@ func judge(err error) verdict {
 	}
 }
 
-// The same headers, judged by all. Where a reference differs from us, it is named, and the reason says why we are right.
+// The same headers, judged by all. Where a reference differs from us, it is named, and the reason
+// says why we are right.
 func TestSignersJudgeHeadersAlike(t *testing.T) {
 	all := func(v verdict) map[string]verdict { return map[string]verdict{inGo: v, inSvix: v, inJS: v} }
 	we, err := openOurs(moment.RawWebhookSecret(keyOf(24)))
@@ -329,7 +336,8 @@ func TestSignersJudgeHeadersAlike(t *testing.T) {
 		{"version and nothing", signatures("v1,"), unsigned, nil},
 		{"entries without a comma, and empty ones, are skipped", signatures("v1 v2  , " + right + " "), accepted, nil},
 		{"a thousand entries first", signatures(strings.Repeat(wrong+" ", 1000) + right), accepted, nil},
-		// HTTP libraries join the values of a header with commas, so we read entries between commas too.
+		// HTTP libraries join the values of a header with commas, so we read entries between commas
+		// too.
 		{"entries are separated by spaces, or by commas", signatures(wrong + "," + right), accepted, all(unsigned)},
 		{"entries are separated by spaces, not by tabs", signatures(wrong + "\t" + right), unsigned, nil},
 		{"what follows a second comma is another entry", signatures(right + "," + wrong), accepted, nil},
@@ -338,7 +346,8 @@ func TestSignersJudgeHeadersAlike(t *testing.T) {
 		{"hexadecimal", signatures("v1," + hex.EncodeToString(mac)), unsigned, nil},
 		{"in capitals", signatures("v1," + strings.ToUpper(encoded)), unsigned, nil},
 		{"half of it", signatures(right[:len(right)/2]), unsigned, nil},
-		// A decoder that is not strict ignores the last bits before the padding; all compare what is encoded.
+		// A decoder that is not strict ignores the last bits before the padding; all compare what
+		// is encoded.
 		{"other bits behind the last byte, which decode to the same MAC", signatures("v1," + sameMAC(encoded)), unsigned, nil},
 
 		{"no id", with(good, "Webhook-Id"), missing, nil},
@@ -350,8 +359,9 @@ func TestSignersJudgeHeadersAlike(t *testing.T) {
 		// Svix takes its own names too, and first. Moment documents webhook-id.
 		{"under the names of Svix", http.Header{"Svix-Id": good["Webhook-Id"], "Svix-Timestamp": good["Webhook-Timestamp"], "Svix-Signature": good["Webhook-Signature"]}, missing, map[string]verdict{inSvix: accepted}},
 
-		// Those in Go take the first of two. Node.js joins them with a comma, and the package then reads what it can: the first
-		// timestamp, either signature. Where readers disagree on which id or time was signed, we accept nothing.
+		// Those in Go take the first of two. Node.js joins them with a comma, and the package then
+		// reads what it can: the first timestamp, either signature. Where readers disagree on which
+		// id or time was signed, we accept nothing.
 		{"the same id twice", with(good, "Webhook-Id", "msg_1", "msg_1"), unsigned, map[string]verdict{inGo: accepted, inSvix: accepted}},
 		{"a second id", with(good, "Webhook-Id", "msg_1", "msg_2"), unsigned, map[string]verdict{inGo: accepted, inSvix: accepted}},
 		{"a second timestamp", timestamp(seconds(now), seconds(now.Add(time.Second))), unsigned, all(accepted)},
@@ -361,7 +371,8 @@ func TestSignersJudgeHeadersAlike(t *testing.T) {
 
 		{"a minute old", at(-time.Minute), accepted, nil},
 		{"a minute ahead", at(time.Minute), accepted, nil},
-		// The references allow five minutes. Moment recommends three, and merchants can set what they want.
+		// The references allow five minutes. Moment recommends three, and merchants can set what
+		// they want.
 		{"four minutes old", at(-4 * time.Minute), untimely, all(accepted)},
 		{"four minutes ahead", at(4 * time.Minute), untimely, all(accepted)},
 		{"six minutes old", at(-6 * time.Minute), untimely, nil},
@@ -370,8 +381,9 @@ func TestSignersJudgeHeadersAlike(t *testing.T) {
 		{"before 1970", timestamp("-" + seconds(now)), untimely, nil},
 		{"a date", timestamp(now.UTC().Format(time.RFC3339)), untimely, nil},
 		{"no number", timestamp("now"), untimely, nil},
-		// They sign the number that they have read, in its usual form. We sign the bytes of the header, as they came: the service
-		// writes plain digits, and nothing on the way has a reason to change them.
+		// They sign the number that they have read, in its usual form. We sign the bytes of the
+		// header, as they came: the service writes plain digits, and nothing on the way has a
+		// reason to change them.
 		{"a sign before it", timestamp("+" + seconds(now)), untimely, all(accepted)},
 		{"a zero before it", timestamp("0" + seconds(now)), unsigned, all(accepted)},
 		// parseInt reads as far as there are digits.
@@ -397,7 +409,8 @@ func TestSignersJudgeHeadersAlike(t *testing.T) {
 	}
 }
 
-// sameMAC is another text that decodes to the same 32 bytes: of its last digit, two bits are not used.
+// sameMAC is another text that decodes to the same 32 bytes: of its last digit, two bits are not
+// used.
 func sameMAC(encoded string) string {
 	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 	last := len(encoded) - 2 // before the padding
@@ -425,7 +438,8 @@ func TestSignersReadSecretsAlike(t *testing.T) {
 		{"the prefix twice", "whsec_whsec_" + long, nil, nil},
 		{"a space behind it", "whsec_" + long + " ", nil, nil},
 		{"no base64", "whsec_what was pasted here?", nil, nil},
-		// Decoding what was pasted wrongly would only make each webhook a forged one; merchants should hear of it at the start.
+		// Decoding what was pasted wrongly would only make each webhook a forged one; merchants
+		// should hear of it at the start.
 		{"a line break in it", "whsec_" + long[:20] + "\n" + long[20:], nil, map[string]bool{inGo: true, inSvix: true}},
 		{"without its padding", "whsec_" + strings.TrimRight(long, "="), nil, map[string]bool{inJS: true}},
 		{"other bits behind the last byte", "whsec_" + sameMAC(long), nil, map[string]bool{inGo: true, inSvix: true, inJS: true}},
@@ -467,8 +481,8 @@ type node struct {
 	answers  *bufio.Reader
 }
 
-// openNode starts it for one test. Whoever works on something else need not have Node.js; where all is to be checked, it is a
-// failure not to have it.
+// openNode starts it for one test. Whoever works on something else need not have Node.js; where all
+// is to be checked, it is a failure not to have it.
 func openNode(t *testing.T) func(string) (webhook, error) {
 	t.Helper()
 	const dir = "testdata/standardwebhooks"
@@ -508,7 +522,8 @@ func (w nodeWebhook) Sign(id string, at time.Time, body []byte) (string, error) 
 	return w.node.ask(map[string]any{"op": "sign", "secret": w.secret, "id": id, "timestamp": at.Unix(), "body": body})
 }
 
-// Verify hands over the headers as a server in Node.js does: in small letters, and those that came twice as one.
+// Verify hands over the headers as a server in Node.js does: in small letters, and those that came
+// twice as one.
 func (w nodeWebhook) Verify(body []byte, header http.Header) error {
 	joined := map[string]string{}
 	for name, values := range header {

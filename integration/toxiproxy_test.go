@@ -70,8 +70,9 @@ var rows = []row{
 	{why: "slow but in time", toxics: []string{`{"type":"bandwidth","stream":"upstream","attributes":{"rate":10}}`, `{"type":"bandwidth","stream":"downstream","attributes":{"rate":10}}`}, least: 80 * time.Millisecond, arrives: true},
 }
 
-// Whatever a foreign proxy does to the bytes: a success is exactly one bill, a failure whose outcome is known is none, and an
-// unknown outcome is exactly one when it is settled, without a second key, whose bill the service would refuse by itself.
+// Whatever a foreign proxy does to the bytes: a success is exactly one bill, a failure whose
+// outcome is known is none, and an unknown outcome is exactly one when it is settled, without a
+// second key, whose bill the service would refuse by itself.
 func TestCreatesThroughToxiproxy(t *testing.T) {
 	for _, row := range rows {
 		for _, toxicity := range []float32{1, 0.5} {
@@ -116,7 +117,8 @@ func TestUpdatesThroughToxiproxy(t *testing.T) {
 	}
 }
 
-// check holds how a call ended against what the row says; attempts are those of one that may have been sent.
+// check holds how a call ended against what the row says; attempts are those of one that may have
+// been sent.
 func (r row) check(t *testing.T, err error, attempts int) {
 	t.Helper()
 	if r.says == "" {
@@ -141,7 +143,8 @@ type call struct {
 	err, settled error // of the call, and after it was settled
 }
 
-// create also settles what is unknown. No failure is ever saved under the key here, so repeating the call is enough.
+// create also settles what is unknown. No failure is ever saved under the key here, so repeating
+// the call is enough.
 func (n *network) create(ctx context.Context, reference string) call {
 	c := call{reference: reference}
 	params, header := bill(reference), moment.WithHeader("Reference", reference)
@@ -172,7 +175,8 @@ func (c *call) check(t *testing.T, n *network) {
 	assert.Subset(t, []string{c.IdempotencyKey}, n.keys[c.reference], c.err)
 }
 
-// network is a service that keeps books, and three ways to it: past the books, past the proxy, and through the proxy.
+// network is a service that keeps books, and three ways to it: past the books, past the proxy, and
+// through the proxy.
 type network struct {
 	direct, clean, client *moment.Client
 	answered              func() // is called when the service has answered, before the answer goes back
@@ -229,8 +233,9 @@ func start(t *testing.T, row row, toxicity float32) *network {
 		n.answered = sync.OnceFunc(proxy.Stop) // some calls then wait for their answers, others are yet to connect
 	}
 
-	// A connection for each attempt: Toxiproxy draws lots once for each, and on a new one net/http does not send a request
-	// again by itself. DisableKeepAlives would make the service close it after the answer, which ends a stall.
+	// A connection for each attempt: Toxiproxy draws lots once for each, and on a new one net/http
+	// does not send a request again by itself. DisableKeepAlives would make the service close it
+	// after the answer, which ends a stall.
 	front.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = -1
 	n.clean = service.Client(moment.WithHTTPClient(front.Client()), moment.WithBaseURL(front.URL))
 	proxied, timeout := strings.Replace(front.URL, address, proxy.Listen, 1), cmp.Or(row.timeout, time.Minute)
@@ -238,7 +243,8 @@ func start(t *testing.T, row row, toxicity float32) *network {
 	return n
 }
 
-// RoundTrip passes a request on to the service, whether the client still waits or not, and enters it in the books.
+// RoundTrip passes a request on to the service, whether the client still waits or not, and enters
+// it in the books.
 func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := http.DefaultTransport.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
 	if err != nil {

@@ -1,8 +1,10 @@
-// Package momentsql processes each of Moment's webhooks once, however often it is delivered and in however many processes,
-// by remembering the messages in a PostgreSQL or SQLite database. It uses database/sql and brings no driver.
+// Package momentsql processes each of Moment's webhooks once, however often it is delivered and in
+// however many processes, by remembering the messages in a PostgreSQL or SQLite database. It uses
+// database/sql and brings no driver.
 //
-// [Store.Process] runs a function of yours in the transaction in which the message is marked as processed. What the
-// function writes and the mark are committed together, or not at all, wherever the process is killed:
+// [Store.Process] runs a function of yours in the transaction in which the message is marked as
+// processed. What the function writes and the mark are committed together, or not at all, wherever
+// the process is killed:
 //
 //	_, err := db.ExecContext(ctx, momentsql.Schema(momentsql.PostgreSQL)) // the table, once
 //	…
@@ -20,31 +22,37 @@
 //		})
 //	})
 //
-// For work that is not in this database there is [Store.Once], which makes a Store a [moment.Deduplicator] and promises less. A
-// handler takes one or the other, not both.
+// For work that is not in this database there is [Store.Once], which makes a Store a
+// [moment.Deduplicator] and promises less. A handler takes one or the other, not both.
 //
-// What is committed is as durable as the database is set to be: one that loses commits when its machine goes down, as with
-// synchronous_commit = off, loses payments that were acknowledged, and Moment does not deliver them again.
+// What is committed is as durable as the database is set to be: one that loses commits when its
+// machine goes down, as with synchronous_commit = off, loses payments that were acknowledged, and
+// Moment does not deliver them again.
 //
-// Give each delivery a deadline, by context.WithTimeout, and the database a limit of connections: waits end with the context.
+// Give each delivery a deadline, by context.WithTimeout, and the database a limit of connections:
+// waits end with the context.
 //
 // # PostgreSQL
 //
-// Of several deliveries of one message at the same time, one is processed while the others wait, each in a transaction with
-// a connection of its own. If it succeeds they have nothing to do; if it fails, one of them tries. Transactions have the
-// isolation that is the database's default. Where that is stricter than READ COMMITTED, those that have waited fail instead,
-// and Moment delivers them again. A machine that is cut off in the middle of a transaction holds its message until PostgreSQL
-// notices: set tcp_keepalives_idle or idle_in_transaction_session_timeout.
+// Of several deliveries of one message at the same time, one is processed while the others wait,
+// each in a transaction with a connection of its own. If it succeeds they have nothing to do; if it
+// fails, one of them tries. Transactions have the isolation that is the database's default. Where
+// that is stricter than READ COMMITTED, those that have waited fail instead, and Moment delivers
+// them again. A machine that is cut off in the middle of a transaction holds its message until
+// PostgreSQL notices: set tcp_keepalives_idle or idle_in_transaction_session_timeout.
 //
 // # SQLite
 //
-// SQLite has one writer at a time, so all messages wait for each other. Set a busy timeout: without one, whoever would have to
-// wait fails, and Moment delivers again. It stands in the name that sql.Open gets, which drivers spell differently and do not
-// check; for modernc.org/sqlite, with five seconds:
+// SQLite has one writer at a time, so all messages wait for each other. Set a busy timeout: without
+// one, whoever would have to wait fails, and Moment delivers again. It stands in the name that
+// sql.Open gets, which drivers spell differently and do not check; for modernc.org/sqlite, with
+// five seconds:
 //
 //	db, err := sql.Open("sqlite", "file:ledger.db?_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)")
 //
-// In the journal mode WAL, who reads keeps nobody from writing. The busy timeout does not end with the context.
+// In the journal mode WAL, who reads keeps nobody from writing. The busy timeout does not end with
+// the context.
 //
-// The name ":memory:" is another database for each connection. In a test take a file in t.TempDir(), or db.SetMaxOpenConns(1).
+// The name ":memory:" is another database for each connection. In a test take a file in
+// t.TempDir(), or db.SetMaxOpenConns(1).
 package momentsql

@@ -9,7 +9,8 @@ import (
 
 var errDriver = errors.New("said the driver")
 
-// recorder is a driver that writes down what it is asked to do. One step fails; the others do nothing.
+// recorder is a driver that writes down what it is asked to do. One step fails; the others do
+// nothing.
 type recorder struct {
 	fails string
 	rows  int64 // that each statement affects

@@ -28,7 +28,8 @@ func newStore(t *testing.T, r *recorder) *momentsql.Store {
 	return store
 }
 
-// What happens in which order, and which error comes out. How databases take it is tested in the module integration.
+// What happens in which order, and which error comes out. How databases take it is tested in the
+// module integration.
 func TestStepsOfProcess(t *testing.T) {
 	succeed := func(context.Context, *sql.Tx) error { return nil }
 	mustNotRun := func(context.Context, *sql.Tx) error { panic("called") }
@@ -95,7 +96,8 @@ func TestPruneErrors(t *testing.T) {
 	}
 }
 
-// Somebody's handler has the store as its Deduplicator, and its function calls Process: the second claim would wait for the first.
+// Somebody's handler has the store as its Deduplicator, and its function calls Process: the second
+// claim would wait for the first.
 func TestProcessOfWhatIsBeingProcessed(t *testing.T) {
 	r := &recorder{rows: 1}
 	store, other := newStore(t, r), newStore(t, &recorder{rows: 1})

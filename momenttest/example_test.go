@@ -71,7 +71,8 @@ func ExampleServer_Pay() {
 	// ZAR 5.00 remaining
 }
 
-// Without a server: an event of the test's own, straight to the handler, and the same message again.
+// Without a server: an event of the test's own, straight to the handler, and the same message
+// again.
 func ExampleNewWebhookRequest() {
 	secret := moment.RawWebhookSecret([]byte("16 bytes or more, for tests"))
 	handler := receiver(secret)
@@ -129,7 +130,8 @@ func ExampleServer_Seed() {
 	// bill bill_1 UBR1234567890 of bcus_1 unpaid ZAR 0.00 of ZAR 20.00 paid
 }
 
-// A clock that is the test's: after 24 hours, the service has forgotten an idempotency key, and what guards is the reference.
+// A clock that is the test's: after 24 hours, the service has forgotten an idempotency key, and
+// what guards is the reference.
 func ExampleWithClock() {
 	now := time.Date(2025, time.January, 31, 9, 0, 0, 0, time.UTC)
 	srv := momenttest.NewServer(momenttest.WithClock(func() time.Time { return now }))

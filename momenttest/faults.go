@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Fault is something that goes wrong with a request: see [Server.Fail]. It goes wrong once, with a request for any operation, unless
-// [Fault.Times] or [Fault.On] says otherwise.
+// Fault is something that goes wrong with a request: see [Server.Fail]. It goes wrong once, with a
+// request for any operation, unless [Fault.Times] or [Fault.On] says otherwise.
 type Fault struct {
 	kind       faultKind
 	status     int
@@ -32,21 +32,24 @@ const (
 	truncate
 )
 
-// Status answers in front of the service, as a gateway does: nothing is run, and no idempotency key is saved. 502, 503 and
-// 504 are a page of HTML, other statuses are problem details. It panics if the status is not from 300 to 599.
+// Status answers in front of the service, as a gateway does: nothing is run, and no idempotency key
+// is saved. 502, 503 and 504 are a page of HTML, other statuses are problem details. It panics if
+// the status is not from 300 to 599.
 func Status(code int) Fault {
 	return Fault{kind: statusFault, status: checkStatus(code, 300), times: 1}
 }
 
-// RateLimit answers 429 in front of the service, like [Status], with a Retry-After of whole seconds, rounded up; of 0, without.
-// The client of package moment waits for that long, in a test too, if it is no more than 30 seconds; else the call fails at once.
+// RateLimit answers 429 in front of the service, like [Status], with a Retry-After of whole
+// seconds, rounded up; of 0, without. The client of package moment waits for that long, in a test
+// too, if it is no more than 30 seconds; else the call fails at once.
 func RateLimit(retryAfter time.Duration) Fault {
 	return Fault{kind: statusFault, status: http.StatusTooManyRequests, wait: retryAfter, times: 1}
 }
 
-// ServiceError lets the operation fail in the service: nothing is created or changed, and the answer is saved under the idempotency
-// key of a POST, to be given again to whoever repeats it. A request that is refused anyway, or answered from what is
-// saved, has its usual answer, and the fault is used up. It panics if the status is not from 400 to 599.
+// ServiceError lets the operation fail in the service: nothing is created or changed, and the
+// answer is saved under the idempotency key of a POST, to be given again to whoever repeats it. A
+// request that is refused anyway, or answered from what is saved, has its usual answer, and the
+// fault is used up. It panics if the status is not from 400 to 599.
 func ServiceError(code int) Fault {
 	return Fault{kind: serviceError, status: checkStatus(code, 400), times: 1}
 }
@@ -54,19 +57,21 @@ func ServiceError(code int) Fault {
 // DropBeforeCommit ends the connection without an answer, and without having run anything.
 func DropBeforeCommit() Fault { return Fault{kind: dropBeforeCommit, times: 1} }
 
-// DropAfterCommit lets the operation run, and ends the connection without an answer. Whoever called cannot tell it from
-// [DropBeforeCommit].
+// DropAfterCommit lets the operation run, and ends the connection without an answer. Whoever called
+// cannot tell it from [DropBeforeCommit].
 func DropAfterCommit() Fault { return Fault{kind: dropAfterCommit, times: 1} }
 
 // Truncate lets the operation run, and ends the connection in the middle of the answer's body.
 func Truncate() Fault { return Fault{kind: truncate, times: 1} }
 
-// Delay holds a request before its operation runs. It runs then, whether or not somebody still waits for the answer. Until then, the
-// idempotency key of a POST is taken: another request with it is answered 409. [Server.Close] ends the wait, and runs nothing.
+// Delay holds a request before its operation runs. It runs then, whether or not somebody still
+// waits for the answer. Until then, the idempotency key of a POST is taken: another request with it
+// is answered 409. [Server.Close] ends the wait, and runs nothing.
 func Delay(d time.Duration) Fault { return Fault{kind: delay, wait: d, times: 1} }
 
-// On returns the fault for requests of some operations only, by the names that they have in errors of package moment:
-// "create", "get" or "update" with "customer", "account" or "bill", and "void bill". It panics if there is no such operation.
+// On returns the fault for requests of some operations only, by the names that they have in errors
+// of package moment: "create", "get" or "update" with "customer", "account" or "bill", and "void
+// bill". It panics if there is no such operation.
 func (f Fault) On(operations ...string) Fault {
 	names := operationNames()
 	for _, name := range operations {
@@ -122,8 +127,9 @@ func checkStatus(code, least int) int {
 	return code
 }
 
-// Fail makes the next requests fail. Each request takes the first fault that is meant for its operation and has not
-// happened often enough; the others wait for theirs. Faults of later calls come after those that are left.
+// Fail makes the next requests fail. Each request takes the first fault that is meant for its
+// operation and has not happened often enough; the others wait for theirs. Faults of later calls
+// come after those that are left.
 //
 //	srv.Fail(momenttest.Status(503), momenttest.DropAfterCommit()) // the next request, and the one after that
 //	srv.Fail(momenttest.Truncate().On("update bill").Times(2))     // the next two updates of bills
@@ -140,7 +146,8 @@ func (s *Server) Fail(faults ...Fault) {
 	s.service.faults = append(s.service.faults, faults...)
 }
 
-// Faults returns the faults that are left: those that no request has met. A test that ends with any has not tested what it meant to.
+// Faults returns the faults that are left: those that no request has met. A test that ends with any
+// has not tested what it meant to.
 func (s *Server) Faults() []Fault {
 	s.service.mu.Lock()
 	defer s.service.mu.Unlock()
@@ -183,9 +190,9 @@ func (f Fault) answer(path string) answer {
 	return a
 }
 
-// drop ends the connection after an interim answer, which clients skip (RFC 9110, section 15.2). Without a byte, net/http's
-// client would sometimes, where the connection was used before, repeat a request by itself, and a test would see one attempt
-// fewer.
+// drop ends the connection after an interim answer, which clients skip (RFC 9110, section 15.2).
+// Without a byte, net/http's client would sometimes, where the connection was used before, repeat a
+// request by itself, and a test would see one attempt fewer.
 func drop(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {

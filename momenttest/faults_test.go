@@ -25,7 +25,8 @@ func exists(t *testing.T, srv *momenttest.Server) bool {
 	return send(t, srv, "GET", "/billing/customers/new", "").status == 200
 }
 
-// What one request meets, and the same request again: with the same idempotency key and without a fault.
+// What one request meets, and the same request again: with the same idempotency key and without a
+// fault.
 func TestFaults(t *testing.T) {
 	for _, row := range []struct {
 		why      string
@@ -219,7 +220,8 @@ func TestDelayedRequestsRunAllTheSame(t *testing.T) {
 	require.Len(t, srv.State().Customers, 1)
 }
 
-// net/http repeats requests on connections that were used before, if they end without a byte. Then a test would count one attempt fewer.
+// net/http repeats requests on connections that were used before, if they end without a byte. Then
+// a test would count one attempt fewer.
 func TestDropsAreSeenByTheClient(t *testing.T) {
 	for _, fault := range []momenttest.Fault{momenttest.DropBeforeCommit(), momenttest.DropAfterCommit(), momenttest.Truncate()} {
 		t.Run(fault.String(), func(t *testing.T) {

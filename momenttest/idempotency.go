@@ -34,9 +34,9 @@ type savedAnswer struct {
 
 func (a savedAnswer) running() bool { return a.answer.status == 0 }
 
-// begin opens a call that has an idempotency key. It reports true with the answer
-// where there is nothing to run: the call was answered before, or its key belongs
-// to another request, or to one that still runs. Otherwise the call is to be run, and closed by finish.
+// begin opens a call that has an idempotency key. It reports true with the answer where there is
+// nothing to run: the call was answered before, or its key belongs to another request, or to one
+// that still runs. Otherwise the call is to be run, and closed by finish.
 //
 // The caller holds the lock from begin to finish, so of two calls under one key the
 // second finds the answer of the first. A delayed call alone lets others in.

@@ -174,7 +174,8 @@ func (b *bill) pay(amount int64) error {
 	return nil
 }
 
-// applyToBalance lets a customer or an account be paid, whose balance the merchant reconciles. Without payment rules, anything goes.
+// applyToBalance lets a customer or an account be paid, whose balance the merchant reconciles.
+// Without payment rules, anything goes.
 func applyToBalance(data amountApplied, id string, b *balance) (amountApplied, error) {
 	if b.Currency == "" {
 		return data, fmt.Errorf("%s has no currency, so it cannot be paid", id)

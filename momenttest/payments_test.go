@@ -72,7 +72,8 @@ func (e *endpoint) received() []received {
 	return e.deliveries
 }
 
-// requireSigned tells whether a delivery is what Moment's reference says, by the code that merchants check it with.
+// requireSigned tells whether a delivery is what Moment's reference says, by the code that
+// merchants check it with.
 func requireSigned(t *testing.T, r received) {
 	t.Helper()
 	verifier, err := moment.NewWebhookVerifier(webhookSecret)

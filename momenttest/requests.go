@@ -29,8 +29,9 @@ func (r Request) String() string {
 	return text
 }
 
-// Requests returns what has arrived, in this order: every attempt of every call, those included that were refused or went wrong.
-// Of more than 10,000 of them, or of bodies of more than 64 MiB together, they are the last.
+// Requests returns what has arrived, in this order: every attempt of every call, those included
+// that were refused or went wrong. Of more than 10,000 of them, or of bodies of more than 64 MiB
+// together, they are the last.
 func (s *Server) Requests() []Request {
 	s.service.mu.Lock()
 	defer s.service.mu.Unlock()

@@ -14,7 +14,8 @@ type paymentRules struct {
 	OverpaymentAllowed  bool   `json:"overpayment_allowed"`
 }
 
-// check refuses a payment to what is called id and has owed left to pay; nil where that is not known.
+// check refuses a payment to what is called id and has owed left to pay; nil where that is not
+// known.
 func (r *paymentRules) check(id, currency string, amount int64, owed *int64) error {
 	money := func(minorUnits int64) moment.Money { return moment.Amount(minorUnits).In(moment.Currency(currency)) }
 	switch {

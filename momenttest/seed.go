@@ -15,12 +15,14 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// Seed adds objects, for a test to begin with: under ids of your choice, with payment rules, with amounts that are paid, bills
-// that are voided. What is required on creation is required here; ids that are left out are made up, and so is what
-// follows from the rest. An account names its customer by CustomerID, a bill its customer or account by CustomerID or
-// AccountID: by id or external reference. A bill without PaymentRules cannot be paid.
+// Seed adds objects, for a test to begin with: under ids of your choice, with payment rules, with
+// amounts that are paid, bills that are voided. What is required on creation is required here; ids
+// that are left out are made up, and so is what follows from the rest. An account names its
+// customer by CustomerID, a bill its customer or account by CustomerID or AccountID: by id or
+// external reference. A bill without PaymentRules cannot be paid.
 //
-// Either all is added or, if anything is not as the service would have it, nothing, and the error says what.
+// Either all is added or, if anything is not as the service would have it, nothing, and the error
+// says what.
 func (s *Server) Seed(state State) error {
 	s.service.mu.Lock()
 	defer s.service.mu.Unlock()
@@ -35,7 +37,8 @@ func (s *Server) Seed(state State) error {
 }
 
 func (s *service) seed(state State) error {
-	// In this order, as each refers to those before. The first error ends it: others often follow from it.
+	// In this order, as each refers to those before. The first error ends it: others often follow
+	// from it.
 	for _, seed := range []func() error{
 		func() error { return seedEach("Customers", state.Customers, s.seedCustomer) },
 		func() error { return seedEach("Accounts", state.Accounts, s.seedAccount) },

@@ -30,15 +30,16 @@ type Server struct {
 // Option changes a setting of a [Server].
 type Option func(*service)
 
-// WithClock sets the clock: of bill dates, of the life of idempotency keys, of events and their signatures. The default is
-// time.Now. It does not shorten what [Delay] waits. Requests call it from other goroutines: guard what moves it.
+// WithClock sets the clock: of bill dates, of the life of idempotency keys, of events and their
+// signatures. The default is time.Now. It does not shorten what [Delay] waits. Requests call it
+// from other goroutines: guard what moves it.
 func WithClock(now func() time.Time) Option {
 	return func(s *service) { s.now = now }
 }
 
-// WithSave sets a function that is called after each change, before the change is answered and before its event is
-// delivered. What it has stored is all that is needed to go on later: see [Server.Seed]. Calls come one at a time, and must not
-// call the server.
+// WithSave sets a function that is called after each change, before the change is answered and
+// before its event is delivered. What it has stored is all that is needed to go on later: see
+// [Server.Seed]. Calls come one at a time, and must not call the server.
 func WithSave(save func(State)) Option {
 	return func(s *service) { s.save = save }
 }
@@ -59,8 +60,8 @@ func (s *Server) Close() {
 	s.http.Close()
 }
 
-// ServeHTTP answers a request as it is answered at URL, for those who need another listener or something in front. It does so after
-// Close too; only a [Delay] then ends without an answer.
+// ServeHTTP answers a request as it is answered at URL, for those who need another listener or
+// something in front. It does so after Close too; only a [Delay] then ends without an answer.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.service.ServeHTTP(w, r) }
 
 // service is the fake without its socket.
@@ -162,8 +163,8 @@ func (s *service) admit(r *http.Request) (c call, p *problem) {
 	return c, nil
 }
 
-// perform runs a call, unless its idempotency key has been answered before. If the server closes before it could run, the
-// answer is empty.
+// perform runs a call, unless its idempotency key has been answered before. If the server closes
+// before it could run, the answer is empty.
 func (s *service) perform(c call, f Fault) answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()

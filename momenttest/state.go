@@ -12,7 +12,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// State is what a server holds, in the order in which it came. As JSON it can be kept, and given to [Server.Seed] later.
+// State is what a server holds, in the order in which it came. As JSON it can be kept, and given to
+// [Server.Seed] later.
 type State struct {
 	Customers []moment.Customer      `json:"customers"` // with what they owe now
 	Accounts  []moment.Account       `json:"accounts"`  // with what is owed on them now
@@ -21,7 +22,8 @@ type State struct {
 	Answers   []SavedAnswer          `json:"answers"`   // to requests with an idempotency key
 }
 
-// SavedAnswer is what a request with an idempotency key was answered, and is answered again until Expires.
+// SavedAnswer is what a request with an idempotency key was answered, and is answered again until
+// Expires.
 type SavedAnswer struct {
 	IdempotencyKey string          `json:"idempotency_key"` // of the request
 	Fingerprint    string          `json:"fingerprint"`     // a hash of the path and the body
@@ -63,8 +65,8 @@ func (s State) String() string {
 	return b.String()
 }
 
-// State returns all that the server holds: a copy, which does not change with it. Idempotency keys whose requests still run
-// are not in it.
+// State returns all that the server holds: a copy, which does not change with it. Idempotency keys
+// whose requests still run are not in it.
 func (s *Server) State() State {
 	s.service.mu.Lock()
 	defer s.service.mu.Unlock()

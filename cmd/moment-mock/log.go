@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// logged writes a line for each request that is answered. It holds no body, no header and no query: neither keys nor people.
+// logged writes a line for each request that is answered. It holds no body, no header and no query:
+// neither keys nor people.
 func logged(next http.Handler, logger *log.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()

@@ -1,6 +1,7 @@
-// Command moment-mock is a fake of the Moment Billing API that listens on a loopback port, for programs in any language to be
-// developed and tested against. It is package momenttest with a request log, a command by which money comes in, and, where asked
-// to, a memory on disk. See moment-mock --help.
+// Command moment-mock is a fake of the Moment Billing API that listens on a loopback port, for
+// programs in any language to be developed and tested against. It is package momenttest with a
+// request log, a command by which money comes in, and, where asked to, a memory on disk. See
+// moment-mock --help.
 package main
 
 import (

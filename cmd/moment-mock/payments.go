@@ -58,7 +58,8 @@ func newHandler(fake *momenttest.Server, listen string) *handler {
 	return &handler{fake, host}
 }
 
-// ServeHTTP is no http.ServeMux, which would redirect the paths that it finds untidy before the fake can refuse them.
+// ServeHTTP is no http.ServeMux, which would redirect the paths that it finds untidy before the
+// fake can refuse them.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var receipt *receipt
 	refused := h.admit(r)
@@ -130,8 +131,9 @@ func (h *handler) pay(w http.ResponseWriter, r *http.Request) (*receipt, *refusa
 	return receipt, nil
 }
 
-// admit keeps web pages out that a browser on this machine has opened. To send JSON or a key to another site, they need a consent
-// which they do not get here; and where their name is made to lead here, it is still their name that the browser calls.
+// admit keeps web pages out that a browser on this machine has opened. To send JSON or a key to
+// another site, they need a consent which they do not get here; and where their name is made to
+// lead here, it is still their name that the browser calls.
 func (h *handler) admit(r *http.Request) *refusal {
 	if !h.known(r.Host) {
 		return refuse(http.StatusForbidden, "the header Host must be an address, localhost, the host of --listen, a name without a full stop or one that ends in .internal")
@@ -139,8 +141,8 @@ func (h *handler) admit(r *http.Request) *refusal {
 	return nil
 }
 
-// known reports whether the host is no name that somebody else could have given to this machine. Those that containers have are
-// none: nobody can register them.
+// known reports whether the host is no name that somebody else could have given to this machine.
+// Those that containers have are none: nobody can register them.
 func (h *handler) known(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -158,7 +160,8 @@ type target struct {
 	payment  momenttest.Payment
 }
 
-// find looks a target up by its id or its external reference, which is unique among objects of one kind only.
+// find looks a target up by its id or its external reference, which is unique among objects of one
+// kind only.
 func (h *handler) find(name string) (target, *refusal) {
 	var found []target
 	state := h.fake.State()

@@ -125,7 +125,8 @@ func TestPaymentsRefused(t *testing.T) {
 	}
 }
 
-// A page that a browser on this machine has opened cannot pay: it would have to ask first, or it calls by its own name.
+// A page that a browser on this machine has opened cannot pay: it would have to ask first, or it
+// calls by its own name.
 func TestPaymentsAreNotForWebPages(t *testing.T) {
 	for _, row := range []struct {
 		why    string

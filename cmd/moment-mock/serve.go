@@ -96,7 +96,8 @@ func (c serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 		options = append(options, momenttest.WithSave(func(state momenttest.State) {
 			kept.State = state
 			if err := file.write(kept); err != nil {
-				// Nobody may hear of a change that is not kept, nor of anything that follows from it.
+				// Nobody may hear of a change that is not kept, nor of anything that follows from
+				// it.
 				fmt.Fprintf(stderr, "moment-mock: the state file %s: %v\n", c.state, err)
 				os.Exit(1)
 			}
@@ -121,7 +122,8 @@ func (c serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	return serve(ctx, listener, newHandler(fake, c.listen), log.New(stderr, "", 0))
 }
 
-// announcement is what a program has to know. The secret of the environment is not repeated: it may be a real one.
+// announcement is what a program has to know. The secret of the environment is not repeated: it may
+// be a real one.
 func (c serveConfig) announcement(address net.Addr, secret string) string {
 	var text strings.Builder
 	line := func(parts ...any) { fmt.Fprintln(&text, parts...) }

@@ -82,7 +82,8 @@ func masked(text string) string {
 	return listenPort.ReplaceAllString(text, "ADDRESS")
 }
 
-// A whole session: what is printed at the start is used, a bill is raised, paid twice, and each payment arrives.
+// A whole session: what is printed at the start is used, a bill is raised, paid twice, and each
+// payment arrives.
 func TestSession(t *testing.T) {
 	e := newEndpoint(t)
 	m := start(t, nil, "--forward-to", e.URL+"/webhooks/moment?token=swordfish")

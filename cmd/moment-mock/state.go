@@ -30,7 +30,8 @@ type stateFile struct {
 
 var errLocked = errors.New("in use by another moment-mock")
 
-// openStateFile locks a state file, and reads what is in it if there is one. What it cannot read it leaves as it is.
+// openStateFile locks a state file, and reads what is in it if there is one. What it cannot read it
+// leaves as it is.
 func openStateFile(path string, into *contents) (*stateFile, error) {
 	// The file that is meant is replaced, not a link to it; and the lock is the same by any name.
 	if target, err := filepath.EvalSymlinks(path); err == nil {
@@ -54,7 +55,8 @@ func openStateFile(path string, into *contents) (*stateFile, error) {
 	return f, nil
 }
 
-// close lets another process have the file. The lock's file stays: somebody may have opened it by now.
+// close lets another process have the file. The lock's file stays: somebody may have opened it by
+// now.
 func (f *stateFile) close() { _ = f.lock.Close() }
 
 func (f *stateFile) read(into *contents) error {
@@ -91,7 +93,8 @@ func (f *stateFile) read(into *contents) error {
 	return nil
 }
 
-// write replaces the file as a whole: whenever the process or the machine ends, there is either what was or what is to be.
+// write replaces the file as a whole: whenever the process or the machine ends, there is either
+// what was or what is to be.
 func (f *stateFile) write(c contents) error {
 	text, err := json.MarshalIndent(c, "", "  ")
 	if err != nil {

@@ -4,8 +4,8 @@ package main
 
 import "os"
 
-// lockFile does nothing here: package syscall has no lock for these systems that would end with the process. That two processes
-// have one state file is then not noticed.
+// lockFile does nothing here: package syscall has no lock for these systems that would end with the
+// process. That two processes have one state file is then not noticed.
 func lockFile(*os.File) error { return nil }
 
 // syncFolder does nothing here: Windows cannot.

@@ -152,7 +152,8 @@ func isKept(t *testing.T, m *mock, n int, first reply) {
 	assert.Equal(t, reply{200, first.body, false}, got)
 }
 
-// watch reads a file again and again, until the function that it returns is called: it must always be whole.
+// watch reads a file again and again, until the function that it returns is called: it must always
+// be whole.
 func watch(t *testing.T, path string) (stop func()) {
 	t.Helper()
 	stopped := make(chan bool)
@@ -177,7 +178,8 @@ func watch(t *testing.T, path string) (stop func()) {
 	}
 }
 
-// Everything goes on where it was: objects of all kinds, payments, what voiding and updates did, refusals, the secret.
+// Everything goes on where it was: objects of all kinds, payments, what voiding and updates did,
+// refusals, the secret.
 func TestRestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mock.json")
 	e := newEndpoint(t)
@@ -332,7 +334,8 @@ func TestNoStateFile(t *testing.T) {
 	}
 }
 
-// A second process would overwrite what the first has kept. When the first has ended, however, the next may begin.
+// A second process would overwrite what the first has kept. When the first has ended, however, the
+// next may begin.
 func TestOneProcessPerStateFile(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no lock on Windows")

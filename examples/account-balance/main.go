@@ -1,8 +1,8 @@
-// Command account-balance walks through an account's balance: create a customer and an account that owes ZAR 20.00, be told
-// of two payments, and set the balance to what is left after each.
+// Command account-balance walks through an account's balance: create a customer and an account that
+// owes ZAR 20.00, be told of two payments, and set the balance to what is left after each.
 //
-// It needs no set-up and takes no key: it runs against a fake of the service in its own process, for only there can a
-// program say that money comes in.
+// It needs no set-up and takes no key: it runs against a fake of the service in its own process,
+// for only there can a program say that money comes in.
 package main
 
 import (
@@ -78,8 +78,9 @@ type books struct {
 	owed    moment.Money
 }
 
-// record sets the balance at Moment to what the books say less the payment, and only then enters the payment. If it fails, the
-// event comes again, and it sets the same balance as before: no payment is taken off twice.
+// record sets the balance at Moment to what the books say less the payment, and only then enters
+// the payment. If it fails, the event comes again, and it sets the same balance as before: no
+// payment is taken off twice.
 func (b *books) record(ctx context.Context, e *moment.Event) error {
 	payment, ok := e.Data.(*moment.AmountApplied)
 	if !ok || payment.AccountID != b.account {

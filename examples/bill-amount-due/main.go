@@ -1,8 +1,9 @@
-// Command bill-amount-due walks through a bill: raise one of ZAR 20.00 on a new account of a new customer, be told of a part
-// payment and of the rest, and see what remains and whether the bill is paid.
+// Command bill-amount-due walks through a bill: raise one of ZAR 20.00 on a new account of a new
+// customer, be told of a part payment and of the rest, and see what remains and whether the bill is
+// paid.
 //
-// It needs no set-up and takes no key: it runs against a fake of the service in its own process, for only there can a
-// program say that money comes in.
+// It needs no set-up and takes no key: it runs against a fake of the service in its own process,
+// for only there can a program say that money comes in.
 package main
 
 import (
@@ -30,7 +31,8 @@ func run(ctx context.Context, out io.Writer) error {
 	defer srv.Close()
 	client := srv.Client() // in production: moment.NewClient(os.Getenv("MOMENT_API_KEY"))
 
-	// One call creates all three. With moment.ExistingAccount, it raises a bill on an account that is there.
+	// One call creates all three. With moment.ExistingAccount, it raises a bill on an account that
+	// is there.
 	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
 		Account: moment.AccountCreateParams{
 			Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: "John Doe"},
@@ -74,8 +76,8 @@ type merchant struct {
 	out    io.Writer
 }
 
-// record prints what a merchant would write down. Moment has updated the bill by itself; if record fails, the event comes
-// again.
+// record prints what a merchant would write down. Moment has updated the bill by itself; if record
+// fails, the event comes again.
 func (m *merchant) record(ctx context.Context, e *moment.Event) error {
 	payment, ok := e.Data.(*moment.AmountApplied)
 	if !ok || payment.BillID == "" {

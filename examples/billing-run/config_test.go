@@ -69,7 +69,8 @@ func TestHelp(t *testing.T) {
 	assert.Empty(t, stderr.String())
 }
 
-// At a low rate there are fewer workers: else they would wait for their turn until the attempt times out, with an unknown outcome.
+// At a low rate there are fewer workers: else they would wait for their turn until the attempt
+// times out, with an unknown outcome.
 func TestWorkersAtALowRate(t *testing.T) {
 	for rate, workers := range map[string]int{"1": 10, "1.5": 15, "2": 16, "50": 16} {
 		c, err := configure([]string{"--rate", rate, "bills.csv"}, environment{"MOMENT_API_KEY": "sk_test_SWORDFISH"}.get)

@@ -20,8 +20,9 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// demo makes a file and runs it against a fake of the service, in a process of its own so that the memory of the run can be
-// seen. It fails unless the fake then has each bill of the file exactly once.
+// demo makes a file and runs it against a fake of the service, in a process of its own so that the
+// memory of the run can be seen. It fails unless the fake then has each bill of the file exactly
+// once.
 func demo(ctx context.Context, c config, stdout, stderr io.Writer) int {
 	code, err := demonstrate(ctx, c, stdout, stderr)
 	if err != nil {
@@ -66,8 +67,8 @@ type holding struct {
 	Money map[moment.Currency]moment.Amount
 }
 
-// writeDemo writes a file of n bills, and returns what the service must have of them. Some customers have several bills, next to
-// each other or far apart, and some rows are wrong.
+// writeDemo writes a file of n bills, and returns what the service must have of them. Some
+// customers have several bills, next to each other or far apart, and some rows are wrong.
 func writeDemo(path string, n int) (want holding, err error) {
 	file, err := os.Create(path)
 	if err != nil {

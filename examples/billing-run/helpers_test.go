@@ -44,7 +44,8 @@ type world struct {
 	serving sync.WaitGroup // what is under way
 }
 
-// intercept calls a function before each request is answered, which reports true if it has answered it.
+// intercept calls a function before each request is answered, which reports true if it has answered
+// it.
 func (w *world) intercept(f func(w http.ResponseWriter, r *http.Request) bool) { w.before.Store(&f) }
 
 // newWorld has a file with some rows, under the usual header.
@@ -97,7 +98,8 @@ func newEnding(code int, stdout, stderr string) ending {
 	return e
 }
 
-// bills are those of the service, in the order of their references: "UBR1 UCR1 ZAR 10.00 2031-01-31".
+// bills are those of the service, in the order of their references: "UBR1 UCR1 ZAR 10.00
+// 2031-01-31".
 func (w *world) bills() []string {
 	state, customers := w.srv.State(), map[string]string{}
 	for _, c := range state.Customers {

@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// maxRecord is the most bytes that one row may have. Without it, a quote that is never closed would bring the rest of the
-// file into memory.
+// maxRecord is the most bytes that one row may have. Without it, a quote that is never closed would
+// bring the rest of the file into memory.
 const maxRecord = 8 << 10
 
 var errTooLong = fmt.Errorf("has more than %d bytes: is there a quote that is not closed?", maxRecord)
@@ -37,7 +37,8 @@ type record struct {
 // place is where a cell begins: in encoding/csv's count, from 1, and columns in bytes.
 type place struct{ line, column int }
 
-// input is a CSV file that is read row by row, from any position between two rows. It holds one row at a time.
+// input is a CSV file that is read row by row, from any position between two rows. It holds one row
+// at a time.
 type input struct {
 	file   *os.File
 	info   os.FileInfo       // from before it was read
@@ -124,10 +125,12 @@ func otherForm(text string) string {
 	return ""
 }
 
-// errChanged ends a run whose file is not the one any more that its journal is about: starting it again does not help.
+// errChanged ends a run whose file is not the one any more that its journal is about: starting it
+// again does not help.
 var errChanged = errors.New("the file was changed while it was read. Run it as it is now with another --journal: what was raised is already there then")
 
-// unchanged is an error if the file was written to since it was opened: what is read then may not be what it had at that time.
+// unchanged is an error if the file was written to since it was opened: what is read then may not
+// be what it had at that time.
 func (in *input) unchanged() error {
 	info, err := in.file.Stat()
 	if err == nil && (info.Size() != in.info.Size() || !info.ModTime().Equal(in.info.ModTime())) {
@@ -147,8 +150,8 @@ func (in *input) seek(to position) error {
 	return err
 }
 
-// read returns the next row, which may be broken, or io.EOF. Rows without anything in them, which Excel leaves behind, belong to
-// the row that follows, as blank lines do.
+// read returns the next row, which may be broken, or io.EOF. Rows without anything in them, which
+// Excel leaves behind, belong to the row that follows, as blank lines do.
 func (in *input) read() (record, error) {
 	at := in.at
 	for {
@@ -200,8 +203,9 @@ func (in *input) one() (record, error) {
 
 const doubled = `write "the ""Shop"" Ltd"`
 
-// breakOff makes a broken record of the next line alone, and goes on after it: where a quote is not closed, encoding/csv takes
-// the rows that follow for a part of the cell, and they are not to suffer.
+// breakOff makes a broken record of the next line alone, and goes on after it: where a quote is not
+// closed, encoding/csv takes the rows that follow for a part of the cell, and they are not to
+// suffer.
 func (in *input) breakOff(why string) (record, error) {
 	r := record{next: in.at}
 	for blank := true; blank; { // encoding/csv skips blank lines
@@ -217,7 +221,8 @@ func (in *input) breakOff(why string) (record, error) {
 	return r, in.seek(r.next)
 }
 
-// lineAt returns the line at an offset, cut off where it is too long for a row, and how many bytes it has in the file.
+// lineAt returns the line at an offset, cut off where it is too long for a row, and how many bytes
+// it has in the file.
 func (in *input) lineAt(offset int64) (text string, length int64, err error) {
 	var line []byte
 	buffer := make([]byte, 4096)
@@ -242,8 +247,9 @@ func (in *input) lineAt(offset int64) (text string, length int64, err error) {
 
 func (p place) String() string { return fmt.Sprintf("line %d, column %d", p.line, p.column) }
 
-// bounded reads to an end, which is a place and not a number of bytes from now: how much of a row was read with the one before it
-// depends on where reading began, and whether the row is too long must not.
+// bounded reads to an end, which is a place and not a number of bytes from now: how much of a row
+// was read with the one before it depends on where reading began, and whether the row is too long
+// must not.
 type bounded struct {
 	r       io.Reader
 	at, end int64

@@ -78,7 +78,8 @@ func TestUnclosedQuote(t *testing.T) {
 	}
 }
 
-// A row that cannot be told into cells stands in the file of refused rows as it stood in the input, quotes and all.
+// A row that cannot be told into cells stands in the file of refused rows as it stood in the input,
+// quotes and all.
 func TestBrokenRowIsKept(t *testing.T) {
 	for _, text := range []string{`C,"Roe, Joe",,B,"1,000.00",ZAR`, `C,The "Shop",,B,10,ZAR,`} {
 		w := newWorld(t, "\n\n"+text+"\r\n"+fine)
@@ -87,8 +88,8 @@ func TestBrokenRowIsKept(t *testing.T) {
 	}
 }
 
-// Whether a row is too long depends on the row, and not on where reading began: what was sent before a restart can be
-// sent after it.
+// Whether a row is too long depends on the row, and not on where reading began: what was sent
+// before a restart can be sent after it.
 func TestLongRowsAfterARestart(t *testing.T) {
 	var rows strings.Builder
 	rows.WriteString("notes," + header)

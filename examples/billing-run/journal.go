@@ -24,8 +24,8 @@ const (
 	open    outcome = "open"          // unknown, or not raised for a reason that is not the row's; the next start settles it
 )
 
-// entry is what the journal keeps of a row. For those that are done that is where they stand and how much they are about; only
-// what has to be shown at the end is kept in full.
+// entry is what the journal keeps of a row. For those that are done that is where they stand and
+// how much they are about; only what has to be shown at the end is kept in full.
 type entry struct {
 	At       position        `json:"at"`   // where the row begins in the input
 	Next     position        `json:"next"` // where the row after it does
@@ -38,7 +38,8 @@ type entry struct {
 	Wrote    string          `json:"wrote,omitempty"` // instead of all else: the SHA-256 of a file of refused rows
 }
 
-// subject is what a journal is about. A journal of another file, or of test mode, must not keep bills from being raised.
+// subject is what a journal is about. A journal of another file, or of test mode, must not keep
+// bills from being raised.
 type subject struct {
 	Input    string          `json:"input"` // SHA-256 of the file
 	Currency moment.Currency `json:"currency,omitempty"`
@@ -46,11 +47,12 @@ type subject struct {
 	Mode     moment.Mode     `json:"mode"`
 }
 
-// journal is a file to which a line is added for each row that is done. The lines are what is known after a restart: progress
-// is nothing but their sum.
+// journal is a file to which a line is added for each row that is done. The lines are what is known
+// after a restart: progress is nothing but their sum.
 //
-// A line is written when the outcome is known, in one write, and so outlives the end of the process. A crash of the machine
-// can take the lines of the last second. Rows without a line are sent again, under the same idempotency keys.
+// A line is written when the outcome is known, in one write, and so outlives the end of the
+// process. A crash of the machine can take the lines of the last second. Rows without a line are
+// sent again, under the same idempotency keys.
 type journal struct {
 	file   *os.File
 	synced time.Time
@@ -63,7 +65,8 @@ type journal struct {
 
 const syncEvery = time.Second
 
-// openJournal reads a journal, or begins one. What follows the first line that is not whole is cut off: a crash tore it.
+// openJournal reads a journal, or begins one. What follows the first line that is not whole is cut
+// off: a crash tore it.
 func openJournal(path string, s subject, start position) (j *journal, err error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // there may be names in it
 	if err != nil {
@@ -116,8 +119,8 @@ func openJournal(path string, s subject, start position) (j *journal, err error)
 	return j, nil
 }
 
-// begun reports whether a file without a whole line holds nothing but the beginning of a journal: else it is somebody's, and is not
-// to be cut off.
+// begun reports whether a file without a whole line holds nothing but the beginning of a journal:
+// else it is somebody's, and is not to be cut off.
 func begun(file *os.File, s subject) bool {
 	first, err := line(s)
 	if err != nil {
@@ -146,8 +149,8 @@ func seekTo(file *os.File, offset int64) error {
 	return err
 }
 
-// scan gives the lines of a journal to a function, as far as they are whole, and returns how many bytes those have. A line has its
-// checksum in front.
+// scan gives the lines of a journal to a function, as far as they are whole, and returns how many
+// bytes those have. A line has its checksum in front.
 func scan(file *os.File, each func(line []byte) error) (whole int64, err error) {
 	if err := seekTo(file, 0); err != nil {
 		return 0, err
@@ -188,7 +191,8 @@ func (j *journal) add(e entry) error {
 	return j.file.Sync()
 }
 
-// note keeps which file of refused rows is about to be written, so that it is told later from one that was corrected.
+// note keeps which file of refused rows is about to be written, so that it is told later from one
+// that was corrected.
 func (j *journal) note(sha256 string) error {
 	j.wrote[sha256] = true
 	return errors.Join(j.write(entry{Wrote: sha256}), j.file.Sync())

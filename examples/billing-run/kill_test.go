@@ -29,8 +29,9 @@ const (
 	mostMemory = 64.0 // MiB, however many bills there are
 )
 
-// The program itself is killed at five moments of which nobody knows in advance, with calls under way, and started again. At the
-// end each bill is there once, and the report and the file of refused rows are those of a run that was never killed.
+// The program itself is killed at five moments of which nobody knows in advance, with calls under
+// way, and started again. At the end each bill is there once, and the report and the file of
+// refused rows are those of a run that was never killed.
 //
 // The whole of it is go -C examples/billing-run test -run '^TestKill$' -v -bills=10000 .
 func TestKill(t *testing.T) {
@@ -109,8 +110,8 @@ func start(t *testing.T, program string, w *world, kill <-chan struct{}) (end en
 	return newEnding(cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()), peak
 }
 
-// expected reads a file of the demo with encoding/csv alone: the bills that the service must have, and the references of the rows
-// that are wrong.
+// expected reads a file of the demo with encoding/csv alone: the bills that the service must have,
+// and the references of the rows that are wrong.
 func expected(t *testing.T, path string) (want, wrong []string) {
 	t.Helper()
 	text, err := os.ReadFile(path)

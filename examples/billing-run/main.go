@@ -1,5 +1,5 @@
-// Command billing-run raises the bills of a CSV file, each exactly once. See README.md; billing-run --demo 10000 shows what it
-// does.
+// Command billing-run raises the bills of a CSV file, each exactly once. See README.md; billing-run
+// --demo 10000 shows what it does.
 package main
 
 import (
@@ -120,8 +120,8 @@ func (r *runner) anyLeft() (bool, error) {
 	return true, err
 }
 
-// work does what is left of a run, showing how far it is, and writes the file of refused rows. Where nothing was left, that file
-// stays as it is: somebody may be correcting it.
+// work does what is left of a run, showing how far it is, and writes the file of refused rows.
+// Where nothing was left, that file stays as it is: somebody may be correcting it.
 func (r *runner) work(ctx context.Context, c config, stderr io.Writer) error {
 	screen := newScreen(stderr, r.input.size, isTerminal(stderr))
 	r.show, r.complain, r.say = screen.show, screen.complain, screen.say

@@ -9,8 +9,9 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// pace is an [http.RoundTripper] that keeps to a rate and learns from the answers which one is good: a 429 halves it, and other
-// answers let it grow back, from nothing to the top in a minute. Being a RoundTripper, it sees what the client repeats as well.
+// pace is an [http.RoundTripper] that keeps to a rate and learns from the answers which one is
+// good: a 429 halves it, and other answers let it grow back, from nothing to the top in a minute.
+// Being a RoundTripper, it sees what the client repeats as well.
 type pace struct {
 	next    http.RoundTripper
 	limiter *rate.Limiter
@@ -27,8 +28,8 @@ type pace struct {
 // maxHold is for how long calls are held at most, whatever the service asks.
 const maxHold = 5 * time.Minute
 
-// newPace keeps to a number of requests a second, and goes down to a tenth of the number of workers, so that none waits for its
-// turn longer than ten seconds.
+// newPace keeps to a number of requests a second, and goes down to a tenth of the number of
+// workers, so that none waits for its turn longer than ten seconds.
 func newPace(perSecond float64, workers int, next http.RoundTripper) *pace {
 	top := rate.Limit(perSecond)
 	return &pace{
@@ -70,7 +71,8 @@ func (p *pace) learn(status int) {
 	}
 }
 
-// hold lets no call begin for as long as the service has asked to wait. The client waits by itself where that is half a minute or less.
+// hold lets no call begin for as long as the service has asked to wait. The client waits by itself
+// where that is half a minute or less.
 func (p *pace) hold(d time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -79,7 +81,8 @@ func (p *pace) hold(d time.Duration) {
 	}
 }
 
-// wait returns when calls may begin. It reports false if ctx ended before. It is not a part of RoundTrip, whose time is limited.
+// wait returns when calls may begin. It reports false if ctx ended before. It is not a part of
+// RoundTrip, whose time is limited.
 func (p *pace) wait(ctx context.Context) bool {
 	for {
 		p.mu.Lock()

@@ -4,8 +4,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// progress is how far a run is: all rows before a place in the input are done, and some after it. Its size does not depend on
-// that of the input.
+// progress is how far a run is: all rows before a place in the input are done, and some after it.
+// Its size does not depend on that of the input.
 type progress struct {
 	done  position           // all rows before it have an entry
 	ahead map[int64]position // the rows after it that have one too: where they begin and end. No more than the window
@@ -48,7 +48,8 @@ func (p *progress) add(e entry) {
 	}
 }
 
-// has reports whether the row that begins at an offset needs nothing more, or stands among the open ones.
+// has reports whether the row that begins at an offset needs nothing more, or stands among the open
+// ones.
 func (p *progress) has(offset int64) bool {
 	_, ok := p.ahead[offset]
 	return ok || offset < p.done.Offset

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -43,13 +44,15 @@ type result struct {
 	fatal   bool // no row can be raised like this
 }
 
-// raise raises the bill of a row: in one call with its customer if that is new, else for the customer that is there. Nobody can
-// know which of the two it is. So where the one is a conflict, the other is tried: a bill is raised at most once, as its reference is
-// unique. If both are, the reference must be taken, and it is looked up by whom. The form that was right for the row before goes
-// first: in most files, all customers are new or none is.
+// raise raises the bill of a row: in one call with its customer if that is new, else for the
+// customer that is there. Nobody can know which of the two it is. So where the one is a conflict,
+// the other is tried: a bill is raised at most once, as its reference is unique. If both are, the
+// reference must be taken, and it is looked up by whom. The form that was right for the row before
+// goes first: in most files, all customers are new or none is.
 //
-// Both are tried before looking, as a bill that is there may have been raised by one of them, before the process was killed:
-// its key then gives the success again, and the bill is counted where it belongs.
+// Both are tried before looking, as a bill that is there may have been raised by one of them,
+// before the process was killed: its key then gives the success again, and the bill is counted
+// where it belongs.
 //
 // When ctx ends, the call that is under way is finished.
 func (b *biller) raise(ctx context.Context, r *row, known bool) result {
@@ -87,8 +90,9 @@ func (b *biller) raise(ctx context.Context, r *row, known bool) result {
 	return b.compare(ctx, r, first(unknown, err))
 }
 
-// create makes the call in one of its forms. The key says which row of which file it is for, so that another row with the same
-// content is told apart, and so is the same row once it comes in a corrected file.
+// create makes the call in one of its forms. The key says which row of which file it is for, so
+// that another row with the same content is told apart, and so is the same row once it comes in a
+// corrected file.
 func (b *biller) create(ctx context.Context, r *row, form string) error {
 	params := r.params(r.customer)
 	if form == withKnown {
@@ -106,8 +110,9 @@ func (b *biller) create(ctx context.Context, r *row, form string) error {
 		if !errors.As(err, &failure) || !failure.Replayed || failure.Status == 409 {
 			return err
 		}
-		// The service has saved a failure under this key, whose cause may be gone. With another key it tries again; if a bill was
-		// raised all the same, its reference is taken. (A conflict stays one: nothing can be deleted.)
+		// The service has saved a failure under this key, whose cause may be gone. With another key
+		// it tries again; if a bill was raised all the same, its reference is taken. (A conflict
+		// stays one: nothing can be deleted.)
 		if failure.Attempts > 1 { // it came in this call, and not in an earlier run
 			failed++
 		}
@@ -115,7 +120,8 @@ func (b *biller) create(ctx context.Context, r *row, form string) error {
 	return err
 }
 
-// repeat makes a call again, under the same key, for as long as there is no definite answer, and ctx has not ended.
+// repeat makes a call again, under the same key, for as long as there is no definite answer, and
+// ctx has not ended.
 func (b *biller) repeat(ctx context.Context, call func(context.Context) error) error {
 	err := errInterrupted
 	for n := 1; ; n++ {
@@ -175,11 +181,17 @@ func judge(r *row, err error) result {
 	}
 }
 
+// missing reports whether the service itself says that an object does not exist.
+func missing(err error) bool {
+	var failure *moment.Error
+	return errors.As(err, &failure) && failure.Status == http.StatusNotFound && failure.FromService
+}
+
 // compare looks at the bill that has a row's reference.
 func (b *biller) compare(ctx context.Context, r *row, conflict error) result {
 	bill, err := b.get(ctx, r)
 	switch {
-	case errors.Is(err, moment.ErrNotFound):
+	case missing(err):
 		return judge(r, conflict) // something else is in the way
 	case err != nil:
 		return judge(r, err)
@@ -189,7 +201,7 @@ func (b *biller) compare(ctx context.Context, r *row, conflict error) result {
 		customer, err = b.client.Customers.Get(ctx, r.customer.ExternalReference)
 		return err
 	})
-	if err != nil && !errors.Is(err, moment.ErrNotFound) {
+	if err != nil && !missing(err) {
 		return judge(r, err)
 	}
 	is := func(format string, args ...any) result {

@@ -21,8 +21,8 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// Whatever goes wrong with the calls of two rows of one customer and a third of another, each is raised once; or, where that
-// cannot be known, a second run settles it.
+// Whatever goes wrong with the calls of two rows of one customer and a third of another, each is
+// raised once; or, where that cannot be known, a second run settles it.
 func TestTrouble(t *testing.T) {
 	const rows = "UCR1,Joe,,UBR1,1.00,ZAR,\nUCR1,Joe,,UBR2,2.00,ZAR,\nUCR3,Ann,,UBR3,3,JPY,\n"
 	create := func(f momenttest.Fault, n int) []momenttest.Fault {
@@ -132,7 +132,8 @@ func TestTaken(t *testing.T) {
 	}
 }
 
-// A service that does not save conflicts leaves open whether it is still at the call. The bill says that it is not.
+// A service that does not save conflicts leaves open whether it is still at the call. The bill says
+// that it is not.
 func TestTakenAndNotSaved(t *testing.T) {
 	w := newWorld(t, fine)
 	w.run(t).check(t, exitDone, map[outcome]int{raised: 1})
@@ -161,8 +162,8 @@ func TestTakenWithoutADay(t *testing.T) {
 	w.run(t).check(t, exitDone, map[outcome]int{there: 1})
 }
 
-// Later rows of a customer: next to the first, where it is still under way; behind it; far behind, when nothing is known of it any
-// more; and of one that was there before.
+// Later rows of a customer: next to the first, where it is still under way; behind it; far behind,
+// when nothing is known of it any more; and of one that was there before.
 func TestCustomersWithSeveralBills(t *testing.T) {
 	const rows = "UCR1,Joe,,UBR1,1.00,ZAR,\nUCR1,Joe,,UBR2,2.00,ZAR,\nUCR1,Joseph,,UBR3,3.00,ZAR,\n"
 	want := []string{
@@ -194,7 +195,8 @@ func (w *world) append(t *testing.T, rows string) {
 	w.journal += ".next"
 }
 
-// The same bill twice in a file is raised once and counted once, whether it is of one customer or, by mistake, of two.
+// The same bill twice in a file is raised once and counted once, whether it is of one customer or,
+// by mistake, of two.
 func TestTheSameBillTwice(t *testing.T) {
 	w := newWorld(t, fine+fine+strings.Replace(fine, "UCR9", "UCR8", 1))
 	w.workers = 1
@@ -203,7 +205,8 @@ func TestTheSameBillTwice(t *testing.T) {
 	assert.Equal(t, []string{"line 4: the bill UBR9 exists, of another customer"}, w.whys(t))
 }
 
-// What was refused is corrected and fed back, on the same day: neither the old failure nor the old bills come again.
+// What was refused is corrected and fed back, on the same day: neither the old failure nor the old
+// bills come again.
 func TestFeedBack(t *testing.T) {
 	w := newWorld(t, good(3)+"UCR9,Joe,,UBR9,\"1,50\",ZAR,\nUCR8,Joe,,UBR8,8.00,ZAR,\n")
 	w.workers = 1
@@ -221,7 +224,8 @@ func TestFeedBack(t *testing.T) {
 	assert.NoFileExists(t, w.refused)
 }
 
-// Customers that are there already, as all are in a merchant's second month, cost no more calls than new ones, but for the first.
+// Customers that are there already, as all are in a merchant's second month, cost no more calls
+// than new ones, but for the first.
 func TestExistingCustomers(t *testing.T) {
 	w := newWorld(t, good(10)+"UCR10,Joe,,UBR10,1.00,ZAR,\nUCR11,Joe,,UBR11,1.00,ZAR,\n")
 	w.workers = 1
@@ -232,8 +236,8 @@ func TestExistingCustomers(t *testing.T) {
 	assert.Equal(t, 3+9+2+1, w.requests(), "a conflict, and its repetition, before the first; no such customer before the first new one")
 }
 
-// Which form of the call goes first depends on the rows before, and those are others after a restart. A bill that was raised by
-// either of them is found again all the same.
+// Which form of the call goes first depends on the rows before, and those are others after a
+// restart. A bill that was raised by either of them is found again all the same.
 func TestOtherFormFirst(t *testing.T) {
 	for _, row := range []struct {
 		why, rows string
@@ -269,8 +273,8 @@ func TestOtherFormFirst(t *testing.T) {
 	}
 }
 
-// A service that asks to wait for longer than the client does gets that from all rows, and they do not end open. An interrupt
-// does not wait with them.
+// A service that asks to wait for longer than the client does gets that from all rows, and they do
+// not end open. An interrupt does not wait with them.
 func TestLongRetryAfter(t *testing.T) {
 	const bill = `{"id":"bill_1","external_reference":"B","customer_id":"bcus_1","status":"unpaid","currency":"ZAR","amount_due":100,"amount_paid":0,"amount_remaining":100}`
 	for _, c := range []struct {
@@ -315,8 +319,8 @@ func TestLongRetryAfter(t *testing.T) {
 	}
 }
 
-// The file of refused rows has the bytes of the input: what is not UTF-8 does not become so by being refused, with other names in
-// it, and the mark that tells Excel of UTF-8 is kept.
+// The file of refused rows has the bytes of the input: what is not UTF-8 does not become so by
+// being refused, with other names in it, and the mark that tells Excel of UTF-8 is kept.
 func TestRefusedBytes(t *testing.T) {
 	w := newWorld(t, "")
 	require.NoError(t, os.WriteFile(w.path, []byte("\ufeff"+header+"UCR1,Zo\xeb,,UBR1,1.00,ZAR,\nUCR2,Zo\xc3\xab,,UBR2,\"2,00\",ZAR,\n"), 0o600))
@@ -394,6 +398,13 @@ func TestServiceAway(t *testing.T) {
 	w.srv.ClearFaults()
 	w.run(t).check(t, exitDone, map[outcome]int{raised: 500})
 	assert.Len(t, w.bills(), 500)
+}
+
+// A gateway's 404 does not say that a bill is missing.
+func TestMissing(t *testing.T) {
+	assert.True(t, missing(fmt.Errorf("get: %w", &moment.Error{Status: 404, FromService: true})))
+	assert.False(t, missing(&moment.Error{Status: 404}))
+	assert.False(t, missing(&moment.Error{Status: 400, FromService: true}))
 }
 
 // Only the service rejects a row: a gateway's response leaves it open.

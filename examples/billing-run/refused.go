@@ -16,14 +16,16 @@ import (
 	"strings"
 )
 
-// The columns that the file of refused rows has more than the input. They are not read when it is fed back.
+// The columns that the file of refused rows has more than the input. They are not read when it is
+// fed back.
 const (
 	columnLine = "refused_line"
 	columnWhy  = "refused_why"
 )
 
-// writeRefused makes the file of refused rows, from nothing but the journal: so each is in it once, however often the run was
-// killed. It takes the place of an older one in one go, unless somebody has changed that.
+// writeRefused makes the file of refused rows, from nothing but the journal: so each is in it once,
+// however often the run was killed. It takes the place of an older one in one go, unless somebody
+// has changed that.
 func writeRefused(path string, j *journal, in *input) (err error) {
 	if err := checkRefused(path, j); err != nil {
 		return err
@@ -75,8 +77,8 @@ func writeRefused(path string, j *journal, in *input) (err error) {
 	return os.Rename(temp.Name(), path)
 }
 
-// checkRefused is an error if the file of refused rows cannot be written, or must not: it may have been corrected since, or be
-// somebody's other file.
+// checkRefused is an error if the file of refused rows cannot be written, or must not: it may have
+// been corrected since, or be somebody's other file.
 func checkRefused(path string, j *journal) error {
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -61,7 +61,8 @@ func report(w io.Writer, c config, r *runner, stopped error, took time.Duration)
 	}
 }
 
-// reportOpen tells why rows are open: each reason once, as it is the same for all where the service is away.
+// reportOpen tells why rows are open: each reason once, as it is the same for all where the service
+// is away.
 func reportOpen(w io.Writer, rows []entry) {
 	var reasons []string
 	lines := map[string][]string{}
@@ -86,8 +87,9 @@ var requestID = regexp.MustCompile(`request id [^,)]+`)
 
 var highWater = regexp.MustCompile(`(?m)^VmHWM:\s+(\d+) kB$`)
 
-// peakMemory is the most memory that this process has had resident, in bytes, where Linux tells it; else 0. (The ru_maxrss of
-// getrusage is that of the process which started this one, if that had more.)
+// peakMemory is the most memory that this process has had resident, in bytes, where Linux tells it;
+// else 0. (The ru_maxrss of getrusage is that of the process which started this one, if that had
+// more.)
 func peakMemory() int64 {
 	status, _ := os.ReadFile("/proc/self/status")
 	if match := highWater.FindSubmatch(status); match != nil {

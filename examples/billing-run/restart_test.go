@@ -22,8 +22,8 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// mixed has all that can become of a row: customers with several bills, wrong rows, a bill twice, and references that are taken
-// (see newMixed).
+// mixed has all that can become of a row: customers with several bills, wrong rows, a bill twice,
+// and references that are taken (see newMixed).
 const mixed = `UCR1,Joe,,UBR1,1.00,ZAR,
 UCR1,Joe,,UBR2,2.00,ZAR,
 UCR2,"Ann
@@ -54,8 +54,9 @@ func newMixed(t *testing.T, options ...momenttest.Option) *world {
 
 var mixedCounts = map[outcome]int{raised: 5, there: 2, refused: 3}
 
-// A run that ended at any point, even in the middle of a line of its journal, and is started again: each bill is there once, and the
-// report and the file of refused rows are as if it had never ended.
+// A run that ended at any point, even in the middle of a line of its journal, and is started again:
+// each bill is there once, and the report and the file of refused rows are as if it had never
+// ended.
 func TestRestart(t *testing.T) {
 	now := time.Now()
 	w := newMixed(t, momenttest.WithClock(func() time.Time { return now }))
@@ -91,7 +92,8 @@ func TestRestart(t *testing.T) {
 		}
 	}
 
-	// A day later, the keys are forgotten. Then it cannot be told who raised a bill, but it is raised once all the same.
+	// A day later, the keys are forgotten. Then it cannot be told who raised a bill, but it is
+	// raised once all the same.
 	now = now.Add(25 * time.Hour)
 	for cut := 0; cut < len(journal); cut += len(journal) / 7 {
 		require.NoError(t, os.WriteFile(w.journal, journal[:cut], 0o600))
@@ -105,7 +107,8 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// After a line that is half written there is no other: it would be cut off with it, and what it says be lost.
+// After a line that is half written there is no other: it would be cut off with it, and what it
+// says be lost.
 func TestNothingBehindATornLine(t *testing.T) {
 	w := newWorld(t, fine)
 	r, err := prepare(w.config)
@@ -139,7 +142,8 @@ func TestDamagedJournal(t *testing.T) {
 	}
 }
 
-// What a crash has left behind the last whole line is cut off, and does not come back behind later lines.
+// What a crash has left behind the last whole line is cut off, and does not come back behind later
+// lines.
 func TestTornJournal(t *testing.T) {
 	w := newMixed(t)
 	w.run(t).check(t, exitRefused, mixedCounts)
@@ -156,7 +160,8 @@ func TestTornJournal(t *testing.T) {
 	assert.Len(t, whole, len(journal))
 }
 
-// A run that is finished is not run again; and a file of refused rows that is being corrected stays as it is.
+// A run that is finished is not run again; and a file of refused rows that is being corrected stays
+// as it is.
 func TestFinished(t *testing.T) {
 	w := newMixed(t)
 	w.run(t).check(t, exitRefused, mixedCounts)
@@ -220,7 +225,8 @@ func TestCorrectionsAreKept(t *testing.T) {
 	}
 }
 
-// The file of refused rows that nobody has changed is written again, with what a later run refuses, killed in between or not.
+// The file of refused rows that nobody has changed is written again, with what a later run refuses,
+// killed in between or not.
 func TestRefusedFileGrows(t *testing.T) {
 	w := newWorld(t, "C,Joe,,B,\"1,50\",ZAR,\n"+fine)
 	w.options = append(w.options, moment.WithMaxRetries(0))
@@ -235,7 +241,8 @@ func TestRefusedFileGrows(t *testing.T) {
 	w.run(t).check(t, exitRefused, map[outcome]int{refused: 2})
 }
 
-// A folder in which nothing can be written is found before the first bill is raised, and not after the last.
+// A folder in which nothing can be written is found before the first bill is raised, and not after
+// the last.
 func TestNowhereToWrite(t *testing.T) {
 	w := newWorld(t, fine)
 	w.refused = filepath.Join(filepath.Dir(w.path), "none", "refused.csv")
@@ -245,7 +252,8 @@ func TestNowhereToWrite(t *testing.T) {
 	assert.Zero(t, w.requests())
 }
 
-// A journal holds for one file, one service and one mode: with another, bills would be taken for raised that are not.
+// A journal holds for one file, one service and one mode: with another, bills would be taken for
+// raised that are not.
 func TestJournalOfAnotherRun(t *testing.T) {
 	for _, row := range []struct {
 		why    string
@@ -289,7 +297,8 @@ func TestNotAJournal(t *testing.T) {
 	}
 }
 
-// A file that is written to while it is read does not end as if all were well, and no row is sent that it did not have.
+// A file that is written to while it is read does not end as if all were well, and no row is sent
+// that it did not have.
 func TestChangedWhileRead(t *testing.T) {
 	const rows = 2 * window
 	for _, row := range []struct {
@@ -322,7 +331,8 @@ func TestChangedWhileRead(t *testing.T) {
 	}
 }
 
-// A row that was sent may have been raised. If it cannot be read any more, it is not refused, but somebody has to look.
+// A row that was sent may have been raised. If it cannot be read any more, it is not refused, but
+// somebody has to look.
 func TestOpenRowThatIsWrong(t *testing.T) {
 	w := newWorld(t, fine+"C,Joe,,B,x,ZAR,\n")
 	r, err := prepare(w.config)

@@ -11,8 +11,9 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// The columns that are read, in any order; others are not. All of them must be in the header, so that one that is misspelt does
-// not go unnoticed: bills without a due date, say. Where a run has one currency for all, there is no column for it.
+// The columns that are read, in any order; others are not. All of them must be in the header, so
+// that one that is misspelt does not go unnoticed: bills without a due date, say. Where a run has
+// one currency for all, there is no column for it.
 const (
 	columnCustomer = "customer_reference"
 	columnName     = "name"
@@ -64,8 +65,8 @@ func newColumns(header []string, currency moment.Currency) (columns, error) {
 	return c, nil
 }
 
-// form is that of references in Moment's reference. What begins like an id would be taken for one where a row names a
-// customer that exists.
+// form is that of references in Moment's reference. What begins like an id would be taken for one
+// where a row names a customer that exists.
 var (
 	form   = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,255}$`)
 	likeID = regexp.MustCompile(`^(bcus|bacc|bill)_`)
@@ -73,7 +74,8 @@ var (
 
 const maxAmount = 99_999_999
 
-// row makes a row of a record, and finds what is wrong with it: all of it at once, to be corrected in one go.
+// row makes a row of a record, and finds what is wrong with it: all of it at once, to be corrected
+// in one go.
 func (c columns) row(r record) *row {
 	b := &row{record: r}
 	if r.broken != "" {

@@ -12,16 +12,19 @@ import (
 	"sync"
 )
 
-// window is how many rows may be in memory. One that takes long holds up those that come so far behind it.
+// window is how many rows may be in memory. One that takes long holds up those that come so far
+// behind it.
 const window = 1024
 
-// maxOpen is how many rows may end without an outcome before a run gives up: the service, or the way to it, is in trouble.
+// maxOpen is how many rows may end without an outcome before a run gives up: the service, or the
+// way to it, is in trouble.
 const maxOpen = 100
 
 var errInterrupted = errors.New("interrupted")
 
-// runner takes the rows of an input to workers and their results to a journal. All but the calls happens in one goroutine, which
-// holds a window of rows: what is read and not done, and what is done behind a row that is not.
+// runner takes the rows of an input to workers and their results to a journal. All but the calls
+// happens in one goroutine, which holds a window of rows: what is read and not done, and what is
+// done behind a row that is not.
 type runner struct {
 	input   *input
 	columns columns
@@ -49,8 +52,8 @@ type job struct {
 	known bool // a row before has seen its customer
 }
 
-// run ends when each row of the input has its entry in the journal, or with the reason why it was stopped. Then it finishes what was
-// sent.
+// run ends when each row of the input has its entry in the journal, or with the reason why it was
+// stopped. Then it finishes what was sent.
 func (r *runner) run(ctx context.Context) error {
 	jobs, results := make(chan job), make(chan result)
 	var workers sync.WaitGroup

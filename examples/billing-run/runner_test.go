@@ -24,7 +24,8 @@ func newTestRunner(t *testing.T, rows string, raise func(context.Context, *row, 
 	return r, w.config
 }
 
-// What is in memory is bounded, and does not grow with the rows: while the first row hangs, no more than the window are read.
+// What is in memory is bounded, and does not grow with the rows: while the first row hangs, no more
+// than the window are read.
 func TestWindow(t *testing.T) {
 	const rows = 3 * window
 	r, c := newTestRunner(t, good(rows), nil)
@@ -48,7 +49,8 @@ func TestWindow(t *testing.T) {
 	})
 }
 
-// Of one customer, one row is under way at a time, in the order of the file; rows of others do not wait for it.
+// Of one customer, one row is under way at a time, in the order of the file; rows of others do not
+// wait for it.
 func TestOrderOfOneCustomer(t *testing.T) {
 	rows := strings.ReplaceAll(good(8), "UCR1,", "UCR0,") // UBR0 and UBR1
 	rows = strings.ReplaceAll(rows, "UCR2,", "UCR0,")
@@ -92,7 +94,8 @@ func TestReportIsLost(t *testing.T) {
 	w.run(t).check(t, exitDone, map[outcome]int{raised: 1})
 }
 
-// A 429 halves the rate, once for all that were under way; other answers let it grow back within minutes.
+// A 429 halves the rate, once for all that were under way; other answers let it grow back within
+// minutes.
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		status := 200

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Where there is no terminal, there is a line now and then; on one, a bar, which complaints do not run into.
+// Where there is no terminal, there is a line now and then; on one, a bar, which complaints do not
+// run into.
 func TestScreen(t *testing.T) {
 	p := newProgress(position{})
 	p.count[raised], p.done.Offset = 7, 50

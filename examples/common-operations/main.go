@@ -1,5 +1,6 @@
-// Command common-operations does what merchants do from day to day: raise and void bills, open accounts, set balances and what
-// was paid, change names and metadata. It needs no set-up: it runs against a fake of the service in its own process.
+// Command common-operations does what merchants do from day to day: raise and void bills, open
+// accounts, set balances and what was paid, change names and metadata. It needs no set-up: it runs
+// against a fake of the service in its own process.
 package main
 
 import (
@@ -52,7 +53,8 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintln(out, "Opened: ", primary.Name, owes(primary.BalanceMoney()), "and", secondary.Name, owes(secondary.BalanceMoney()))
 
-	// What a customer and an account owe now, and what was paid of a bill by other means: each replaces the old amount.
+	// What a customer and an account owe now, and what was paid of a bill by other means: each
+	// replaces the old amount.
 	customer, err := client.Customers.Update(ctx, "UCR1", moment.CustomerUpdateParams{Balance: moment.MinorUnits(5000)})
 	if err != nil {
 		return err

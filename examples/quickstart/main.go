@@ -1,8 +1,8 @@
-// Command quickstart walks through a customer's balance: create a customer who owes ZAR 20.00, read it back, set a new
-// balance, and see a request refused.
+// Command quickstart walks through a customer's balance: create a customer who owes ZAR 20.00, read
+// it back, set a new balance, and see a request refused.
 //
-// Without further ado it runs against a fake of the service in its own process. With MOMENT_API_KEY it talks to Moment,
-// or to whatever is at MOMENT_BASE_URL.
+// Without further ado it runs against a fake of the service in its own process. With MOMENT_API_KEY
+// it talks to Moment, or to whatever is at MOMENT_BASE_URL.
 package main
 
 import (
@@ -81,7 +81,8 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 	return nil
 }
 
-// connect returns a client of the service that the environment names, or of a fake that runs until stop is called.
+// connect returns a client of the service that the environment names, or of a fake that runs until
+// stop is called.
 func connect(getenv func(string) string, out io.Writer) (client *moment.Client, stop func(), err error) {
 	stop = func() {}
 	key, baseURL := getenv("MOMENT_API_KEY"), getenv("MOMENT_BASE_URL")

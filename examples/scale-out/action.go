@@ -11,11 +11,13 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// longestWait is what is believed of what the service asks to wait: a mistake in it is not to put bills off for years.
+// longestWait is what is believed of what the service asks to wait: a mistake in it is not to put
+// bills off for years.
 const longestWait = time.Hour
 
-// act says what River is to do with a job, given the error of the call that it made: cancel it, put it off (which takes none of its
-// attempts), or, for any other error, try it again, ever later: [river.DefaultClientRetryPolicy] spreads 25 attempts over three weeks.
+// act says what River is to do with a job, given the error of the call that it made: cancel it, put
+// it off (which takes none of its attempts), or, for any other error, try it again, ever later:
+// [river.DefaultClientRetryPolicy] spreads 25 attempts over three weeks.
 func act(err error) error {
 	var failure *moment.Error
 	switch {

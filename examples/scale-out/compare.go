@@ -4,23 +4,31 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 
 	"github.com/moment-billing/moment-go"
 )
 
 var errNotThere = errors.New("there is no such bill")
 
-// compare reads a bill back from Moment and says in what it differs from what it is to be, beside what was paid of it.
+// missing reports whether the service itself says that an object does not exist.
+func missing(err error) bool {
+	var failure *moment.Error
+	return errors.As(err, &failure) && failure.Status == http.StatusNotFound && failure.FromService
+}
+
+// compare reads a bill back from Moment and says in what it differs from what it is to be, beside
+// what was paid of it.
 func compare(ctx context.Context, client *moment.Client, want Bill) (*moment.Bill, []string, error) {
 	has, err := client.Bills.Get(ctx, want.Reference)
-	if errors.Is(err, moment.ErrNotFound) {
+	if missing(err) {
 		return nil, nil, errNotThere
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	customer, err := client.Customers.Get(ctx, want.Customer)
-	if err != nil && !errors.Is(err, moment.ErrNotFound) {
+	if err != nil && !missing(err) {
 		return nil, nil, err
 	}
 	var found []string

@@ -73,8 +73,8 @@ type config struct {
 	reconcile bool
 }
 
-// configure reads the configuration, and checks what can be checked without a network. Its errors are one line, and show no
-// secret, nor the address of a database, in which a password may be.
+// configure reads the configuration, and checks what can be checked without a network. Its errors
+// are one line, and show no secret, nor the address of a database, in which a password may be.
 func configure(args []string, getenv func(string) string) (config, error) {
 	if len(args) == 0 {
 		return config{}, errors.New("say what to run: receiver, worker, enqueue or demo: see --help")

@@ -75,7 +75,8 @@ func TestNoDatabase(t *testing.T) {
 	assert.NotContains(t, stderr.String(), "swordfish")
 }
 
-// Who is asked to end before it has begun ends as asked, wherever it is; but a file is not enqueued then.
+// Who is asked to end before it has begun ends as asked, wherever it is; but a file is not enqueued
+// then.
 func TestEndedWhileItBegins(t *testing.T) {
 	w := newWorld(t)
 	ended, end := context.WithCancel(t.Context())

@@ -12,8 +12,9 @@ import (
 	"github.com/moment-billing/moment-go/momentsql"
 )
 
-// The ledger has a row for each payment that was applied, also for one that was taken back, whose amount is negative. Amounts
-// are in minor units. The unique event is the last guard against a payment that is posted twice: momentsql forgets events after a month.
+// The ledger has a row for each payment that was applied, also for one that was taken back, whose
+// amount is negative. Amounts are in minor units. The unique event is the last guard against a
+// payment that is posted twice: momentsql forgets events after a month.
 const ledgerSchema = `
 CREATE TABLE IF NOT EXISTS ledger (
 	event_id        TEXT   COLLATE "C" PRIMARY KEY,
@@ -29,8 +30,9 @@ CREATE INDEX IF NOT EXISTS ledger_obligation_id ON ledger (obligation_id);
 
 const startTimeout = 30 * time.Second // to connect, and to wait for another process that makes the tables
 
-// endSessions lets PostgreSQL end what a machine that went away has left open: its transactions would hold their locks, and with one
-// of them River rescues no jobs at all. What the address says goes before.
+// endSessions lets PostgreSQL end what a machine that went away has left open: its transactions
+// would hold their locks, and with one of them River rescues no jobs at all. What the address says
+// goes before.
 func endSessions(c *pgx.ConnConfig) {
 	for name, value := range map[string]string{
 		"idle_in_transaction_session_timeout": "60s", // in which no statement runs: ours go from one to the next
@@ -44,9 +46,10 @@ func endSessions(c *pgx.ConnConfig) {
 	}
 }
 
-// migrate makes the tables of River, of momentsql and of the ledger, or brings River's up to date. Where River's and momentsql's are
-// there it neither needs the ledger nor makes one: it may be locked, or have another name while somebody works on it, and payments
-// must not go into an empty one meanwhile.
+// migrate makes the tables of River, of momentsql and of the ledger, or brings River's up to date.
+// Where River's and momentsql's are there it neither needs the ledger nor makes one: it may be
+// locked, or have another name while somebody works on it, and payments must not go into an empty
+// one meanwhile.
 func migrate(ctx context.Context, address string) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -65,7 +68,8 @@ func migrate(ctx context.Context, address string) (err error) {
 	if missing := pool.QueryRow(ctx, madeQuery).Scan(&made); missing == nil && err == nil && made && state.OK {
 		return nil
 	}
-	// Of processes that start at once one waits here for the other. The number only has to be the same in all of them.
+	// Of processes that start at once one waits here for the other. The number only has to be the
+	// same in all of them.
 	lock, err := pool.Acquire(ctx)
 	if err != nil {
 		return err
@@ -90,5 +94,6 @@ func migrate(ctx context.Context, address string) (err error) {
 	return err
 }
 
-// madeQuery tells whether the tables are there. It asks the catalog, which does not wait for whoever has locked a table.
+// madeQuery tells whether the tables are there. It asks the catalog, which does not wait for
+// whoever has locked a table.
 const madeQuery = "SELECT to_regclass('river_job') IS NOT NULL AND to_regclass('moment_webhook_messages') IS NOT NULL"

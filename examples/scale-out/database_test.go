@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// PostgreSQL ends what a machine that went away has left open: with a transaction of it, for one, River rescues no jobs. Whoever gives
-// other values in the address has these.
+// PostgreSQL ends what a machine that went away has left open: with a transaction of it, for one,
+// River rescues no jobs. Whoever gives other values in the address has these.
 func TestSessionsEnd(t *testing.T) {
 	const show = "SELECT concat_ws(' ', current_setting('idle_in_transaction_session_timeout'), current_setting('tcp_keepalives_idle'), current_setting('tcp_keepalives_interval'), current_setting('tcp_keepalives_count'))"
 	w := newWorld(t)

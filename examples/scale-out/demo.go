@@ -29,8 +29,9 @@ const (
 	demoWorkers   = 3
 )
 
-// demo starts everything that there is on many machines, on this one: a fake of Moment, where each bill is paid as soon as it is
-// raised, receivers, and workers, each a process. It fails unless the ledger then has what was paid.
+// demo starts everything that there is on many machines, on this one: a fake of Moment, where each
+// bill is paid as soon as it is raised, receivers, and workers, each a process. It fails unless the
+// ledger then has what was paid.
 func demo(ctx context.Context, c config, stdout, stderr io.Writer) (err error) {
 	pool, err := openPool(ctx, c.database)
 	if err != nil {
@@ -95,8 +96,8 @@ func demo(ctx context.Context, c config, stdout, stderr io.Writer) (err error) {
 // quoted is a text as one word of a shell.
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// checkUnused fails if there are jobs or payments in the database: they may be real ones. The demo's workers would raise real bills
-// at the fake, and nowhere else.
+// checkUnused fails if there are jobs or payments in the database: they may be real ones. The
+// demo's workers would raise real bills at the fake, and nowhere else.
 func checkUnused(ctx context.Context, address string) error {
 	pool, err := openPool(ctx, address)
 	if err != nil {
@@ -177,7 +178,8 @@ const (
 // holding is what the fake has at the end.
 type holding struct{ Bills, Paid int }
 
-// startFake starts this program as the fake. It ends with this process at the latest, as its input does.
+// startFake starts this program as the fake. It ends with this process at the latest, as its input
+// does.
 func startFake(ctx context.Context, receivers []string, secret string, stderr io.Writer) (url string, end func() (holding, error), err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -206,7 +208,8 @@ func startFake(ctx context.Context, receivers []string, secret string, stderr io
 	return strings.TrimSpace(url), end, err
 }
 
-// fake is Moment, until its input ends: each bill is paid as soon as it is raised, and the receivers take turns.
+// fake is Moment, until its input ends: each bill is paid as soon as it is raised, and the
+// receivers take turns.
 func fake(stdin io.Reader, stdout, stderr io.Writer) int {
 	signal.Ignore(os.Interrupt) // which a terminal sends to all processes
 	receivers, secret := strings.Split(os.Getenv(fakeEnv), ","), os.Getenv("MOMENT_WEBHOOK_SECRET")

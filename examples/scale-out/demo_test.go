@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The two commands of the README: the demo, and what it says to do next. Ctrl+C ends it, and the ledger is right.
+// The two commands of the README: the demo, and what it says to do next. Ctrl+C ends it, and the
+// ledger is right.
 func TestDemo(t *testing.T) {
 	w := newWorld(t)
 	stdout, stderr := new(logs), new(logs)
@@ -47,7 +48,8 @@ func TestQuoted(t *testing.T) {
 	}
 }
 
-// Jobs that are there may be real bills: the demo would raise them at its fake, and they would be done.
+// Jobs that are there may be real bills: the demo would raise them at its fake, and they would be
+// done.
 func TestDemoTakesOnlyAnEmptyDatabase(t *testing.T) {
 	for _, row := range []struct{ why, before string }{
 		{"a bill that is to be raised", `INSERT INTO river_job (kind, args, max_attempts) VALUES ('raise_bill', '{}', 25)`},

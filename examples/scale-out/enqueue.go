@@ -23,8 +23,8 @@ const (
 	batchTries = 10 // where PostgreSQL ends it in favour of others: each time, one of those goes on
 )
 
-// enqueuer makes jobs of rows, a batch in one transaction. It holds no more than a batch, and remembers nothing: what is there, the
-// unique jobs themselves tell.
+// enqueuer makes jobs of rows, a batch in one transaction. It holds no more than a batch, and
+// remembers nothing: what is there, the unique jobs themselves tell.
 type enqueuer struct {
 	jobs      *river.Client[pgx.Tx]
 	reconcile bool
@@ -96,8 +96,8 @@ func (e *enqueuer) run(ctx context.Context, rows *rows) error {
 	}
 }
 
-// insert inserts the batch, again if it was in a deadlock: workers take jobs that are there already in an order of their own. Nothing of
-// it is there then.
+// insert inserts the batch, again if it was in a deadlock: workers take jobs that are there already
+// in an order of their own. Nothing of it is there then.
 func (e *enqueuer) insert(ctx context.Context, params []river.InsertManyParams) (results []*rivertype.JobInsertResult, err error) {
 	for range batchTries {
 		results, err = e.jobs.InsertMany(ctx, params)
@@ -109,8 +109,8 @@ func (e *enqueuer) insert(ctx context.Context, params []river.InsertManyParams) 
 	return results, err
 }
 
-// flush inserts the batch, all of it or nothing. A row whose reference has another content in the job that is there is refused: it
-// would be neither raised nor missed.
+// flush inserts the batch, all of it or nothing. A row whose reference has another content in the
+// job that is there is refused: it would be neither raised nor missed.
 func (e *enqueuer) flush(ctx context.Context) error {
 	if len(e.batch) == 0 {
 		return nil

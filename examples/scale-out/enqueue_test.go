@@ -105,7 +105,8 @@ func TestEnqueue(t *testing.T) {
 	}
 }
 
-// Wherever the limit of a row comes in it, the row is read as a whole or not at all, and not with the amount that is left of it.
+// Wherever the limit of a row comes in it, the row is read as a whole or not at all, and not with
+// the amount that is left of it.
 func TestRowIsNotCut(t *testing.T) {
 	const head, tail = "customer_reference,name,email,bill_reference,due_date,note,amount\n", ",1250.00\n"
 	cut := 0
@@ -146,7 +147,8 @@ func TestEnqueuedContent(t *testing.T) {
 	}, ask[[]string](t, w, "SELECT array_agg(concat(queue, ' ', kind, ' ', args) ORDER BY id) FROM river_job"))
 }
 
-// Workers take locks in the order of their own: PostgreSQL ends one of two that wait for each other, and it may be the batch.
+// Workers take locks in the order of their own: PostgreSQL ends one of two that wait for each
+// other, and it may be the batch.
 func TestEnqueueIsInADeadlock(t *testing.T) {
 	w := newWorld(t)
 	file := write(t, header+"UCR1,,,UBR1,1.00,ZAR,\nUCR1,,,UBR2,1.00,ZAR,\nUCR1,,,UBR3,1.00,ZAR,\n")
@@ -203,7 +205,8 @@ func TestEnqueueTriesABatchAgain(t *testing.T) {
 	}
 }
 
-// The command is killed in the middle and started again, until it has come to the end: each bill has one job.
+// The command is killed in the middle and started again, until it has come to the end: each bill
+// has one job.
 func TestEnqueueIsKilled(t *testing.T) {
 	const bills, kills = 20 * batchSize, 3
 	w := newWorld(t)

@@ -27,7 +27,8 @@ import (
 
 const patience = 30 * time.Second // with a busy machine
 
-// mainEnv makes the test binary the program, and serviceEnv the service, for what only processes show.
+// mainEnv makes the test binary the program, and serviceEnv the service, for what only processes
+// show.
 const (
 	mainEnv    = "MOMENT_TEST_MAIN"
 	serviceEnv = "MOMENT_TEST_SERVICE"

@@ -16,7 +16,8 @@ const (
 	queueReconcile = "reconcile"
 )
 
-// postPayment is the job that enters a payment into the ledger. It is made once for each event, by momentsql.
+// postPayment is the job that enters a payment into the ledger. It is made once for each event, by
+// momentsql.
 type postPayment struct {
 	EventID        string          `json:"event_id"`
 	PaymentID      string          `json:"payment_id"`
@@ -29,14 +30,15 @@ type postPayment struct {
 // Kind implements [river.JobArgs].
 func (postPayment) Kind() string { return "post_payment" }
 
-// InsertOpts implements [river.JobArgsWithInsertOpts]. A payment is tried as often as River can count, as it was acknowledged and is
-// nowhere else.
+// InsertOpts implements [river.JobArgsWithInsertOpts]. A payment is tried as often as River can
+// count, as it was acknowledged and is nowhere else.
 func (postPayment) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queuePayments, MaxAttempts: math.MaxInt16}
 }
 
-// Bill is a row of a file. Name and Email are people's: that is why done jobs are removed after a day. Its name is exported because
-// River does not see the tag in it otherwise, and takes all fields for the unique ones.
+// Bill is a row of a file. Name and Email are people's: that is why done jobs are removed after a
+// day. Its name is exported because River does not see the tag in it otherwise, and takes all
+// fields for the unique ones.
 type Bill struct {
 	Reference string          `json:"reference" river:"unique"`
 	Customer  string          `json:"customer"` // its reference
@@ -47,8 +49,9 @@ type Bill struct {
 	DueDate   moment.Date     `json:"due_date,omitzero"`
 }
 
-// raiseBill is the job that raises a bill. There is one for each reference, done ones included until they are removed, but not
-// those that were cancelled: once the row is corrected, it can be enqueued again.
+// raiseBill is the job that raises a bill. There is one for each reference, done ones included
+// until they are removed, but not those that were cancelled: once the row is corrected, it can be
+// enqueued again.
 type raiseBill struct{ Bill }
 
 // Kind implements [river.JobArgs].
@@ -59,7 +62,8 @@ func (raiseBill) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queueBills, UniqueOpts: river.UniqueOpts{ByArgs: true}}
 }
 
-// reconcileBill is the job that compares a bill with Moment's. There is one at a time for each reference.
+// reconcileBill is the job that compares a bill with Moment's. There is one at a time for each
+// reference.
 type reconcileBill struct{ Bill }
 
 // Kind implements [river.JobArgs].

@@ -38,10 +38,12 @@ const (
 	jobTimeout = 2 * time.Second // and what was killed may be worked again after twice as long
 )
 
-// Three workers and two receivers behind nginx do their work while they are killed at random, by SIGKILL, and started again, and while
-// PostgreSQL is restarted. At the end each payment is in the ledger once, each bill is raised once, and what was acknowledged is there.
+// Three workers and two receivers behind nginx do their work while they are killed at random, by
+// SIGKILL, and started again, and while PostgreSQL is restarted. At the end each payment is in the
+// ledger once, each bill is raised once, and what was acknowledged is there.
 //
-// The whole of it is bash .ci/postgres go -C examples/scale-out test -run '^TestKill$' -v -timeout 30m -events=20000 -bills=20000 -kills=10 .
+// The whole of it is bash .ci/postgres go -C examples/scale-out test -run '^TestKill$' -v -timeout
+// 30m -events=20000 -bills=20000 -kills=10 .
 func TestKill(t *testing.T) {
 	w := newWorld(t)
 	service := startService(t, 1000)
@@ -69,7 +71,8 @@ func TestKill(t *testing.T) {
 	work := func() int { return int(m.acknowledged.Load()) + service.tally(t).Raised }
 	hits := w.killAtRandom(t, fleet, *events+*bills, work, m)
 	<-delivered
-	// A new leader rescues jobs at once, and then each 30 seconds. So the workers are deployed, as soon as all that was killed may be rescued.
+	// A new leader rescues jobs at once, and then each 30 seconds. So the workers are deployed, as
+	// soon as all that was killed may be rescued.
 	time.Sleep(2*jobTimeout + time.Second)
 	for _, p := range fleet[:workers] {
 		p.signal(syscall.SIGTERM, false)
@@ -103,8 +106,8 @@ func TestKill(t *testing.T) {
 	}
 }
 
-// killAtRandom kills processes, and restarts the database in the middle, each when a random part of its share of the work is done. It
-// returns what it has hit.
+// killAtRandom kills processes, and restarts the database in the middle, each when a random part of
+// its share of the work is done. It returns what it has hit.
 func (w *world) killAtRandom(t *testing.T, fleet []*process, all int, done func() int, m *sender) (hits []string) {
 	t.Helper()
 	share := all * 9 / 10 / *kills
@@ -126,7 +129,8 @@ func (w *world) killAtRandom(t *testing.T, fleet []*process, all int, done func(
 	return hits
 }
 
-// checkStored checks that each event that is acknowledged by now is stored, at once, and not because it is delivered again later.
+// checkStored checks that each event that is acknowledged by now is stored, at once, and not
+// because it is delivered again later.
 func (w *world) checkStored(t *testing.T, m *sender) {
 	t.Helper()
 	var acknowledged []string
@@ -156,7 +160,8 @@ func restartPostgres(t *testing.T) bool {
 	return true
 }
 
-// writeBills writes a file of n bills, of 1, 2, … cents, for so many customers in turns, two next to each other for one.
+// writeBills writes a file of n bills, of 1, 2, … cents, for so many customers in turns, two next
+// to each other for one.
 func writeBills(t *testing.T, n, customers int) (path string) {
 	t.Helper()
 	var text strings.Builder
@@ -172,7 +177,8 @@ func writeBills(t *testing.T, n, customers int) (path string) {
 	return write(t, text.String())
 }
 
-// sender is Moment as it delivers events: each up to three times, and what is not acknowledged again.
+// sender is Moment as it delivers events: each up to three times, and what is not acknowledged
+// again.
 type sender struct {
 	url                        string
 	client                     *http.Client

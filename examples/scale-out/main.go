@@ -1,6 +1,6 @@
-// Command scale-out is Moment on many machines: receivers that acknowledge events as soon as these are stored, workers that post
-// payments, raise bills and reconcile them, and a command that makes jobs of a CSV file. The jobs are River's, in one PostgreSQL
-// database. See README.md.
+// Command scale-out is Moment on many machines: receivers that acknowledge events as soon as these
+// are stored, workers that post payments, raise bills and reconcile them, and a command that makes
+// jobs of a CSV file. The jobs are River's, in one PostgreSQL database. See README.md.
 package main
 
 import (

@@ -21,7 +21,8 @@ var (
 	deliveries = flag.Int("deliveries", 0, "how many deliveries TestAnswerTimes measures in each row")
 )
 
-// How many bills a second are raised, and payments posted, by how many workers, and what they take of the machine.
+// How many bills a second are raised, and payments posted, by how many workers, and what they take
+// of the machine.
 //
 //	bash .ci/postgres go -C examples/scale-out test -run '^TestThroughput$' -v -timeout 30m -throughput .
 func TestThroughput(t *testing.T) {

@@ -6,7 +6,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// pace is an [http.RoundTripper] that keeps to a rate. Being a RoundTripper, it counts what the client repeats as well.
+// pace is an [http.RoundTripper] that keeps to a rate. Being a RoundTripper, it counts what the
+// client repeats as well.
 type pace struct {
 	limiter *rate.Limiter
 	next    http.RoundTripper

@@ -10,7 +10,8 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 )
 
-// longestPause is between two attempts to post a payment. When the ledger is back after days, it is to have all of them soon.
+// longestPause is between two attempts to post a payment. When the ledger is back after days, it is
+// to have all of them soon.
 const longestPause = 15 * time.Minute
 
 // poster posts payments to the ledger.
@@ -29,8 +30,9 @@ func (p *poster) NextRetry(job *river.Job[postPayment]) time.Time {
 	return next
 }
 
-// Work enters a payment, in the transaction in which the job is done. It is what to replace for a ledger of your own. Where that is
-// not in this database, a job that is worked again after a kill enters its payment again: the ledger must know it by its event then.
+// Work enters a payment, in the transaction in which the job is done. It is what to replace for a
+// ledger of your own. Where that is not in this database, a job that is worked again after a kill
+// enters its payment again: the ledger must know it by its event then.
 func (p *poster) Work(ctx context.Context, job *river.Job[postPayment]) error {
 	tx, err := p.pool.Begin(ctx)
 	if err != nil {

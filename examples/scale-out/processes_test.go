@@ -37,7 +37,8 @@ type process struct {
 	result error // of the last one
 }
 
-// start starts a command in a process of its own, which ends with the test at the latest. What it logs is in the test's log if that fails.
+// start starts a command in a process of its own, which ends with the test at the latest. What it
+// logs is in the test's log if that fails.
 func (w *world) start(t *testing.T, name, service string, args ...string) *process {
 	t.Helper()
 	log, err := os.OpenFile(filepath.Join(t.TempDir(), "log"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
@@ -97,7 +98,8 @@ func (p *process) end() error {
 	return p.result
 }
 
-// freeAddresses are on loopback, on ports below those that the system gives to clients: they stay free while a process is started again.
+// freeAddresses are on loopback, on ports below those that the system gives to clients: they stay
+// free while a process is started again.
 func freeAddresses(t *testing.T, n int) (addresses []string) {
 	t.Helper()
 	for len(addresses) < n {
@@ -175,14 +177,16 @@ type tally struct {
 	OtherKeys int // calls that could have raised one a second time: under another key, and the customer was known
 }
 
-// serveMoment is the service, in a process of its own, until its input ends. Of so many requests one is done and has no answer.
+// serveMoment is the service, in a process of its own, until its input ends. Of so many requests
+// one is done and has no answer.
 func serveMoment() {
 	var dropEvery int
 	_, _ = fmt.Sscan(os.Getenv(serviceEnv), &dropEvery)
 	srv := momenttest.NewServer()
 	var mu sync.Mutex
 	var all tally
-	// By bill: the last key under which one may have been raised, and whether an answer says that it was.
+	// By bill: the last key under which one may have been raised, and whether an answer says that
+	// it was.
 	type sent struct {
 		key    string
 		raised bool
@@ -257,7 +261,8 @@ func serveMoment() {
 	panic(http.Serve(listener, handler)) //nolint:gosec // of a test
 }
 
-// The service tells a bill that is sent under two keys also where the answers are lost, and where that says nothing.
+// The service tells a bill that is sent under two keys also where the answers are lost, and where
+// that says nothing.
 func TestTally(t *testing.T) {
 	service := startService(t, 1) // no request has an answer
 	post := func(path, key, body string) {

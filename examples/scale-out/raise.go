@@ -14,10 +14,12 @@ import (
 )
 
 const (
-	// The service forgets keys after 24 hours. Its clock, and a call that is under way at the end, are allowed an hour.
+	// The service forgets keys after 24 hours. Its clock, and a call that is under way at the end,
+	// are allowed an hour.
 	keyLife = 23 * time.Hour
 
-	// An attempt of a job gives up after so many keys under each of which the service has saved a failure.
+	// An attempt of a job gives up after so many keys under each of which the service has saved a
+	// failure.
 	maxKeys = 10
 )
 
@@ -28,12 +30,14 @@ type raiser struct {
 	client *moment.Client
 }
 
-// Work raises a bill. However often a job runs, here or elsewhere, it makes the same calls under the same keys, and the service answers
-// what it has answered before. Once it may have forgotten the keys, the bill is looked for before it is created. The last guard is
-// Moment's: references are unique.
+// Work raises a bill. However often a job runs, here or elsewhere, it makes the same calls under
+// the same keys, and the service answers what it has answered before. Once it may have forgotten
+// the keys, the bill is looked for before it is created. The last guard is Moment's: references are
+// unique.
 //
-// The job is part of the keys. A row that is enqueued again after its job was cancelled is a new job, and is not to be answered what
-// the service said before its cause was mended. Should both be worked at once, the reference keeps the second from being raised.
+// The job is part of the keys. A row that is enqueued again after its job was cancelled is a new
+// job, and is not to be answered what the service said before its cause was mended. Should both be
+// worked at once, the reference keeps the second from being raised.
 //
 // That the customer exists is tried first: most bills are for one that does, and take one request.
 func (r *raiser) Work(ctx context.Context, job *river.Job[raiseBill]) error {
@@ -58,7 +62,7 @@ func (r *raiser) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 		switch {
 		case errors.Is(err, moment.ErrConflict):
 			return r.readBack(ctx, b)
-		case errors.Is(err, moment.ErrNotFound): // the customer is new; or the address is wrong, and that is not found either
+		case missing(err): // the customer is new
 			if err := r.createCustomer(ctx, job); err != nil {
 				return act(err)
 			}
@@ -92,8 +96,8 @@ func (r *raiser) createCustomer(ctx context.Context, job *river.Job[raiseBill]) 
 
 func id(job *river.Job[raiseBill]) string { return strconv.FormatInt(job.ID, 10) }
 
-// passing reports whether a failure is one that the service has saved, and that may be gone under another key: not one that cancels
-// the job, as it was this job that was answered so before.
+// passing reports whether a failure is one that the service has saved, and that may be gone under
+// another key: not one that cancels the job, as it was this job that was answered so before.
 func passing(err error) bool {
 	var failure *moment.Error
 	if !errors.As(err, &failure) || !failure.Replayed {
@@ -103,8 +107,8 @@ func passing(err error) bool {
 	return !errors.As(act(err), &cancelled)
 }
 
-// readBack returns nil if the bill is there as it is to be, and errNotThere if it is not. A bill that is another one is not raised:
-// somebody has to decide.
+// readBack returns nil if the bill is there as it is to be, and errNotThere if it is not. A bill
+// that is another one is not raised: somebody has to decide.
 func (r *raiser) readBack(ctx context.Context, b Bill) error {
 	_, found, err := compare(ctx, r.client, b)
 	switch {

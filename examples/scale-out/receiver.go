@@ -33,7 +33,8 @@ const (
 	shutdownTimeout = 25 * time.Second // for both, and less than the 30 seconds after which Kubernetes kills
 	healthTimeout   = 2 * time.Second
 
-	// How long an event is remembered: longer than Moment goes on delivering it, which is not documented.
+	// How long an event is remembered: longer than Moment goes on delivering it, which is not
+	// documented.
 	remember     = 30 * 24 * time.Hour
 	pruningEvery = 24 * time.Hour
 )
@@ -92,8 +93,9 @@ func (r *receiver) handler() http.Handler {
 	return mux
 }
 
-// process is called for each delivery that Moment has signed. The job that posts the payment is inserted in the transaction that
-// marks the event: what is acknowledged is stored, once. If it fails, the event comes again.
+// process is called for each delivery that Moment has signed. The job that posts the payment is
+// inserted in the transaction that marks the event: what is acknowledged is stored, once. If it
+// fails, the event comes again.
 func (r *receiver) process(ctx context.Context, e *moment.Event) error {
 	payment, ok := e.Data.(*moment.AmountApplied)
 	if !ok {
@@ -114,11 +116,13 @@ func (r *receiver) process(ctx context.Context, e *moment.Event) error {
 	})
 }
 
-// healthQuery fails if events cannot be stored. The ledger is not asked: while it is stopped, events are stored all the same.
-// No row is read: where one table is empty, all of the other would be.
+// healthQuery fails if events cannot be stored. The ledger is not asked: while it is stopped,
+// events are stored all the same. No row is read: where one table is empty, all of the other would
+// be.
 const healthQuery = "SELECT 1 FROM river_job, moment_webhook_messages LIMIT 0"
 
-// health answers 200 if the tables can be read, so that a load balancer sends no deliveries where the database cannot be reached.
+// health answers 200 if the tables can be read, so that a load balancer sends no deliveries where
+// the database cannot be reached.
 func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 	ctx, cancel := context.WithTimeout(req.Context(), healthTimeout)
 	defer cancel()

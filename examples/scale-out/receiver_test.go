@@ -24,15 +24,17 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// stored returns the events that have a job, and how many are marked: both are to be the same at any time.
+// stored returns the events that have a job, and how many are marked: both are to be the same at
+// any time.
 func (w *world) stored(t *testing.T) (jobs []string, marks int) {
 	t.Helper()
 	jobs = ask[[]string](t, w, "SELECT coalesce(array_agg(concat(args->>'event_id', ' ', args->>'payment_id', ' ', args->>'amount', ' ', args->>'currency', ' ', args->>'obligation_id') ORDER BY id), '{}') FROM river_job WHERE kind = 'post_payment' AND queue = 'payments'")
 	return jobs, ask[int](t, w, "SELECT count(*) FROM moment_webhook_messages")
 }
 
-// Deliveries come one after the other; what is stored is what it is after each. Where a delivery is broken off, there is neither a mark
-// without its job, which would be a payment lost, nor a job without its mark, which would be one posted twice.
+// Deliveries come one after the other; what is stored is what it is after each. Where a delivery is
+// broken off, there is neither a mark without its job, which would be a payment lost, nor a job
+// without its mark, which would be one posted twice.
 func TestDeliveries(t *testing.T) {
 	const unknown = `{"id":"evt_9","type":"bill.updated","data":{}}`
 	one, two, reversal := "evt_1 pay_1 1500 ZAR bill_1", "evt_2 pay_2 700 ZAR bill_1", "evt_3 pay_3 -1500 ZAR bill_1"
@@ -80,7 +82,8 @@ func TestDeliveries(t *testing.T) {
 	assert.Empty(t, w.srv.Requests(), "a receiver calls nobody")
 }
 
-// A receiver that cannot go on in the middle of a delivery, as its request ends, leaves nothing behind, and no connection that is broken.
+// A receiver that cannot go on in the middle of a delivery, as its request ends, leaves nothing
+// behind, and no connection that is broken.
 func TestDeliveryIsBrokenOff(t *testing.T) {
 	w := newWorld(t)
 	r := w.newReceiver(t, nowhere)
@@ -114,7 +117,8 @@ func TestDeliveryIsBrokenOff(t *testing.T) {
 	assert.Equal(t, 1, marks)
 }
 
-// Replicas share one database: they start at once, when there is no table yet, and then each payment is delivered to each of them.
+// Replicas share one database: they start at once, when there is no table yet, and then each
+// payment is delivered to each of them.
 func TestReplicas(t *testing.T) {
 	const replicas, payments = 4, 10
 	w := &world{address: newSchema(t), log: new(logs)}
@@ -235,7 +239,8 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// Whether the tables can be read is asked often, and must not cost the more the more jobs there are.
+// Whether the tables can be read is asked often, and must not cost the more the more jobs there
+// are.
 func TestHealthReadsNoRows(t *testing.T) {
 	w := newWorld(t)
 	w.exec(t, "INSERT INTO river_job (kind, args, max_attempts) SELECT 'raise_bill', '{}', 25 FROM generate_series(1, 1000)")
@@ -275,7 +280,8 @@ func TestInsertFails(t *testing.T) {
 	assert.Zero(t, ask[int](t, w, "SELECT count(*) FROM moment_webhook_messages"))
 }
 
-// A driver that does not give its connection would have the event marked without a job: it would be acknowledged, and lost.
+// A driver that does not give its connection would have the event marked without a job: it would be
+// acknowledged, and lost.
 func TestInsertIsNotCalled(t *testing.T) {
 	db := sql.OpenDB(otherDriver{})
 	defer func() { assert.NoError(t, db.Close()) }()
@@ -324,8 +330,8 @@ func TestTablesAreMadeOnce(t *testing.T) {
 		_, err := w.pool.Exec(t.Context(), "DROP INDEX "+index)
 		assert.Error(t, err)
 	}
-	// A ledger that is renamed for maintenance comes back: an empty one in its place would take payments meanwhile. Not even bringing
-	// River's tables up to date makes one.
+	// A ledger that is renamed for maintenance comes back: an empty one in its place would take
+	// payments meanwhile. Not even bringing River's tables up to date makes one.
 	w.exec(t, "ALTER TABLE ledger RENAME TO elsewhere")
 	require.NoError(t, migrate(t.Context(), w.address))
 	migrator, err := rivermigrate.New(riverpgxv5.New(w.pool), nil)

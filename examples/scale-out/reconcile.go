@@ -17,7 +17,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// A payment that is missing in the ledger is a difference after so many looks: until then, 20 seconds, its event may be under way.
+// A payment that is missing in the ledger is a difference after so many looks: until then, 20
+// seconds, its event may be under way.
 const (
 	looks       = 3
 	betweenThem = 10 * time.Second
@@ -39,8 +40,8 @@ func (t telemetry) differing() metric.Int64Counter {
 	return counter
 }
 
-// Work reports what differs: in the log, in a metric to be alerted by, and as the output of the job, which is removed with it after a
-// day. It mends nothing.
+// Work reports what differs: in the log, in a metric to be alerted by, and as the output of the
+// job, which is removed with it after a day. It mends nothing.
 func (r *reconciler) Work(ctx context.Context, job *river.Job[reconcileBill]) error {
 	b := job.Args.Bill
 	has, found, err := compare(ctx, r.client, b)
@@ -68,7 +69,8 @@ func (r *reconciler) Work(ctx context.Context, job *river.Job[reconcileBill]) er
 	return river.RecordOutput(ctx, append([]string{}, found...)) // [] if nothing differs
 }
 
-// snoozes is how often a job was put off, which River counts in its metadata. Being no attempt, it shows nowhere else.
+// snoozes is how often a job was put off, which River counts in its metadata. Being no attempt, it
+// shows nowhere else.
 func snoozes(job *rivertype.JobRow) int {
 	var metadata struct {
 		Snoozes int `json:"snoozes"`

@@ -8,14 +8,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// withRiverTx runs a function with the transaction of database/sql that momentsql has begun, as River's driver for pgx takes it.
-// It is to do no more than River's InsertTx.
+// withRiverTx runs a function with the transaction of database/sql that momentsql has begun, as
+// River's driver for pgx takes it. It is to do no more than River's InsertTx.
 //
-// With River's driver for database/sql, riverdatabasesql, an InsertTx takes the *sql.Tx as it is. It must be of River's own release,
-// which the module proxy did not have when this was written: where yours has it, this file can go.
+// With River's driver for database/sql, riverdatabasesql, an InsertTx takes the *sql.Tx as it is.
+// It must be of River's own release, which the module proxy did not have when this was written:
+// where yours has it, this file can go.
 //
-// pgx calls a [pgx.QueryRewriter] with its connection, before it sends the query. database/sql holds the connection meanwhile, so
-// that no rollback, as when ctx ends, comes in between.
+// pgx calls a [pgx.QueryRewriter] with its connection, before it sends the query. database/sql
+// holds the connection meanwhile, so that no rollback, as when ctx ends, comes in between.
 func withRiverTx(ctx context.Context, tx *sql.Tx, insert func(pgx.Tx) error) error {
 	r := &rewriter{insert: insert}
 	_, err := tx.ExecContext(ctx, "SELECT 1", r)

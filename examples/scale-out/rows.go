@@ -13,8 +13,9 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// The columns are those of examples/billing-run, in any order; others are not read. All of them must be in the header, so that one
-// that is misspelt does not go unnoticed. Where a file has one currency for all, there is no column for it.
+// The columns are those of examples/billing-run, in any order; others are not read. All of them
+// must be in the header, so that one that is misspelt does not go unnoticed. Where a file has one
+// currency for all, there is no column for it.
 const (
 	columnCustomer = "customer_reference"
 	columnName     = "name"
@@ -40,8 +41,8 @@ type rows struct {
 
 var errTooLong = fmt.Errorf("a row has more than %d bytes: is there a quote that is not closed?", maxRecord)
 
-// bounded reads no more than is left. It then fails, as it must not look like the end of the file: what there is of the row would be
-// taken for all of it, with an amount of fewer digits.
+// bounded reads no more than is left. It then fails, as it must not look like the end of the file:
+// what there is of the row would be taken for all of it, with an amount of fewer digits.
 type bounded struct {
 	r    io.Reader
 	left int
@@ -93,7 +94,8 @@ func newRows(file io.Reader, currency moment.Currency) (*rows, error) {
 	return r, nil
 }
 
-// next returns the next row, a [*refusal], or io.EOF. After any other error nothing more can be read.
+// next returns the next row, a [*refusal], or io.EOF. After any other error nothing more can be
+// read.
 func (r *rows) next() (b Bill, line int, err error) {
 	r.bounded.left = maxRecord
 	cells, err := r.csv.Read()
@@ -152,8 +154,8 @@ func (r *rows) next() (b Bill, line int, err error) {
 	return b, line, nil
 }
 
-// form is that of references in Moment's reference. What begins like an id would be taken for one where a row names a
-// customer that exists.
+// form is that of references in Moment's reference. What begins like an id would be taken for one
+// where a row names a customer that exists.
 var (
 	form   = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,255}$`)
 	likeID = regexp.MustCompile(`^(bcus|bacc|bill)_`)

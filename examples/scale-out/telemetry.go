@@ -28,7 +28,8 @@ type telemetry struct {
 	stop    func(context.Context) error // sends what is left
 }
 
-// newTelemetry reads OpenTelemetry's own variables. What these leave open is not sent: there may be nobody to take it.
+// newTelemetry reads OpenTelemetry's own variables. What these leave open is not sent: there may be
+// nobody to take it.
 func newTelemetry(ctx context.Context, command string, getenv func(string) string, stdout io.Writer) (telemetry, error) {
 	var spans sdktrace.SpanExporter
 	var points sdkmetric.Exporter

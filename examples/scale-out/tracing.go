@@ -22,8 +22,8 @@ import (
 
 const scope = "github.com/moment-billing/moment-go/examples/scale-out"
 
-// jobTelemetry is River's middleware that carries the trace of whoever inserts a job to whoever works it, in the job's metadata, and
-// measures how long jobs wait and take.
+// jobTelemetry is River's middleware that carries the trace of whoever inserts a job to whoever
+// works it, in the job's metadata, and measures how long jobs wait and take.
 type jobTelemetry struct {
 	river.MiddlewareDefaults
 
@@ -88,7 +88,8 @@ func (t *jobTelemetry) Work(ctx context.Context, job *rivertype.JobRow, work fun
 	return err
 }
 
-// errorClass says of which kind an error is, without a word that may be about a person. The text is in the job.
+// errorClass says of which kind an error is, without a word that may be about a person. The text is
+// in the job.
 func errorClass(err error) string {
 	var failure *moment.Error
 	switch {
@@ -105,8 +106,8 @@ func errorClass(err error) string {
 	}
 }
 
-// routes is an [http.RoundTripper] below otelhttp that replaces the address in its span, which ends with the reference of a customer or of
-// a bill: people choose them, and they may be names.
+// routes is an [http.RoundTripper] below otelhttp that replaces the address in its span, which ends
+// with the reference of a customer or of a bill: people choose them, and they may be names.
 type routes struct{ next http.RoundTripper }
 
 var references = regexp.MustCompile("/(accounts|bills|customers)/[^/]+")

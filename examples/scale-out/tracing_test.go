@@ -35,7 +35,8 @@ func inMemory() (telemetry, *tracetest.InMemoryExporter, *sdkmetric.ManualReader
 	}, spans, points
 }
 
-// One trace goes from the delivery to the ledger entry, in two processes; whoever delivers has no part in it.
+// One trace goes from the delivery to the ledger entry, in two processes; whoever delivers has no
+// part in it.
 func TestTrace(t *testing.T) {
 	w := newWorld(t)
 	atReceiver, received, _ := inMemory()
@@ -60,7 +61,8 @@ func TestTrace(t *testing.T) {
 	assert.Equal(t, uint64(1), counted(t, points)["river.job.wait post_payment"])
 }
 
-// The calls of a job are in its trace, and its outcome in the metrics. Jobs of a file have traces of their own.
+// The calls of a job are in its trace, and its outcome in the metrics. Jobs of a file have traces
+// of their own.
 func TestTraceOfABill(t *testing.T) {
 	w := newWorld(t)
 	code, _, stderr := w.enqueue(t, write(t, header+"UCR1,Thandi Khumalo,thandi@example.com,UBR1,1250.00,ZAR,\n"))
@@ -85,7 +87,8 @@ func TestTraceOfABill(t *testing.T) {
 	assert.Equal(t, uint64(3), counted(t, points)["http.client.request.duration"])
 }
 
-// A request that waits for its turn until it is given up was never sent: it is neither counted nor measured.
+// A request that waits for its turn until it is given up was never sent: it is neither counted nor
+// measured.
 func TestTraceOfWaiting(t *testing.T) {
 	srv := momenttest.NewServer()
 	t.Cleanup(srv.Close)
@@ -163,7 +166,8 @@ func TestErrorClasses(t *testing.T) {
 	}
 }
 
-// counted are the histograms, each with the kinds and outcomes of jobs, and how often they were recorded.
+// counted are the histograms, each with the kinds and outcomes of jobs, and how often they were
+// recorded.
 func counted(t *testing.T, points *sdkmetric.ManualReader) map[string]uint64 {
 	t.Helper()
 	var all metricdata.ResourceMetrics
@@ -252,7 +256,8 @@ func TestTelemetryAtTheEnd(t *testing.T) {
 	assert.True(t, containsAll(stdout.String(), `"Name":"post_payment"`, `"Name":"river.job.duration"`), stdout.String())
 }
 
-// Where there is an endpoint of OTLP, it gets traces and metrics, but for what is not to go anywhere.
+// Where there is an endpoint of OTLP, it gets traces and metrics, but for what is not to go
+// anywhere.
 func TestOTLP(t *testing.T) {
 	for _, row := range []struct {
 		why   string

@@ -14,7 +14,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// Jobs of one process at the same time, by queue. A process has a connection to the database for each payment, and some for River.
+// Jobs of one process at the same time, by queue. A process has a connection to the database for
+// each payment, and some for River.
 const (
 	maxPayments   = 8
 	maxBills      = 16
@@ -23,16 +24,19 @@ const (
 )
 
 const (
-	// Of a request. The client makes up to four of a call, which take 44 seconds at most, with the waits between: within the default of
+	// Of a request. The client makes up to four of a call, which take 44 seconds at most, with the
+	// waits between: within the default of
 	// --job-timeout, and not within a shorter one.
 	attemptTimeout = 10 * time.Second
 	stopTimeout    = 25 * time.Second // less than the 30 seconds after which Kubernetes kills
 
-	// A slot that is free is filled at most this long after that: the shorter, the more jobs a second, and the more queries.
+	// A slot that is free is filled at most this long after that: the shorter, the more jobs a
+	// second, and the more queries.
 	fetchCooldown = 20 * time.Millisecond
 
-	// Done jobs are what keeps a file that is enqueued again from making them again; after that, Moment's unique reference does. They
-	// hold names and e-mail addresses. What was given up, somebody has to look at; payments are not given up.
+	// Done jobs are what keeps a file that is enqueued again from making them again; after that,
+	// Moment's unique reference does. They hold names and e-mail addresses. What was given up,
+	// somebody has to look at; payments are not given up.
 	keepDone    = 24 * time.Hour
 	keepGivenUp = 30 * 24 * time.Hour
 )
@@ -71,8 +75,9 @@ func openPool(ctx context.Context, address string) (*pgxpool.Pool, error) {
 	return pgxpool.NewWithConfig(ctx, c)
 }
 
-// queues have only so many jobs at a time that none waits long for its turn at Moment, given a rate in requests a second: half of the
-// time of an attempt, which a wait is part of, and a tenth of a job's, which makes up to five requests. Payments make none.
+// queues have only so many jobs at a time that none waits long for its turn at Moment, given a rate
+// in requests a second: half of the time of an attempt, which a wait is part of, and a tenth of a
+// job's, which makes up to five requests. Payments make none.
 func queues(perSecond float64, jobTimeout time.Duration) map[string]river.QueueConfig {
 	slots := perSecond * min(attemptTimeout/2, jobTimeout/10).Seconds()
 	return map[string]river.QueueConfig{
@@ -82,7 +87,8 @@ func queues(perSecond float64, jobTimeout time.Duration) map[string]river.QueueC
 	}
 }
 
-// newWorker returns River's client. Its driver is the one for pgx: that one learns of new jobs by LISTEN.
+// newWorker returns River's client. Its driver is the one for pgx: that one learns of new jobs by
+// LISTEN.
 func newWorker(
 	pool *pgxpool.Pool, client *moment.Client, perSecond float64, jobTimeout time.Duration, t telemetry, log *slog.Logger,
 ) (*river.Client[pgx.Tx], error) {

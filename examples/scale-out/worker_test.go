@@ -218,8 +218,9 @@ func (w *world) raise(t *testing.T, b Bill) *moment.Bill {
 	return raised
 }
 
-// What the service has refused, and saved, is the answer to a job, and not to a later one for the same row: the cause may have been
-// mended at Moment meanwhile. Whatever is saved, there is one bill.
+// What the service has refused, and saved, is the answer to a job, and not to a later one for the
+// same row: the cause may have been mended at Moment meanwhile. Whatever is saved, there is one
+// bill.
 func TestEnqueuedAgain(t *testing.T) {
 	for _, operation := range []string{createBill, createCustomer} {
 		for _, status := range []int{400, 402, 422} {
@@ -227,7 +228,8 @@ func TestEnqueuedAgain(t *testing.T) {
 				w := newWorld(t)
 				w.srv.Fail(momenttest.ServiceError(status).On(operation))
 				first := w.insert(t, raiseBill{testBill(1)})
-				// The worker is killed before it stores what became of the job, which then is answered the same again.
+				// The worker is killed before it stores what became of the job, which then is
+				// answered the same again.
 				var cancelled *river.JobCancelError
 				err := (&raiser{client: w.srv.Client()}).Work(t.Context(), &river.Job[raiseBill]{JobRow: &rivertype.JobRow{ID: first, CreatedAt: time.Now()}, Args: raiseBill{testBill(1)}})
 				require.ErrorAs(t, err, &cancelled)
@@ -244,7 +246,8 @@ func TestEnqueuedAgain(t *testing.T) {
 	}
 }
 
-// Jobs for one reference that are worked at once, which uniqueness does not keep apart once one was cancelled, raise one bill.
+// Jobs for one reference that are worked at once, which uniqueness does not keep apart once one was
+// cancelled, raise one bill.
 func TestTwoJobsAtOnce(t *testing.T) {
 	w := newWorld(t)
 	var all sync.WaitGroup
@@ -264,8 +267,8 @@ func TestTwoJobsAtOnce(t *testing.T) {
 	assert.Len(t, w.srv.State().Customers, 1)
 }
 
-// A job that is worked again makes the same calls under the same keys; another one under others, and so does one with another content,
-// as the service refuses a key with that.
+// A job that is worked again makes the same calls under the same keys; another one under others,
+// and so does one with another content, as the service refuses a key with that.
 func TestKeys(t *testing.T) {
 	id := int64(1)
 	sent := func(w *world, b Bill, age time.Duration) (keys []string) {
@@ -311,7 +314,8 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// River's schedule gives a job whose outcome is unknown enough attempts while its key lives, and enough after that to settle it.
+// River's schedule gives a job whose outcome is unknown enough attempts while its key lives, and
+// enough after that to settle it.
 func TestSchedule(t *testing.T) {
 	policy, at := river.DefaultClientRetryPolicy{}, time.Duration(0)
 	within, after := 0, 0
@@ -394,7 +398,8 @@ func TestPost(t *testing.T) {
 	}
 }
 
-// A payment is never given up, and never waits for long: not when the ledger was stopped for a month.
+// A payment is never given up, and never waits for long: not when the ledger was stopped for a
+// month.
 func TestPostIsNotGivenUp(t *testing.T) {
 	for attempt, least := range map[int]time.Duration{1: 0, 3: time.Minute, 10: 14 * time.Minute, 3000: 14 * time.Minute} {
 		job := &river.Job[postPayment]{JobRow: &rivertype.JobRow{Attempt: attempt, Errors: make([]rivertype.AttemptError, attempt-1)}}
@@ -515,7 +520,8 @@ func TestWorkerStopsGracefully(t *testing.T) {
 	assert.Len(t, w.srv.State().Bills, 1)
 }
 
-// A job whose worker was killed is tried again, by another one, once it has been running for longer than it could.
+// A job whose worker was killed is tried again, by another one, once it has been running for longer
+// than it could.
 func TestRescue(t *testing.T) {
 	w := newWorld(t)
 	for n, ago := range map[int]time.Duration{1: 3 * time.Minute, 2: 90 * time.Second} {
@@ -528,7 +534,8 @@ func TestRescue(t *testing.T) {
 	assert.Equal(t, "running", ask[string](t, w, "SELECT state::text FROM river_job WHERE args->>'reference' = 'UBR2'"), "its worker may be alive")
 }
 
-// There is one job for each reference: while it is to be done, and after it was; but a row that was corrected gets another.
+// There is one job for each reference: while it is to be done, and after it was; but a row that was
+// corrected gets another.
 func TestUnique(t *testing.T) {
 	w := newWorld(t)
 	raise := w.insert(t, raiseBill{testBill(1)})
@@ -560,6 +567,13 @@ func TestUnique(t *testing.T) {
 }
 
 var errOfAnotherKind = errors.New("of another kind")
+
+// A gateway's 404 does not say that a bill is missing.
+func TestMissing(t *testing.T) {
+	assert.True(t, missing(fmt.Errorf("get: %w", &moment.Error{Status: 404, FromService: true})))
+	assert.False(t, missing(&moment.Error{Status: 404}))
+	assert.False(t, missing(&moment.Error{Status: 400, FromService: true}))
+}
 
 func TestActOfOtherErrors(t *testing.T) {
 	assert.NoError(t, act(nil))
@@ -624,7 +638,8 @@ func TestPace(t *testing.T) {
 	})
 }
 
-// A request without an answer is given up after 10 seconds, and a call after four of them: a job has a minute.
+// A request without an answer is given up after 10 seconds, and a call after four of them: a job
+// has a minute.
 func TestAttemptTimeout(t *testing.T) {
 	usual := http.DefaultTransport
 	t.Cleanup(func() { http.DefaultTransport = usual })
@@ -675,7 +690,8 @@ func TestConnections(t *testing.T) {
 	}
 }
 
-// Jobs of a worker with a low rate wait for their turn at Moment, and neither their requests nor they time out in it.
+// Jobs of a worker with a low rate wait for their turn at Moment, and neither their requests nor
+// they time out in it.
 func TestLowRate(t *testing.T) {
 	for _, row := range []struct {
 		rate              float64

@@ -45,8 +45,8 @@ type config struct {
 	database   string // the address of a PostgreSQL database or the path of an SQLite file; a demo may have none
 }
 
-// configure reads the configuration, and checks what can be checked without a network. Its errors are one line, and show no
-// secret, nor the address of a database, in which a password may be.
+// configure reads the configuration, and checks what can be checked without a network. Its errors
+// are one line, and show no secret, nor the address of a database, in which a password may be.
 func configure(args []string, getenv func(string) string) (config, error) {
 	var c config
 	flags := flag.NewFlagSet("webhook-receiver", flag.ContinueOnError)
@@ -114,8 +114,8 @@ func checkDatabase(address string) error {
 			return errors.New("DATABASE_URL or --database: is not a PostgreSQL address that can be used: postgres://user:password@host:5432/database")
 		}
 	case address == ":memory:", strings.HasPrefix(address, "file:"), strings.Contains(address, "://"), strings.Contains(address, "="):
-		// In memory, each connection would have a ledger of its own, and lose it. PostgreSQL's other form, with host= and
-		// password=, would become a file of that name.
+		// In memory, each connection would have a ledger of its own, and lose it. PostgreSQL's
+		// other form, with host= and password=, would become a file of that name.
 		return errors.New("DATABASE_URL or --database: must be postgres://user:password@host:5432/database or the path of an SQLite file")
 	}
 	return nil

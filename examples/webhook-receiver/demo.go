@@ -20,8 +20,9 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// demo has the receiver serve, sends it what a receiver has to cope with, and prints how it answers and then the ledger. It
-// fails if an answer is wrong, or the ledger does not hold each payment exactly once.
+// demo has the receiver serve, sends it what a receiver has to cope with, and prints how it answers
+// and then the ledger. It fails if an answer is wrong, or the ledger does not hold each payment
+// exactly once.
 func demo(ctx context.Context, r *receiver, listener net.Listener, secret string, out io.Writer) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

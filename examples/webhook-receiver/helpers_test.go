@@ -32,7 +32,8 @@ var (
 	oldSecret = moment.RawWebhookSecret([]byte("the secret that was before"))
 )
 
-// databases are the kinds of databases, each with a function that gives the address of an empty one.
+// databases are the kinds of databases, each with a function that gives the address of an empty
+// one.
 var databases = []struct {
 	kind string
 	make func(t *testing.T) string

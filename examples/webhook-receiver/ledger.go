@@ -16,9 +16,10 @@ import (
 	"github.com/moment-billing/moment-go/momentsql"
 )
 
-// The ledger has a row for each payment that was applied, also for one that was taken back, whose amount is negative. Amounts
-// are in minor units. momentsql sees to it that no message is processed twice for as long as it remembers them; the unique
-// event guards what is older, or told under another message id. A payment may be told of by more than one event.
+// The ledger has a row for each payment that was applied, also for one that was taken back, whose
+// amount is negative. Amounts are in minor units. momentsql sees to it that no message is processed
+// twice for as long as it remembers them; the unique event guards what is older, or told under
+// another message id. A payment may be told of by more than one event.
 const ledgerSchema = `
 CREATE TABLE IF NOT EXISTS ledger (
 	payment_id      TEXT   NOT NULL,
@@ -40,8 +41,9 @@ const (
 	busyTimeout    = 5 * time.Second  // for other writers on SQLite, whatever the context of a delivery says
 )
 
-// enter puts a payment into the ledger, in the transaction that marks the event as processed. It is what to replace for a
-// ledger of your own: do all of it with tx, and nothing that cannot be rolled back.
+// enter puts a payment into the ledger, in the transaction that marks the event as processed. It is
+// what to replace for a ledger of your own: do all of it with tx, and nothing that cannot be rolled
+// back.
 func enter(ctx context.Context, tx *sql.Tx, e *moment.Event, payment *moment.AmountApplied) error {
 	if e.ID == "" || payment.PaymentID == "" {
 		return errors.New("the event has no id or no payment_id")
@@ -85,14 +87,15 @@ func openLedger(ctx context.Context, address string) (*ledger, error) {
 	return &ledger{db, store, dialect}, nil
 }
 
-// sqliteName makes a path what the driver opens. Writers wait for each other; in the journal mode WAL, who reads keeps nobody
-// from writing.
+// sqliteName makes a path what the driver opens. Writers wait for each other; in the journal mode
+// WAL, who reads keeps nobody from writing.
 func sqliteName(path string) string {
 	escaped := (&url.URL{Path: filepath.ToSlash(filepath.Clean(path))}).EscapedPath()
 	return fmt.Sprintf("file:%s?_pragma=busy_timeout(%d)&_pragma=journal_mode(wal)", escaped, busyTimeout.Milliseconds())
 }
 
-// tablesExist is asked before anything is created, as that needs more rights, and waits for deliveries that other replicas process.
+// tablesExist is asked before anything is created, as that needs more rights, and waits for
+// deliveries that other replicas process.
 func tablesExist(ctx context.Context, db *sql.DB) bool {
 	_, err := db.ExecContext(ctx, tablesQuery)
 	return err == nil
@@ -107,8 +110,8 @@ func createTables(ctx context.Context, db *sql.DB, dialect momentsql.Dialect) er
 	}
 	defer func() { _ = tx.Rollback() }() // after the commit it does nothing
 	if dialect == momentsql.PostgreSQL {
-		// Of two replicas that start at once one waits here: with IF NOT EXISTS alone, PostgreSQL may refuse it. The number
-		// only has to be the same in all of them.
+		// Of two replicas that start at once one waits here: with IF NOT EXISTS alone, PostgreSQL
+		// may refuse it. The number only has to be the same in all of them.
 		if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock(7215504201)"); err != nil {
 			return err
 		}

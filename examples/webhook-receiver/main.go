@@ -1,5 +1,6 @@
-// Command webhook-receiver receives Moment's webhooks and enters each payment into a ledger, exactly once, in an SQLite file
-// or a PostgreSQL database. See README.md; webhook-receiver --demo shows what it does.
+// Command webhook-receiver receives Moment's webhooks and enters each payment into a ledger,
+// exactly once, in an SQLite file or a PostgreSQL database. See README.md; webhook-receiver --demo
+// shows what it does.
 package main
 
 import (

@@ -103,7 +103,8 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// A program that is started again on the same ledger knows what it has processed. While Moment changes the secret, both will do.
+// A program that is started again on the same ledger knows what it has processed. While Moment
+// changes the secret, both will do.
 func TestRestart(t *testing.T) {
 	for _, database := range databases {
 		t.Run(database.kind, func(t *testing.T) {
@@ -182,7 +183,8 @@ var (
 	constant = "$1$2X"
 )
 
-// The demo prints what the README says, but for the port and the ids; also on a ledger that it has been on.
+// The demo prints what the README says, but for the port and the ids; also on a ledger that it has
+// been on.
 func TestDemo(t *testing.T) {
 	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)

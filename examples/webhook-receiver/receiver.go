@@ -22,7 +22,8 @@ const (
 	shutdownTimeout = 25 * time.Second // for both, and less than the 30 seconds after which Kubernetes kills
 	healthTimeout   = 2 * time.Second
 
-	// How long a message is remembered: longer than Moment goes on delivering it, which is not documented.
+	// How long a message is remembered: longer than Moment goes on delivering it, which is not
+	// documented.
 	remember     = 30 * 24 * time.Hour
 	pruningEvery = 24 * time.Hour
 )
@@ -70,7 +71,8 @@ func (r *receiver) process(ctx context.Context, e *moment.Event) error {
 	return nil
 }
 
-// health answers 200 if the tables can be read, so that a load balancer sends no deliveries where the database cannot be reached.
+// health answers 200 if the tables can be read, so that a load balancer sends no deliveries where
+// the database cannot be reached.
 func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 	ctx, cancel := context.WithTimeout(req.Context(), healthTimeout)
 	defer cancel()

@@ -80,7 +80,8 @@ func TestDeliveries(t *testing.T) {
 	}
 }
 
-// Replicas share one database: they start at once, when there is no table yet, and then each payment is delivered to each of them.
+// Replicas share one database: they start at once, when there is no table yet, and then each
+// payment is delivered to each of them.
 func TestReplicas(t *testing.T) {
 	const replicas, payments = 8, 10
 	for _, database := range databases {
@@ -137,7 +138,8 @@ type flight struct {
 	answered chan string // the status, and the error of the client
 }
 
-// inFlight delivers a payment to a receiver whose ledger enters it and then does what hold does. It returns when it is entered.
+// inFlight delivers a payment to a receiver whose ledger enters it and then does what hold does. It
+// returns when it is entered.
 func inFlight(t *testing.T, r *receiver, hold func(context.Context) error) flight {
 	t.Helper()
 	processing := make(chan bool)
@@ -159,7 +161,8 @@ func inFlight(t *testing.T, r *receiver, hold func(context.Context) error) fligh
 	return f
 }
 
-// A shutdown refuses what is new, and waits for what is processed: it is answered, and in the ledger.
+// A shutdown refuses what is new, and waits for what is processed: it is answered, and in the
+// ledger.
 func TestShutdownFinishesWhatIsProcessed(t *testing.T) {
 	for _, database := range databases {
 		t.Run(database.kind, func(t *testing.T) {
@@ -194,7 +197,8 @@ func TestShutdownFinishesWhatIsProcessed(t *testing.T) {
 	}
 }
 
-// A shutdown does not wait for ever: what takes too long is given up, is not in the ledger, and comes again.
+// A shutdown does not wait for ever: what takes too long is given up, is not in the ledger, and
+// comes again.
 func TestShutdownHasALimit(t *testing.T) {
 	for _, database := range databases {
 		t.Run(database.kind, func(t *testing.T) {

@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The example of the Standard Webhooks specification, whose signature Moment's reference prints too.
+// The example of the Standard Webhooks specification, whose signature Moment's reference prints
+// too.
 const (
 	secret    = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" //nolint:gosec // everybody's
 	id        = "msg_p5jXN8AQM9LWM0D4loKWxJek"
@@ -152,7 +153,8 @@ func TestMatchMakesOneMAC(t *testing.T) {
 	assert.Equal(t, 1, sums)
 }
 
-// What a header with very many entries costs beside one with a single entry: reading it, and no more MACs.
+// What a header with very many entries costs beside one with a single entry: reading it, and no
+// more MACs.
 func BenchmarkMatch(b *testing.B) {
 	key, err := ParseSecret(secret)
 	require.NoError(b, err)

@@ -23,7 +23,7 @@ type outcome struct {
 	replayed    bool // the service returned the response that it saved under the idempotency key
 	retryAfter  time.Duration
 	err         error // nil for a complete response
-	earlierCopy bool  // net/http sent the request more than once, and nothing is known of the earlier copies
+	earlierCopy bool  // the request was sent before, in this attempt, and nothing is known of that copy
 }
 
 // attempt sends the request once and reads the response, all within the attempt's own timeout,
@@ -115,7 +115,7 @@ func (req *Request) header() http.Header {
 // up.
 func (t *Transport) failed(call, ctx context.Context, conn *connectionTrace, err error) outcome {
 	sent := !conn.neverSent()
-	o := outcome{earlierCopy: conn.connections.Load() > 0} // whatever follows, a copy was sent
+	o := outcome{earlierCopy: sent} // whatever follows, a copy may have arrived
 	switch {
 	case call.Err() != nil && sent:
 		o.event, o.err = contextDone, contextError(call)
@@ -139,7 +139,7 @@ func (t *Transport) failed(call, ctx context.Context, conn *connectionTrace, err
 // error says enough.
 func (t *Transport) read(call, ctx context.Context, req *Request, resp *http.Response) outcome {
 	o := outcome{
-		event:      responded,
+		event:      complete,
 		status:     resp.StatusCode,
 		header:     resp.Header,
 		replayed:   req.Key != "" && resp.Header.Get("Idempotent-Replayed") == "true",
@@ -169,7 +169,7 @@ func classifyDecode(err error) (event, error) {
 	var syntax *NotJSONError
 	switch {
 	case err == nil:
-		return responded, nil
+		return complete, nil
 	case errors.As(err, &syntax):
 		return notJSON, err
 	default:

@@ -30,7 +30,8 @@ func TestJitterIsUniform(t *testing.T) {
 		tenths[d*10/time.Second]++
 	}
 	for i, count := range tenths {
-		// 100 standard deviations of a fair share would be 9,500: this fails for a skewed distribution only.
+		// 100 standard deviations of a fair share would be 9,500: this fails for a skewed
+		// distribution only.
 		assert.InDelta(t, n/10, count, n/100, "from %d tenths of a second", i)
 	}
 	assert.Zero(t, jitter(0))

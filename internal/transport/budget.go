@@ -39,11 +39,17 @@ func (b *Budget) spend() bool {
 	return true
 }
 
-func (b *Budget) restore() {
+// restore adds what a response that is not retried restores.
+func (b *Budget) restore() { b.add(responseUnits) }
+
+// refund returns the token of a retry that was not sent.
+func (b *Budget) refund() { b.add(tokenUnits) }
+
+func (b *Budget) add(units int) {
 	if b == nil {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.units = min(b.units+responseUnits, b.limit)
+	b.units = min(b.units+units, b.limit)
 }

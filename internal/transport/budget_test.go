@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -86,6 +88,20 @@ func TestCallsAndTheirBudget(t *testing.T) {
 		assert.Equal(t, row.units, tr.Budget.units, row.why)
 		assert.False(t, res.BudgetEmpty, row.why)
 	}
+}
+
+// A call whose context ends in the wait sends no retry, and gets its token back.
+func TestRetryThatIsNotSentCostsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		tr := over(func(*http.Request) (*http.Response, error) { return reply(503, "{}"), nil })
+		tr.Backoff = Backoff{First: 24 * time.Hour, Max: 24 * time.Hour}
+		tr.Budget = NewBudget(100)
+		res := tr.Do(ctx, request("GET", "", Safe))
+		require.ErrorIs(t, res.Err, context.Canceled)
+		assert.Equal(t, 1000, tr.Budget.units)
+	})
 }
 
 func TestEmptyBudgetEndsTheCall(t *testing.T) {

@@ -23,10 +23,10 @@ func (t *Transport) log(ctx context.Context, req *Request, res Result, o outcome
 	if o.status != 0 {
 		attrs = append(attrs, slog.Int("status", o.status))
 	}
-	if o.event == responded && o.status >= 400 {
+	if o.event == complete && o.status >= 400 {
 		attrs = append(attrs, slog.Bool("from_service", o.fromService))
 	}
-	if o.event != responded {
+	if o.event != complete {
 		attrs = append(attrs, slog.String("failure", o.event.String()))
 	}
 	if retry {

@@ -17,7 +17,7 @@ const (
 type event int
 
 const (
-	responded event = iota // with a complete response, whose status says which of the later events it is
+	complete event = iota // a complete response: its status says which of the later events it is
 
 	// Without a usable response.
 	neverSent         // no connection was available
@@ -37,8 +37,8 @@ const (
 	serverError       // 408 and any 5xx that is not one of the next
 	unsupported       // 501 and 505
 	keyInUse          // 409 while an earlier copy of the request may be in flight
-	judged            // the service's own 400, 402, 404 and 422
-	turnedAway        // another 4xx of the service's own, or one that gateways send before they forward a request
+	rejected          // the service's own 400, 402, 404 and 422
+	notProcessed      // another 4xx of the service's own, or one that gateways send before they forward a request
 	foreign           // any other 4xx that is not the service's own
 	replayedError     // a 408 or 5xx that the service saved under the key
 	replayedLimit     // a 429 that the service saved under the key
@@ -59,13 +59,14 @@ func (e event) String() string {
 	}[e]
 }
 
-// effect is what an event says about whether a write was applied.
+// effect is what an event says about whether a write was applied. The zero value is the most
+// careful one.
 type effect int
 
 const (
-	settled   effect = iota // the response decides, for the earlier attempts of the call too
+	unknown   effect = iota // the write may have been applied
 	unchanged               // nothing: what was unknown stays unknown
-	unknown                 // the write may have been applied
+	settled                 // the response decides, for the earlier attempts of the call too
 )
 
 // policy is the table in the package's overview: which calls are retried after an event, and what
@@ -92,8 +93,8 @@ var policy = [...]struct {
 	serverError:       {true, true, false, unknown},
 	unsupported:       {false, false, false, unknown},
 	keyInUse:          {false, true, false, unknown},
-	judged:            {false, false, false, settled},
-	turnedAway:        {false, false, false, unchanged},
+	rejected:          {false, false, false, settled},
+	notProcessed:      {false, false, false, unchanged},
 	foreign:           {false, false, false, unknown},
 	replayedError:     {false, false, false, unknown}, // the service returns it again for as long as it keeps the key
 	replayedLimit:     {false, false, false, unchanged},
@@ -115,11 +116,19 @@ func decide(req *Request, o outcome, unknownBefore bool) verdict {
 	inFlight := req.Idempotency == ByKey && (unknownBefore || req.CallerKey)
 	e := o.classify(inFlight)
 	row := policy[e]
-	return verdict{
-		retry:   [...]bool{None: row.update, ByKey: row.keyed, Safe: row.get}[req.Idempotency],
+	v := verdict{
 		free:    e == keyInUse, // it asks only how the first copy ended
-		unknown: req.Idempotency != Safe && (row.write == unknown || row.write == unchanged && unknownBefore),
+		unknown: row.write == unknown || row.write == unchanged && unknownBefore,
 	}
+	switch req.Idempotency {
+	case Safe:
+		v.retry, v.unknown = row.get, false
+	case ByKey:
+		v.retry = row.keyed
+	case None:
+		v.retry = row.update && !v.unknown
+	}
+	return v
 }
 
 // classify returns the event whose row in the policy applies. inFlight says whether an earlier copy
@@ -128,7 +137,7 @@ func (o outcome) classify(inFlight bool) event {
 	switch {
 	case o.event == notJSON && o.replayed:
 		return badBody // the service saved it like that
-	case o.event != responded:
+	case o.event != complete:
 		return o.event
 	}
 	fails := o.status >= 500 && o.status < 600 || o.status == http.StatusRequestTimeout
@@ -156,20 +165,20 @@ func (o outcome) classify(inFlight bool) event {
 	}
 }
 
-// classifyRejection does so for a 4xx that can mean different things depending on its sender.
+// classifyRejection classifies a 4xx whose meaning depends on its sender.
 func (o outcome) classifyRejection() event {
 	switch o.status {
 	case http.StatusBadRequest, http.StatusPaymentRequired, http.StatusNotFound, http.StatusUnprocessableEntity:
 		if o.fromService {
-			return judged
+			return rejected
 		}
 		return foreign
 	case http.StatusUnauthorized, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired, http.StatusRequestEntityTooLarge,
 		http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge:
-		return turnedAway
+		return notProcessed
 	}
 	if o.fromService {
-		return turnedAway
+		return notProcessed
 	}
 	return foreign // a firewall that inspects responses, for one: its 403 follows the commit
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Every status, not only those that someone thought of: the table of the documentation is stated here once more, as plainly as
-// possible.
+// Every status, not only those that someone thought of: the table of the documentation is stated
+// here once more, as plainly as possible.
 func TestDecideForEveryStatus(t *testing.T) {
 	serviceJudges := []int{400, 402, 404, 422}
 	sentBeforeForwarding := []int{401, 405, 407, 413, 414, 431}
@@ -17,7 +17,7 @@ func TestDecideForEveryStatus(t *testing.T) {
 		for _, row := range everyRequest() {
 			fails := status == 408 || status >= 500 && status < 600
 			clientError := status >= 400 && status < 500
-			retry := status == 429 || fails && status != 501 && status != 505 && row.idempotency != None
+			retry := status == 429 && (row.idempotency != None || !row.before) || fails && status != 501 && status != 505 && row.idempotency != None
 			free := status == 409 && row.idempotency == ByKey && (row.before || row.callerKey)
 			var unknown bool
 			switch {
@@ -35,7 +35,7 @@ func TestDecideForEveryStatus(t *testing.T) {
 				unknown = true
 			}
 			want := verdict{retry: (retry || free) && !row.replayed, free: free, unknown: unknown && row.idempotency != Safe}
-			o := outcome{event: responded, status: status, fromService: row.fromService, replayed: row.replayed}
+			o := outcome{event: complete, status: status, fromService: row.fromService, replayed: row.replayed}
 			assert.Equal(t, want, decide(row.request(), o, row.before), "%d %+v", status, row)
 		}
 	}
@@ -52,7 +52,7 @@ func TestDecideWithoutAUsableResponse(t *testing.T) {
 		{untrusted, false, false, false, unchanged, "it will not be trusted a second later"},
 		{noResponse, true, true, false, unknown, "it may have been applied"},
 		{truncated, true, true, false, unknown, "it was applied, most likely"},
-		{notJSON, true, true, false, unknown, "something in front of the service responded"},
+		{notJSON, true, true, false, unknown, "something in front of the service complete"},
 		{tooLarge, false, false, false, unknown, "it would be as large again"},
 		{badBody, false, false, false, unknown, "it would be the wrong object again"},
 		{contextDone, false, false, false, unknown, "the caller has given up"},
@@ -60,6 +60,9 @@ func TestDecideWithoutAUsableResponse(t *testing.T) {
 	} {
 		for _, request := range everyRequest() {
 			retry := [...]bool{None: row.none, ByKey: row.byKey, Safe: row.safe}[request.idempotency]
+			if request.idempotency == None && request.before {
+				retry = false
+			}
 			if row.event == notJSON && request.replayed {
 				retry = false // the service saved it like that
 			}
@@ -72,8 +75,8 @@ func TestDecideWithoutAUsableResponse(t *testing.T) {
 	}
 }
 
-// An attempt can send several copies of a request, because net/http repeats it on dead connections. Of those before the last,
-// nothing is known.
+// An attempt can send several copies of a request, because net/http repeats it on dead connections.
+// Of those before the last, nothing is known.
 func TestDecideAfterAnEarlierCopy(t *testing.T) {
 	for _, row := range []struct {
 		why     string
@@ -82,7 +85,6 @@ func TestDecideAfterAnEarlierCopy(t *testing.T) {
 	}{
 		{"429 rejected the last copy", outcome{status: 429}, true},
 		{"401 rejected the last copy", outcome{status: 401}, true},
-		{"there was no connection for the last copy", outcome{event: neverSent}, true},
 		{"the last copy was for somebody else", outcome{event: untrusted}, true},
 		{"applied, by whichever copy", outcome{status: 201}, false},
 		{"the service judged the request", outcome{status: 422, fromService: true}, false},
@@ -92,8 +94,18 @@ func TestDecideAfterAnEarlierCopy(t *testing.T) {
 			assert.Equal(t, row.unknown, decide(&Request{Idempotency: idempotency}, row.o, false).unknown, row.why)
 		}
 	}
+	limited := outcome{status: 429, earlierCopy: true}
+	assert.False(t, decide(&Request{Idempotency: None}, limited, false).retry, "an update of which a copy may have been applied")
+	assert.True(t, decide(&Request{Idempotency: ByKey}, limited, false).retry)
 	conflict := outcome{status: 409, fromService: true, earlierCopy: true}
 	assert.Equal(t, verdict{retry: true, free: true, unknown: true}, decide(&Request{Idempotency: ByKey}, conflict, false), "the first copy may be in flight")
+}
+
+// The row of an event that somebody forgets is the most careful one.
+func TestZeroRowIsCareful(t *testing.T) {
+	assert.Len(t, policy, int(replayedRejection)+1)
+	assert.Zero(t, unknown)
+	assert.False(t, policy[complete].get || policy[complete].keyed || policy[complete].update)
 }
 
 type someRequest struct {
@@ -110,8 +122,9 @@ func (r someRequest) String() string {
 		r.idempotency, r.callerKey, r.replayed, r.fromService, r.before)
 }
 
-// everyRequest returns all that policy depends on, but for the response. Only a request with a key can be replayed, a replay is
-// the service's own, and an update whose outcome is unknown is not sent again.
+// everyRequest returns all that policy depends on, but for the response. Only a request with a key
+// can be replayed, a replay is the service's own, and an update whose outcome is unknown is not
+// sent again.
 func everyRequest() []someRequest {
 	all := make([]someRequest, 0, 20)
 	both := []bool{false, true}

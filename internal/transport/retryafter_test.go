@@ -43,7 +43,8 @@ func TestParseRetryAfter(t *testing.T) {
 	}
 }
 
-// FuzzRetryAfter: never negative, never given by something that is neither a number nor a date, and exact for numbers.
+// FuzzRetryAfter: never negative, never given by something that is neither a number nor a date, and
+// exact for numbers.
 func FuzzRetryAfter(f *testing.F) {
 	for _, value := range []string{"", "0", "30", "86400", "99999999999999999999", "-1", "1.5", "soon", "Fri, 31 Jan 2025 12:00:30 GMT", "Friday, 31-Jan-25 12:00:30 GMT"} {
 		f.Add(value)

@@ -111,6 +111,9 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 			return res
 		}
 		if !sleep(ctx, wait) {
+			if !v.free {
+				t.Budget.refund()
+			}
 			res.Err = interrupted(ctx, res.Err)
 			return res
 		}

@@ -177,11 +177,12 @@ func TestWhatAFailedRoundTripMeans(t *testing.T) {
 		{"no connection", t.Context(), []func(*httptrace.ClientTrace){asked}, reset, neverSent, false},
 		{"no connection, after the request went to a dead one", t.Context(), []func(*httptrace.ClientTrace){asked, got, asked}, reset, noResponse, true},
 		{"reset", t.Context(), []func(*httptrace.ClientTrace){asked, got}, reset, noResponse, true},
-		{"no evidence", t.Context(), nil, reset, noResponse, false},
+		{"no evidence", t.Context(), nil, reset, noResponse, true},
+		{"not trusted, no evidence", t.Context(), nil, untrustedErr, untrusted, true},
 		{"not trusted", t.Context(), []func(*httptrace.ClientTrace){asked}, untrustedErr, untrusted, false},
 		{"not trusted, after the request went to a dead connection", t.Context(), []func(*httptrace.ClientTrace){asked, got, asked}, untrustedErr, untrusted, true},
 		{"ended without a connection", done, []func(*httptrace.ClientTrace){asked}, reset, contextDoneUnsent, false},
-		{"ended, no evidence", done, nil, reset, contextDone, false},
+		{"ended, no evidence", done, nil, reset, contextDone, true},
 		{"ended after it was sent", done, []func(*httptrace.ClientTrace){asked, got}, reset, contextDone, true},
 	} {
 		conn := newConnectionTrace(func() {})

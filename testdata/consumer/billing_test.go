@@ -16,7 +16,7 @@ import (
 type noCustomers struct{ created moment.CustomerCreateParams }
 
 func (*noCustomers) Get(context.Context, string, ...moment.RequestOption) (*moment.Customer, error) {
-	return nil, &moment.Error{Status: http.StatusNotFound}
+	return nil, &moment.Error{Status: http.StatusNotFound, FromService: true}
 }
 
 func (n *noCustomers) Create(_ context.Context, params moment.CustomerCreateParams, _ ...moment.RequestOption) (*moment.Customer, error) {

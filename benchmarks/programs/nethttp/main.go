@@ -1,5 +1,5 @@
-// Command nethttp is a minimal program on net/http and encoding/json. Without an argument it ends at once; the call behind that is
-// there so that the linker keeps what a call needs.
+// Command nethttp is a minimal program on net/http and encoding/json. Without an argument it ends
+// at once; the call behind that is there so that the linker keeps what a call needs.
 package main
 
 import (
