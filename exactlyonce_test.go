@@ -26,7 +26,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
-	"github.com/moment-billing/moment-go/internal/faultproxy"
+	"github.com/moment-billing/moment-go/internal/testkit"
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
@@ -59,7 +59,7 @@ func TestExactlyOnce(t *testing.T) {
 	for _, fault := range faults(rand.New(rand.NewPCG(0, 0)), "") {
 		assert.NotZero(t, table.injected[fault.Name], "%s was never injected", fault.Name)
 	}
-	for _, fault := range []faultproxy.DialFault{faultproxy.Refuse, faultproxy.BreakHandshake, faultproxy.Untrusted} {
+	for _, fault := range []testkit.DialFault{testkit.DialRefuse, testkit.DialBreakHandshake, testkit.DialUntrusted} {
 		assert.NotZero(t, table.injected[fault.String()], "%s was never injected", fault)
 	}
 	for _, outcome := range table.outcomes {
@@ -76,7 +76,7 @@ func exactlyOnce(t *testing.T, seed uint64) []*job {
 	require.NoError(t, err)
 	elsewhere, strayed := strayedTo(t)
 
-	proxy := faultproxy.New(moment1.URL)
+	proxy := testkit.NewProxy(moment1.URL)
 	t.Cleanup(proxy.Close)
 	books := &books{service: proxy.Service, bills: map[string]*billed{}}
 	proxy.Service = books
@@ -241,21 +241,21 @@ func (tr *trouble) random(reference string, n uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(tr.seed<<32+n, h.Sum64()))
 }
 
-func (tr *trouble) onDial(ctx context.Context) faultproxy.DialFault {
+func (tr *trouble) onDial(ctx context.Context) testkit.DialFault {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	reference, _ := ctx.Value(referenceKey{}).(string)
 	tr.dials[reference]++
-	fault := faultproxy.Accept
+	fault := testkit.DialAccept
 	switch n := tr.random(reference, -tr.dials[reference]).IntN(100); {
 	case strings.HasSuffix(reference, restarted):
 		return fault
 	case n < 6:
-		fault = faultproxy.Refuse
+		fault = testkit.DialRefuse
 	case n < 12:
-		fault = faultproxy.BreakHandshake
+		fault = testkit.DialBreakHandshake
 	case n < 14:
-		fault = faultproxy.Untrusted
+		fault = testkit.DialUntrusted
 	default:
 		return fault
 	}
@@ -263,7 +263,7 @@ func (tr *trouble) onDial(ctx context.Context) faultproxy.DialFault {
 	return fault
 }
 
-func (tr *trouble) onRequest(r *faultproxy.Request) faultproxy.Fault {
+func (tr *trouble) onRequest(r *testkit.ProxyRequest) testkit.Fault {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	reference := referenceIn(r.Body)
@@ -272,15 +272,15 @@ func (tr *trouble) onRequest(r *faultproxy.Request) faultproxy.Fault {
 	}
 	tr.requests[reference]++
 	random := tr.random(reference, tr.requests[reference])
-	var fault faultproxy.Fault
+	var fault testkit.Fault
 	switch {
 	case strings.HasSuffix(reference, restarted):
 		if tr.requests[reference] > 1 {
-			return faultproxy.None()
+			return testkit.FaultNone()
 		}
-		fault = faultproxy.Late(time.Duration(random.IntN(int(20 * time.Millisecond))))
+		fault = testkit.FaultLate(time.Duration(random.IntN(int(20 * time.Millisecond))))
 	case random.IntN(100) < 60:
-		return faultproxy.None()
+		return testkit.FaultNone()
 	default:
 		all := faults(random, tr.elsewhere)
 		fault = all[random.IntN(len(all))]
@@ -290,49 +290,49 @@ func (tr *trouble) onRequest(r *faultproxy.Request) faultproxy.Fault {
 }
 
 // faults are all that can befall a request, with details at random.
-func faults(random *rand.Rand, elsewhere string) []faultproxy.Fault {
-	const before = faultproxy.Before
-	once := []faultproxy.Fault{
-		faultproxy.Late(time.Duration(random.IntN(int(10 * time.Millisecond)))),
-		faultproxy.Cut(random.IntN(700)),
-		faultproxy.Trickle(0),
-		faultproxy.Noise(3),
-		faultproxy.WrongLength(1 + random.IntN(100)),
-		faultproxy.WrongLength(-1 - random.IntN(100)),
-		faultproxy.CloseIdle(),
+func faults(random *rand.Rand, elsewhere string) []testkit.Fault {
+	const before = testkit.Before
+	once := []testkit.Fault{
+		testkit.FaultLate(time.Duration(random.IntN(int(10 * time.Millisecond)))),
+		testkit.FaultTruncate(random.IntN(700)),
+		testkit.FaultTrickle(0),
+		testkit.FaultInformational(3),
+		testkit.FaultContentLength(1 + random.IntN(100)),
+		testkit.FaultContentLength(-1 - random.IntN(100)),
+		testkit.FaultCloseIdle(),
 		// What refuses a request before it reaches the service, which tells nothing of an earlier
 		// copy.
-		faultproxy.Status(401, nil, before),
-		faultproxy.Status(403, nil, before),
-		faultproxy.Status(409, nil, before),
-		faultproxy.Status(429, nil, before),
-		faultproxy.Gateway(405, nil, before),
+		testkit.FaultProblem(401, nil, before),
+		testkit.FaultProblem(403, nil, before),
+		testkit.FaultProblem(409, nil, before),
+		testkit.FaultProblem(429, nil, before),
+		testkit.FaultGateway(405, nil, before),
 	}
-	either := func(when faultproxy.When) []faultproxy.Fault {
-		return []faultproxy.Fault{
-			faultproxy.Reset(when),
-			faultproxy.Stall(when),
-			faultproxy.HTML([]int{200, 502}[random.IntN(2)], when),
-			faultproxy.Redirect(302, elsewhere, when),
-			faultproxy.Redirect(307, elsewhere, when),
-			faultproxy.Redirect(308, elsewhere, when),
-			faultproxy.EndlessBody([]int{201, 500}[random.IntN(2)], when),
-			faultproxy.ServiceError(when),
-			faultproxy.Status(500, nil, when),
+	either := func(when testkit.When) []testkit.Fault {
+		return []testkit.Fault{
+			testkit.FaultReset(when),
+			testkit.FaultStall(when),
+			testkit.FaultHTML([]int{200, 502}[random.IntN(2)], when),
+			testkit.FaultRedirect(302, elsewhere, when),
+			testkit.FaultRedirect(307, elsewhere, when),
+			testkit.FaultRedirect(308, elsewhere, when),
+			testkit.FaultEndlessBody([]int{201, 500}[random.IntN(2)], when),
+			testkit.FaultServiceError(when),
+			testkit.FaultProblem(500, nil, when),
 			// Whoever sends these does not say whether the service had the request.
-			faultproxy.Status(503, http.Header{"Retry-After": {"0"}}, when),
-			faultproxy.Gateway(503, http.Header{"Retry-After": {"0"}}, when),
-			faultproxy.Gateway(400, nil, when),
-			faultproxy.Gateway(402, nil, when),
-			faultproxy.Gateway(403, nil, when),
-			faultproxy.Gateway(404, nil, when),
-			faultproxy.Gateway(409, nil, when),
-			faultproxy.Gateway(422, nil, when),
-			faultproxy.OtherObject(when),
-			faultproxy.Fragment(when),
+			testkit.FaultProblem(503, http.Header{"Retry-After": {"0"}}, when),
+			testkit.FaultGateway(503, http.Header{"Retry-After": {"0"}}, when),
+			testkit.FaultGateway(400, nil, when),
+			testkit.FaultGateway(402, nil, when),
+			testkit.FaultGateway(403, nil, when),
+			testkit.FaultGateway(404, nil, when),
+			testkit.FaultGateway(409, nil, when),
+			testkit.FaultGateway(422, nil, when),
+			testkit.FaultOtherObject(when),
+			testkit.FaultFragment(when),
 		}
 	}
-	return slices.Concat(once, either(before), either(faultproxy.After))
+	return slices.Concat(once, either(before), either(testkit.After))
 }
 
 // books is the way from the proxy to the service, and keeps what the service did.

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
-	"github.com/moment-billing/moment-go/internal/faultproxy"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 // billStart is the beginning of a bill that every call of these tests asks for, up to its last
@@ -35,8 +35,8 @@ const maxMemory = 32 << 20
 // what the caller gets.
 type hostile struct {
 	why   string
-	dial  faultproxy.DialFault
-	fault faultproxy.Fault
+	dial  testkit.DialFault
+	fault testkit.Fault
 	warm  bool // the connection is one that was used before
 	hangs bool // until the attempt times out
 
@@ -64,128 +64,128 @@ var (
 
 // hostileRows are all that the proxy can do.
 func hostileRows(elsewhere string) []hostile {
-	const after = faultproxy.After
+	const after = testkit.After
 	return []hostile{
 		{
-			why: "nothing wrong", fault: faultproxy.None(),
+			why: "nothing wrong", fault: testkit.FaultNone(),
 			attempts: neverAgain, open: 1, read: 4,
 		},
 		{
-			why: "nobody listens", dial: faultproxy.Refuse,
+			why: "nobody listens", dial: testkit.DialRefuse,
 			says: "dial tcp 127.0.0.1:1: connect: connection refused", attempts: allRepeated,
 		},
 		{
-			why: "the TLS handshake is broken off", dial: faultproxy.BreakHandshake,
+			why: "the TLS handshake is broken off", dial: testkit.DialBreakHandshake,
 			says: "EOF", attempts: allRepeated, read: 4,
 		},
 		{
-			why: "a certificate that nobody trusts: somebody else is listening", dial: faultproxy.Untrusted,
+			why: "a certificate that nobody trusts: somebody else is listening", dial: testkit.DialUntrusted,
 			says: "tls: failed to verify certificate: x509: certificate signed by unknown authority", attempts: neverAgain, read: 4,
 		},
 		{
-			why: "reset before the request reached the service, which nobody can know", fault: faultproxy.Reset(faultproxy.Before),
+			why: "reset before the request reached the service, which nobody can know", fault: testkit.FaultReset(testkit.Before),
 			says: reset, attempts: repeated, unknown: true, read: 16,
 		},
 		{
-			why: "reset after it did", fault: faultproxy.Reset(after),
+			why: "reset after it did", fault: testkit.FaultReset(after),
 			says: reset, attempts: repeated, unknown: true, read: 16,
 		},
 		{
-			why: "no response, and no end", fault: faultproxy.Stall(after), hangs: true,
+			why: "no response, and no end", fault: testkit.FaultStall(after), hangs: true,
 			says: "no response within the attempt timeout of 250ms: context deadline exceeded", attempts: repeated, unknown: true, read: 16,
 		},
 		{
-			why: "closed without an answer", fault: faultproxy.Cut(0),
+			why: "closed without an answer", fault: testkit.FaultTruncate(0),
 			says: "no response: EOF", attempts: repeated, unknown: true, read: 16,
 		},
 		{
-			why: "cut in the status line", fault: faultproxy.Cut(10),
+			why: "cut in the status line", fault: testkit.FaultTruncate(10),
 			says:     `no response: net/http: HTTP/1.x transport connection broken: malformed HTTP status code`,
 			attempts: repeated, unknown: true, read: 16,
 		},
 		{
-			why: "cut in the headers", fault: faultproxy.Cut(30),
+			why: "cut in the headers", fault: testkit.FaultTruncate(30),
 			says: "no response: net/http: HTTP/1.x transport connection broken: unexpected EOF", attempts: repeated, unknown: true, read: 16,
 		},
 		{
-			why: "cut before its last byte", fault: faultproxy.Cut(1 << 20),
+			why: "cut before its last byte", fault: testkit.FaultTruncate(1 << 20),
 			says: "200 OK: truncated response: unexpected EOF", attempts: repeated, unknown: true, read: 16,
 		},
 		{
-			why: "a byte at a time", fault: faultproxy.Trickle(0),
+			why: "a byte at a time", fault: testkit.FaultTrickle(0),
 			attempts: neverAgain, open: 1, read: 32,
 		},
 		{
-			why: "a byte at a time, slower than an attempt may be", fault: faultproxy.Trickle(time.Second), hangs: true,
+			why: "a byte at a time, slower than an attempt may be", fault: testkit.FaultTrickle(time.Second), hangs: true,
 			says:     "no response within the attempt timeout of 250ms: context deadline exceeded",
 			attempts: repeated, unknown: true, read: 32,
 		},
 		{
-			why: "the page of a gateway", fault: faultproxy.HTML(502, after),
+			why: "the page of a gateway", fault: testkit.FaultHTML(502, after),
 			says: "502 Bad Gateway", foreign: true, is: moment.ErrServer, answered: true, attempts: repeated, unknown: true, open: 1, read: 16,
 		},
 		{
-			why: "the page of a hotel's network", fault: faultproxy.HTML(200, after),
+			why: "the page of a hotel's network", fault: testkit.FaultHTML(200, after),
 			says: `200 OK: the response body is not JSON (Content-Type "text/html")`, attempts: repeated, unknown: true, open: 1, read: 16,
 		},
 		{
-			why: "302: a client that follows makes a GET of it", fault: faultproxy.Redirect(302, elsewhere, after),
+			why: "302: a client that follows makes a GET of it", fault: testkit.FaultRedirect(302, elsewhere, after),
 			says: "302 Found", foreign: true, answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
 		},
 		{
-			why: "307: a client that follows sends it all, to somebody else", fault: faultproxy.Redirect(307, elsewhere, after),
+			why: "307: a client that follows sends it all, to somebody else", fault: testkit.FaultRedirect(307, elsewhere, after),
 			says: "307 Temporary Redirect", foreign: true, answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
 		},
 		{
-			why: "308", fault: faultproxy.Redirect(308, elsewhere, after),
+			why: "308", fault: testkit.FaultRedirect(308, elsewhere, after),
 			says: "308 Permanent Redirect", foreign: true, answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
 		},
 		{
-			why: "informational answers", fault: faultproxy.Noise(3),
+			why: "informational answers", fault: testkit.FaultInformational(3),
 			attempts: neverAgain, open: 1, read: 4,
 		},
 		{
-			why: "informational answers without end", fault: faultproxy.Noise(1 << 30),
+			why: "informational answers without end", fault: testkit.FaultInformational(1 << 30),
 			says: tooManyHeads, attempts: repeated, unknown: true, read: 512,
 		},
 		{
-			why: "a success without end", fault: faultproxy.EndlessBody(201, after),
+			why: "a success without end", fault: testkit.FaultEndlessBody(201, after),
 			says: "201 Created: the response is larger than 256 KiB", attempts: neverAgain, unknown: true, read: 256 + 128,
 		},
 		{
-			why: "a success without end, in tiny chunks", fault: faultproxy.Endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", after),
+			why: "a success without end, in tiny chunks", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", after),
 			says: "200 OK: the response is larger than 256 KiB", attempts: neverAgain, unknown: true, read: 6*256 + 512,
 		},
 		{
-			why: "a success that is small until it is unpacked", fault: faultproxy.Raw("bomb", bomb(), after),
+			why: "a success that is small until it is unpacked", fault: testkit.FaultRaw("bomb", bomb(), after),
 			says: "200 OK: the response is larger than 256 KiB", attempts: neverAgain, unknown: true, read: 512,
 		},
 		{
-			why: "a definite error without end, whose sender nobody can tell", fault: faultproxy.EndlessBody(404, after),
+			why: "a definite error without end, whose sender nobody can tell", fault: testkit.FaultEndlessBody(404, after),
 			says: "404 Not Found", foreign: true, is: moment.ErrNotFound, answered: true, attempts: neverAgain, unknown: true, read: 256,
 		},
 		{
-			why: "an error without end", fault: faultproxy.EndlessBody(500, after),
+			why: "an error without end", fault: testkit.FaultEndlessBody(500, after),
 			says: "500 Internal Server Error", foreign: true, is: moment.ErrServer, answered: true, attempts: repeated, unknown: true, read: 1024,
 		},
 		{
-			why: "a header without end", fault: faultproxy.Endless("HTTP/1.1 200 OK\r\nX-Request-Id: ", "x", after),
+			why: "a header without end", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\nX-Request-Id: ", "x", after),
 			says: tooManyHeads, attempts: repeated, unknown: true, read: 512,
 		},
 		{
-			why: "headers without end", fault: faultproxy.Endless("HTTP/1.1 200 OK\r\n", distinctHeaders(), after),
+			why: "headers without end", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\n", distinctHeaders(), after),
 			says: tooManyHeads, attempts: repeated, unknown: true, read: 512,
 		},
 		{
-			why: "a status line without end", fault: faultproxy.Endless("", "x", after),
+			why: "a status line without end", fault: testkit.FaultEndless("", "x", after),
 			says: tooManyHeads, attempts: repeated, unknown: true, read: 512,
 		},
 		{
-			why: "a chunk's extension without end", fault: faultproxy.Endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", "x", after),
+			why: "a chunk's extension without end", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", "x", after),
 			says: "200 OK: truncated response: header line too long", attempts: repeated, unknown: true, read: 128,
 		},
 		{
-			why: "trailers without end", fault: faultproxy.Endless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X: y\r\n", after),
+			why: "trailers without end", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X: y\r\n", after),
 			says: "200 OK: truncated response: http: suspiciously long trailer after chunked body", attempts: repeated, unknown: true, read: 128,
 		},
 		{
@@ -260,33 +260,33 @@ func hostileRows(elsewhere string) []hostile {
 		{
 			// WrongLength keeps the connection, on which net/http may take the rest for the next
 			// answer, if that is asked for soon enough.
-			why: "longer than its Content-Length says: what is within is not JSON", fault: faultproxy.Raw("Content-Length too short",
+			why: "longer than its Content-Length says: what is within is not JSON", fault: testkit.FaultRaw("Content-Length too short",
 				fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(billJSON)-5, billJSON), after),
 			says: `200 OK: the response body is not JSON (Content-Type "application/json")`, attempts: repeated, unknown: true, read: 16,
 		},
 		{
-			why: "shorter than its Content-Length says", fault: faultproxy.WrongLength(5),
+			why: "shorter than its Content-Length says", fault: testkit.FaultContentLength(5),
 			says: "200 OK: truncated response: unexpected EOF", attempts: repeated, unknown: true, read: 16,
 		},
 		{
 			why:   "a connection that was kept, and is closed when it is used again: net/http sends once more what may be",
-			fault: faultproxy.CloseIdle(), warm: true,
+			fault: testkit.FaultCloseIdle(), warm: true,
 			attempts: attempts{1, 1, 0}, open: 1, read: 8,
 		},
 		{
-			why: "a connection that was kept, for what may not", fault: faultproxy.CloseIdle(), warm: true,
+			why: "a connection that was kept, for what may not", fault: testkit.FaultCloseIdle(), warm: true,
 			says: reset, attempts: attempts{patch: 1}, unknown: true, read: 4,
 		},
 		{
-			why: "a failure of the service's own", fault: faultproxy.ServiceError(after),
+			why: "a failure of the service's own", fault: testkit.FaultServiceError(after),
 			says: "500 Internal Server Error: said the proxy", is: moment.ErrServer, answered: true, attempts: attempts{get: 4, patch: 1}, unknown: true, open: 1, read: 16,
 		},
 		{
-			why: "a failure that the service saves, as the second answer says", fault: faultproxy.ServiceError(after),
+			why: "a failure that the service saves, as the second answer says", fault: testkit.FaultServiceError(after),
 			says: "500 Internal Server Error: said the proxy", replayed: true, is: moment.ErrServer, answered: true, attempts: attempts{post: 2}, unknown: true, open: 1, read: 16,
 		},
 		{
-			why: "the request arrives after the client has given up", fault: faultproxy.Late(0), hangs: true,
+			why: "the request arrives after the client has given up", fault: testkit.FaultLate(0), hangs: true,
 			says:     "no response within the attempt timeout of 250ms: context deadline exceeded",
 			attempts: repeated, unknown: true, read: 16,
 		},
@@ -310,9 +310,9 @@ func TestHostile(t *testing.T) {
 				}
 				goroutines := goroutinesNow()
 				service := httptest.NewServer(http.HandlerFunc(answer(200, billJSON)))
-				proxy := faultproxy.New(service.URL)
-				proxy.OnDial = func(context.Context) faultproxy.DialFault { return row.dial }
-				proxy.OnRequest = func(*faultproxy.Request) faultproxy.Fault { return row.fault }
+				proxy := testkit.NewProxy(service.URL)
+				proxy.OnDial = func(context.Context) testkit.DialFault { return row.dial }
+				proxy.OnRequest = func(*testkit.ProxyRequest) testkit.Fault { return row.fault }
 				replaceDefaultTransport(t, proxy.Transport())
 				client := newClient(t, moment.WithBaseURL(proxy.TLSURL), moment.WithBackoff(0, 0), moment.WithAttemptTimeout(timeout))
 
@@ -539,8 +539,8 @@ func distinctHeaders() string {
 }
 
 // ok is a success with a body that goes on to the end of the connection.
-func ok(body string) faultproxy.Fault {
-	return faultproxy.Raw("OK", "HTTP/1.1 200 OK\r\n\r\n"+body, faultproxy.After)
+func ok(body string) testkit.Fault {
+	return testkit.FaultRaw("OK", "HTTP/1.1 200 OK\r\n\r\n"+body, testkit.After)
 }
 
 // entries are as many of metadata as fit into so many bytes.

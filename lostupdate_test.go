@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
-	"github.com/moment-billing/moment-go/internal/faultproxy"
+	"github.com/moment-billing/moment-go/internal/testkit"
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
@@ -23,30 +23,30 @@ import (
 func TestLostUpdate(t *testing.T) {
 	quietNetHTTP(t)
 	elsewhere, _ := strayedTo(t)
-	const after = faultproxy.After
-	for _, fault := range []faultproxy.Fault{
-		faultproxy.Reset(after),
-		faultproxy.Stall(after),
-		faultproxy.Late(0), // applied after the client has given up, and before the payment
-		faultproxy.Cut(0),
-		faultproxy.Cut(30), // in the headers
-		faultproxy.Cut(1 << 20),
-		faultproxy.WrongLength(1),
-		faultproxy.WrongLength(-1),
-		faultproxy.HTML(200, after),
-		faultproxy.HTML(502, after),
-		faultproxy.Status(408, nil, after),
-		faultproxy.Status(500, nil, after),
-		faultproxy.Status(503, nil, after),
-		faultproxy.Status(503, http.Header{"Retry-After": {"0"}}, after),
-		faultproxy.Gateway(503, http.Header{"Retry-After": {"0"}}, after), // Varnish's
-		faultproxy.Gateway(403, nil, after),                               // a firewall's, that inspects responses
-		faultproxy.Gateway(404, nil, after),                               // an ingress's
-		faultproxy.OtherObject(after),
-		faultproxy.Fragment(after),
-		faultproxy.Status(504, nil, after),
-		faultproxy.Redirect(307, elsewhere, after),
-		faultproxy.EndlessBody(200, after),
+	const after = testkit.After
+	for _, fault := range []testkit.Fault{
+		testkit.FaultReset(after),
+		testkit.FaultStall(after),
+		testkit.FaultLate(0), // applied after the client has given up, and before the payment
+		testkit.FaultTruncate(0),
+		testkit.FaultTruncate(30), // in the headers
+		testkit.FaultTruncate(1 << 20),
+		testkit.FaultContentLength(1),
+		testkit.FaultContentLength(-1),
+		testkit.FaultHTML(200, after),
+		testkit.FaultHTML(502, after),
+		testkit.FaultProblem(408, nil, after),
+		testkit.FaultProblem(500, nil, after),
+		testkit.FaultProblem(503, nil, after),
+		testkit.FaultProblem(503, http.Header{"Retry-After": {"0"}}, after),
+		testkit.FaultGateway(503, http.Header{"Retry-After": {"0"}}, after), // Varnish's
+		testkit.FaultGateway(403, nil, after),                               // a firewall's, that inspects responses
+		testkit.FaultGateway(404, nil, after),                               // an ingress's
+		testkit.FaultOtherObject(after),
+		testkit.FaultFragment(after),
+		testkit.FaultProblem(504, nil, after),
+		testkit.FaultRedirect(307, elsewhere, after),
+		testkit.FaultEndlessBody(200, after),
 	} {
 		for _, reused := range []bool{false, true} { // net/http has rules of its own for a connection that was used before
 			t.Run(fault.Name+map[bool]string{false: ", new connection", true: ", reused connection"}[reused], func(t *testing.T) {
@@ -60,15 +60,15 @@ func TestLostUpdate(t *testing.T) {
 					return err
 				}
 
-				proxy := faultproxy.New(srv.URL)
+				proxy := testkit.NewProxy(srv.URL)
 				t.Cleanup(proxy.Close)
 				payment := &afterUpdate{service: proxy.Service, do: func() { assert.NoError(t, setBalance(context.Background(), direct, 5000-1500)) }}
 				proxy.Service = payment
-				proxy.OnRequest = func(r *faultproxy.Request) faultproxy.Fault {
+				proxy.OnRequest = func(r *testkit.ProxyRequest) testkit.Fault {
 					if r.Method == http.MethodPatch {
 						return fault
 					}
-					return faultproxy.None()
+					return testkit.FaultNone()
 				}
 				replaceDefaultTransport(t, proxy.Transport())
 				timeout := 30 * time.Second

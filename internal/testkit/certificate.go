@@ -1,4 +1,4 @@
-package faultproxy
+package testkit
 
 import (
 	"crypto/ecdsa"
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// certificate is one for 127.0.0.1 that has signed itself, under a name.
+// certificate is a self-signed certificate for 127.0.0.1.
 type certificate struct {
 	leaf *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -52,6 +52,6 @@ func (c certificate) pool() *x509.CertPool {
 
 func must(err error) {
 	if err != nil {
-		panic("faultproxy: " + err.Error())
+		panic("testkit: " + err.Error())
 	}
 }

@@ -1,4 +1,4 @@
-package faultproxy_test
+package testkit_test
 
 import (
 	"bufio"
@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/moment-billing/moment-go/internal/faultproxy"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 const (
@@ -26,8 +26,8 @@ const (
 	served  = "HTTP/1.1 201 Created\r\nX-Service: yes\r\nContent-Length: 4\r\n\r\ndone"
 )
 
-// start starts a proxy in front of a service that answers as served.
-func start(t *testing.T) (proxy *faultproxy.Proxy, arrived *atomic.Int32) {
+// start starts a proxy in front of a service that responds with served.
+func start(t *testing.T) (proxy *testkit.Proxy, arrived *atomic.Int32) {
 	t.Helper()
 	arrived = new(atomic.Int32)
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -41,44 +41,44 @@ func start(t *testing.T) (proxy *faultproxy.Proxy, arrived *atomic.Int32) {
 		_, _ = io.WriteString(w, "done")
 	}))
 	t.Cleanup(service.Close)
-	proxy = faultproxy.New(service.URL)
+	proxy = testkit.NewProxy(service.URL)
 	t.Cleanup(proxy.Close)
 	return proxy, arrived
 }
 
 // What a client gets, byte for byte, and whether the service got the request.
 func TestFaults(t *testing.T) {
-	const after, before = faultproxy.After, faultproxy.Before
+	const after, before = testkit.After, testkit.Before
 	for _, row := range []struct {
-		fault   faultproxy.Fault
+		fault   testkit.Fault
 		want    string
 		ends    error // how, if the proxy closes the connection or says nothing more
 		arrives int
 	}{
-		{faultproxy.None(), served, nil, 1},
-		{faultproxy.Reset(before), "", syscall.ECONNRESET, 0},
-		{faultproxy.Reset(after), "", syscall.ECONNRESET, 1},
-		{faultproxy.Stall(before), "", os.ErrDeadlineExceeded, 0},
-		{faultproxy.Stall(after), "", os.ErrDeadlineExceeded, 1},
-		{faultproxy.Cut(0), "", io.EOF, 1},
-		{faultproxy.Cut(12), "HTTP/1.1 201", io.EOF, 1},
-		{faultproxy.Cut(1000), strings.TrimSuffix(served, "e"), io.EOF, 1},
-		{faultproxy.Trickle(0), served, nil, 1},
-		{faultproxy.HTML(502, before), "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\n", nil, 0},
-		{faultproxy.HTML(200, after), "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n", nil, 1},
-		{faultproxy.Status(503, http.Header{"Retry-After": {"0"}}, before), "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 0\r\n", nil, 0},
-		{faultproxy.Redirect(307, "http://elsewhere/", after), "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://elsewhere/\r\nContent-Length: 0\r\n\r\n", nil, 1},
-		{faultproxy.ServiceError(before), "HTTP/1.1 500 Internal Server Error\r\n", nil, 0},
-		{faultproxy.ServiceError(after), "HTTP/1.1 500 Internal Server Error\r\n", nil, 1},
-		{faultproxy.Noise(1), "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" + served, nil, 1},
-		{faultproxy.WrongLength(1), strings.Replace(served, ": 4", ": 5", 1), io.EOF, 1},
-		{faultproxy.WrongLength(-1), strings.Replace(served, ": 4", ": 3", 1), nil, 1},
-		{faultproxy.CloseIdle(), served, nil, 1},
-		{faultproxy.Raw("raw", "gone", after), "gone", io.EOF, 1},
+		{testkit.FaultNone(), served, nil, 1},
+		{testkit.FaultReset(before), "", syscall.ECONNRESET, 0},
+		{testkit.FaultReset(after), "", syscall.ECONNRESET, 1},
+		{testkit.FaultStall(before), "", os.ErrDeadlineExceeded, 0},
+		{testkit.FaultStall(after), "", os.ErrDeadlineExceeded, 1},
+		{testkit.FaultTruncate(0), "", io.EOF, 1},
+		{testkit.FaultTruncate(12), "HTTP/1.1 201", io.EOF, 1},
+		{testkit.FaultTruncate(1000), strings.TrimSuffix(served, "e"), io.EOF, 1},
+		{testkit.FaultTrickle(0), served, nil, 1},
+		{testkit.FaultHTML(502, before), "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\n", nil, 0},
+		{testkit.FaultHTML(200, after), "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n", nil, 1},
+		{testkit.FaultProblem(503, http.Header{"Retry-After": {"0"}}, before), "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nRetry-After: 0\r\n", nil, 0},
+		{testkit.FaultRedirect(307, "http://elsewhere/", after), "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://elsewhere/\r\nContent-Length: 0\r\n\r\n", nil, 1},
+		{testkit.FaultServiceError(before), "HTTP/1.1 500 Internal Server Error\r\n", nil, 0},
+		{testkit.FaultServiceError(after), "HTTP/1.1 500 Internal Server Error\r\n", nil, 1},
+		{testkit.FaultInformational(1), "HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n" + served, nil, 1},
+		{testkit.FaultContentLength(1), strings.Replace(served, ": 4", ": 5", 1), io.EOF, 1},
+		{testkit.FaultContentLength(-1), strings.Replace(served, ": 4", ": 3", 1), nil, 1},
+		{testkit.FaultCloseIdle(), served, nil, 1},
+		{testkit.FaultRaw("raw", "gone", after), "gone", io.EOF, 1},
 	} {
 		t.Run(row.fault.Name, func(t *testing.T) {
 			proxy, arrived := start(t)
-			proxy.OnRequest = func(*faultproxy.Request) faultproxy.Fault { return row.fault }
+			proxy.OnRequest = func(*testkit.ProxyRequest) testkit.Fault { return row.fault }
 			conn := send(t, proxy, request)
 			got := make([]byte, len(row.want))
 			_, err := io.ReadFull(conn, got)
@@ -103,7 +103,7 @@ func TestFaults(t *testing.T) {
 }
 
 // send opens a connection to a proxy and sends text on it.
-func send(t *testing.T, proxy *faultproxy.Proxy, text string) net.Conn {
+func send(t *testing.T, proxy *testkit.Proxy, text string) net.Conn {
 	t.Helper()
 	address, _, _ := strings.Cut(strings.TrimPrefix(proxy.URL, "http://"), "/")
 	conn, err := net.Dial("tcp", address)
@@ -116,7 +116,7 @@ func send(t *testing.T, proxy *faultproxy.Proxy, text string) net.Conn {
 
 func TestEndlessDoesNotEnd(t *testing.T) {
 	proxy, arrived := start(t)
-	proxy.OnRequest = func(*faultproxy.Request) faultproxy.Fault { return faultproxy.EndlessBody(201, faultproxy.After) }
+	proxy.OnRequest = func(*testkit.ProxyRequest) testkit.Fault { return testkit.FaultEndlessBody(201, testkit.After) }
 	conn := send(t, proxy, request)
 	n, err := io.CopyN(io.Discard, conn, 64<<20)
 	require.NoError(t, err, "after %d bytes", n)
@@ -126,7 +126,7 @@ func TestEndlessDoesNotEnd(t *testing.T) {
 // A connection that was kept breaks when it is used again, and what was sent on it does not arrive.
 func TestCloseIdleBreaksTheSecondRequest(t *testing.T) {
 	proxy, arrived := start(t)
-	proxy.OnRequest = func(*faultproxy.Request) faultproxy.Fault { return faultproxy.CloseIdle() }
+	proxy.OnRequest = func(*testkit.ProxyRequest) testkit.Fault { return testkit.FaultCloseIdle() }
 	conn := send(t, proxy, request)
 	_, err := io.ReadFull(conn, make([]byte, len(served)))
 	require.NoError(t, err)
@@ -140,17 +140,17 @@ func TestCloseIdleBreaksTheSecondRequest(t *testing.T) {
 // A failure that was saved is replayed to every later request under its key, and to no other.
 func TestServiceErrorIsReplayed(t *testing.T) {
 	proxy, arrived := start(t)
-	fault := faultproxy.ServiceError(faultproxy.Before)
-	proxy.OnRequest = func(*faultproxy.Request) faultproxy.Fault { return fault }
+	fault := testkit.FaultServiceError(testkit.Before)
+	proxy.OnRequest = func(*testkit.ProxyRequest) testkit.Fault { return fault }
 	assert.Equal(t, []string{"500", ""}, statusAndReplayed(t, proxy, request))
 	assert.Equal(t, []string{"500", "true"}, statusAndReplayed(t, proxy, request))
-	fault = faultproxy.None()
+	fault = testkit.FaultNone()
 	assert.Equal(t, []string{"500", "true"}, statusAndReplayed(t, proxy, request))
 	assert.Equal(t, []string{"201", ""}, statusAndReplayed(t, proxy, strings.Replace(request, "Key: k", "Key: l", 1)))
 	assert.Zero(t, arrived.Load())
 }
 
-func statusAndReplayed(t *testing.T, proxy *faultproxy.Proxy, text string) []string {
+func statusAndReplayed(t *testing.T, proxy *testkit.Proxy, text string) []string {
 	t.Helper()
 	resp, err := http.ReadResponse(bufio.NewReader(send(t, proxy, text)), nil)
 	require.NoError(t, err)
@@ -162,11 +162,11 @@ func statusAndReplayed(t *testing.T, proxy *faultproxy.Proxy, text string) []str
 func TestLate(t *testing.T) {
 	proxy, arrived := start(t)
 	var requests atomic.Int32
-	proxy.OnRequest = func(*faultproxy.Request) faultproxy.Fault {
+	proxy.OnRequest = func(*testkit.ProxyRequest) testkit.Fault {
 		if requests.Add(1) == 1 {
-			return faultproxy.Late(0)
+			return testkit.FaultLate(0)
 		}
-		return faultproxy.None()
+		return testkit.FaultNone()
 	}
 	first := send(t, proxy, request)
 	require.Eventually(t, func() bool { return requests.Load() == 1 }, 5*time.Second, time.Millisecond)
@@ -178,20 +178,20 @@ func TestLate(t *testing.T) {
 }
 
 func TestDialFaults(t *testing.T) {
-	for fault, want := range map[faultproxy.DialFault]string{
-		faultproxy.Refuse:         "connection refused",
-		faultproxy.BreakHandshake: "EOF",
-		faultproxy.Untrusted:      "certificate signed by unknown authority",
+	for fault, want := range map[testkit.DialFault]string{
+		testkit.DialRefuse:         "connection refused",
+		testkit.DialBreakHandshake: "EOF",
+		testkit.DialUntrusted:      "certificate signed by unknown authority",
 	} {
 		t.Run(fault.String(), func(t *testing.T) {
 			proxy, arrived := start(t)
 			client := &http.Client{Transport: proxy.Transport()}
 			next := fault
-			proxy.OnDial = func(context.Context) faultproxy.DialFault { return next }
+			proxy.OnDial = func(context.Context) testkit.DialFault { return next }
 			_, err := client.Get(proxy.TLSURL + "/bills/1")
 			require.ErrorContains(t, err, want)
 
-			next = faultproxy.Accept
+			next = testkit.DialAccept
 			resp, err := client.Get(proxy.TLSURL + "/bills/1")
 			require.NoError(t, err)
 			defer resp.Body.Close()
@@ -207,7 +207,7 @@ func TestDialFaults(t *testing.T) {
 	}
 }
 
-// Without an answer of the service there is none for the client.
+// The client gets no response if the service sends none.
 func TestServiceThatIsDown(t *testing.T) {
 	proxy, _ := start(t)
 	proxy.Service = failing{}

@@ -1,12 +1,4 @@
-// Package faultproxy is a proxy for this module's tests. It stands between a client and a service
-// on loopback and does to connections, requests and answers what networks, gateways and services in
-// trouble do.
-//
-// What it has over a TCP proxy (github.com/Shopify/toxiproxy, which the tests in the module
-// integration use) is that it reads whole requests: a fault befalls one request and not a whole
-// proxy, it is chosen by the test (and so by its seed), and it is certain whether the request
-// reached the service before.
-package faultproxy
+package testkit
 
 import (
 	"bufio"
@@ -21,47 +13,53 @@ import (
 	"sync/atomic"
 )
 
-// basePath is cut off before a request is passed on: a base URL with a path is where clients go
-// wrong.
-const basePath = "/gateway/v1"
+// BasePath is the path of the base URLs in tests. It is not empty, because clients get base URLs
+// with a path wrong. The proxy removes it before it forwards a request.
+const BasePath = "/gateway/v1"
 
-// Proxy listens on loopback, for HTTP/1.1 with and without TLS.
+// Proxy stands between a client and a service on loopback, and applies faults to connections,
+// requests and responses, as networks and gateways do. It speaks HTTP/1.1, with and without TLS.
+//
+// Unlike a TCP proxy (the tests in the module integration use github.com/Shopify/toxiproxy), it
+// reads whole requests. So a fault applies to one request, the test (and its seed) chooses it, and
+// the test knows whether the request reached the service.
 type Proxy struct {
 	URL    string // the base URL, http
 	TLSURL string // the base URL, https
 
-	// OnDial and OnRequest choose the faults; nil is none. Service carries what is passed on. They
-	// are called in parallel, and set before the first connection is made.
+	// OnDial and OnRequest choose the faults; nil means no fault. Service carries forwarded
+	// requests. They are set before the first connection is made, because they are called in
+	// parallel.
 	OnDial    func(ctx context.Context) DialFault
-	OnRequest func(*Request) Fault
+	OnRequest func(*ProxyRequest) Fault
 	Service   http.RoundTripper
 
 	service     string // its base URL
 	trusted     certificate
-	broken      string // the address where handshakes are broken off
-	untrusted   string // the address with a certificate that nobody trusts
+	broken      string // the address where TLS handshakes are broken off
+	untrusted   string // the address with an untrusted certificate
 	listeners   []net.Listener
 	serving     sync.WaitGroup
-	keys        keys
+	keys        keyStore
 	read        atomic.Int64
 	mu          sync.Mutex
 	connections map[net.Conn]bool // accepted
 	dialled     map[net.Conn]bool
 }
 
-// New starts a proxy in front of the service with the base URL given. The caller closes it.
-func New(service string) *Proxy {
+// NewProxy starts a proxy in front of the service at a base URL. The caller closes it.
+func NewProxy(service string) *Proxy {
 	p := &Proxy{
 		Service:     &http.Transport{MaxIdleConnsPerHost: 256},
 		service:     service,
 		trusted:     newCertificate("trusted"),
-		keys:        newKeys(),
+		keys:        newKeyStore(),
 		connections: map[net.Conn]bool{},
 		dialled:     map[net.Conn]bool{},
 	}
 	untrusted := newCertificate("untrusted")
-	p.URL = "http://" + p.listen(p.serve) + basePath
-	p.TLSURL = "https://" + p.listen(func(conn net.Conn) { p.serve(tls.Server(conn, p.trusted.config())) }) + basePath
+	p.URL = "http://" + p.listen(p.serve) + BasePath
+	p.TLSURL = "https://" + p.listen(func(conn net.Conn) { p.serve(tls.Server(conn, p.trusted.config())) }) + BasePath
 	p.untrusted = p.listen(func(conn net.Conn) { p.serve(tls.Server(conn, untrusted.config())) })
 	p.broken = p.listen(func(conn net.Conn) {
 		_, _ = conn.Read(make([]byte, 16<<10)) // the client's hello
@@ -69,11 +67,11 @@ func New(service string) *Proxy {
 	return p
 }
 
-// listen hands each connection that is accepted to serve, and closes it afterwards.
+// listen serves each accepted connection, and closes it afterwards.
 func (p *Proxy) listen(serve func(net.Conn)) (address string) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // ends with Close
 	if err != nil {
-		panic("faultproxy: " + err.Error())
+		panic("testkit: " + err.Error())
 	}
 	p.listeners = append(p.listeners, l)
 	p.serving.Go(func() {
@@ -104,27 +102,27 @@ func (p *Proxy) serve(conn net.Conn) {
 		if err != nil {
 			return
 		}
-		r := &Request{
+		r := &ProxyRequest{
 			Method: httpReq.Method,
-			URI:    strings.TrimPrefix(httpReq.RequestURI, basePath),
+			URI:    strings.TrimPrefix(httpReq.RequestURI, BasePath),
 			Header: httpReq.Header,
 			Body:   body,
 			proxy:  p,
 			conn:   conn,
 			reader: reader,
 		}
-		fault := None()
+		fault := FaultNone()
 		if p.OnRequest != nil {
 			fault = p.OnRequest(r)
 		}
-		if !fault.befall(r) {
+		if !fault.apply(r) {
 			return
 		}
 	}
 }
 
-// Transport is one that reaches the proxy and trusts it. It keeps as many idle connections as
-// http.DefaultTransport.
+// Transport returns a transport that trusts the proxy's certificate. Its other settings are those
+// of http.DefaultTransport.
 func (p *Proxy) Transport() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // a test that replaced it is wrong here
 	t.Proxy = nil
@@ -133,18 +131,18 @@ func (p *Proxy) Transport() *http.Transport {
 	return t
 }
 
-// dial opens a connection and chooses its fault. It is at the client's side because a listener
+// dial opens a connection and chooses its fault. The client dials through it, because a listener
 // cannot refuse one connection and accept the next.
 func (p *Proxy) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if p.OnDial != nil {
 		switch p.OnDial(ctx) {
-		case Refuse:
-			address = "127.0.0.1:1" // a port where nobody listens
-		case BreakHandshake:
+		case DialRefuse:
+			address = "127.0.0.1:1" // a port where no server listens
+		case DialBreakHandshake:
 			address = p.broken
-		case Untrusted:
+		case DialUntrusted:
 			address = p.untrusted
-		case Accept:
+		case DialAccept:
 		}
 	}
 	var dialer net.Dialer
@@ -157,7 +155,7 @@ func (p *Proxy) dial(ctx context.Context, network, address string) (net.Conn, er
 	return counted, nil
 }
 
-// countedConn is the client's side of a connection.
+// countedConn is the client's end of a connection.
 type countedConn struct {
 	net.Conn
 
@@ -187,17 +185,17 @@ func (p *Proxy) remove(set map[net.Conn]bool, conn net.Conn) {
 	delete(set, conn)
 }
 
-// Open is how many connections clients have open.
+// Open returns the number of connections that clients have open.
 func (p *Proxy) Open() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.dialled)
 }
 
-// BytesRead is how much clients have read from their connections, TLS included.
+// BytesRead returns the number of bytes that clients have read, including TLS.
 func (p *Proxy) BytesRead() int64 { return p.read.Load() }
 
-// CloseConnections closes all that are open, from the service's side.
+// CloseConnections closes all open connections from the service's end.
 func (p *Proxy) CloseConnections() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -206,8 +204,7 @@ func (p *Proxy) CloseConnections() {
 	}
 }
 
-// Close stops listening, closes all connections and waits until all that is to be passed on has
-// been.
+// Close stops listening, closes all connections, and waits until late requests have been forwarded.
 func (p *Proxy) Close() {
 	for _, l := range p.listeners {
 		_ = l.Close()
@@ -219,8 +216,8 @@ func (p *Proxy) Close() {
 	}
 }
 
-// Request is one request, read to its end.
-type Request struct {
+// ProxyRequest is a request that the proxy has read to its end.
+type ProxyRequest struct {
 	Method string
 	URI    string // without the base URL's path
 	Header http.Header
@@ -231,15 +228,15 @@ type Request struct {
 	reader *bufio.Reader
 }
 
-// waitForClient waits until the client sends something more, or closes the connection, and reports
-// whether it is there.
-func (r *Request) waitForClient() bool {
+// waitForClient waits until the client sends more or closes the connection, and reports whether the
+// connection is open.
+func (r *ProxyRequest) waitForClient() bool {
 	_, err := r.reader.Peek(1)
 	return err == nil
 }
 
-// reset closes the connection so that the client is told of an error, and not of an end.
-func (r *Request) reset() {
+// reset closes the connection so that the client sees a reset, and not the end of the stream.
+func (r *ProxyRequest) reset() {
 	raw := r.conn
 	if t, ok := raw.(*tls.Conn); ok {
 		raw = t.NetConn()
@@ -248,34 +245,35 @@ func (r *Request) reset() {
 	_ = raw.Close()
 }
 
-// write reports whether the client is still there.
-func (r *Request) write(data []byte) bool {
+// write reports whether the client still reads.
+func (r *ProxyRequest) write(data []byte) bool {
 	_, err := r.conn.Write(data)
 	return err == nil
 }
 
-// pass gives the request to the service and returns its answer, which is empty if there was none.
-func (r *Request) pass() answer {
-	if a, ok := r.proxy.keys.answer(r.key()); ok {
-		return a
+// forward sends the request to the service and returns the response, which is empty if there is
+// none.
+func (r *ProxyRequest) forward() response {
+	if resp, ok := r.proxy.keys.response(r.idempotencyKey()); ok {
+		return resp
 	}
-	// Not the client's context: what is under way arrives, even if the client has gone.
+	// Not the client's context, because a request in flight arrives even if the client has gone.
 	req, err := http.NewRequestWithContext(context.Background(), r.Method, r.proxy.service+r.URI, bytes.NewReader(r.Body))
 	if err != nil {
-		return answer{}
+		return response{}
 	}
 	req.Header = r.Header.Clone()
 	resp, err := r.proxy.Service.RoundTrip(req)
 	if err != nil {
-		return answer{}
+		return response{}
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return answer{}
+		return response{}
 	}
-	resp.Header.Del("Content-Length") // is written by answer.wire
-	return answer{resp.StatusCode, resp.Header, body}
+	resp.Header.Del("Content-Length") // because response.wire writes it
+	return response{resp.StatusCode, resp.Header, body}
 }
 
-func (r *Request) key() string { return r.Header.Get("Idempotency-Key") }
+func (r *ProxyRequest) idempotencyKey() string { return r.Header.Get("Idempotency-Key") }
