@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moment-billing/moment-go/internal/testkit"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -53,12 +54,12 @@ func TestWebhookAllocations(t *testing.T) {
 	v := newVerifier(t)
 	for _, size := range []int{400, 16 << 10, 1 << 20} {
 		body := strings.Repeat("x", size)
-		header := sign(webhookKey, "msg_p5jXN8AQM9LWM0D4loKWxJek", signedAt, body)
+		header := testkit.SignWebhook(testkit.WebhookKey, "msg_p5jXN8AQM9LWM0D4loKWxJek", testkit.SignedAt, body)
 		content := []byte(body)
 		got := testing.AllocsPerRun(20, func() { require.NoError(t, v.Verify(header, content)) })
 		assert.Zero(t, got, "%d bytes", size)
 	}
-	header := sign(webhookKey, "msg_p5jXN8AQM9LWM0D4loKWxJek", signedAt, eventOf400Bytes)
+	header := testkit.SignWebhook(testkit.WebhookKey, "msg_p5jXN8AQM9LWM0D4loKWxJek", testkit.SignedAt, eventOf400Bytes)
 	body := []byte(eventOf400Bytes)
 	decode := testing.AllocsPerRun(100, func() {
 		var event struct {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 // All calls of a client share its budget, and an empty one ends a call with its last error.
@@ -23,18 +24,18 @@ func TestRetryBudget(t *testing.T) {
 		{"fewer", []moment.ClientOption{moment.WithRetryBudget(1)}, 20, 1 + 20/10},
 		{"0 is no limit", []moment.ClientOption{moment.WithRetryBudget(0)}, 200, 600},
 	} {
-		s := serve(t, gateway(503))
-		c := s.client(t, row.opts...)
+		s := testkit.Serve(t, testkit.Gateway(503))
+		c := clientOf(t, s, row.opts...)
 		for range row.calls {
 			require.ErrorIs(t, calls["GET"](t.Context(), c), moment.ErrServer)
 		}
-		assert.InDelta(t, row.calls+row.retries, len(s.received()), 2, row.why) // the last tenth of a token
+		assert.InDelta(t, row.calls+row.retries, len(s.Received()), 2, row.why) // the last tenth of a token
 	}
 }
 
 func TestErrorOfAnEmptyBudget(t *testing.T) {
-	s := serve(t, gateway(503), gateway(503), gateway(503), hangUp)
-	c := s.client(t, moment.WithRetryBudget(1), ownConnections)
+	s := testkit.Serve(t, testkit.Gateway(503), testkit.Gateway(503), testkit.Gateway(503), testkit.HangUp)
+	c := clientOf(t, s, moment.WithRetryBudget(1), ownConnections)
 	err := calls["POST"](t.Context(), c)
 	assert.EqualError(t, err, "moment: create bill: 503 Service Unavailable (2 attempts); not the service's own response (a gateway or a mock?); "+
 		"not retried because the retry budget is empty; the outcome is unknown")
@@ -56,7 +57,7 @@ func TestErrorOfAnEmptyBudget(t *testing.T) {
 }
 
 func TestNegativeRetryBudget(t *testing.T) {
-	_, err := moment.NewClient(testKey, moment.WithRetryBudget(-1))
+	_, err := moment.NewClient(testkit.SecretKey, moment.WithRetryBudget(-1))
 	assert.EqualError(t, err, "moment: new client: retry budget: is negative; 0 means no limit")
 }
 
@@ -72,15 +73,15 @@ func TestLimitsOfSuccesses(t *testing.T) {
 		{2<<20 + 1, "moment: GET /x: 200 OK: the response is larger than 2 MiB"},
 	} {
 		var out struct{ A string }
-		err := serve(t, answer(200, text(row.size))).client(t).Do(t.Context(), "GET", "/x", nil, &out)
+		err := clientOf(t, testkit.Serve(t, testkit.Respond(200, text(row.size)))).Do(t.Context(), "GET", "/x", nil, &out)
 		if row.says == "" {
 			require.NoError(t, err)
 			continue
 		}
 		assert.EqualError(t, err, row.says)
 	}
-	padded := func(size int) string { return billJSON + strings.Repeat(" ", size-len(billJSON)) }
-	require.NoError(t, calls["GET"](t.Context(), serve(t, answer(200, padded(256<<10))).client(t)))
-	assert.EqualError(t, calls["GET"](t.Context(), serve(t, answer(200, padded(256<<10+1))).client(t)),
+	padded := func(size int) string { return testkit.BillJSON + strings.Repeat(" ", size-len(testkit.BillJSON)) }
+	require.NoError(t, calls["GET"](t.Context(), clientOf(t, testkit.Serve(t, testkit.Respond(200, padded(256<<10))))))
+	assert.EqualError(t, calls["GET"](t.Context(), clientOf(t, testkit.Serve(t, testkit.Respond(200, padded(256<<10+1))))),
 		"moment: get bill: 200 OK: the response is larger than 256 KiB")
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 func TestNewClientRefusesWhatCannotBeASecretKey(t *testing.T) {
@@ -69,7 +70,7 @@ func TestNewClientRefusesBadOptions(t *testing.T) {
 		{"no name", moment.WithUserAgent(""), "user agent: "},
 		{"a forgotten option", nil, "option: is nil"},
 	} {
-		c, err := moment.NewClient(testKey, row.opt)
+		c, err := moment.NewClient(testkit.SecretKey, row.opt)
 		assert.Nil(t, c, row.why)
 		require.ErrorIs(t, err, moment.ErrInvalidArgument, row.why)
 		assert.ErrorContains(t, err, "moment: new client: "+row.says, row.why)
@@ -91,9 +92,9 @@ func TestBaseURL(t *testing.T) {
 		{"loopback may do without TLS", "http://localhost:80", "http://localhost:80/billing/bills/UBR1234567890"},
 	} {
 		var got string
-		c := through(t, func(r *http.Request) (*http.Response, error) {
+		c := clientThrough(t, func(r *http.Request) (*http.Response, error) {
 			got = r.URL.String()
-			return fake(answer(200, billJSON))
+			return testkit.Response(testkit.Respond(200, testkit.BillJSON))
 		}, moment.WithBaseURL(row.base))
 		_, err := c.Bills.Get(t.Context(), "UBR1234567890")
 		require.NoError(t, err, row.why)
@@ -103,9 +104,9 @@ func TestBaseURL(t *testing.T) {
 
 func TestDefaultBaseURLIsMoments(t *testing.T) {
 	var got string
-	c := through(t, func(r *http.Request) (*http.Response, error) {
+	c := clientThrough(t, func(r *http.Request) (*http.Response, error) {
 		got = r.URL.String()
-		return fake(answer(200, billJSON))
+		return testkit.Response(testkit.Respond(200, testkit.BillJSON))
 	})
 	_, err := c.Bills.Get(t.Context(), "UBR1234567890")
 	require.NoError(t, err)
@@ -125,20 +126,20 @@ func TestMode(t *testing.T) {
 }
 
 func TestHeadersOfARequest(t *testing.T) {
-	s := serve(t, answer(201, billJSON))
-	c := s.client(t, moment.WithUserAgent("billing-backend/2.3"))
+	s := testkit.Serve(t, testkit.Respond(201, testkit.BillJSON))
+	c := clientOf(t, s, moment.WithUserAgent("billing-backend/2.3"))
 	require.NoError(t, calls["POST"](t.Context(), c))
-	h := s.only(t).Header
-	assert.Equal(t, []string{"Bearer " + testKey}, h["Authorization"])
+	h := s.Only(t).Header
+	assert.Equal(t, []string{"Bearer " + testkit.SecretKey}, h["Authorization"])
 	assert.Equal(t, []string{"application/json"}, h["Content-Type"])
 	assert.Equal(t, []string{"billing-backend/2.3 moment-go/0.1.0-dev"}, h["User-Agent"])
 	assert.Contains(t, h.Get("Accept"), "application/problem+json")
 	assert.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, h.Get("Idempotency-Key"),
 		"bare, as in Moment's reference, not in the quotes of the IETF draft")
 
-	s = serve(t, answer(200, billJSON))
-	require.NoError(t, calls["GET"](t.Context(), s.client(t)))
-	h = s.only(t).Header
+	s = testkit.Serve(t, testkit.Respond(200, testkit.BillJSON))
+	require.NoError(t, calls["GET"](t.Context(), clientOf(t, s)))
+	h = s.Only(t).Header
 	assert.Equal(t, []string{"moment-go/0.1.0-dev"}, h["User-Agent"])
 	for _, name := range []string{"Content-Type", "Idempotency-Key"} {
 		assert.NotContains(t, h, name, "a GET has none")
@@ -146,23 +147,23 @@ func TestHeadersOfARequest(t *testing.T) {
 }
 
 func TestHTTPClientIsUsed(t *testing.T) {
-	s := serve(t, answer(200, billJSON, "Set-Cookie: route=b"), answer(200, billJSON))
+	s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON, "Set-Cookie: route=b"), testkit.Respond(200, testkit.BillJSON))
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
-	c := s.client(t, moment.WithHTTPClient(&http.Client{Jar: jar}))
+	c := clientOf(t, s, moment.WithHTTPClient(&http.Client{Jar: jar}))
 	require.NoError(t, calls["GET"](t.Context(), c))
 	require.NoError(t, calls["GET"](t.Context(), c))
-	assert.Empty(t, s.received()[0].Header["Cookie"])
-	assert.Equal(t, []string{"route=b"}, s.received()[1].Header["Cookie"], "its Jar is used")
+	assert.Empty(t, s.Received()[0].Header["Cookie"])
+	assert.Equal(t, []string{"route=b"}, s.Received()[1].Header["Cookie"], "its Jar is used")
 
 	for timeout, want := range map[time.Duration]time.Duration{10 * time.Second: 10 * time.Second, time.Hour: 30 * time.Second, 0: 30 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			c := newClient(t, moment.WithHTTPClient(&http.Client{
 				Timeout: timeout,
-				Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				Transport: testkit.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 					deadline, _ := r.Context().Deadline()
 					assert.Equal(t, want, time.Until(deadline), "its Timeout shortens an attempt, and cannot lengthen it")
-					return fake(answer(200, billJSON))
+					return testkit.Response(testkit.Respond(200, testkit.BillJSON))
 				}),
 			}))
 			require.NoError(t, calls["GET"](t.Context(), c))
@@ -173,7 +174,7 @@ func TestHTTPClientIsUsed(t *testing.T) {
 // A replaced http.DefaultTransport, by a mock or for tracing, is used as it is.
 func TestReplacedDefaultTransportIsUsed(t *testing.T) {
 	httpmock.Activate(t)
-	httpmock.RegisterResponder("GET", "https://api.momentpay.net/billing/bills/UBR1234567890", httpmock.NewStringResponder(200, billJSON))
+	httpmock.RegisterResponder("GET", "https://api.momentpay.net/billing/bills/UBR1234567890", httpmock.NewStringResponder(200, testkit.BillJSON))
 	require.NoError(t, calls["GET"](t.Context(), newClient(t)))
 	assert.Equal(t, 1, httpmock.GetTotalCallCount())
 }
@@ -182,7 +183,7 @@ func TestReplacedDefaultTransportIsUsed(t *testing.T) {
 func TestDefaultTransportKeepsALimitOnHeaders(t *testing.T) {
 	own := http.DefaultTransport.(*http.Transport).Clone()
 	own.MaxResponseHeaderBytes = 256 << 10
-	replaceDefaultTransport(t, own)
-	s := serve(t, answer(200, billJSON, "X-Long: "+strings.Repeat("x", 100<<10)))
-	require.NoError(t, calls["GET"](t.Context(), s.client(t)))
+	testkit.ReplaceDefaultTransport(t, own)
+	s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON, "X-Long: "+strings.Repeat("x", 100<<10)))
+	require.NoError(t, calls["GET"](t.Context(), clientOf(t, s)))
 }

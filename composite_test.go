@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 func TestCompositeCreates(t *testing.T) {
@@ -58,9 +59,9 @@ func TestCompositeCreates(t *testing.T) {
 		},
 	} {
 		t.Run(row.why, func(t *testing.T) {
-			s := serve(t, answer(400, ""))
-			require.ErrorIs(t, apply(t.Context(), s.client(t), row.params), moment.ErrBadRequest)
-			assert.JSONEq(t, row.body, s.only(t).Body)
+			s := testkit.Serve(t, testkit.Respond(400, ""))
+			require.ErrorIs(t, apply(t.Context(), clientOf(t, s), row.params), moment.ErrBadRequest)
+			assert.JSONEq(t, row.body, s.Only(t).Body)
 		})
 	}
 }
@@ -138,18 +139,18 @@ func TestArgumentsThatAreNeverSent(t *testing.T) {
 		{moment.BillUpdateParams{Currency: moment.Ptr(moment.Currency("\xff"))}, "update bill: currency: is not valid UTF-8"},
 		{moment.BillUpdateParams{Metadata: map[string]string{"a": "\xff"}}, "update bill: metadata: is not valid UTF-8"},
 	} {
-		s := serve(t, answer(201, billJSON))
-		err := apply(t.Context(), s.client(t), row.params)
+		s := testkit.Serve(t, testkit.Respond(201, testkit.BillJSON))
+		err := apply(t.Context(), clientOf(t, s), row.params)
 		require.ErrorIs(t, err, moment.ErrInvalidArgument, row.says)
 		assert.EqualError(t, err, "moment: "+row.says)
-		assert.Empty(t, s.received(), row.says)
+		assert.Empty(t, s.Received(), row.says)
 	}
 }
 
 func TestTextReachesTheServiceUnchanged(t *testing.T) {
 	for _, name := range []string{"Jürgen", "\ufffd", `\ufffd`, `\\ufffd`, `\`, `\\`, "a\u2028b", "<&>", "\x00", `"`, "😀"} {
-		s := serve(t, answer(201, customerJSON))
-		require.NoError(t, apply(t.Context(), s.client(t), moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: name}), "%q", name)
-		assert.Equal(t, name, field(t, s.only(t).Body, "name"))
+		s := testkit.Serve(t, testkit.Respond(201, testkit.CustomerJSON))
+		require.NoError(t, apply(t.Context(), clientOf(t, s), moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: name}), "%q", name)
+		assert.Equal(t, name, testkit.StringMember(t, s.Only(t).Body, "name"))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 // A success is the requested object, or the call fails and the outcome of a write is unknown.
@@ -53,7 +54,7 @@ func TestSuccessIsTheRequestedObject(t *testing.T) {
 		require.NotEqual(t, object, strings.NewReplacer(pairs...).Replace(object))
 		return strings.NewReplacer(pairs...).Replace(object)
 	}
-	voided := with(billJSON, "unpaid", "voided")
+	voided := with(testkit.BillJSON, "unpaid", "voided")
 
 	for _, row := range []struct {
 		why  string
@@ -61,78 +62,78 @@ func TestSuccessIsTheRequestedObject(t *testing.T) {
 		body string
 		says string // empty for a success
 	}{
-		{"the customer, by reference", getCustomer("UCR1234567890"), customerJSON, ""},
-		{"the customer, by id", getCustomer(customerID), customerJSON, ""},
-		{"another customer", getCustomer("UCR1"), customerJSON, "neither id nor external_reference is the requested one"},
-		{"references are compared by letter case", getCustomer("ucr1234567890"), customerJSON, "neither id nor external_reference is the requested one"},
-		{"a bill in place of a customer", getCustomer("UBR1234567890"), billJSON, "id does not begin with bcus_"},
-		{"no id", getCustomer("UCR1234567890"), with(customerJSON, `"id"`, `"ID2"`), "id does not begin with bcus_"},
-		{"an id of nothing but its prefix", getCustomer("UCR1234567890"), with(customerJSON, customerID, "bcus_"), "id does not begin with bcus_"},
-		{"the customer that was created", createCustomer(moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Currency: "zar"}), customerJSON, ""},
-		{"a balance is not compared: payments change it", createCustomer(moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Balance: moment.MinorUnits(1)}), customerJSON, ""},
-		{"another customer than was created", createCustomer(moment.CustomerCreateParams{ExternalReference: "UCR1"}), customerJSON, "external_reference is not as it was sent"},
-		{"in another currency", createCustomer(moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Currency: moment.USD}), customerJSON, "currency is not as it was sent"},
+		{"the customer, by reference", getCustomer("UCR1234567890"), testkit.CustomerJSON, ""},
+		{"the customer, by id", getCustomer(customerID), testkit.CustomerJSON, ""},
+		{"another customer", getCustomer("UCR1"), testkit.CustomerJSON, "neither id nor external_reference is the requested one"},
+		{"references are compared by letter case", getCustomer("ucr1234567890"), testkit.CustomerJSON, "neither id nor external_reference is the requested one"},
+		{"a bill in place of a customer", getCustomer("UBR1234567890"), testkit.BillJSON, "id does not begin with bcus_"},
+		{"no id", getCustomer("UCR1234567890"), with(testkit.CustomerJSON, `"id"`, `"ID2"`), "id does not begin with bcus_"},
+		{"an id of nothing but its prefix", getCustomer("UCR1234567890"), with(testkit.CustomerJSON, customerID, "bcus_"), "id does not begin with bcus_"},
+		{"the customer that was created", createCustomer(moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Currency: "zar"}), testkit.CustomerJSON, ""},
+		{"a balance is not compared: payments change it", createCustomer(moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Balance: moment.MinorUnits(1)}), testkit.CustomerJSON, ""},
+		{"another customer than was created", createCustomer(moment.CustomerCreateParams{ExternalReference: "UCR1"}), testkit.CustomerJSON, "external_reference is not as it was sent"},
+		{"in another currency", createCustomer(moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Currency: moment.USD}), testkit.CustomerJSON, "currency is not as it was sent"},
 
-		{"the account, by reference", getAccount("UAR1234567890"), accountJSON, ""},
-		{"the account, by id", getAccount(accountID), accountJSON, ""},
-		{"another account", getAccount("UAR1"), accountJSON, "neither id nor external_reference is the requested one"},
-		{"a customer in place of an account", getAccount("UCR1234567890"), customerJSON, "id does not begin with bacc_"},
-		{"the account that was created", createAccount(moment.AccountCreateParams{Customer: moment.ExistingCustomer(customerID), Currency: moment.ZAR}), accountJSON, ""},
-		{"for a customer by reference, which cannot be compared", createAccount(moment.AccountCreateParams{Customer: moment.ExistingCustomer("UCR1")}), accountJSON, ""},
+		{"the account, by reference", getAccount("UAR1234567890"), testkit.AccountJSON, ""},
+		{"the account, by id", getAccount(accountID), testkit.AccountJSON, ""},
+		{"another account", getAccount("UAR1"), testkit.AccountJSON, "neither id nor external_reference is the requested one"},
+		{"a customer in place of an account", getAccount("UCR1234567890"), testkit.CustomerJSON, "id does not begin with bacc_"},
+		{"the account that was created", createAccount(moment.AccountCreateParams{Customer: moment.ExistingCustomer(customerID), Currency: moment.ZAR}), testkit.AccountJSON, ""},
+		{"for a customer by reference, which cannot be compared", createAccount(moment.AccountCreateParams{Customer: moment.ExistingCustomer("UCR1")}), testkit.AccountJSON, ""},
 		{"another account than was created", func(ctx context.Context, c *moment.Client) (any, error) {
 			return c.Accounts.Create(ctx, moment.AccountCreateParams{Customer: moment.ExistingCustomer(customerID), ExternalReference: "UAR1"})
-		}, accountJSON, "external_reference is not as it was sent"},
-		{"under another customer", createAccount(moment.AccountCreateParams{Customer: moment.ExistingCustomer("bcus_1")}), accountJSON, "customer_id is not as it was sent"},
-		{"under another customer, by pointer", createAccount(moment.AccountCreateParams{Customer: moment.Ptr(moment.ExistingCustomer("bcus_1"))}), accountJSON, "customer_id is not as it was sent"},
-		{"in another currency", createAccount(moment.AccountCreateParams{Customer: moment.ExistingCustomer(customerID), Currency: moment.USD}), accountJSON, "currency is not as it was sent"},
+		}, testkit.AccountJSON, "external_reference is not as it was sent"},
+		{"under another customer", createAccount(moment.AccountCreateParams{Customer: moment.ExistingCustomer("bcus_1")}), testkit.AccountJSON, "customer_id is not as it was sent"},
+		{"under another customer, by pointer", createAccount(moment.AccountCreateParams{Customer: moment.Ptr(moment.ExistingCustomer("bcus_1"))}), testkit.AccountJSON, "customer_id is not as it was sent"},
+		{"in another currency", createAccount(moment.AccountCreateParams{Customer: moment.ExistingCustomer(customerID), Currency: moment.USD}), testkit.AccountJSON, "currency is not as it was sent"},
 
-		{"the bill, by reference", getBill("UBR1234567890"), billJSON, ""},
-		{"the bill, by id", getBill(billID), billJSON, ""},
-		{"another bill", getBill("UBR1"), billJSON, "neither id nor external_reference is the requested one"},
+		{"the bill, by reference", getBill("UBR1234567890"), testkit.BillJSON, ""},
+		{"the bill, by id", getBill(billID), testkit.BillJSON, ""},
+		{"another bill", getBill("UBR1"), testkit.BillJSON, "neither id nor external_reference is the requested one"},
 		{"a fragment", getBill("bill_1"), `{"id":"bill_1"}`, "status is missing"},
-		{"no status", getBill(billID), with(billJSON, `"status"`, `"state"`), "status is missing"},
-		{"the status null", getBill(billID), with(billJSON, `"unpaid"`, "null"), "status is missing"},
-		{"no currency", getBill(billID), with(billJSON, `"currency"`, `"coin"`), "currency is missing"},
-		{"no amount due", getBill(billID), with(billJSON, `"amount_due"`, `"due"`), "amount_due is missing"},
-		{"the amount due null", getBill(billID), with(billJSON, "2000", "null"), "amount_due is missing"},
-		{"no amount paid", getBill(billID), with(billJSON, `"amount_paid"`, `"paid"`), "amount_paid is missing"},
-		{"no amount remaining", getBill(billID), with(billJSON, `"amount_remaining"`, `"rest"`), "amount_remaining is missing"},
-		{"an amount of 0 is not missing", getBill(billID), with(billJSON, "1500", "0"), ""},
-		{"a status that is unknown", getBill(billID), with(billJSON, "unpaid", "disputed"), ""},
+		{"no status", getBill(billID), with(testkit.BillJSON, `"status"`, `"state"`), "status is missing"},
+		{"the status null", getBill(billID), with(testkit.BillJSON, `"unpaid"`, "null"), "status is missing"},
+		{"no currency", getBill(billID), with(testkit.BillJSON, `"currency"`, `"coin"`), "currency is missing"},
+		{"no amount due", getBill(billID), with(testkit.BillJSON, `"amount_due"`, `"due"`), "amount_due is missing"},
+		{"the amount due null", getBill(billID), with(testkit.BillJSON, "2000", "null"), "amount_due is missing"},
+		{"no amount paid", getBill(billID), with(testkit.BillJSON, `"amount_paid"`, `"paid"`), "amount_paid is missing"},
+		{"no amount remaining", getBill(billID), with(testkit.BillJSON, `"amount_remaining"`, `"rest"`), "amount_remaining is missing"},
+		{"an amount of 0 is not missing", getBill(billID), with(testkit.BillJSON, "1500", "0"), ""},
+		{"a status that is unknown", getBill(billID), with(testkit.BillJSON, "unpaid", "disputed"), ""},
 
-		{"the bill that was raised", createBill(same), billJSON, ""},
-		{"a currency in small letters is the same", createBill(same), with(billJSON, "ZAR", "zar"), ""},
-		{"another bill than was raised", createBill(func(p *moment.BillCreateParams) { p.ExternalReference = "UBR1" }), billJSON, "external_reference is not as it was sent"},
-		{"another amount: a service that replays a key without comparing bodies", createBill(func(p *moment.BillCreateParams) { p.AmountDue = 2001 }), billJSON, "amount_due is not as it was sent"},
-		{"another currency", createBill(func(p *moment.BillCreateParams) { p.Currency = moment.USD }), billJSON, "currency is not as it was sent"},
-		{"the customer's id", createBill(func(p *moment.BillCreateParams) { p.Customer = moment.ExistingCustomer(customerID) }), billJSON, ""},
-		{"another customer's", createBill(func(p *moment.BillCreateParams) { p.Customer = moment.ExistingCustomer("bcus_1") }), billJSON, "customer_id is not as it was sent"},
-		{"the account's id", createBill(func(p *moment.BillCreateParams) { p.Customer, p.Account = nil, moment.ExistingAccount(accountID) }), billJSON, ""},
-		{"another account's", createBill(func(p *moment.BillCreateParams) { p.Customer, p.Account = nil, moment.ExistingAccount("bacc_1") }), billJSON, "account_id is not as it was sent"},
+		{"the bill that was raised", createBill(same), testkit.BillJSON, ""},
+		{"a currency in small letters is the same", createBill(same), with(testkit.BillJSON, "ZAR", "zar"), ""},
+		{"another bill than was raised", createBill(func(p *moment.BillCreateParams) { p.ExternalReference = "UBR1" }), testkit.BillJSON, "external_reference is not as it was sent"},
+		{"another amount: a service that replays a key without comparing bodies", createBill(func(p *moment.BillCreateParams) { p.AmountDue = 2001 }), testkit.BillJSON, "amount_due is not as it was sent"},
+		{"another currency", createBill(func(p *moment.BillCreateParams) { p.Currency = moment.USD }), testkit.BillJSON, "currency is not as it was sent"},
+		{"the customer's id", createBill(func(p *moment.BillCreateParams) { p.Customer = moment.ExistingCustomer(customerID) }), testkit.BillJSON, ""},
+		{"another customer's", createBill(func(p *moment.BillCreateParams) { p.Customer = moment.ExistingCustomer("bcus_1") }), testkit.BillJSON, "customer_id is not as it was sent"},
+		{"the account's id", createBill(func(p *moment.BillCreateParams) { p.Customer, p.Account = nil, moment.ExistingAccount(accountID) }), testkit.BillJSON, ""},
+		{"another account's", createBill(func(p *moment.BillCreateParams) { p.Customer, p.Account = nil, moment.ExistingAccount("bacc_1") }), testkit.BillJSON, "account_id is not as it was sent"},
 		{"another account's, by pointer", createBill(func(p *moment.BillCreateParams) {
 			p.Customer, p.Account = nil, moment.Ptr(moment.ExistingAccount("bacc_1"))
-		}), billJSON, "account_id is not as it was sent"},
+		}), testkit.BillJSON, "account_id is not as it was sent"},
 		{"another customer's, with a new account", createBill(func(p *moment.BillCreateParams) {
 			p.Customer, p.Account = nil, moment.AccountCreateParams{Customer: moment.ExistingCustomer("bcus_1"), ExternalReference: "UAR1"}
-		}), billJSON, "customer_id is not as it was sent"},
+		}), testkit.BillJSON, "customer_id is not as it was sent"},
 		{"another customer's, with a pointer to a new account", createBill(func(p *moment.BillCreateParams) {
 			p.Customer, p.Account = nil, &moment.AccountCreateParams{Customer: moment.ExistingCustomer("bcus_1"), ExternalReference: "UAR1"}
-		}), billJSON, "customer_id is not as it was sent"},
+		}), testkit.BillJSON, "customer_id is not as it was sent"},
 		{"all three new", createBill(func(p *moment.BillCreateParams) {
 			p.Customer, p.Account = nil, moment.AccountCreateParams{Customer: moment.CustomerCreateParams{ExternalReference: "UCR1"}, ExternalReference: "UAR1"}
-		}), billJSON, ""},
+		}), testkit.BillJSON, ""},
 
-		{"the bill that was updated", updateBill, billJSON, ""},
-		{"another bill than was updated", updateBill, with(billJSON, "UBR1234567890", "UBR1"), "neither id nor external_reference is the requested one"},
+		{"the bill that was updated", updateBill, testkit.BillJSON, ""},
+		{"another bill than was updated", updateBill, with(testkit.BillJSON, "UBR1234567890", "UBR1"), "neither id nor external_reference is the requested one"},
 		{"the bill that was voided", voidBill, voided, ""},
-		{"voided, in capitals", voidBill, with(billJSON, "unpaid", "VOIDED"), ""},
-		{"a void that is not voided", voidBill, billJSON, "status is not voided"},
+		{"voided, in capitals", voidBill, with(testkit.BillJSON, "unpaid", "VOIDED"), ""},
+		{"a void that is not voided", voidBill, testkit.BillJSON, "status is not voided"},
 		{"another bill than was voided", voidBill, with(voided, "UBR1234567890", "UBR1"), "neither id nor external_reference is the requested one"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
-			s := serve(t, answer(200, row.body))
-			got, err := row.call(t.Context(), s.client(t))
-			s.only(t)
+			s := testkit.Serve(t, testkit.Respond(200, row.body))
+			got, err := row.call(t.Context(), clientOf(t, s))
+			s.Only(t)
 			if row.says == "" {
 				require.NoError(t, err)
 				return
@@ -142,7 +143,7 @@ func TestSuccessIsTheRequestedObject(t *testing.T) {
 			assert.NotContains(t, err.Error(), "1234567890", "the text has no identifier")
 			var failure *moment.ConnectionError
 			require.ErrorAs(t, err, &failure)
-			assert.Equal(t, s.only(t).Method != "GET", failure.OutcomeUnknown)
+			assert.Equal(t, s.Only(t).Method != "GET", failure.OutcomeUnknown)
 		})
 	}
 }
@@ -174,9 +175,9 @@ func TestObjectsAreReadLeniently(t *testing.T) {
 		{"an inexact amount", `"due_date":"","amount_paid":0.5`, "amount_paid is not an exact integer"},
 		{"a reference that is a number", `"external_reference":1`, "external_reference is of type number, not string"},
 	} {
-		s := serve(t, answer(201, strings.Replace(billJSON, `"bill_date": "2025-01-01",`, row.member+",", 1)))
+		s := testkit.Serve(t, testkit.Respond(201, strings.Replace(testkit.BillJSON, `"bill_date": "2025-01-01",`, row.member+",", 1)))
 		var resp moment.Response
-		bill, err := s.client(t).Bills.Create(t.Context(), billParams, moment.WithResponse(&resp))
+		bill, err := clientOf(t, s).Bills.Create(t.Context(), billParams, moment.WithResponse(&resp))
 		assert.Contains(t, string(resp.Body), row.member, "the response as it was received")
 		if row.says != "" {
 			require.ErrorContains(t, err, row.says, row.why)
@@ -189,16 +190,16 @@ func TestObjectsAreReadLeniently(t *testing.T) {
 		assert.Equal(t, moment.Amount(2000), bill.AmountDue, row.why)
 	}
 
-	s := serve(t, answer(200, `{"id":"bcus_1","balance":2e3,"payment_rules":[],"metadata":{"a":"x","b":1,"c":["y"],"d":"z"}}`),
-		answer(200, `{"id":"bacc_1","customer_id":"bcus_1","payment_rules":0,"metadata":0}`),
-		answer(200, `{"id":"bacc_1","customer_id":"bcus_1","metadata":0,"balance":1.5}`))
-	customer, err := s.client(t).Customers.Get(t.Context(), "bcus_1")
+	s := testkit.Serve(t, testkit.Respond(200, `{"id":"bcus_1","balance":2e3,"payment_rules":[],"metadata":{"a":"x","b":1,"c":["y"],"d":"z"}}`),
+		testkit.Respond(200, `{"id":"bacc_1","customer_id":"bcus_1","payment_rules":0,"metadata":0}`),
+		testkit.Respond(200, `{"id":"bacc_1","customer_id":"bcus_1","metadata":0,"balance":1.5}`))
+	customer, err := clientOf(t, s).Customers.Get(t.Context(), "bcus_1")
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"id":"bcus_1","external_reference":"","balance":2000,"metadata":{"a":"x","d":"z"}}`, encoded(t, customer))
-	account, err := s.client(t).Accounts.Get(t.Context(), "bacc_1")
+	account, err := clientOf(t, s).Accounts.Get(t.Context(), "bacc_1")
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"id":"bacc_1","external_reference":"","customer_id":"bcus_1"}`, encoded(t, account))
-	_, err = s.client(t).Accounts.Get(t.Context(), "bacc_1")
+	_, err = clientOf(t, s).Accounts.Get(t.Context(), "bacc_1")
 	require.ErrorContains(t, err, "unexpected response body: balance is not an exact integer")
 }
 
@@ -208,8 +209,8 @@ func TestObjectsCanBeEmbedded(t *testing.T) {
 		moment.Bill
 		Fee moment.Amount `json:"fee"`
 	}
-	s := serve(t, answer(200, strings.Replace(billJSON, "{", `{"fee":5,`, 1)))
-	require.NoError(t, s.client(t).Do(t.Context(), "GET", "/billing/bills/UBR1234567890", nil, &out))
+	s := testkit.Serve(t, testkit.Respond(200, strings.Replace(testkit.BillJSON, "{", `{"fee":5,`, 1)))
+	require.NoError(t, clientOf(t, s).Do(t.Context(), "GET", "/billing/bills/UBR1234567890", nil, &out))
 	assert.Equal(t, moment.Amount(5), out.Fee)
 	assert.Equal(t, moment.Amount(2000), out.AmountDue)
 }
@@ -226,7 +227,7 @@ func TestReadingLenientlyChangesNoOtherMember(t *testing.T) {
 	} {
 		parse := func(more string) *moment.AmountApplied {
 			body := `{"type":"obligation.amount_applied","data":{` + data + more + `}}`
-			e, err := newVerifier(t).Parse(sign(webhookKey, "msg_1", signedAt, body), []byte(body))
+			e, err := newVerifier(t).Parse(testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, body), []byte(body))
 			require.NoError(t, err)
 			return e.Data.(*moment.AmountApplied)
 		}
@@ -247,7 +248,7 @@ func TestEventsAreReadLeniently(t *testing.T) {
 		{"an exact amount with decimals", strings.Replace(strings.Replace(event, "1500", "1500.00", 1), "%", `"id":"ob_1"`, 1)},
 		{"an exact amount with an exponent", strings.Replace(strings.Replace(event, "1500", "15e2", 1), "%", `"created_at":""`, 1)},
 	} {
-		header := sign(webhookKey, "msg_1", signedAt, row.body)
+		header := testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, row.body)
 		e, err := newVerifier(t).Parse(header, []byte(row.body))
 		require.NoError(t, err, row.why)
 		assert.Equal(t, row.body, string(e.Raw), row.why)
@@ -265,17 +266,17 @@ func TestEventsAreReadLeniently(t *testing.T) {
 
 func TestUndecodableBodiesAreNamed(t *testing.T) {
 	for body, says := range map[string]string{
-		"":                       `the response body is empty (Content-Type "application/json")`,
-		" \n":                    `the response body is empty (Content-Type "application/json")`,
-		"\x1f\x8b\x08 and so on": `the response body is compressed with gzip, and nothing decompressed it (Content-Type "application/json")`,
-		"\ufeff" + billJSON:      `the response body begins with a byte order mark (Content-Type "application/json")`,
-		"\xff\xfe{\x00}\x00":     `the response body begins with a byte order mark (Content-Type "application/json")`,
-		"<html>":                 `the response body is not JSON (Content-Type "application/json")`,
+		"":                          `the response body is empty (Content-Type "application/json")`,
+		" \n":                       `the response body is empty (Content-Type "application/json")`,
+		"\x1f\x8b\x08 and so on":    `the response body is compressed with gzip, and nothing decompressed it (Content-Type "application/json")`,
+		"\ufeff" + testkit.BillJSON: `the response body begins with a byte order mark (Content-Type "application/json")`,
+		"\xff\xfe{\x00}\x00":        `the response body begins with a byte order mark (Content-Type "application/json")`,
+		"<html>":                    `the response body is not JSON (Content-Type "application/json")`,
 	} {
-		s := serve(t, answer(200, body))
-		err := calls["GET"](t.Context(), s.client(t, moment.WithMaxRetries(0)))
+		s := testkit.Serve(t, testkit.Respond(200, body))
+		err := calls["GET"](t.Context(), clientOf(t, s, moment.WithMaxRetries(0)))
 		assert.EqualError(t, err, "moment: get bill: 200 OK: "+says)
-		err = s.client(t, moment.WithMaxRetries(0)).Do(t.Context(), "GET", "/x", nil, new(any))
+		err = clientOf(t, s, moment.WithMaxRetries(0)).Do(t.Context(), "GET", "/x", nil, new(any))
 		assert.EqualError(t, err, "moment: GET /x: 200 OK: "+says)
 	}
 }
@@ -292,18 +293,18 @@ func TestAbsentMembersAreLogged(t *testing.T) {
 			return err
 		}, "path=/billing/customers/{customer} members=[external_reference]"},
 		{`{"id":"bacc_1"}`, func(ctx context.Context, c *moment.Client) error { _, err := c.Accounts.Get(ctx, "bacc_1"); return err }, `path=/billing/accounts/{account} members="[external_reference customer_id]"`},
-		{strings.Replace(billJSON, "customer_id", "client_id", 1), func(ctx context.Context, c *moment.Client) error { return calls["GET"](ctx, c) }, "path=/billing/bills/{bill} members=[customer_id]"},
-		{billJSON, func(ctx context.Context, c *moment.Client) error { return calls["GET"](ctx, c) }, ""},
+		{strings.Replace(testkit.BillJSON, "customer_id", "client_id", 1), func(ctx context.Context, c *moment.Client) error { return calls["GET"](ctx, c) }, "path=/billing/bills/{bill} members=[customer_id]"},
+		{testkit.BillJSON, func(ctx context.Context, c *moment.Client) error { return calls["GET"](ctx, c) }, ""},
 	} {
-		s := serve(t, answer(200, row.body))
+		s := testkit.Serve(t, testkit.Respond(200, row.body))
 		var out strings.Builder
-		require.NoError(t, row.call(t.Context(), s.client(t, moment.WithLogger(infos(&out)))))
+		require.NoError(t, row.call(t.Context(), clientOf(t, s, moment.WithLogger(infos(&out)))))
 		if row.want == "" {
 			assert.Empty(t, out.String())
 			continue
 		}
 		assert.Equal(t, `level=INFO msg="moment: response lacks members" method=GET `+row.want+"\n", out.String())
-		require.NoError(t, row.call(t.Context(), s.client(t)), "without a logger")
+		require.NoError(t, row.call(t.Context(), clientOf(t, s)), "without a logger")
 	}
 }
 

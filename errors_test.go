@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 var sentinels = map[error]string{
@@ -52,7 +53,7 @@ func TestSentinelsOfTheOtherTypes(t *testing.T) {
 }
 
 func TestErrorHoldsTheProblemDetails(t *testing.T) {
-	s := serve(t, answer(422, `{
+	s := testkit.Serve(t, testkit.Respond(422, `{
 	  "type": "https://api.momentco.io/docs/errors#unprocessable-content",
 	  "title": "Unprocessable Content",
 	  "status": 499,
@@ -62,7 +63,7 @@ func TestErrorHoldsTheProblemDetails(t *testing.T) {
 	  "retryable": false
 	}`, "Content-Type: application/problem+json", "X-Request-Id: req_1", "Request-Id: req_2", "Idempotent-Replayed: true", "Retry-After: 7"))
 	var resp moment.Response
-	err := calls["POST"](t.Context(), s.client(t), moment.WithIdempotencyKey("key-1"), moment.WithResponse(&resp))
+	err := calls["POST"](t.Context(), clientOf(t, s), moment.WithIdempotencyKey("key-1"), moment.WithResponse(&resp))
 	var answered *moment.Error
 	require.ErrorAs(t, err, &answered)
 	assert.Equal(t, &moment.Error{
@@ -113,8 +114,8 @@ func TestEveryBodyMakesAGoodError(t *testing.T) {
 		{"long", `{"title":"T","detail":"` + strings.Repeat("x", 1000) + `"}`, `404 T: ` + strings.Repeat("x", 297) + "…"},
 		{"cut between characters", `{"title":"` + strings.Repeat("é", 200) + `"}`, `404 ` + strings.Repeat("é", 150) + "…"},
 	} {
-		s := serve(t, answer(404, row.body))
-		err := calls["GET"](t.Context(), s.client(t))
+		s := testkit.Serve(t, testkit.Respond(404, row.body))
+		err := calls["GET"](t.Context(), clientOf(t, s))
 		var answered *moment.Error
 		require.ErrorAs(t, err, &answered, row.why)
 		assert.Equal(t, 404, answered.Status)
@@ -126,9 +127,9 @@ func TestEveryBodyMakesAGoodError(t *testing.T) {
 
 func TestOnlyTrueMeansReplayed(t *testing.T) {
 	for _, value := range []string{"false", "TRUE", "1", ""} {
-		s := serve(t, problem(503, "Idempotent-Replayed: "+value))
+		s := testkit.Serve(t, testkit.Problem(503, "Idempotent-Replayed: "+value))
 		var resp moment.Response
-		require.Error(t, calls["POST"](t.Context(), s.client(t), moment.WithResponse(&resp)))
+		require.Error(t, calls["POST"](t.Context(), clientOf(t, s), moment.WithResponse(&resp)))
 		assert.False(t, resp.Replayed)
 		assert.Equal(t, 4, resp.Attempts, "what is not replayed is retried")
 	}
@@ -146,7 +147,7 @@ func TestABeginningOfTheKeyIsCutOutToo(t *testing.T) {
 		{"another key", "sk_test_OTHER", "sk_test_OTHER"},
 		{"hardly anything", key[:11], key[:11]},
 	} {
-		s := serve(t, answer(401, `{"title":"`+row.text+`"}`))
+		s := testkit.Serve(t, testkit.Respond(401, `{"title":"`+row.text+`"}`))
 		c, err := moment.NewClient(key, moment.WithBaseURL(s.URL))
 		require.NoError(t, err)
 		_, err = c.Bills.Get(t.Context(), "UBR1")
@@ -160,7 +161,7 @@ func TestABeginningOfTheKeyIsCutOutToo(t *testing.T) {
 // A slash is the one other character of a key that JSON may escape.
 func TestAKeyWithSlashesIsCutOut(t *testing.T) {
 	const key = "sk_test_AB/CD/EF"
-	s := serve(t, answer(401, `{"title":"`+key+`","key":"`+strings.ReplaceAll(key, "/", `\/`)+`"}`))
+	s := testkit.Serve(t, testkit.Respond(401, `{"title":"`+key+`","key":"`+strings.ReplaceAll(key, "/", `\/`)+`"}`))
 	c, err := moment.NewClient(key, moment.WithBaseURL(s.URL))
 	require.NoError(t, err)
 	var answered *moment.Error
@@ -173,7 +174,7 @@ func TestAKeyWithSlashesIsCutOut(t *testing.T) {
 // Where a beginning of the key runs into the whole, the whole is found first.
 func TestAKeyRightBehindABeginningOfItIsCutOut(t *testing.T) {
 	const key = "sk_test_ABCDsXYZ0123456789"
-	s := serve(t, answer(401, `{"title":"`+key[:12]+key+`"}`))
+	s := testkit.Serve(t, testkit.Respond(401, `{"title":"`+key[:12]+key+`"}`))
 	c, err := moment.NewClient(key, moment.WithBaseURL(s.URL))
 	require.NoError(t, err)
 	_, err = c.Bills.Get(t.Context(), "UBR1")
@@ -185,15 +186,15 @@ func TestRedactedErrorsCanStillBeAskedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Millisecond, cancel)
-		c := through(t, func(*http.Request) (*http.Response, error) {
-			return fake(answer(200, "", "Content-Type: text/"+testKey))
+		c := clientThrough(t, func(*http.Request) (*http.Response, error) {
+			return testkit.Response(testkit.Respond(200, "", "Content-Type: text/"+testkit.SecretKey))
 		}, moment.WithBackoff(24*time.Hour, 24*time.Hour))
 		err := calls["GET"](ctx, c)
 		require.ErrorIs(t, err, context.Canceled)
 		assert.ErrorContains(t, err, `(Content-Type "text/[secret key]")`)
 		var connection *moment.ConnectionError
 		require.ErrorAs(t, err, &connection)
-		noKey(t, fmt.Sprintf("%+v %#v %v", connection, connection.Err, errors.Unwrap(connection.Err)))
+		testkit.AssertNoSecret(t, fmt.Sprintf("%+v %#v %v", connection, connection.Err, errors.Unwrap(connection.Err)))
 	})
 }
 
@@ -209,8 +210,8 @@ func TestErrorsAreOnOneLineWhateverIsInThem(t *testing.T) {
 }
 
 func TestErrorOfAStatusWithoutAName(t *testing.T) {
-	s := serve(t, answer(599, ""))
-	err := calls["PATCH"](t.Context(), s.client(t))
+	s := testkit.Serve(t, testkit.Respond(599, ""))
+	err := calls["PATCH"](t.Context(), clientOf(t, s))
 	assert.EqualError(t, err, "moment: update bill: 599"+notFromService+"; the outcome is unknown")
 }
 
@@ -224,8 +225,8 @@ func TestRequestID(t *testing.T) {
 		{"the first choice", []string{"X-Request-Id: a", "Request-Id: b"}, "a"},
 		{"the second", []string{"Request-Id: b"}, "b"},
 	} {
-		s := serve(t, problem(404, row.headers...))
-		err := calls["GET"](t.Context(), s.client(t))
+		s := testkit.Serve(t, testkit.Problem(404, row.headers...))
+		err := calls["GET"](t.Context(), clientOf(t, s))
 		var answered *moment.Error
 		require.ErrorAs(t, err, &answered, row.why)
 		assert.Equal(t, row.want, answered.RequestID, row.why)
@@ -234,12 +235,12 @@ func TestRequestID(t *testing.T) {
 }
 
 func TestConnectionErrorSaysWhatItKnows(t *testing.T) {
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+	s := testkit.Serve(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Request-Id", "req_1")
-		cutShort(w, r)
+		testkit.Truncated(w, r)
 	})
 	var resp moment.Response
-	err := calls["PATCH"](t.Context(), s.client(t), moment.WithResponse(&resp))
+	err := calls["PATCH"](t.Context(), clientOf(t, s), moment.WithResponse(&resp))
 	var connection *moment.ConnectionError
 	require.ErrorAs(t, err, &connection)
 	require.ErrorIs(t, connection.Err, io.ErrUnexpectedEOF)
@@ -247,14 +248,14 @@ func TestConnectionErrorSaysWhatItKnows(t *testing.T) {
 	assert.Equal(t, &moment.ConnectionError{Op: "update bill", Attempts: 1, Status: 200, RequestID: "req_1", OutcomeUnknown: true}, connection)
 	assert.Equal(t, 200, resp.StatusCode)
 	assert.Equal(t, "req_1", resp.RequestID)
-	assert.Equal(t, billJSON[:len(billJSON)/2], string(resp.Body), "as far as there was one")
+	assert.Equal(t, testkit.BillJSON[:len(testkit.BillJSON)/2], string(resp.Body), "as far as there was one")
 
 	assert.EqualError(t, &moment.ConnectionError{Op: "get bill"}, "moment: get bill: no usable response")
 }
 
 func TestConnectionErrorOfACreateHoldsItsKey(t *testing.T) {
-	s := serve(t, hangUp)
-	err := calls["POST"](t.Context(), s.client(t), moment.WithIdempotencyKey("key-1"))
+	s := testkit.Serve(t, testkit.HangUp)
+	err := calls["POST"](t.Context(), clientOf(t, s), moment.WithIdempotencyKey("key-1"))
 	var connection *moment.ConnectionError
 	require.ErrorAs(t, err, &connection)
 	assert.Equal(t, "key-1", connection.IdempotencyKey)
@@ -262,12 +263,12 @@ func TestConnectionErrorOfACreateHoldsItsKey(t *testing.T) {
 }
 
 func TestErrorsHoldNoURL(t *testing.T) {
-	c := newClient(t, moment.WithBaseURL("https://127.0.0.1:1"+basePath), moment.WithMaxRetries(0))
+	c := newClient(t, moment.WithBaseURL("https://127.0.0.1:1"+testkit.BasePath), moment.WithMaxRetries(0))
 	_, err := c.Customers.Get(t.Context(), "john-doe-8001015009087", moment.WithQuery(struct {
 		Token string `url:"token"`
 	}{"hush"}))
 	require.Error(t, err)
-	for _, private := range []string{"john-doe", "hush", basePath, "https"} {
+	for _, private := range []string{"john-doe", "hush", testkit.BasePath, "https"} {
 		assert.NotContains(t, err.Error(), private)
 	}
 }
@@ -275,32 +276,32 @@ func TestErrorsHoldNoURL(t *testing.T) {
 // The service, or what stands in front of it, may repeat the key in its answer: nothing of it may
 // get into an error.
 func TestKeyIsCutOutOfWhatTheServiceSays(t *testing.T) {
-	escaped := strings.ReplaceAll(testKey, "_", `\u005f`)
+	escaped := strings.ReplaceAll(testkit.SecretKey, "_", `\u005f`)
 	for _, row := range []struct {
 		why   string
-		reply reply
+		reply testkit.Reply
 	}{
-		{"in every member", answer(401, `{"type":"`+testKey+`","title":"Bad key `+testKey+`","detail":"`+testKey+testKey+`","instance":"/`+testKey+`","ext":{"`+testKey+`":"Bearer `+testKey+`"},"`+testKey+`":1}`)},
-		{"escaped", answer(401, `{"type":"`+escaped+`","title":"`+escaped+`","detail":"`+escaped+`","instance":"`+escaped+`",
-			"`+escaped+`":[{"`+escaped+`":["x\n`+escaped+`",1.00000000000000000001]}],"other":"a\\b","`+testKey+escaped+`":null}`)},
-		{"in the request id", answer(401, "", "X-Request-Id: "+testKey)},
-		{"in the content type of something else", answer(200, "", "Content-Type: text/"+testKey)},
-		{"in a date, where it is cut", answer(200, `{"id":"bill_1","due_date":"not a date but `+testKey+`"}`)},
-		{"in an answer that is not HTTP", raw("echo: Bearer " + testKey + "\r\n\r\n")},
-		{"in a header that is none", raw("HTTP/1.1 200 OK\r\n" + testKey + "\r\n\r\n")},
+		{"in every member", testkit.Respond(401, `{"type":"`+testkit.SecretKey+`","title":"Bad key `+testkit.SecretKey+`","detail":"`+testkit.SecretKey+testkit.SecretKey+`","instance":"/`+testkit.SecretKey+`","ext":{"`+testkit.SecretKey+`":"Bearer `+testkit.SecretKey+`"},"`+testkit.SecretKey+`":1}`)},
+		{"escaped", testkit.Respond(401, `{"type":"`+escaped+`","title":"`+escaped+`","detail":"`+escaped+`","instance":"`+escaped+`",
+			"`+escaped+`":[{"`+escaped+`":["x\n`+escaped+`",1.00000000000000000001]}],"other":"a\\b","`+testkit.SecretKey+escaped+`":null}`)},
+		{"in the request id", testkit.Respond(401, "", "X-Request-Id: "+testkit.SecretKey)},
+		{"in the content type of something else", testkit.Respond(200, "", "Content-Type: text/"+testkit.SecretKey)},
+		{"in a date, where it is cut", testkit.Respond(200, `{"id":"bill_1","due_date":"not a date but `+testkit.SecretKey+`"}`)},
+		{"in an answer that is not HTTP", testkit.RespondRaw("echo: Bearer " + testkit.SecretKey + "\r\n\r\n")},
+		{"in a header that is none", testkit.RespondRaw("HTTP/1.1 200 OK\r\n" + testkit.SecretKey + "\r\n\r\n")},
 	} {
-		s := serve(t, row.reply)
-		err := calls["GET"](t.Context(), s.client(t))
+		s := testkit.Serve(t, row.reply)
+		err := calls["GET"](t.Context(), clientOf(t, s))
 		require.Error(t, err, row.why)
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
-			noKey(t, fmt.Sprintf(verb, err))
+			testkit.AssertNoSecret(t, fmt.Sprintf(verb, err))
 		}
 		var answered *moment.Error
 		var connection *moment.ConnectionError
 		if errors.As(err, &answered) {
-			noKey(t, everyText(t, answered))
+			testkit.AssertNoSecret(t, everyText(t, answered))
 		} else if errors.As(err, &connection) {
-			noKey(t, fmt.Sprintf("%+v %#v", *connection, connection.Err))
+			testkit.AssertNoSecret(t, fmt.Sprintf("%+v %#v", *connection, connection.Err))
 		}
 	}
 }
@@ -321,10 +322,10 @@ func everyText(t *testing.T, e *moment.Error) string {
 }
 
 func TestExtensionsKeepTheirForm(t *testing.T) {
-	s := serve(t, answer(422, `{"a":{"z": 1.50, "b": "\u00fc\n", "c":[1e400]}, "key":"sk\u005ftest_YOUR_SECRET_KEY 1.50",
+	s := testkit.Serve(t, testkit.Respond(422, `{"a":{"z": 1.50, "b": "\u00fc\n", "c":[1e400]}, "key":"sk\u005ftest_YOUR_SECRET_KEY 1.50",
 		"other":"\\u0073k_test_YOUR_SECRET_KEY"}`))
 	var answered *moment.Error
-	require.ErrorAs(t, calls["GET"](t.Context(), s.client(t)), &answered)
+	require.ErrorAs(t, calls["GET"](t.Context(), clientOf(t, s)), &answered)
 	assert.Equal(t, map[string]json.RawMessage{
 		"a":     json.RawMessage(`{"z": 1.50, "b": "\u00fc\n", "c":[1e400]}`),
 		"key":   json.RawMessage(`"[secret key] 1.50"`),
@@ -335,11 +336,11 @@ func TestExtensionsKeepTheirForm(t *testing.T) {
 func TestContextErrorsStayVisible(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("the caller hung up")
-	s := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+	s := testkit.Serve(t, func(_ http.ResponseWriter, r *http.Request) {
 		cancel(cause)
 		<-r.Context().Done()
 	})
-	err := calls["POST"](ctx, s.client(t))
+	err := calls["POST"](ctx, clientOf(t, s))
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, err, cause)
 	assert.EqualError(t, err, "moment: create bill: context canceled: the caller hung up; the outcome is unknown")
@@ -350,7 +351,7 @@ func TestContextErrorsStayVisible(t *testing.T) {
 // one printable line.
 func FuzzProblemDetails(f *testing.F) {
 	for _, body := range []string{
-		"", problemJSON, "<html>", "null", "[]", `{"title":1}`, `{"title":"a\nb","detail":"\u2028"}`, `{"type":"` + testKey + `"}`,
+		"", testkit.ProblemJSON, "<html>", "null", "[]", `{"title":1}`, `{"title":"a\nb","detail":"\u2028"}`, `{"type":"` + testkit.SecretKey + `"}`,
 		`{"a":["sk\u005ftest_YOUR_SECRET_KEY"],"sk\u005ftest_YOUR_SECRET_KEY":1}`, `{"detail":"\ud800","status":"x","a":{"b":[1e999]}}`, `{"title":"` + strings.Repeat("é", 300) + `"}`, "{\"title\":\"\xff\"}",
 	} {
 		f.Add(body, 404)
@@ -360,7 +361,7 @@ func FuzzProblemDetails(f *testing.F) {
 		if status < 300 || status > 999 {
 			status = 404
 		}
-		c := through(t, func(*http.Request) (*http.Response, error) {
+		c := clientThrough(t, func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1}, nil
 		}, moment.WithMaxRetries(0))
 		err := calls["GET"](t.Context(), c)
@@ -368,7 +369,7 @@ func FuzzProblemDetails(f *testing.F) {
 		require.ErrorAs(t, err, &answered)
 		assert.Equal(t, status, answered.Status)
 		assert.NotEmpty(t, answered.Type)
-		assert.NotContains(t, everyText(t, answered), testKey)
+		assert.NotContains(t, everyText(t, answered), testkit.SecretKey)
 		isOneLine(t, err)
 	})
 }
@@ -378,7 +379,7 @@ func FuzzProblemDetails(f *testing.F) {
 func isOneLine(t *testing.T, err error) {
 	t.Helper()
 	line := err.Error()
-	assert.NotContains(t, line, testKey[:len("sk_test_")+4], "nor a beginning of it that tells more")
+	assert.NotContains(t, line, testkit.SecretKey[:len("sk_test_")+4], "nor a beginning of it that tells more")
 	assert.Less(t, len(line), 400)
 	assert.True(t, utf8.ValidString(line))
 	for _, r := range line {

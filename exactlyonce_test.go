@@ -49,7 +49,7 @@ const (
 //
 // The whole proof is go test -run TestExactlyOnce -v -seeds 20 .
 func TestExactlyOnce(t *testing.T) {
-	quietNetHTTP(t)
+	testkit.SilenceNetHTTP(t)
 	table := newTally()
 	for seed := 1; seed <= *seeds; seed++ {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { table.add(exactlyOnce(t, uint64(seed))) })
@@ -82,7 +82,7 @@ func exactlyOnce(t *testing.T, seed uint64) []*job {
 	proxy.Service = books
 	trouble := &trouble{seed: seed, elsewhere: elsewhere, dials: map[string]uint64{}, requests: map[string]uint64{}, met: map[string][]string{}}
 	proxy.OnDial, proxy.OnRequest = trouble.onDial, trouble.onRequest
-	replaceDefaultTransport(t, proxy.Transport())
+	testkit.ReplaceDefaultTransport(t, proxy.Transport())
 	budget := int(1-seed%2) * 100 // without a limit, more is retried; with it, more is settled by another call
 	client := newClient(t, moment.WithBaseURL(proxy.TLSURL), moment.WithBackoff(time.Millisecond, 4*time.Millisecond), moment.WithAttemptTimeout(250*time.Millisecond),
 		moment.WithRetryBudget(budget))

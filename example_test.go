@@ -15,6 +15,7 @@ import (
 	"github.com/jarcoal/httpmock"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
@@ -686,11 +687,11 @@ func ExampleWebhookVerifier_Handler() {
 
 	// Moment delivers; here, a request as it sends them.
 	w := httptest.NewRecorder()
-	http.DefaultServeMux.ServeHTTP(w, momenttest.NewWebhookRequest("/webhooks/moment", secret, eventJSON))
+	http.DefaultServeMux.ServeHTTP(w, momenttest.NewWebhookRequest("/webhooks/moment", secret, testkit.EventJSON))
 	fmt.Println("answered", w.Code)
 
 	w = httptest.NewRecorder()
-	http.DefaultServeMux.ServeHTTP(w, momenttest.NewWebhookRequest("/webhooks/moment", moment.RawWebhookSecret([]byte("somebody else's key")), eventJSON))
+	http.DefaultServeMux.ServeHTTP(w, momenttest.NewWebhookRequest("/webhooks/moment", moment.RawWebhookSecret([]byte("somebody else's key")), testkit.EventJSON))
 	fmt.Println("answered", w.Code)
 	// Output:
 	// ZAR 20.00 was paid for account bacc_H4jp6KnU5cPw263v1jyz4
@@ -705,7 +706,7 @@ func ExampleWebhookVerifier_Parse() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	body := []byte(eventJSON)
+	body := []byte(testkit.EventJSON)
 	header := momenttest.SignWebhook(secret, "msg_1", time.Now(), body) // as Moment signs
 
 	event, err := verifier.Parse(header, body)
@@ -732,7 +733,7 @@ func ExampleWithAdditionalSecret() {
 		log.Fatal(err)
 	}
 	for _, secret := range []string{oldSecret, newSecret} {
-		body := []byte(eventJSON)
+		body := []byte(testkit.EventJSON)
 		fmt.Println(verifier.Verify(momenttest.SignWebhook(secret, "msg_1", time.Now(), body), body))
 	}
 	// Output:

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 // Whose response is it? A wrong "gateway's" costs a lookup; a wrong "service's" costs money.
@@ -63,9 +64,9 @@ func TestFromService(t *testing.T) {
 		{"a list", "application/problem+json", "[" + own + "]", false},
 		{"longer than is read of an error", "application/problem+json", with("There", strings.Repeat("x", 64<<10)), false},
 	} {
-		s := serve(t, answer(404, row.body, "Content-Type: "+row.contentType))
+		s := testkit.Serve(t, testkit.Respond(404, row.body, "Content-Type: "+row.contentType))
 		for method, call := range calls {
-			err := call(t.Context(), s.client(t))
+			err := call(t.Context(), clientOf(t, s))
 			var failure *moment.Error
 			require.ErrorAs(t, err, &failure, row.why)
 			assert.Equal(t, row.want, failure.FromService, row.why)
@@ -79,9 +80,9 @@ func TestFromService(t *testing.T) {
 // A replay is the service's own, whatever is in it, where there was a key to replay.
 func TestAReplayIsFromTheService(t *testing.T) {
 	for method, want := range map[string]bool{"GET": false, "POST": true, "PATCH": false} {
-		s := serve(t, answer(404, "<html>", replayed))
+		s := testkit.Serve(t, testkit.Respond(404, "<html>", testkit.Replayed))
 		var resp moment.Response
-		err := calls[method](t.Context(), s.client(t), moment.WithResponse(&resp))
+		err := calls[method](t.Context(), clientOf(t, s), moment.WithResponse(&resp))
 		var failure *moment.Error
 		require.ErrorAs(t, err, &failure)
 		assert.Equal(t, want, failure.FromService, method)
@@ -94,9 +95,9 @@ func TestAReplayIsFromTheService(t *testing.T) {
 // A gateway's response is not the service's for any status.
 func TestGatewaysAreNotTheServiceForAnyStatus(t *testing.T) {
 	for _, status := range []int{302, 400, 429, 500, 503} {
-		s := serve(t, gateway(status))
+		s := testkit.Serve(t, testkit.Gateway(status))
 		var failure *moment.Error
-		require.ErrorAs(t, calls["GET"](t.Context(), s.client(t, moment.WithMaxRetries(0))), &failure)
+		require.ErrorAs(t, calls["GET"](t.Context(), clientOf(t, s, moment.WithMaxRetries(0))), &failure)
 		assert.False(t, failure.FromService, status)
 	}
 }

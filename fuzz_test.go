@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 // decoding are calls whose answers are decoded, of each type and of each kind that the retry rules
@@ -56,13 +57,13 @@ var decoding = []struct {
 // for or a *ConnectionError.
 func FuzzAnswer(f *testing.F) {
 	for _, body := range []string{
-		customerJSON, accountJSON, billJSON,
-		"", "null", "[]", "{}", `"bill_1"`, "<html>", " \r\n" + billJSON + "\n",
-		strings.ReplaceAll(billJSON, "unpaid", "VOIDED"), strings.ReplaceAll(billJSON, "2025", "x"), strings.ReplaceAll(billJSON, "2000", "2e3"),
+		testkit.CustomerJSON, testkit.AccountJSON, testkit.BillJSON,
+		"", "null", "[]", "{}", `"bill_1"`, "<html>", " \r\n" + testkit.BillJSON + "\n",
+		strings.ReplaceAll(testkit.BillJSON, "unpaid", "VOIDED"), strings.ReplaceAll(testkit.BillJSON, "2025", "x"), strings.ReplaceAll(testkit.BillJSON, "2000", "2e3"),
 		`{"id":"bill_"}`, `{"id":"xbill_1"}`, `{"id":1}`, `{"id":null}`,
 		`{"ID":"bill_1"}`, // encoding/json takes names in any case
 		`{"id":"bcus_1","id":"bill_1"}`,
-		`{"id":"bill_1"`, billJSON + billJSON, "\ufeff" + billJSON, // not JSON: cut, two of them, a byte order mark
+		`{"id":"bill_1"`, testkit.BillJSON + testkit.BillJSON, "\ufeff" + testkit.BillJSON, // not JSON: cut, two of them, a byte order mark
 		strings.Repeat("[", 10001) + strings.Repeat("]", 10001), // deeper than encoding/json goes
 		`{"id":"bill_1","amount_due":-9223372036854775808,"amount_paid":9223372036854775807}`,
 		`{"id":"bill_1","amount_due":9223372036854775808}`, `{"id":"bill_1","amount_due":2e3}`, `{"id":"bill_1","amount_due":20.0}`,
@@ -71,14 +72,14 @@ func FuzzAnswer(f *testing.F) {
 		`{"id":"bcus_1","balance":null,"payment_rules":null,"metadata":{}}`,
 		`{"id":"bcus_1","metadata":{"a":1}}`,
 		"{\"id\":\"bacc_\xff\",\"name\":\"\\ud800<\\u2028\",\"metadata\":{\"\xff\":\"\\u0000\"}}", // not valid UTF-8, which is replaced
-		`{"id":"bill_1","due_date":"` + testKey + `"}`, `{"id":"bill_1","due_date":"sk\u005ftest_YOUR_SECRET_KEY\n"}`,
-		`{"id":"bill_1","due_date":"not a date but ` + testKey + `"}`, // of which an error quotes a part
+		`{"id":"bill_1","due_date":"` + testkit.SecretKey + `"}`, `{"id":"bill_1","due_date":"sk\u005ftest_YOUR_SECRET_KEY\n"}`,
+		`{"id":"bill_1","due_date":"not a date but ` + testkit.SecretKey + `"}`, // of which an error quotes a part
 		`{"id":"bill_1","due_date":"` + strings.Repeat("é", 300) + `"}`,
 	} {
 		f.Add(body, "application/json", false)
 	}
 	f.Add("<html>", "text/html; charset=utf-8", true) // saved under the key, and not repeated for it
-	f.Add("", "text/"+testKey, false)
+	f.Add("", "text/"+testkit.SecretKey, false)
 	f.Add("", strings.Repeat("\xff\n", 300), false)
 	f.Fuzz(func(t *testing.T, body, contentType string, replayed bool) {
 		if len(body) > 256<<10 {
@@ -89,7 +90,7 @@ func FuzzAnswer(f *testing.F) {
 			if !json.Valid([]byte(body)) && (row.method == "GET" || row.method == "POST" && !replayed) {
 				attempts = 4
 			}
-			c := through(t, func(*http.Request) (*http.Response, error) {
+			c := clientThrough(t, func(*http.Request) (*http.Response, error) {
 				return &http.Response{
 					StatusCode:    row.status,
 					Header:        http.Header{"Content-Type": {contentType}, "Idempotent-Replayed": {strconv.FormatBool(replayed)}},
@@ -125,7 +126,7 @@ func FuzzAnswer(f *testing.F) {
 			assert.Equal(t, attempts, connection.Attempts)
 			assert.Equal(t, row.method != "GET", connection.OutcomeUnknown, row.method)
 			isOneLine(t, err)
-			assert.NotContains(t, fmt.Sprintf("%+v %#v", *connection, connection.Err), testKey)
+			assert.NotContains(t, fmt.Sprintf("%+v %#v", *connection, connection.Err), testkit.SecretKey)
 		}
 	})
 }
@@ -148,31 +149,31 @@ var identifying = []struct {
 	endpoint string
 	call     func(context.Context, *moment.Client, string) error
 }{
-	{"GET " + basePath + "/billing/customers/{id}", func(ctx context.Context, c *moment.Client, id string) error {
+	{"GET " + testkit.BasePath + "/billing/customers/{id}", func(ctx context.Context, c *moment.Client, id string) error {
 		_, err := c.Customers.Get(ctx, id)
 		return err
 	}},
-	{"PATCH " + basePath + "/billing/customers/{id}", func(ctx context.Context, c *moment.Client, id string) error {
+	{"PATCH " + testkit.BasePath + "/billing/customers/{id}", func(ctx context.Context, c *moment.Client, id string) error {
 		_, err := c.Customers.Update(ctx, id, moment.CustomerUpdateParams{})
 		return err
 	}},
-	{"GET " + basePath + "/billing/accounts/{id}", func(ctx context.Context, c *moment.Client, id string) error {
+	{"GET " + testkit.BasePath + "/billing/accounts/{id}", func(ctx context.Context, c *moment.Client, id string) error {
 		_, err := c.Accounts.Get(ctx, id)
 		return err
 	}},
-	{"PATCH " + basePath + "/billing/accounts/{id}", func(ctx context.Context, c *moment.Client, id string) error {
+	{"PATCH " + testkit.BasePath + "/billing/accounts/{id}", func(ctx context.Context, c *moment.Client, id string) error {
 		_, err := c.Accounts.Update(ctx, id, moment.AccountUpdateParams{})
 		return err
 	}},
-	{"GET " + basePath + "/billing/bills/{id}", func(ctx context.Context, c *moment.Client, id string) error {
+	{"GET " + testkit.BasePath + "/billing/bills/{id}", func(ctx context.Context, c *moment.Client, id string) error {
 		_, err := c.Bills.Get(ctx, id)
 		return err
 	}},
-	{"PATCH " + basePath + "/billing/bills/{id}", func(ctx context.Context, c *moment.Client, id string) error {
+	{"PATCH " + testkit.BasePath + "/billing/bills/{id}", func(ctx context.Context, c *moment.Client, id string) error {
 		_, err := c.Bills.Update(ctx, id, moment.BillUpdateParams{})
 		return err
 	}},
-	{"POST " + basePath + "/billing/bills/{id}/void", func(ctx context.Context, c *moment.Client, id string) error {
+	{"POST " + testkit.BasePath + "/billing/bills/{id}/void", func(ctx context.Context, c *moment.Client, id string) error {
 		_, err := c.Bills.Void(ctx, id)
 		return err
 	}},
@@ -228,7 +229,7 @@ func FuzzPath(f *testing.F) {
 		})
 		assert.Equal(t, id != "." && id != "..", r != nil, "an identifier that is escaped is a path")
 		if r = onTheWire(t, func(c *moment.Client) error { return c.Do(t.Context(), "POST", id, nil, nil) }); r != nil {
-			assert.Equal(t, basePath+id, r.RequestURI, "as given")
+			assert.Equal(t, testkit.BasePath+id, r.RequestURI, "as given")
 			assert.NotContains(t, r.RequestURI, "?")
 			assert.NotContains(t, r.RequestURI, "#")
 			assert.Equal(t, strings.TrimSuffix(r.RequestURI, "/"), path.Clean(r.RequestURI))
@@ -246,10 +247,10 @@ func FuzzPath(f *testing.F) {
 func onTheWire(t *testing.T, call func(*moment.Client) error) *http.Request {
 	t.Helper()
 	var wire bytes.Buffer
-	err := call(through(t, func(r *http.Request) (*http.Response, error) {
+	err := call(clientThrough(t, func(r *http.Request) (*http.Response, error) {
 		require.NoError(t, r.Write(&wire))
-		return fake(answer(404, problemJSON))
-	}, moment.WithBaseURL("https://example.com"+basePath)))
+		return testkit.Response(testkit.Respond(404, testkit.ProblemJSON))
+	}, moment.WithBaseURL("https://example.com"+testkit.BasePath)))
 	if wire.Len() == 0 {
 		var bad *moment.ArgumentError
 		require.ErrorAs(t, err, &bad)

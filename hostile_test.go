@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -222,7 +221,7 @@ func hostileRows(elsewhere string) []hostile {
 			attempts: neverAgain, read: 512,
 		},
 		{
-			why: "one that repeats a beginning of the key", fault: ok(billStart + `,"` + strings.Repeat(testKey[:12], 256<<10/12-50) + `":""}`),
+			why: "one that repeats a beginning of the key", fault: ok(billStart + `,"` + strings.Repeat(testkit.SecretKey[:12], 256<<10/12-50) + `":""}`),
 			attempts: neverAgain, read: 512,
 		},
 		{
@@ -230,7 +229,7 @@ func hostileRows(elsewhere string) []hostile {
 			attempts: neverAgain, read: 512,
 		},
 		{
-			why: "the key, again and again, as escapes", fault: ok(billStart + `,"name":"` + strings.Repeat(strings.ReplaceAll(testKey, "_", `\u005f`), 256<<10/50) + `"}`),
+			why: "the key, again and again, as escapes", fault: ok(billStart + `,"name":"` + strings.Repeat(strings.ReplaceAll(testkit.SecretKey, "_", `\u005f`), 256<<10/50) + `"}`),
 			attempts: neverAgain, read: 512,
 		},
 		{
@@ -261,7 +260,7 @@ func hostileRows(elsewhere string) []hostile {
 			// WrongLength keeps the connection, on which net/http may take the rest for the next
 			// answer, if that is asked for soon enough.
 			why: "longer than its Content-Length says: what is within is not JSON", fault: testkit.FaultRaw("Content-Length too short",
-				fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(billJSON)-5, billJSON), after),
+				fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(testkit.BillJSON)-5, testkit.BillJSON), after),
 			says: `200 OK: the response body is not JSON (Content-Type "application/json")`, attempts: repeated, unknown: true, read: 16,
 		},
 		{
@@ -296,7 +295,7 @@ func hostileRows(elsewhere string) []hostile {
 // TestHostile is what callers get of all that the proxy can do: the error, the attempts, and what
 // is left behind.
 func TestHostile(t *testing.T) {
-	quietNetHTTP(t)
+	testkit.SilenceNetHTTP(t)
 	elsewhere, strayed := strayedTo(t)
 	for _, row := range hostileRows(elsewhere) {
 		for method, attempts := range map[string]int{"GET": row.attempts.get, "POST": row.attempts.post, "PATCH": row.attempts.patch} {
@@ -308,27 +307,27 @@ func TestHostile(t *testing.T) {
 				if row.hangs {
 					timeout = 250 * time.Millisecond
 				}
-				goroutines := goroutinesNow()
-				service := httptest.NewServer(http.HandlerFunc(answer(200, billJSON)))
+				goroutines := testkit.Goroutines()
+				service := httptest.NewServer(http.HandlerFunc(testkit.Respond(200, testkit.BillJSON)))
 				proxy := testkit.NewProxy(service.URL)
 				proxy.OnDial = func(context.Context) testkit.DialFault { return row.dial }
 				proxy.OnRequest = func(*testkit.ProxyRequest) testkit.Fault { return row.fault }
-				replaceDefaultTransport(t, proxy.Transport())
+				testkit.ReplaceDefaultTransport(t, proxy.Transport())
 				client := newClient(t, moment.WithBaseURL(proxy.TLSURL), moment.WithBackoff(0, 0), moment.WithAttemptTimeout(timeout))
 
 				if row.warm {
 					require.NoError(t, calls["GET"](t.Context(), client))
 				}
-				memory := allocated(func() {
+				memory := testkit.Allocated(func() {
 					row.check(t, method, attempts, calls[method](t.Context(), client, moment.WithResponse(new(moment.Response))))
 				})
 				assert.LessOrEqual(t, memory, uint64(maxMemory), "bytes allocated")
 				assert.LessOrEqual(t, proxy.BytesRead(), row.read<<10, "bytes read")
-				eventually(t, "connections left open", row.open, proxy.Open)
+				testkit.Eventually(t, "connections left open", row.open, proxy.Open)
 				proxy.Close()
 				service.Close()
-				eventually(t, "connections left open after the service's end", 0, proxy.Open)
-				noGoroutineLeft(t, goroutines)
+				testkit.Eventually(t, "connections left open after the service's end", 0, proxy.Open)
+				testkit.AssertNoGoroutineLeft(t, goroutines)
 			})
 		}
 	}
@@ -378,7 +377,7 @@ func TestMemoryOfACall(t *testing.T) {
 	garbage := strings.Repeat("[", 256<<10)
 	for why, last := range map[string]string{
 		"a name of 256 KiB":              billStart + `,"` + strings.Repeat("x", 256<<10-400) + `\n":""}`,
-		"one that repeats the key":       billStart + `,"` + strings.Repeat(testKey[:12], 256<<10/12-50) + `":""}`,
+		"one that repeats the key":       billStart + `,"` + strings.Repeat(testkit.SecretKey[:12], 256<<10/12-50) + `":""}`,
 		"a text of 256 KiB":              billStart + `,"name":"` + strings.Repeat(`\n`, 128<<10-200) + `"}`,
 		"a number of 256 KiB":            `{"id":"bill_1","amount_due":` + strings.Repeat("9", 256<<10-50) + "}",
 		"members that are errors":        billStart + strings.Repeat(`,"id":1`, 256<<10/7-50) + "}",
@@ -394,14 +393,14 @@ func TestMemoryOfACall(t *testing.T) {
 		"what is not even JSON, as ever": garbage,
 	} {
 		attempt := 0
-		c := through(t, func(*http.Request) (*http.Response, error) {
+		c := clientThrough(t, func(*http.Request) (*http.Response, error) {
 			text := garbage
 			if attempt++; attempt == 4 {
 				text = last
 			}
 			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(text)), ContentLength: -1}, nil
 		}, moment.WithBackoff(0, 0))
-		memory := allocated(func() { _ = calls["POST"](t.Context(), c, moment.WithResponse(new(moment.Response))) })
+		memory := testkit.Allocated(func() { _ = calls["POST"](t.Context(), c, moment.WithResponse(new(moment.Response))) })
 		assert.LessOrEqual(t, memory, uint64(maxMemory), why)
 		t.Logf("%s: %d MiB", why, memory>>20)
 		assert.Equal(t, 4, attempt, why)
@@ -414,7 +413,7 @@ func TestHostileOverHTTP2(t *testing.T) {
 		for i := range 1000 {
 			w.Header().Set(fmt.Sprintf("X-%d", i), strings.Repeat("x", 1000))
 		}
-		answer(200, billJSON)(w, r)
+		testkit.Respond(200, testkit.BillJSON)(w, r)
 	}
 	endlessly := func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"id":"`)
@@ -427,17 +426,17 @@ func TestHostileOverHTTP2(t *testing.T) {
 	for _, row := range []struct {
 		hostile
 
-		reply  reply
+		reply  testkit.Reply
 		breaks bool // the connection, with its stream
 	}{
 		{hostile{
 			why: "a stream that is reset", attempts: repeated, unknown: true,
 			says: "no response: stream error: stream ID ; INTERNAL_ERROR; received from peer",
-		}, hangUp, false},
+		}, testkit.HangUp, false},
 		{hostile{
 			why: "a stream that is reset in the middle of the answer", attempts: repeated, unknown: true,
 			says: "200 OK: truncated response: stream error: stream ID ; INTERNAL_ERROR; received from peer",
-		}, cutShort, false},
+		}, testkit.Truncated, false},
 		{hostile{
 			why: "a success without end", attempts: neverAgain, unknown: true,
 			says: "200 OK: the response is larger than 256 KiB",
@@ -449,16 +448,16 @@ func TestHostileOverHTTP2(t *testing.T) {
 	} {
 		for method, attempts := range map[string]int{"GET": row.attempts.get, "POST": row.attempts.post, "PATCH": row.attempts.patch} {
 			t.Run(row.why+"/"+method, func(t *testing.T) {
-				goroutines := goroutinesNow()
+				goroutines := testkit.Goroutines()
 				server := httptest.NewUnstartedServer(http.HandlerFunc(row.reply))
-				server.Config.ErrorLog = discardLog()
+				server.Config.ErrorLog = testkit.DiscardLog()
 				server.EnableHTTP2 = true
-				connections := countConnections(server)
+				connections := testkit.CountConnections(server)
 				server.StartTLS()
-				replaceDefaultTransport(t, server.Client().Transport)
-				client := newClient(t, moment.WithBaseURL(server.URL+basePath), moment.WithBackoff(0, 0))
+				testkit.ReplaceDefaultTransport(t, server.Client().Transport)
+				client := newClient(t, moment.WithBaseURL(server.URL+testkit.BasePath), moment.WithBackoff(0, 0))
 
-				memory := allocated(func() {
+				memory := testkit.Allocated(func() {
 					row.check(t, method, attempts, calls[method](t.Context(), client))
 				})
 				assert.LessOrEqual(t, memory, uint64(maxMemory), "bytes allocated")
@@ -466,55 +465,13 @@ func TestHostileOverHTTP2(t *testing.T) {
 				if row.breaks {
 					opened = attempts
 				}
-				assert.EqualValues(t, opened, connections.opened.Load(), "connections")
+				assert.EqualValues(t, opened, connections.Opened.Load(), "connections")
 				server.CloseClientConnections()
 				server.Close()
-				noGoroutineLeft(t, goroutines)
+				testkit.AssertNoGoroutineLeft(t, goroutines)
 			})
 		}
 	}
-}
-
-// allocated is how many bytes f allocates: no less than it ever holds at once.
-func allocated(f func()) uint64 {
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	return after.TotalAlloc - before.TotalAlloc
-}
-
-// eventually looks again and again at what comes to its end in the background, as closed
-// connections do. It does so in the test's own goroutine, as goroutines may be what is counted.
-func eventually(t *testing.T, what string, want int, got func() int) {
-	t.Helper()
-	again := time.NewTicker(time.Millisecond)
-	defer again.Stop()
-	for deadline := time.Now().Add(5 * time.Second); got() != want && time.Now().Before(deadline); {
-		<-again.C
-	}
-	assert.Equal(t, want, got(), what)
-}
-
-// goroutinesNow is how many run, once those that are about to end have.
-func goroutinesNow() int {
-	again := time.NewTicker(time.Millisecond)
-	defer again.Stop()
-	n := runtime.NumGoroutine()
-	for same := 0; same < 5; same++ {
-		<-again.C
-		if now := runtime.NumGoroutine(); now != n {
-			n, same = now, 0
-		}
-	}
-	return n
-}
-
-// noGoroutineLeft waits until there are no more goroutines than there were before. It is less than
-// an attempt's timeout, which would end what was forgotten.
-func noGoroutineLeft(t *testing.T, before int) {
-	t.Helper()
-	eventually(t, "goroutines left running", 0, func() int { return max(0, runtime.NumGoroutine()-before) })
 }
 
 // bomb is 64 MiB in 64 KiB.

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 // Without pings, each attempt would wait on the dead connection until its timeout, for as long as
@@ -27,7 +28,7 @@ func TestDeadHTTP2ConnectionIsDropped(t *testing.T) {
 		requests int32 // of the call, as far as they reach the peer
 		unknown  bool
 	}
-	server, client := http2TLS(t)
+	server, client := testkit.HTTP2TLS(t)
 	for _, row := range []struct {
 		why    string
 		during bool          // the call, whose response is swallowed
@@ -59,7 +60,7 @@ func TestDeadHTTP2ConnectionIsDropped(t *testing.T) {
 
 						var resp moment.Response
 						err := call(t.Context(), c, moment.WithResponse(&resp))
-						got := ends{resp.Attempts, peer.requests.Load() - 1, errors.Is(err, moment.ErrOutcomeUnknown)}
+						got := ends{resp.Attempts, peer.Requests.Load() - 1, errors.Is(err, moment.ErrOutcomeUnknown)}
 						assert.Equal(t, want, got)
 						assert.Equal(t, want.unknown, err != nil, "%v", err)
 
@@ -77,7 +78,7 @@ func TestDeadHTTP2ConnectionIsDropped(t *testing.T) {
 // A dead connection is noticed within an attempt, whatever its timeout, so that the next attempt
 // gets another connection.
 func TestPingTimeouts(t *testing.T) {
-	server, client := http2TLS(t)
+	server, client := testkit.HTTP2TLS(t)
 	for _, row := range []struct {
 		why        string
 		own        http.HTTP2Config // of the program's http.DefaultTransport
@@ -116,7 +117,7 @@ func TestPingTimeouts(t *testing.T) {
 // bubble stands still while a goroutine waits for a real socket. The peer is not net/http's server,
 // because Go 1.25's shares channels between bubbles.
 type mortalPeer struct {
-	http2Peer
+	testkit.HTTP2Peer
 
 	conns    []*mortalConn // dialled
 	diesWith int32         // the number of the request whose response is swallowed, and everything after it; 0 for none
@@ -127,27 +128,27 @@ type mortalPeer struct {
 func startMortalPeer(t *testing.T, server *tls.Config, defaultTransport *http.Transport, opts ...moment.ClientOption) (*mortalPeer, *moment.Client) {
 	t.Helper()
 	p := &mortalPeer{}
-	p.reply = func(n int32, stream uint32) []byte {
+	p.Reply = func(n int32, stream uint32) []byte {
 		if n == p.diesWith {
 			p.conns[0].die()
 		}
-		return http2Bill(stream)
+		return testkit.HTTP2Bill(stream)
 	}
 	defaultTransport.ForceAttemptHTTP2 = true
 	defaultTransport.DialContext = func(context.Context, string, string) (net.Conn, error) {
 		near, far := net.Pipe()
 		conn := &mortalConn{Conn: near}
 		p.conns = append(p.conns, conn)
-		go p.serve(tls.Server(newBufferedConn(far), server))
+		go p.Serve(tls.Server(newBufferedConn(far), server))
 		return conn, nil
 	}
-	replaceDefaultTransport(t, defaultTransport)
+	testkit.ReplaceDefaultTransport(t, defaultTransport)
 	t.Cleanup(func() {
 		for _, conn := range p.conns {
 			_ = conn.Close() // because the goroutines of a bubble must end with it
 		}
 	})
-	opts = append(opts, moment.WithBaseURL("https://127.0.0.1"+basePath), moment.WithBackoff(0, 0))
+	opts = append(opts, moment.WithBaseURL("https://127.0.0.1"+testkit.BasePath), moment.WithBackoff(0, 0))
 	return p, newClient(t, opts...)
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 func TestNewIdempotencyKey(t *testing.T) {
@@ -59,17 +60,17 @@ func TestDeriveIdempotencyKeyTellsPartsApart(t *testing.T) {
 }
 
 func TestDerivedKeysAreAccepted(t *testing.T) {
-	s := serve(t, answer(201, billJSON))
+	s := testkit.Serve(t, testkit.Respond(201, testkit.BillJSON))
 	key := moment.DeriveIdempotencyKey("create bill", "UBR1234567890")
-	require.NoError(t, calls["POST"](t.Context(), s.client(t), moment.WithIdempotencyKey(key)))
-	assert.Equal(t, key, s.only(t).Header.Get("Idempotency-Key"))
+	require.NoError(t, calls["POST"](t.Context(), clientOf(t, s), moment.WithIdempotencyKey(key)))
+	assert.Equal(t, key, s.Only(t).Header.Get("Idempotency-Key"))
 }
 
 // Without parts there is nothing to tell one call from another, so there is no key.
 func TestDeriveIdempotencyKeyWithoutParts(t *testing.T) {
-	s := serve(t, answer(201, billJSON))
+	s := testkit.Serve(t, testkit.Respond(201, testkit.BillJSON))
 	assert.Empty(t, moment.DeriveIdempotencyKey())
-	err := calls["POST"](t.Context(), s.client(t), moment.WithIdempotencyKey(moment.DeriveIdempotencyKey()))
+	err := calls["POST"](t.Context(), clientOf(t, s), moment.WithIdempotencyKey(moment.DeriveIdempotencyKey()))
 	assert.ErrorIs(t, err, moment.ErrInvalidArgument)
-	assert.Empty(t, s.received())
+	assert.Empty(t, s.Received())
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 var loadCalls = flag.Int("calls", 5000, "how many calls TestLoad makes in each row")
@@ -71,10 +72,10 @@ type loadRow struct {
 // run makes the calls, and returns how many connections it took.
 func (row loadRow) run(t *testing.T) int {
 	t.Helper()
-	goroutines := goroutinesNow()
+	goroutines := testkit.Goroutines()
 	s := &loadService{protocol: row.protocol, first: min(atOnce, row.most), arrived: make(chan struct{})}
 	server := httptest.NewUnstartedServer(s)
-	server.Config.ErrorLog = discardLog() // of handshakes that were given up for an idle connection
+	server.Config.ErrorLog = testkit.DiscardLog() // of handshakes that were given up for an idle connection
 	server.EnableHTTP2 = row.protocol == 2
 	if row.secure {
 		server.StartTLS()
@@ -99,10 +100,10 @@ func (row loadRow) run(t *testing.T) int {
 		trusted.AddCert(server.Certificate())
 		transport.TLSClientConfig = &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS12}
 	}
-	replaceDefaultTransport(t, transport)
+	testkit.ReplaceDefaultTransport(t, transport)
 
 	start := time.Now()
-	failed, err := load(t.Context(), newClient(t, moment.WithBaseURL(server.URL+basePath)))
+	failed, err := load(t.Context(), newClient(t, moment.WithBaseURL(server.URL+testkit.BasePath)))
 	took := time.Since(start)
 	t.Logf("%s: %d calls, %d connections opened, %d errors, %.0f calls per second", row.name, *loadCalls, opened.Load(), failed, float64(*loadCalls)/took.Seconds())
 
@@ -110,8 +111,8 @@ func (row loadRow) run(t *testing.T) int {
 	assert.EqualValues(t, *loadCalls, s.requests.Load(), "nothing had to be repeated")
 	assert.Zero(t, s.otherProtocol.Load(), "requests that came by another protocol")
 	server.Close()
-	eventually(t, "connections that the client has left open", 0, func() int { return int(open.Load()) })
-	noGoroutineLeft(t, goroutines)
+	testkit.Eventually(t, "connections that the client has left open", 0, func() int { return int(open.Load()) })
+	testkit.AssertNoGoroutineLeft(t, goroutines)
 	return int(opened.Load())
 }
 
@@ -200,5 +201,5 @@ func (s *loadService) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	text, _ := json.Marshal(reference) //nolint:errchkjson // a string can be encoded
 	// Services end in a line break, which is left behind, and costs the connection, if only the
 	// object is read.
-	answer(http.StatusOK, strings.Replace(billJSON, `"UBR1234567890"`, string(text), 1)+"\n")(w, r)
+	testkit.Respond(http.StatusOK, strings.Replace(testkit.BillJSON, `"UBR1234567890"`, string(text), 1)+"\n")(w, r)
 }

@@ -21,7 +21,7 @@ import (
 // knows, a payment of 1500 comes in and is taken off the balance. A second copy of the update would
 // undo that: so there is none, and the caller is told that the outcome is unknown.
 func TestLostUpdate(t *testing.T) {
-	quietNetHTTP(t)
+	testkit.SilenceNetHTTP(t)
 	elsewhere, _ := strayedTo(t)
 	const after = testkit.After
 	for _, fault := range []testkit.Fault{
@@ -70,7 +70,7 @@ func TestLostUpdate(t *testing.T) {
 					}
 					return testkit.FaultNone()
 				}
-				replaceDefaultTransport(t, proxy.Transport())
+				testkit.ReplaceDefaultTransport(t, proxy.Transport())
 				timeout := 30 * time.Second
 				if strings.HasPrefix(fault.Name, "stall") || fault.Name == "late" {
 					timeout = time.Second

@@ -26,37 +26,38 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 // A 503 whose body parses as a well-formed error was taken for a definite answer.
 func TestMistakeRetryDecidedAfterTheBodyWasParsed(t *testing.T) {
-	unavailable := answer(503, `{"type":"https://api.momentco.io/docs/errors#service-unavailable","title":"Service Unavailable",
+	unavailable := testkit.Respond(503, `{"type":"https://api.momentco.io/docs/errors#service-unavailable","title":"Service Unavailable",
 		"status":503,"detail":"Try again in a moment.","instance":"/billing/bills"}`, "Content-Type: application/problem+json")
-	s := serve(t, unavailable, unavailable, answer(201, billJSON))
-	require.NoError(t, calls["POST"](t.Context(), s.client(t)))
-	assert.Len(t, s.received(), 3)
+	s := testkit.Serve(t, unavailable, unavailable, testkit.Respond(201, testkit.BillJSON))
+	require.NoError(t, calls["POST"](t.Context(), clientOf(t, s)))
+	assert.Len(t, s.Received(), 3)
 }
 
 func TestMistakeLongRetryAfterObeyed(t *testing.T) {
-	_, took, err := onAFakeClock(t, []reply{problem(503, "Retry-After: 86400")}, get)
+	_, took, err := onAFakeClock(t, []testkit.Reply{testkit.Problem(503, "Retry-After: 86400")}, get)
 	require.ErrorIs(t, err, moment.ErrServer)
 	assert.Zero(t, took)
 }
 
 func TestMistakePostRetriedWithoutItsKey(t *testing.T) {
-	s := serve(t, problem(500), hangUp, problem(503), answer(201, billJSON))
+	s := testkit.Serve(t, testkit.Problem(500), testkit.HangUp, testkit.Problem(503), testkit.Respond(201, testkit.BillJSON))
 	var resp moment.Response
-	require.NoError(t, calls["POST"](t.Context(), s.client(t), moment.WithResponse(&resp)))
-	require.GreaterOrEqual(t, len(s.received()), 4)
-	for _, r := range s.received() {
+	require.NoError(t, calls["POST"](t.Context(), clientOf(t, s), moment.WithResponse(&resp)))
+	require.GreaterOrEqual(t, len(s.Received()), 4)
+	for _, r := range s.Received() {
 		assert.Equal(t, []string{resp.IdempotencyKey}, r.Header["Idempotency-Key"], "made once, before the first attempt")
 	}
 }
 
 func TestMistakeKeyOrOptionsLost(t *testing.T) {
-	s := serve(t, problem(500), answer(201, billJSON))
+	s := testkit.Serve(t, testkit.Problem(500), testkit.Respond(201, testkit.BillJSON))
 	var resp moment.Response
-	require.NoError(t, calls["POST"](t.Context(), s.client(t),
+	require.NoError(t, calls["POST"](t.Context(), clientOf(t, s),
 		moment.WithHeader("X-Trace", "one"),
 		moment.WithIdempotencyKey("key-of-the-caller"),
 		moment.WithQuery(struct {
@@ -64,35 +65,35 @@ func TestMistakeKeyOrOptionsLost(t *testing.T) {
 		}{"customer"}),
 		moment.WithResponse(&resp),
 	))
-	require.Len(t, s.received(), 2)
-	for _, r := range s.received() {
-		assert.Equal(t, basePath+"/billing/bills?expand=customer", r.URI)
+	require.Len(t, s.Received(), 2)
+	for _, r := range s.Received() {
+		assert.Equal(t, testkit.BasePath+"/billing/bills?expand=customer", r.URI)
 		assert.Equal(t, "one", r.Header.Get("X-Trace"))
 		assert.Equal(t, "key-of-the-caller", r.Header.Get("Idempotency-Key"))
 	}
 	assert.Equal(t, "key-of-the-caller", resp.IdempotencyKey)
 
-	s = serve(t, answer(201, billJSON))
-	require.NoError(t, calls["POST"](t.Context(), s.client(t), moment.WithHeader("X-Trace", "one")))
-	assert.NotEmpty(t, s.only(t).Header.Get("Idempotency-Key"), "options do not replace the key")
+	s = testkit.Serve(t, testkit.Respond(201, testkit.BillJSON))
+	require.NoError(t, calls["POST"](t.Context(), clientOf(t, s), moment.WithHeader("X-Trace", "one")))
+	assert.NotEmpty(t, s.Only(t).Header.Get("Idempotency-Key"), "options do not replace the key")
 }
 
 // POST + 302 became a GET and "succeeded", the key was sent to another host, and a 307 sent an
 // empty body.
 func TestMistakeRedirectsFollowed(t *testing.T) {
-	elsewhere := serve(t, answer(200, billJSON))
+	elsewhere := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON))
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		for method, call := range calls {
-			s := serve(t, answer(status, "", "Location: "+elsewhere.URL+"/billing/bills"))
+			s := testkit.Serve(t, testkit.Respond(status, "", "Location: "+elsewhere.URL+"/billing/bills"))
 			client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }} // follows
-			err := call(t.Context(), s.client(t, moment.WithHTTPClient(client)))
+			err := call(t.Context(), clientOf(t, s, moment.WithHTTPClient(client)))
 			var answered *moment.Error
 			require.ErrorAs(t, err, &answered, "%s %d", method, status)
 			assert.Equal(t, status, answered.Status)
-			s.only(t)
+			s.Only(t)
 		}
 	}
-	assert.Empty(t, elsewhere.received())
+	assert.Empty(t, elsewhere.Received())
 }
 
 func TestMistakeIdentifierReachesAnotherEndpoint(t *testing.T) {
@@ -111,17 +112,17 @@ func TestMistakeIdentifierReachesAnotherEndpoint(t *testing.T) {
 		{"…", "/billing/bills/%E2%80%A6"},
 		{"a\\b", "/billing/bills/a%5Cb"},
 	} {
-		s := serve(t, answer(200, strings.Replace(billJSON, `"UBR1234567890"`, encoded(t, row.id), 1)))
-		_, err := s.client(t).Bills.Get(t.Context(), row.id)
+		s := testkit.Serve(t, testkit.Respond(200, strings.Replace(testkit.BillJSON, `"UBR1234567890"`, encoded(t, row.id), 1)))
+		_, err := clientOf(t, s).Bills.Get(t.Context(), row.id)
 		if row.uri == "" {
 			var bad *moment.ArgumentError
 			require.ErrorAs(t, err, &bad, row.id)
 			assert.Equal(t, "bill", bad.Param)
-			assert.Empty(t, s.received())
+			assert.Empty(t, s.Received())
 			continue
 		}
 		require.NoError(t, err, row.id)
-		assert.Equal(t, basePath+row.uri, s.only(t).URI, row.id)
+		assert.Equal(t, testkit.BasePath+row.uri, s.Only(t).URI, row.id)
 	}
 }
 
@@ -129,17 +130,17 @@ func TestMistakeIdentifierReachesAnotherEndpoint(t *testing.T) {
 // without an error.
 func TestMistakeZeroStructWithoutAnError(t *testing.T) {
 	for _, body := range []string{`{}`, `{"id":""}`, `{"id":"bill_"}`, `{"id":"bcus_H4jp6KnU5cPw263v1jyz4"}`, `{"id":"xbill_1"}`, `{"items":[]}`, `[]`, `null`, `"bill_1"`, `1`} {
-		s := serve(t, answer(200, body))
-		bill, err := s.client(t).Bills.Get(t.Context(), "UBR1")
+		s := testkit.Serve(t, testkit.Respond(200, body))
+		bill, err := clientOf(t, s).Bills.Get(t.Context(), "UBR1")
 		assert.Nil(t, bill, body)
 		var connection *moment.ConnectionError
 		require.ErrorAs(t, err, &connection, body)
 		assert.Equal(t, 200, connection.Status)
 		assert.ErrorContains(t, err, "moment: get bill: 200 OK: unexpected response body: ")
-		s.only(t)
+		s.Only(t)
 	}
-	s := serve(t, answer(200, billJSON), answer(200, billJSON), answer(204, ""))
-	c := s.client(t, moment.WithMaxRetries(0))
+	s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON), testkit.Respond(200, testkit.BillJSON), testkit.Respond(204, ""))
+	c := clientOf(t, s, moment.WithMaxRetries(0))
 	_, err := c.Customers.Get(t.Context(), "UCR1")
 	require.ErrorContains(t, err, "id does not begin with bcus_")
 	_, err = c.Accounts.Get(t.Context(), "UAR1")
@@ -177,7 +178,7 @@ func TestMistakeUnboundedBody(t *testing.T) {
 		{404, 128<<10 + 1<<10, 64 << 20, "404 Not Found"},
 	} {
 		body := &endless{}
-		c := through(t, func(*http.Request) (*http.Response, error) {
+		c := clientThrough(t, func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: row.status, Body: body, ContentLength: row.length}, nil
 		})
 		err := calls["GET"](t.Context(), c)
@@ -189,33 +190,33 @@ func TestMistakeUnboundedBody(t *testing.T) {
 
 func TestMistakeBodiesOfEarlierAttemptsNotClosed(t *testing.T) {
 	server := httptest.NewUnstartedServer(nil)
-	s := &service{}
-	large := answer(503, strings.Repeat("x", 100<<10)) // more than is kept of an error
-	script := make([]reply, 0, 30)
+	s := &testkit.Service{}
+	large := testkit.Respond(503, strings.Repeat("x", 100<<10)) // more than is kept of an error
+	script := make([]testkit.Reply, 0, 30)
 	for range 10 {
-		script = append(script, large, large, answer(200, billJSON))
+		script = append(script, large, large, testkit.Respond(200, testkit.BillJSON))
 	}
-	server.Config.Handler = s.handler(script)
-	connections := countConnections(server)
+	server.Config.Handler = s.Handler(script...)
+	connections := testkit.CountConnections(server)
 	server.Start()
 	t.Cleanup(server.Close)
-	s.URL = server.URL + basePath
-	c := s.client(t)
+	s.URL = server.URL + testkit.BasePath
+	c := clientOf(t, s)
 	for range 10 {
 		require.NoError(t, calls["GET"](t.Context(), c))
 	}
-	assert.Len(t, s.received(), 30)
-	assert.EqualValues(t, 1, connections.opened.Load(), "one connection served all attempts")
+	assert.Len(t, s.Received(), 30)
+	assert.EqualValues(t, 1, connections.Opened.Load(), "one connection served all attempts")
 }
 
 func TestMistakeHalfABodyDecoded(t *testing.T) {
 	// Half a body that is JSON by itself: only the length says that it was cut.
-	s := serve(t, cutAfter(billJSON))
-	bill, err := s.client(t).Bills.Get(t.Context(), "UBR1")
+	s := testkit.Serve(t, testkit.TruncateAfter(testkit.BillJSON))
+	bill, err := clientOf(t, s).Bills.Get(t.Context(), "UBR1")
 	assert.Nil(t, bill)
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	assert.EqualError(t, err, "moment: get bill: 200 OK: truncated response: unexpected EOF (4 attempts)")
-	assert.Len(t, s.received(), 4)
+	assert.Len(t, s.Received(), 4)
 }
 
 // With the 2 idle connections per host that net/http keeps by default, a burst of 50 closes 48 when
@@ -227,12 +228,12 @@ func TestMistakeTwoIdleConnections(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		arrived <- struct{}{}
 		<-release
-		answer(200, billJSON)(w, r)
+		testkit.Respond(200, testkit.BillJSON)(w, r)
 	}))
-	connections := countConnections(server)
+	connections := testkit.CountConnections(server)
 	server.Start()
 	t.Cleanup(server.Close)
-	c := newClient(t, moment.WithBaseURL(server.URL+basePath))
+	c := newClient(t, moment.WithBaseURL(server.URL+testkit.BasePath))
 	for range bursts {
 		var done sync.WaitGroup
 		for range burst {
@@ -248,36 +249,36 @@ func TestMistakeTwoIdleConnections(t *testing.T) {
 	}
 	// A few more than one per call at once: a connection is back in the pool a little after its
 	// answer was read.
-	assert.Less(t, connections.opened.Load(), int32(2*burst), "%d calls at once, %d times", burst, bursts)
+	assert.Less(t, connections.Opened.Load(), int32(2*burst), "%d calls at once, %d times", burst, bursts)
 }
 
 func TestMistakeCallersHTTPClientWrittenTo(t *testing.T) {
-	s := serve(t, answer(302, "", "Location: /"), answer(200, billJSON))
+	s := testkit.Serve(t, testkit.Respond(302, "", "Location: /"), testkit.Respond(200, testkit.BillJSON))
 	transport := &http.Transport{}
 	client := http.Client{Transport: transport, Timeout: time.Minute}
 	before := client
-	c := s.client(t, moment.WithHTTPClient(&client))
+	c := clientOf(t, s, moment.WithHTTPClient(&client))
 	require.Error(t, calls["GET"](t.Context(), c))
 	assert.Equal(t, before, client)
 	assert.Nil(t, client.CheckRedirect)
 	assert.Zero(t, transport.MaxIdleConnsPerHost)
 
-	client.Transport = roundTrip(func(*http.Request) (*http.Response, error) { return nil, errors.New("changed later") })
+	client.Transport = testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, errors.New("changed later") })
 	assert.NoError(t, calls["GET"](t.Context(), c), "it was copied: a later change has no effect")
 	assert.Zero(t, http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost, "nor is the default written to")
 }
 
 func TestMistakeStatusLostInHTML(t *testing.T) {
-	s := serve(t, answer(502, "<html><body><h1>502 Bad Gateway</h1></body></html>", "Content-Type: text/html"))
-	err := calls["PATCH"](t.Context(), s.client(t))
+	s := testkit.Serve(t, testkit.Respond(502, "<html><body><h1>502 Bad Gateway</h1></body></html>", "Content-Type: text/html"))
+	err := calls["PATCH"](t.Context(), clientOf(t, s))
 	var answered *moment.Error
 	require.ErrorAs(t, err, &answered)
 	assert.Equal(t, 502, answered.Status)
 	assert.EqualError(t, err, "moment: update bill: 502 Bad Gateway"+notFromService+"; the outcome is unknown")
 	assert.NotContains(t, err.Error(), "invalid character")
 
-	s = serve(t, answer(200, "<html>Please log in</html>", "Content-Type: text/html"))
-	err = calls["GET"](t.Context(), s.client(t))
+	s = testkit.Serve(t, testkit.Respond(200, "<html>Please log in</html>", "Content-Type: text/html"))
+	err = calls["GET"](t.Context(), clientOf(t, s))
 	assert.EqualError(t, err, `moment: get bill: 200 OK: the response body is not JSON (Content-Type "text/html") (4 attempts)`)
 }
 
@@ -297,14 +298,14 @@ func TestMistakeFormattingPrintsTheKey(t *testing.T) {
 		map[string]any{"c": *c},
 	}
 	for _, value := range values {
-		noKey(t, everyFormatting(t, value))
+		testkit.AssertNoSecret(t, testkit.EveryFormat(t, value))
 	}
-	another, err := moment.NewClient(testKey+"_2", moment.WithBaseURL("https://example.com"))
+	another, err := moment.NewClient(testkit.SecretKey+"_2", moment.WithBaseURL("https://example.com"))
 	require.NoError(t, err)
-	var failed failedTest
+	var failed testkit.FailedTest
 	assert.Equal(&failed, merchant{client: c}, merchant{client: another}, "dumps the differences, following pointers")
-	require.Contains(t, failed.text, "moment.Client")
-	noKey(t, failed.text)
+	require.Contains(t, failed.Text, "moment.Client")
+	testkit.AssertNoSecret(t, failed.Text)
 
 	assert.Equal(t, "moment.Client(test mode, https://api.momentpay.net)", fmt.Sprint(c))
 	assert.Equal(t, "moment.Client(test mode, https://api.momentpay.net)", fmt.Sprintf("%+v", *c.Bills))
@@ -334,8 +335,8 @@ func TestNothingButAFunctionHoldsTheCore(t *testing.T) {
 func TestMistakeErrorPrintsTheWholeBody(t *testing.T) {
 	long := strings.Repeat("John Doe ", 1000)
 	for _, body := range []string{long, `{"message":"` + long + `"}`, `{"title":"` + long + `","detail":"` + long + `"}`} {
-		s := serve(t, answer(400, body))
-		err := calls["POST"](t.Context(), s.client(t))
+		s := testkit.Serve(t, testkit.Respond(400, body))
+		err := calls["POST"](t.Context(), clientOf(t, s))
 		require.ErrorIs(t, err, moment.ErrBadRequest)
 		assert.Less(t, len(err.Error()), 450)
 		assert.NotContains(t, err.Error(), "\n")
@@ -358,17 +359,17 @@ func TestMistakeConcreteErrorTypes(t *testing.T) {
 		}
 	}
 	require.NotEmpty(t, reflect.TypeOf(c.Bills).NumMethod())
-	s := serve(t, answer(200, billJSON))
-	_, err := s.client(t).Bills.Get(t.Context(), "UBR1234567890")
+	s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON))
+	_, err := clientOf(t, s).Bills.Get(t.Context(), "UBR1234567890")
 	assert.True(t, err == nil) //nolint:testifylint // NoError would look through a typed nil
-	err = s.client(t).Do(t.Context(), "GET", "/", nil, nil)
+	err = clientOf(t, s).Do(t.Context(), "GET", "/", nil, nil)
 	assert.True(t, err == nil) //nolint:testifylint // as above
 }
 
 // Tests that encode the answer with the struct that decodes it, base URLs without a path, and a
 // test package that ends the process when it is loaded.
 func TestMistakesInTests(t *testing.T) {
-	require.Greater(t, len(basePath), 1, "base URLs in tests have a path")
+	require.Greater(t, len(testkit.BasePath), 1, "base URLs in tests have a path")
 	files, err := filepath.Glob("*_test.go")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)

@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 // An attempt that ends without a connection is retried, for an update too, because nothing was
@@ -68,22 +69,22 @@ func TestNeverSent(t *testing.T) {
 
 func neverSends(t *testing.T, method string, tr *http.Transport, obstruct obstruct, says string) {
 	t.Helper()
-	s, asked := &service{}, 0
+	s, asked := &testkit.Service{}, 0
 	host := obstruct(t, tr, s)
 	t.Cleanup(tr.CloseIdleConnections) // ends dials, too
 	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
 		GetConn: func(string) { asked++ },
 		GotConn: func(httptrace.GotConnInfo) { t.Error("there was a connection") },
 	})
-	err := calls[method](ctx, clientOf(t, host, tr))
+	err := calls[method](ctx, clientAt(t, host, tr))
 	var connection *moment.ConnectionError
 	require.ErrorAs(t, err, &connection)
 	assert.Equal(t, 3, connection.Attempts)
 	assert.Equal(t, 3, asked, "connections asked for")
 	require.ErrorContains(t, err, says)
 	require.NotErrorIs(t, err, moment.ErrOutcomeUnknown)
-	for _, r := range s.received() {
-		assert.NotContains(t, r.URI, basePath, "a request arrived")
+	for _, r := range s.Received() {
+		assert.NotContains(t, r.URI, testkit.BasePath, "a request arrived")
 	}
 }
 
@@ -93,7 +94,7 @@ func TestContextEndsBeforeThereIsAConnection(t *testing.T) {
 		for method, call := range calls {
 			synctest.Test(t, func(t *testing.T) {
 				tr := transportOf(false)
-				c := clientOf(t, obstruct(t, tr, &service{}), tr)
+				c := clientAt(t, obstruct(t, tr, &testkit.Service{}), tr)
 				t.Cleanup(tr.CloseIdleConnections)
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
@@ -111,18 +112,18 @@ func TestUntrustedCertificateIsNotRetried(t *testing.T) {
 	for protocol, http2 := range protocols {
 		for method, call := range calls {
 			t.Run(protocol+"/"+method, func(t *testing.T) {
-				s := &service{}
-				server := httptest.NewUnstartedServer(s.handler([]reply{answer(200, billJSON)}))
+				s := &testkit.Service{}
+				server := httptest.NewUnstartedServer(s.Handler(testkit.Respond(200, testkit.BillJSON)))
 				server.EnableHTTP2 = http2
-				server.Config.ErrorLog = discardLog()
-				connections := countConnections(server)
+				server.Config.ErrorLog = testkit.DiscardLog()
+				connections := testkit.CountConnections(server)
 				server.StartTLS()
 				t.Cleanup(server.Close)
-				err := call(t.Context(), clientOf(t, server.URL, transportOf(http2)))
+				err := call(t.Context(), clientAt(t, server.URL, transportOf(http2)))
 				require.ErrorContains(t, err, "certificate")
 				assert.Equal(t, 1, attemptsOf(t, err))
-				assert.EqualValues(t, 1, connections.opened.Load())
-				assert.Empty(t, s.received())
+				assert.EqualValues(t, 1, connections.Opened.Load())
+				assert.Empty(t, s.Received())
 				assert.NotErrorIs(t, err, moment.ErrOutcomeUnknown, "nothing was sent")
 			})
 		}
@@ -137,7 +138,7 @@ func TestDialErrorOfAnotherRoundTripper(t *testing.T) {
 		unknown  bool
 	}{"GET": {3, false}, "POST": {3, true}, "PATCH": {1, true}} {
 		attempts := 0
-		err := calls[method](t.Context(), clientOf(t, "https://127.0.0.1", roundTrip(func(*http.Request) (*http.Response, error) {
+		err := calls[method](t.Context(), clientAt(t, "https://127.0.0.1", testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) {
 			attempts++
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: errors.New("connection refused")}
 		})))
@@ -174,7 +175,7 @@ func TestDialErrorAfterTheRequestWasSent(t *testing.T) {
 					}
 					return (&net.Dialer{}).DialContext(ctx, network, address)
 				}
-				c := clientOf(t, host, tr)
+				c := clientAt(t, host, tr)
 				require.NoError(t, calls["GET"](t.Context(), c))
 				err := calls[method](t.Context(), c)
 				assert.Equal(t, 2, requests(), "the second one arrived")
@@ -196,7 +197,7 @@ func TestUntrustedCertificateAfterTheRequestWasSent(t *testing.T) {
 		}
 		return nil
 	}
-	c := clientOf(t, host, tr)
+	c := clientAt(t, host, tr)
 	require.NoError(t, calls["GET"](t.Context(), c))
 	err := calls["POST"](t.Context(), c)
 	require.ErrorContains(t, err, "expired")
@@ -210,33 +211,33 @@ func TestUntrustedCertificateAfterTheRequestWasSent(t *testing.T) {
 func diesWithTheSecondRequest(t *testing.T, http2 bool) (host string, tr *http.Transport, requests func() int) {
 	t.Helper()
 	if !http2 {
-		s := serve(t, answer(200, billJSON), hangUp)
-		return strings.TrimSuffix(s.URL, basePath), &http.Transport{}, func() int { return len(s.received()) }
+		s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON), testkit.HangUp)
+		return strings.TrimSuffix(s.URL, testkit.BasePath), &http.Transport{}, func() int { return len(s.Received()) }
 	}
-	peer := &http2Peer{reply: func(n int32, stream uint32) []byte {
+	peer := &testkit.HTTP2Peer{Reply: func(n int32, stream uint32) []byte {
 		if n == 1 {
-			return http2Bill(stream)
+			return testkit.HTTP2Bill(stream)
 		}
-		return frame(frameGoAway, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0) // says that stream 1 was the last to be processed
+		return testkit.Frame(testkit.FrameGoAway, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0) // says that stream 1 was the last to be processed
 	}}
-	host, tr = peer.start(t)
-	return host, tr, func() int { return int(peer.requests.Load()) }
+	host, tr = peer.Start(t)
+	return host, tr, func() int { return int(peer.Requests.Load()) }
 }
 
 // With the default transport, the error names the proxy and its status.
 func TestErrorNamesTheProxy(t *testing.T) {
 	for status, says := range map[int]string{403: "403 Forbidden", 407: "407 Proxy Authentication Required", 502: "502 Bad Gateway"} {
 		for method, call := range calls {
-			s := &service{}
-			proxy := startProxy(t, s.handler([]reply{gateway(status)}))
-			replaceDefaultTransport(t, &http.Transport{Proxy: http.ProxyURL(proxy)})
-			err := call(t.Context(), clientOf(t, behindProxy, nil))
+			s := &testkit.Service{}
+			proxy := startProxy(t, s.Handler(testkit.Gateway(status)))
+			testkit.ReplaceDefaultTransport(t, &http.Transport{Proxy: http.ProxyURL(proxy)})
+			err := call(t.Context(), clientAt(t, behindProxy, nil))
 			require.ErrorContains(t, err, "the proxy http://"+proxy.Host+" rejected the connection: "+says, method)
 			assert.NotContains(t, err.Error(), "jane", "the proxy's user")
 			assert.NotContains(t, err.Error(), "hunter2", "the proxy's password")
 			assert.NotErrorIs(t, err, moment.ErrOutcomeUnknown)
-			require.Len(t, s.received(), 3, "of each attempt")
-			for _, r := range s.received() {
+			require.Len(t, s.Received(), 3, "of each attempt")
+			for _, r := range s.Received() {
 				assert.Equal(t, "CONNECT", r.Method)
 				assert.Equal(t, "Basic amFuZTpodW50ZXIy", r.Header.Get("Proxy-Authorization"))
 			}
@@ -246,22 +247,22 @@ func TestErrorNamesTheProxy(t *testing.T) {
 
 func TestOwnCheckOfTheProxyIsKept(t *testing.T) {
 	var statuses []int
-	replaceDefaultTransport(t, &http.Transport{
-		Proxy: http.ProxyURL(startProxy(t, (&service{}).handler([]reply{gateway(407)}))),
+	testkit.ReplaceDefaultTransport(t, &http.Transport{
+		Proxy: http.ProxyURL(startProxy(t, (&testkit.Service{}).Handler(testkit.Gateway(407)))),
 		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
 			statuses = append(statuses, resp.StatusCode)
 			return errors.New("not today")
 		},
 	})
-	err := calls["PATCH"](t.Context(), clientOf(t, behindProxy, nil))
+	err := calls["PATCH"](t.Context(), clientAt(t, behindProxy, nil))
 	require.ErrorContains(t, err, "not today")
 	assert.NotContains(t, err.Error(), "rejected the connection")
 	assert.Equal(t, []int{407, 407, 407}, statuses)
 }
 
 func TestProxyThatAcceptsTheConnection(t *testing.T) {
-	s := &service{}
-	server := httptest.NewTLSServer(s.handler([]reply{answer(200, billJSON)}))
+	s := &testkit.Service{}
+	server := httptest.NewTLSServer(s.Handler(testkit.Respond(200, testkit.BillJSON)))
 	t.Cleanup(server.Close)
 	tr := server.Client().Transport.(*http.Transport)
 	tr.Proxy = http.ProxyURL(startProxy(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -276,9 +277,9 @@ func TestProxyThatAcceptsTheConnection(t *testing.T) {
 		_, _ = io.Copy(from, to)
 		_ = from.Close()
 	})))
-	replaceDefaultTransport(t, tr)
-	require.NoError(t, calls["PATCH"](t.Context(), clientOf(t, server.URL, nil)))
-	s.only(t)
+	testkit.ReplaceDefaultTransport(t, tr)
+	require.NoError(t, calls["PATCH"](t.Context(), clientAt(t, server.URL, nil)))
+	s.Only(t)
 }
 
 // protocols says for each protocol whether the client must offer HTTP/2.
@@ -293,17 +294,17 @@ func transportOf(http2 bool) *http.Transport {
 
 // clientOf is a client that makes at most three attempts. A nil RoundTripper stands for the default
 // transport.
-func clientOf(t *testing.T, host string, rt http.RoundTripper) *moment.Client {
+func clientAt(t *testing.T, host string, rt http.RoundTripper) *moment.Client {
 	t.Helper()
-	return newClient(t, moment.WithBaseURL(host+basePath), moment.WithHTTPClient(&http.Client{Transport: rt}),
+	return newClient(t, moment.WithBaseURL(host+testkit.BasePath), moment.WithHTTPClient(&http.Client{Transport: rt}),
 		moment.WithBackoff(0, 0), moment.WithMaxRetries(2))
 }
 
 // obstruct keeps a transport from getting a connection to the host that it returns (with a scheme).
 // s receives the requests that arrive all the same.
-type obstruct func(t *testing.T, tr *http.Transport, s *service) (host string)
+type obstruct func(t *testing.T, tr *http.Transport, s *testkit.Service) (host string)
 
-func unresolved(_ *testing.T, tr *http.Transport, _ *service) string {
+func unresolved(_ *testing.T, tr *http.Transport, _ *testkit.Service) string {
 	dialer := &net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
 		return nil, errors.New("no name server")
 	}}}
@@ -314,9 +315,9 @@ func unresolved(_ *testing.T, tr *http.Transport, _ *service) string {
 // nobody is an address at which nobody listens, because the system never chooses port 1 for a test.
 const nobody = "127.0.0.1:1"
 
-func refuse(*testing.T, *http.Transport, *service) string { return "https://" + nobody }
+func refuse(*testing.T, *http.Transport, *testkit.Service) string { return "https://" + nobody }
 
-func dialForEver(_ *testing.T, tr *http.Transport, _ *service) string {
+func dialForEver(_ *testing.T, tr *http.Transport, _ *testkit.Service) string {
 	tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -325,16 +326,16 @@ func dialForEver(_ *testing.T, tr *http.Transport, _ *service) string {
 }
 
 // breakHandshake starts a server that closes each connection after the client's hello.
-func breakHandshake(t *testing.T, _ *http.Transport, _ *service) string {
+func breakHandshake(t *testing.T, _ *http.Transport, _ *testkit.Service) string {
 	t.Helper()
-	return "https://" + listen(t, func(conn net.Conn) {
+	return "https://" + testkit.Listen(t, func(conn net.Conn) {
 		_, _ = conn.Read(make([]byte, 16<<10))
 		_ = conn.Close()
 	})
 }
 
 func hangInHandshake(timeout time.Duration) obstruct {
-	return func(_ *testing.T, tr *http.Transport, s *service) string {
+	return func(_ *testing.T, tr *http.Transport, s *testkit.Service) string {
 		tr.DialContext = dialSilence(s)
 		tr.TLSHandshakeTimeout = timeout
 		return "https://127.0.0.1"
@@ -342,13 +343,13 @@ func hangInHandshake(timeout time.Duration) obstruct {
 }
 
 // dialSilence dials servers in memory that read requests and never respond.
-func dialSilence(s *service) func(context.Context, string, string) (net.Conn, error) {
+func dialSilence(s *testkit.Service) func(context.Context, string, string) (net.Conn, error) {
 	return func(context.Context, string, string) (net.Conn, error) {
 		near, far := net.Pipe()
 		go func() {
 			reader := bufio.NewReader(far)
 			for r, err := http.ReadRequest(reader); err == nil; r, err = http.ReadRequest(reader) {
-				s.receive(r)
+				s.Receive(r)
 			}
 			_, _ = io.Copy(io.Discard, far)
 		}()
@@ -356,13 +357,13 @@ func dialSilence(s *service) func(context.Context, string, string) (net.Conn, er
 	}
 }
 
-func dialTheOnlyConnection(t *testing.T, tr *http.Transport, s *service) string {
+func dialTheOnlyConnection(t *testing.T, tr *http.Transport, s *testkit.Service) string {
 	t.Helper()
 	tr.MaxConnsPerHost = 1
 	return dialForEver(t, tr, s)
 }
 
-func useTheOnlyConnection(t *testing.T, tr *http.Transport, s *service) string {
+func useTheOnlyConnection(t *testing.T, tr *http.Transport, s *testkit.Service) string {
 	t.Helper()
 	tr.MaxConnsPerHost = 1
 	tr.DialContext = dialSilence(s)
@@ -370,7 +371,7 @@ func useTheOnlyConnection(t *testing.T, tr *http.Transport, s *service) string {
 	require.NoError(t, err)
 	go func() { _, _ = tr.RoundTrip(request) }()
 	synctest.Wait()
-	s.only(t)
+	s.Only(t)
 	return "http://127.0.0.1"
 }
 
@@ -389,14 +390,14 @@ func startProxy(t *testing.T, h http.Handler) *url.URL {
 }
 
 func rejectByProxy(status int) obstruct {
-	return func(t *testing.T, tr *http.Transport, s *service) string {
+	return func(t *testing.T, tr *http.Transport, s *testkit.Service) string {
 		t.Helper()
-		tr.Proxy = http.ProxyURL(startProxy(t, s.handler([]reply{gateway(status)})))
+		tr.Proxy = http.ProxyURL(startProxy(t, s.Handler(testkit.Gateway(status))))
 		return behindProxy
 	}
 }
 
-func noProxy(_ *testing.T, tr *http.Transport, _ *service) string {
+func noProxy(_ *testing.T, tr *http.Transport, _ *testkit.Service) string {
 	tr.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: nobody})
 	return behindProxy
 }

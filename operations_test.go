@@ -3,11 +3,7 @@ package moment_test
 import (
 	"context"
 	"go/ast"
-	"go/doc"
-	"go/parser"
-	"go/token"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 // operations are the documented ones, each with the call that makes it, what it sends and what it
@@ -35,7 +32,7 @@ var operations = []struct {
 		"CustomersService.Create", "create customer", "POST /billing/customers",
 		`{"external_reference":"UCR1234567890","name":"John Doe","email":"john.doe@example.com","phone":"+27123456789",
 		  "currency":"ZAR","balance":2000,"metadata":{"order_id":"ord_789012"}}`,
-		201, customerJSON,
+		201, testkit.CustomerJSON,
 		func(ctx context.Context, c *moment.Client) (any, error) {
 			return c.Customers.Create(ctx, moment.CustomerCreateParams{
 				ExternalReference: "UCR1234567890", Name: "John Doe", Email: "john.doe@example.com", Phone: "+27123456789",
@@ -44,12 +41,12 @@ var operations = []struct {
 		}, "bcus_H4jp6KnU5cPw263v1jyz4",
 	},
 	{
-		"CustomersService.Get", "get customer", "GET /billing/customers/{customer}", "", 200, customerJSON,
+		"CustomersService.Get", "get customer", "GET /billing/customers/{customer}", "", 200, testkit.CustomerJSON,
 		func(ctx context.Context, c *moment.Client) (any, error) { return c.Customers.Get(ctx, "UCR1234567890") }, "bcus_H4jp6KnU5cPw263v1jyz4",
 	},
 	{
 		"CustomersService.Update", "update customer", "PATCH /billing/customers/{customer}",
-		`{"name":"John Doe","email":"","phone":"+27123456789","currency":"ZAR","balance":0,"metadata":{"order_id":""}}`, 200, customerJSON,
+		`{"name":"John Doe","email":"","phone":"+27123456789","currency":"ZAR","balance":0,"metadata":{"order_id":""}}`, 200, testkit.CustomerJSON,
 		func(ctx context.Context, c *moment.Client) (any, error) {
 			return c.Customers.Update(ctx, "UCR1234567890", moment.CustomerUpdateParams{
 				Name: moment.Ptr("John Doe"), Email: moment.Ptr(""), Phone: moment.Ptr("+27123456789"),
@@ -60,7 +57,7 @@ var operations = []struct {
 	{
 		"AccountsService.Create", "create account", "POST /billing/accounts",
 		`{"customer":"bcus_H4jp6KnU5cPw263v1jyz4","external_reference":"UAR1234567890","name":"Subscription Account",
-		  "currency":"ZAR","balance":2000,"metadata":{"order_id":"ord_789012"}}`, 201, accountJSON,
+		  "currency":"ZAR","balance":2000,"metadata":{"order_id":"ord_789012"}}`, 201, testkit.AccountJSON,
 		func(ctx context.Context, c *moment.Client) (any, error) {
 			return c.Accounts.Create(ctx, moment.AccountCreateParams{
 				Customer: moment.ExistingCustomer("bcus_H4jp6KnU5cPw263v1jyz4"), ExternalReference: "UAR1234567890",
@@ -70,12 +67,12 @@ var operations = []struct {
 		}, "bacc_H4jp6KnU5cPw263v1jyz4",
 	},
 	{
-		"AccountsService.Get", "get account", "GET /billing/accounts/{account}", "", 200, accountJSON,
+		"AccountsService.Get", "get account", "GET /billing/accounts/{account}", "", 200, testkit.AccountJSON,
 		func(ctx context.Context, c *moment.Client) (any, error) { return c.Accounts.Get(ctx, "UAR1234567890") }, "bacc_H4jp6KnU5cPw263v1jyz4",
 	},
 	{
 		"AccountsService.Update", "update account", "PATCH /billing/accounts/{account}",
-		`{"name":"Primary Account","currency":"ZAR","balance":-500,"metadata":{"order_id":"ord_789012"}}`, 200, accountJSON,
+		`{"name":"Primary Account","currency":"ZAR","balance":-500,"metadata":{"order_id":"ord_789012"}}`, 200, testkit.AccountJSON,
 		func(ctx context.Context, c *moment.Client) (any, error) {
 			return c.Accounts.Update(ctx, "UAR1234567890", moment.AccountUpdateParams{
 				Name: moment.Ptr("Primary Account"), Currency: moment.Ptr(moment.ZAR), Balance: moment.MinorUnits(-500),
@@ -86,7 +83,7 @@ var operations = []struct {
 	{
 		"BillsService.Create", "create bill", "POST /billing/bills",
 		`{"account":"bacc_H4jp6KnU5cPw263v1jyz4","external_reference":"UBR1234567890","currency":"ZAR","amount_due":2000,
-		  "bill_date":"2025-01-01","due_date":"2025-01-31","metadata":{"order_id":"ord_789012"}}`, 201, billJSON,
+		  "bill_date":"2025-01-01","due_date":"2025-01-31","metadata":{"order_id":"ord_789012"}}`, 201, testkit.BillJSON,
 		func(ctx context.Context, c *moment.Client) (any, error) {
 			return c.Bills.Create(ctx, moment.BillCreateParams{
 				Account: moment.ExistingAccount("bacc_H4jp6KnU5cPw263v1jyz4"), ExternalReference: "UBR1234567890",
@@ -96,12 +93,12 @@ var operations = []struct {
 		}, "bill_H4jp6KnU5cPw263v1jyz4",
 	},
 	{
-		"BillsService.Get", "get bill", "GET /billing/bills/{bill}", "", 200, billJSON,
+		"BillsService.Get", "get bill", "GET /billing/bills/{bill}", "", 200, testkit.BillJSON,
 		func(ctx context.Context, c *moment.Client) (any, error) { return c.Bills.Get(ctx, "UBR1234567890") }, "bill_H4jp6KnU5cPw263v1jyz4",
 	},
 	{
 		"BillsService.Update", "update bill", "PATCH /billing/bills/{bill}",
-		`{"currency":"ZAR","amount_paid":0,"metadata":{"order_id":"ord_789012"}}`, 200, billJSON,
+		`{"currency":"ZAR","amount_paid":0,"metadata":{"order_id":"ord_789012"}}`, 200, testkit.BillJSON,
 		func(ctx context.Context, c *moment.Client) (any, error) {
 			return c.Bills.Update(ctx, "UBR1234567890", moment.BillUpdateParams{
 				Currency: moment.Ptr(moment.ZAR), AmountPaid: moment.MinorUnits(0), Metadata: map[string]string{"order_id": "ord_789012"},
@@ -109,7 +106,7 @@ var operations = []struct {
 		}, "bill_H4jp6KnU5cPw263v1jyz4",
 	},
 	{
-		"BillsService.Void", "void bill", "POST /billing/bills/{bill}/void", "", 200, strings.Replace(billJSON, "unpaid", "voided", 1),
+		"BillsService.Void", "void bill", "POST /billing/bills/{bill}/void", "", 200, strings.Replace(testkit.BillJSON, "unpaid", "voided", 1),
 		func(ctx context.Context, c *moment.Client) (any, error) { return c.Bills.Void(ctx, "UBR1234567890") }, "bill_H4jp6KnU5cPw263v1jyz4",
 	},
 }
@@ -117,19 +114,19 @@ var operations = []struct {
 func TestOperationsOnTheWire(t *testing.T) {
 	for _, o := range operations {
 		t.Run(o.op, func(t *testing.T) {
-			s := serve(t, answer(o.status, o.answer))
-			got, err := o.call(t.Context(), s.client(t))
+			s := testkit.Serve(t, testkit.Respond(o.status, o.answer))
+			got, err := o.call(t.Context(), clientOf(t, s))
 			require.NoError(t, err)
 			assert.Equal(t, o.returned, idOf(t, got))
 
-			r := s.only(t)
+			r := s.Only(t)
 			method, path, _ := strings.Cut(o.request, " ")
 			if before, rest, found := strings.Cut(path, "{"); found {
 				_, after, _ := strings.Cut(rest, "}")
-				path = before + field(t, o.answer, "external_reference") + after
+				path = before + testkit.StringMember(t, o.answer, "external_reference") + after
 			}
 			assert.Equal(t, method, r.Method)
-			assert.Equal(t, basePath+path, r.URI)
+			assert.Equal(t, testkit.BasePath+path, r.URI)
 			assert.Equal(t, method == "POST", r.Header.Get("Idempotency-Key") != "")
 			if o.body == "" {
 				assert.Empty(t, r.Body)
@@ -161,8 +158,8 @@ func idOf(t *testing.T, object any) string {
 
 func TestOperationsNameThemselvesInErrors(t *testing.T) {
 	for _, o := range operations {
-		s := serve(t, answer(404, problemJSON, "X-Request-Id: req_1"))
-		_, err := o.call(t.Context(), s.client(t))
+		s := testkit.Serve(t, testkit.Respond(404, testkit.ProblemJSON, "X-Request-Id: req_1"))
+		_, err := o.call(t.Context(), clientOf(t, s))
 		require.ErrorIs(t, err, moment.ErrNotFound)
 		assert.EqualError(t, err, "moment: "+o.op+": 404 Not Found: There is no bill with this identifier. (request id req_1)")
 	}
@@ -172,7 +169,7 @@ func TestOperationsNameThemselvesInErrors(t *testing.T) {
 // the documented ones: no more, no less.
 func TestOperationComments(t *testing.T) {
 	documented := map[string]string{}
-	pkg := packageDocs(t, ".")
+	pkg := testkit.PackageDocs(t, ".", "github.com/moment-billing/moment-go")
 	for _, typ := range pkg.Types {
 		if !strings.HasSuffix(typ.Name, "Service") {
 			continue
@@ -205,7 +202,7 @@ var selfEvident = []string{"Name", "Email", "Phone", "Currency", "Metadata", "Mo
 // of interfaces too.
 func TestEveryExportedSymbolIsDocumented(t *testing.T) {
 	for _, dir := range []string{".", "momenttest", "momentsql"} {
-		pkg := packageDocs(t, dir)
+		pkg := testkit.PackageDocs(t, dir, path.Join("github.com/moment-billing/moment-go", dir))
 		assert.NotEmpty(t, pkg.Doc, dir)
 		values, funcs := slices.Concat(pkg.Consts, pkg.Vars), pkg.Funcs
 		for _, typ := range pkg.Types {
@@ -233,25 +230,9 @@ func TestEveryExportedSymbolIsDocumented(t *testing.T) {
 	}
 }
 
-// packageDocs is the documentation of a package, with its examples.
-func packageDocs(t *testing.T, dir string) *doc.Package {
-	t.Helper()
-	fset := token.NewFileSet()
-	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
-	require.NoError(t, err)
-	files := make([]*ast.File, len(names))
-	for i, name := range names {
-		files[i], err = parser.ParseFile(fset, name, nil, parser.ParseComments)
-		require.NoError(t, err)
-	}
-	pkg, err := doc.NewFromFiles(fset, files, path.Join("github.com/moment-billing/moment-go", dir))
-	require.NoError(t, err)
-	return pkg
-}
-
 func TestDecodedObjects(t *testing.T) {
-	s := serve(t, answer(200, customerJSON), answer(200, accountJSON), answer(200, billJSON))
-	c := s.client(t)
+	s := testkit.Serve(t, testkit.Respond(200, testkit.CustomerJSON), testkit.Respond(200, testkit.AccountJSON), testkit.Respond(200, testkit.BillJSON))
+	c := clientOf(t, s)
 	customer, err := c.Customers.Get(t.Context(), "UCR1234567890")
 	require.NoError(t, err)
 	assert.Equal(t, "UCR1234567890", customer.ExternalReference)
@@ -282,14 +263,14 @@ func TestDecodedObjects(t *testing.T) {
 }
 
 func TestAnswersThatAreRareOrNew(t *testing.T) {
-	s := serve(t, answer(200, `{
+	s := testkit.Serve(t, testkit.Respond(200, `{
 	  "id": "bcus_1", "external_reference": "UCR1", "a_new_field": {"of": ["another", "version"]}, "currency": "QQQ",
 	  "balance": -1,
 	  "payment_rules": {"min_amount": 0, "max_amount": 99999999, "underpayment_allowed": true, "overpayment_allowed": false, "new": 1},
 	  "metadata": {"customer_id": "cust_123456"}
-	}`), answer(200, `{"id": "bcus_1", "external_reference": "UCR1", "balance": 5}`), answer(200, `{"id": "bcus_1", "external_reference": "UCR1", "currency": "ZAR"}`),
-		answer(200, `{"id": "bill_1", "external_reference": "UBR1", "customer_id": "bcus_1", "status": "disputed", "currency": "JPY", "amount_due": 10, "amount_paid": 0, "amount_remaining": 10}`))
-	c := s.client(t)
+	}`), testkit.Respond(200, `{"id": "bcus_1", "external_reference": "UCR1", "balance": 5}`), testkit.Respond(200, `{"id": "bcus_1", "external_reference": "UCR1", "currency": "ZAR"}`),
+		testkit.Respond(200, `{"id": "bill_1", "external_reference": "UBR1", "customer_id": "bcus_1", "status": "disputed", "currency": "JPY", "amount_due": 10, "amount_paid": 0, "amount_remaining": 10}`))
+	c := clientOf(t, s)
 	customer, err := c.Customers.Get(t.Context(), "UCR1")
 	require.NoError(t, err, "unknown fields break nothing")
 	balance, ok := customer.BalanceMoney()

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 func TestRequestOptionsThatAreRefused(t *testing.T) {
@@ -36,18 +37,18 @@ func TestRequestOptionsThatAreRefused(t *testing.T) {
 		{"no header name", "GET", moment.WithHeader("", "x"), "get bill: header: the name is not one: letters, digits and hyphens"},
 		{"a second header", "GET", moment.WithHeader("X-A: b\r\nX-C", "x"), "get bill: header: the name is not one: letters, digits and hyphens"},
 		{"a second header", "GET", moment.WithHeader("x-a", "b\r\nX-C: d"), `get bill: header: the value of X-A contains a control character`},
-		{"the key in the wrong place", "GET", moment.WithHeader("Authorization: Bearer "+testKey, ""), "get bill: header: the name is not one: letters, digits and hyphens"},
+		{"the key in the wrong place", "GET", moment.WithHeader("Authorization: Bearer "+testkit.SecretKey, ""), "get bill: header: the name is not one: letters, digits and hyphens"},
 		{"a control character, if an unusual one", "GET", moment.WithHeader("X-A", "\x7f"), "get bill: header: the value of X-A contains a control character"},
 		{"not a struct", "GET", moment.WithQuery("a=b"), `get bill: query: is not a struct with url tags, or a pointer to one: query: Values() expects struct input. Got string`},
 		{"nothing to fill", "GET", moment.WithResponse(nil), "get bill: response: is nil"},
 		{"a forgotten option", "GET", nil, "get bill: option: is nil"},
 	} {
-		s := serve(t, answer(200, billJSON))
+		s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON))
 		resp := moment.Response{StatusCode: 418}
-		err := calls[row.method](t.Context(), s.client(t), row.opt, moment.WithResponse(&resp))
+		err := calls[row.method](t.Context(), clientOf(t, s), row.opt, moment.WithResponse(&resp))
 		require.ErrorIs(t, err, moment.ErrInvalidArgument, row.why)
 		assert.EqualError(t, err, "moment: "+row.says, row.why)
-		assert.Empty(t, s.received(), "nothing is sent")
+		assert.Empty(t, s.Received(), "nothing is sent")
 		assert.Zero(t, resp, "what a Response held before is gone")
 	}
 }
@@ -58,31 +59,31 @@ func TestIdempotencyKeysAtTheLimits(t *testing.T) {
 		long += "aZ9-0"
 	}
 	for _, key := range []string{"0", "-", long} {
-		s := serve(t, answer(201, billJSON))
-		require.NoError(t, calls["POST"](t.Context(), s.client(t), moment.WithIdempotencyKey(key)))
-		assert.Equal(t, key, s.only(t).Header.Get("Idempotency-Key"))
+		s := testkit.Serve(t, testkit.Respond(201, testkit.BillJSON))
+		require.NoError(t, calls["POST"](t.Context(), clientOf(t, s), moment.WithIdempotencyKey(key)))
+		assert.Equal(t, key, s.Only(t).Header.Get("Idempotency-Key"))
 	}
 }
 
 func TestWithHeader(t *testing.T) {
-	s := serve(t, answer(201, billJSON))
-	require.NoError(t, calls["POST"](t.Context(), s.client(t),
+	s := testkit.Serve(t, testkit.Respond(201, testkit.BillJSON))
+	require.NoError(t, calls["POST"](t.Context(), clientOf(t, s),
 		moment.WithHeader("x-trace", "a"), moment.WithHeader("X-Trace", "b\tü"),
 		moment.WithHeader("User-Agent", "mine"), moment.WithHeader("Accept", "application/json"), moment.WithHeader("Content-Type", "application/json; charset=utf-8")))
-	h := s.only(t).Header
+	h := s.Only(t).Header
 	assert.Equal(t, []string{"b\tü"}, h["X-Trace"], "the last one counts")
 	assert.Equal(t, []string{"mine"}, h["User-Agent"])
 	assert.Equal(t, []string{"application/json"}, h["Accept"])
 	assert.Equal(t, []string{"application/json; charset=utf-8"}, h["Content-Type"])
-	assert.Equal(t, []string{"Bearer " + testKey}, h["Authorization"])
+	assert.Equal(t, []string{"Bearer " + testkit.SecretKey}, h["Authorization"])
 }
 
 func TestOptionsOfOneCallStayWithIt(t *testing.T) {
-	s := serve(t, answer(200, billJSON))
-	c := s.client(t)
+	s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON))
+	c := clientOf(t, s)
 	require.NoError(t, calls["GET"](t.Context(), c, moment.WithHeader("X-Trace", "a")))
 	require.NoError(t, calls["GET"](t.Context(), c))
-	assert.NotContains(t, s.received()[1].Header, "X-Trace")
+	assert.NotContains(t, s.Received()[1].Header, "X-Trace")
 }
 
 func TestWithQuery(t *testing.T) {
@@ -92,92 +93,92 @@ func TestWithQuery(t *testing.T) {
 		After  string    `url:"after,omitempty"`
 		Since  time.Time `url:"since" layout:"2006-01-02"`
 	}
-	s := serve(t, answer(200, `{"data":[]}`))
-	err := s.client(t).Do(t.Context(), "GET", "/billing/bills", nil, nil,
+	s := testkit.Serve(t, testkit.Respond(200, `{"data":[]}`))
+	err := clientOf(t, s).Do(t.Context(), "GET", "/billing/bills", nil, nil,
 		moment.WithQuery(page{Limit: 10, Status: []string{"paid", "un&paid"}, Since: time.Date(2025, 1, 31, 0, 0, 0, 0, time.UTC)}),
 		moment.WithQuery(&struct {
 			Limit int `url:"limit"`
 		}{20}))
 	require.NoError(t, err)
-	assert.Equal(t, basePath+"/billing/bills?limit=10&limit=20&since=2025-01-31&status=paid&status=un%26paid", s.only(t).URI)
+	assert.Equal(t, testkit.BasePath+"/billing/bills?limit=10&limit=20&since=2025-01-31&status=paid&status=un%26paid", s.Only(t).URI)
 }
 
 func TestWithResponseOfASuccess(t *testing.T) {
-	s := serve(t, problem(503), answer(201, billJSON, "X-Request-Id: req_2", "Idempotent-Replayed: true"))
+	s := testkit.Serve(t, testkit.Problem(503), testkit.Respond(201, testkit.BillJSON, "X-Request-Id: req_2", "Idempotent-Replayed: true"))
 	resp := moment.Response{StatusCode: 418, RequestID: "stale"}
-	require.NoError(t, calls["POST"](t.Context(), s.client(t), moment.WithResponse(&resp)))
+	require.NoError(t, calls["POST"](t.Context(), clientOf(t, s), moment.WithResponse(&resp)))
 	assert.Equal(t, 201, resp.StatusCode)
-	assert.Equal(t, billJSON, string(resp.Body), "byte for byte") //nolint:testifylint // JSONEq would let other bytes pass
+	assert.Equal(t, testkit.BillJSON, string(resp.Body), "byte for byte") //nolint:testifylint // JSONEq would let other bytes pass
 	assert.Equal(t, "application/json", resp.Header.Get("Content-Type"))
 	assert.Equal(t, "req_2", resp.RequestID)
 	assert.True(t, resp.Replayed)
 	assert.Equal(t, 2, resp.Attempts)
-	assert.Equal(t, s.received()[0].Header.Get("Idempotency-Key"), resp.IdempotencyKey)
+	assert.Equal(t, s.Received()[0].Header.Get("Idempotency-Key"), resp.IdempotencyKey)
 }
 
 func TestWithResponseWithoutAnAnswer(t *testing.T) {
-	s := serve(t, problem(503, "X-Request-Id: req_1"), hangUp)
-	c := s.client(t, moment.WithMaxRetries(1), moment.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}))
+	s := testkit.Serve(t, testkit.Problem(503, "X-Request-Id: req_1"), testkit.HangUp)
+	c := clientOf(t, s, moment.WithMaxRetries(1), moment.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}))
 	var resp moment.Response
 	require.Error(t, calls["POST"](t.Context(), c, moment.WithResponse(&resp)))
-	assert.Equal(t, moment.Response{IdempotencyKey: s.received()[0].Header.Get("Idempotency-Key"), Attempts: 2}, resp, "the last attempt had no answer")
+	assert.Equal(t, moment.Response{IdempotencyKey: s.Received()[0].Header.Get("Idempotency-Key"), Attempts: 2}, resp, "the last attempt had no answer")
 }
 
 // The header of an answer may be a RoundTripper's own, given to all calls.
 func TestWithResponseDoesNotWriteToTheAnswer(t *testing.T) {
-	header := http.Header{"X-Echo": {testKey}}
-	c := through(t, func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 200, Header: header, Body: io.NopCloser(strings.NewReader(billJSON))}, nil
+	header := http.Header{"X-Echo": {testkit.SecretKey}}
+	c := clientThrough(t, func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Header: header, Body: io.NopCloser(strings.NewReader(testkit.BillJSON))}, nil
 	})
 	var resp moment.Response
 	require.NoError(t, calls["GET"](t.Context(), c, moment.WithResponse(&resp)))
 	assert.Equal(t, "[secret key]", resp.Header.Get("X-Echo"))
-	assert.Equal(t, testKey, header.Get("X-Echo"))
+	assert.Equal(t, testkit.SecretKey, header.Get("X-Echo"))
 }
 
 func TestDo(t *testing.T) {
-	s := serve(t, answer(201, `{"id":"rf_1","amount":500}`))
+	s := testkit.Serve(t, testkit.Respond(201, `{"id":"rf_1","amount":500}`))
 	var refund struct {
 		ID     string        `json:"id"`
 		Amount moment.Amount `json:"amount"`
 	}
-	err := s.client(t).Do(t.Context(), "POST", "/billing/bills/a%2Fb/refunds", map[string]int{"amount": 500}, &refund)
+	err := clientOf(t, s).Do(t.Context(), "POST", "/billing/bills/a%2Fb/refunds", map[string]int{"amount": 500}, &refund)
 	require.NoError(t, err)
 	assert.Equal(t, "rf_1", refund.ID)
 	assert.Equal(t, moment.Amount(500), refund.Amount)
-	r := s.only(t)
-	assert.Equal(t, basePath+"/billing/bills/a%2Fb/refunds", r.URI)
+	r := s.Only(t)
+	assert.Equal(t, testkit.BasePath+"/billing/bills/a%2Fb/refunds", r.URI)
 	assert.Equal(t, `{"amount":500}`, r.Body)
 	assert.NotEmpty(t, r.Header.Get("Idempotency-Key"))
 }
 
 func TestDoWithoutAnAnswerToDecode(t *testing.T) {
-	for _, body := range []string{"", "null", billJSON} {
-		s := serve(t, answer(200, body))
+	for _, body := range []string{"", "null", testkit.BillJSON} {
+		s := testkit.Serve(t, testkit.Respond(200, body))
 		var resp moment.Response
-		require.NoError(t, s.client(t).Do(t.Context(), "DELETE", "/billing/bills/UBR1", nil, nil, moment.WithResponse(&resp)))
+		require.NoError(t, clientOf(t, s).Do(t.Context(), "DELETE", "/billing/bills/UBR1", nil, nil, moment.WithResponse(&resp)))
 		assert.Equal(t, body, string(resp.Body))
 	}
-	s := serve(t, answer(204, ""))
-	assert.NoError(t, s.client(t).Do(t.Context(), "DELETE", "/billing/bills/UBR1", nil, nil))
+	s := testkit.Serve(t, testkit.Respond(204, ""))
+	assert.NoError(t, clientOf(t, s).Do(t.Context(), "DELETE", "/billing/bills/UBR1", nil, nil))
 }
 
 // A page of something in front of the service is not a success, even if nobody asks for the body.
 func TestDoDoesNotBelieveAPage(t *testing.T) {
-	s := serve(t, answer(200, "<html>Sign in</html>", "Content-Type: text/html"))
-	err := s.client(t).Do(t.Context(), "DELETE", "/billing/bills/UBR1", nil, nil)
+	s := testkit.Serve(t, testkit.Respond(200, "<html>Sign in</html>", "Content-Type: text/html"))
+	err := clientOf(t, s).Do(t.Context(), "DELETE", "/billing/bills/UBR1", nil, nil)
 	assert.EqualError(t, err, `moment: DELETE /billing/bills/…: 200 OK: the response body is not JSON (Content-Type "text/html"); the outcome is unknown`)
 
 	var out struct{ ID string }
-	err = serve(t, answer(200, " null\n")).client(t).Do(t.Context(), "POST", "/billing/refunds", nil, &out)
+	err = clientOf(t, testkit.Serve(t, testkit.Respond(200, " null\n"))).Do(t.Context(), "POST", "/billing/refunds", nil, &out)
 	assert.EqualError(t, err, "moment: POST /billing/refunds: 200 OK: unexpected response body: it is null; the outcome is unknown")
 }
 
 func TestDoSendsRawJSONAsItIs(t *testing.T) {
-	s := serve(t, answer(200, "{}"))
+	s := testkit.Serve(t, testkit.Respond(200, "{}"))
 	raw := json.RawMessage(`{"text":"\ufffd"}`)
-	require.NoError(t, s.client(t).Do(t.Context(), "PATCH", "/billing/bills/UBR1", raw, nil))
-	assert.Equal(t, string(raw), s.only(t).Body)
+	require.NoError(t, clientOf(t, s).Do(t.Context(), "PATCH", "/billing/bills/UBR1", raw, nil))
+	assert.Equal(t, string(raw), s.Only(t).Body)
 }
 
 func TestDoRefusesWhatItCannotSend(t *testing.T) {
@@ -208,19 +209,19 @@ func TestDoRefusesWhatItCannotSend(t *testing.T) {
 		{"an empty identifier", "GET", "/x//y", nil, nil, `request: path: has a segment "", which would lead to another endpoint`},
 		{"looks like another host", "GET", "//example.com/x", nil, nil, `request: path: has a segment "", which would lead to another endpoint`},
 	} {
-		s := serve(t, answer(200, "{}"))
-		err := s.client(t).Do(t.Context(), row.method, row.path, row.in, row.out)
+		s := testkit.Serve(t, testkit.Respond(200, "{}"))
+		err := clientOf(t, s).Do(t.Context(), row.method, row.path, row.in, row.out)
 		require.ErrorIs(t, err, moment.ErrInvalidArgument, row.why)
 		assert.EqualError(t, err, "moment: "+row.says, row.why)
-		assert.Empty(t, s.received(), row.why)
+		assert.Empty(t, s.Received(), row.why)
 	}
 }
 
 func TestDoKeepsThePathAsGiven(t *testing.T) {
 	for _, path := range []string{"/", "/x/", "/a(b)!*'", "/a;b=c,d", "/a%20b", "/%C3%BC", "/a:b@c&d=e+f$", "/a%28b"} {
-		s := serve(t, answer(200, "{}"))
-		require.NoError(t, s.client(t).Do(t.Context(), "GET", path, nil, nil), path)
-		assert.Equal(t, basePath+path, s.only(t).URI)
+		s := testkit.Serve(t, testkit.Respond(200, "{}"))
+		require.NoError(t, clientOf(t, s).Do(t.Context(), "GET", path, nil, nil), path)
+		assert.Equal(t, testkit.BasePath+path, s.Only(t).URI)
 	}
 }
 
@@ -235,8 +236,8 @@ func TestDoNamesThePathWithoutIdentifiers(t *testing.T) {
 		"/":                                 "/",
 	} {
 		var out bytes.Buffer
-		s := serve(t, answer(404, ""))
-		c := s.client(t, moment.WithLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
+		s := testkit.Serve(t, testkit.Respond(404, ""))
+		c := clientOf(t, s, moment.WithLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
 		err := c.Do(t.Context(), "GET", path, nil, nil)
 		assert.EqualError(t, err, "moment: GET "+name+": 404 Not Found"+notFromService)
 		assert.Contains(t, out.String(), " path="+name+" ")
@@ -247,11 +248,11 @@ func TestDoNamesThePathWithoutIdentifiers(t *testing.T) {
 func TestDoWithNoContent(t *testing.T) {
 	for _, method := range []string{"GET", "POST", "DELETE"} {
 		for _, status := range []int{204, 205} {
-			s := serve(t, answer(status, ""))
+			s := testkit.Serve(t, testkit.Respond(status, ""))
 			out := map[string]any{"before": true}
-			require.NoError(t, s.client(t).Do(t.Context(), method, "/billing/refunds", nil, &out))
+			require.NoError(t, clientOf(t, s).Do(t.Context(), method, "/billing/refunds", nil, &out))
 			assert.Equal(t, map[string]any{"before": true}, out)
-			s.only(t)
+			s.Only(t)
 		}
 	}
 }
@@ -267,8 +268,8 @@ func TestClientsThatNewClientDidNotMake(t *testing.T) {
 }
 
 func TestNilContext(t *testing.T) {
-	s := serve(t, answer(200, billJSON))
-	_, err := s.client(t).Bills.Get(nil, "UBR1") //nolint:staticcheck // on purpose
+	s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON))
+	_, err := clientOf(t, s).Bills.Get(nil, "UBR1") //nolint:staticcheck // on purpose
 	assert.EqualError(t, err, "moment: get bill: context: is nil")
-	assert.Empty(t, s.received())
+	assert.Empty(t, s.Received())
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 var outageMinutes = flag.Float64("outage", 0.1, "how many minutes each part of the outage in TestOutage lasts, the last one half as long")
@@ -50,7 +51,7 @@ func TestOutage(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				o := &outage{method: row.method, fails: row.fails, applied: map[string]int{}, keys: map[string]bool{}}
-				o.client = through(t, o.RoundTrip, moment.WithRetryBudget(row.budget))
+				o.client = clientThrough(t, o.RoundTrip, moment.WithRetryBudget(row.budget))
 				all := o.run(1, row.part, row.budget > 0)
 				half := o.run(0.5, row.part, false)
 				none := o.run(0, row.part/2, false)
@@ -72,7 +73,7 @@ func TestOutage(t *testing.T) {
 	}
 }
 
-func unavailable() (*http.Response, error) { return fake(gateway(503)) }
+func unavailable() (*http.Response, error) { return testkit.Response(testkit.Gateway(503)) }
 
 func silence() (*http.Response, error) { return nil, errors.New("connection reset by peer") }
 
@@ -175,5 +176,5 @@ func (o *outage) RoundTrip(r *http.Request) (*http.Response, error) {
 	if fails {
 		return o.fails()
 	}
-	return fake(answer(200, `{"id":"bcus_1","external_reference":"`+reference+`"}`))
+	return testkit.Response(testkit.Respond(200, `{"id":"bcus_1","external_reference":"`+reference+`"}`))
 }

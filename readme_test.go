@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/moment-billing/moment-go/internal/testkit"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -61,13 +62,13 @@ func TestTablesAreTheSame(t *testing.T) {
 	for _, row := range overview {
 		require.Len(t, row, 5, row[0])
 		for _, name := range documentedRows[row[0]] {
-			i := slices.IndexFunc(retryTable, func(r retryRow) bool { return r.name == name })
+			i := slices.IndexFunc(testkit.RetryTable, func(r testkit.RetryRow) bool { return r.Name == name })
 			require.GreaterOrEqual(t, i, 0, name)
-			r := retryTable[i]
+			r := testkit.RetryTable[i]
 			yes := func(cell string) string { return map[bool]string{true: "yes", false: "no"}[cell[0] == '3'] }
-			assert.Equal(t, []string{yes(r.get), yes(r.post), yes(r.patch)}, row[1:4], name)
-			assert.Equal(t, row[4] == "yes", strings.HasSuffix(r.post, "?") && strings.HasSuffix(r.patch, "?"), name)
-			assert.Equal(t, row[4] == "no, settled", !strings.HasSuffix(r.afterDoubt, "?"), name)
+			assert.Equal(t, []string{yes(r.Get), yes(r.Post), yes(r.Patch)}, row[1:4], name)
+			assert.Equal(t, row[4] == "yes", strings.HasSuffix(r.Post, "?") && strings.HasSuffix(r.Patch, "?"), name)
+			assert.Equal(t, row[4] == "no, settled", !strings.HasSuffix(r.PostAfterDoubt, "?"), name)
 			tested++
 		}
 	}

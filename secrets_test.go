@@ -3,7 +3,6 @@ package moment_test
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,28 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
-
-// noKey looks for the key of the API and those of webhooks: plain, and as fmt and encoding/json
-// write bytes.
-func noKey(t *testing.T, text string) {
-	t.Helper()
-	for _, key := range []string{testKey, string(webhookKey), string(oldWebhookKey)} {
-		for _, secret := range []string{
-			key, fmt.Sprintf("%x", key), fmt.Sprintf("%X", key), strings.Trim(fmt.Sprintf("%d", []byte(key)), "[]"),
-			inBase64("", key), inBase64("x", key), inBase64("xx", key),
-		} {
-			assert.NotContains(t, text, secret)
-		}
-	}
-	assert.NotContains(t, text, "SECRET_KEY")
-}
-
-// inBase64 is what can be seen of text in base64, which depends on how much stands in front of it.
-func inBase64(before, text string) string {
-	encoded := base64.StdEncoding.EncodeToString([]byte(before + text))
-	return encoded[4 : len(encoded)-4]
-}
 
 // What the merchant tells the service about a person.
 var person = moment.CustomerCreateParams{
@@ -53,83 +32,46 @@ var person = moment.CustomerCreateParams{
 	Metadata:          map[string]string{"nickname": "Jay"},
 }
 
-func noPerson(t *testing.T, text string) {
-	t.Helper()
-	for _, known := range []string{"UCR-jane", "Jane R", "jane.roe", "@example.com", "27831234567", "nickname"} {
-		assert.NotContains(t, text, known)
-	}
-}
-
-// everyFormatting is a value as fmt, both handlers of slog, encoding/json and a failed assertion
-// print it.
-func everyFormatting(t *testing.T, value any) string {
-	t.Helper()
-	var out bytes.Buffer
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "% x", "%d", "%t", "%T", "%p"} {
-		fmt.Fprintf(&out, verb+"\n", value)
-	}
-	everything := &slog.HandlerOptions{Level: slog.LevelDebug}
-	slog.New(slog.NewTextHandler(&out, everything)).Debug("a value", "value", value)
-	slog.New(slog.NewJSONHandler(&out, everything)).Debug("a value", "value", value)
-	text, _ := json.Marshal(value) //nolint:errchkjson // not everything can be
-	out.Write(text)
-	var failed failedTest
-	assert.Equal(&failed, value, reflect.Zero(reflect.TypeOf(value)).Interface())
-	out.WriteString(failed.text)
-	return out.String()
-}
-
-// failedTest is what a failed assertion reports to.
-type failedTest struct{ text string }
-
-func (f *failedTest) Errorf(format string, args ...any) { f.text += fmt.Sprintf(format, args...) }
-
-// echo is how a service answers that repeats the key wherever it can.
-func echo(status int) reply {
-	return answer(status, `{"title":"Bearer `+testKey+`","detail":"key `+testKey+`","type":"`+testKey+`","instance":"/`+testKey+`","`+testKey+`":"`+testKey+`"}`,
-		"X-Request-Id: "+testKey, "X-Echo: Bearer "+testKey, "Location: https://elsewhere.test/"+testKey, "Content-Type: application/json; key="+testKey)
-}
-
 // failures are errors of each type, of a service that repeats the key, and of arguments that hold
 // it.
 func failures(t *testing.T) (errs []error, responses []moment.Response) {
 	t.Helper()
-	for _, r := range []reply{
-		echo(200), echo(302), echo(401), echo(503),
-		answer(200, "<pre>Authorization: Bearer "+testKey+"</pre>"),
-		answer(502, "<pre>Authorization: Bearer "+testKey+"</pre>", "Content-Type: text/html"),
-		answer(502, strings.ReplaceAll(`{"sk_test_YOUR_SECRET_KEY":"Bearer sk_test_YOUR_SECRET_KEY"}`, "_", `\u005F`)),
-		answer(200, `{"id":"bill_1","due_date":"`+testKey+`"}`),
-		cutAfter(`{"id":"` + testKey),
-		raw("Bearer " + testKey + "\r\n\r\n"), raw("HTTP/1.1 200 OK\r\nBearer " + testKey + "\r\n\r\n"), raw("HTTP/1.1 200 OK\r\nContent-Length: " + testKey + "\r\n\r\n"),
-		hangUp,
+	for _, r := range []testkit.Reply{
+		testkit.EchoKey(200), testkit.EchoKey(302), testkit.EchoKey(401), testkit.EchoKey(503),
+		testkit.Respond(200, "<pre>Authorization: Bearer "+testkit.SecretKey+"</pre>"),
+		testkit.Respond(502, "<pre>Authorization: Bearer "+testkit.SecretKey+"</pre>", "Content-Type: text/html"),
+		testkit.Respond(502, strings.ReplaceAll(`{"sk_test_YOUR_SECRET_KEY":"Bearer sk_test_YOUR_SECRET_KEY"}`, "_", `\u005F`)),
+		testkit.Respond(200, `{"id":"bill_1","due_date":"`+testkit.SecretKey+`"}`),
+		testkit.TruncateAfter(`{"id":"` + testkit.SecretKey),
+		testkit.RespondRaw("Bearer " + testkit.SecretKey + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\nBearer " + testkit.SecretKey + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\nContent-Length: " + testkit.SecretKey + "\r\n\r\n"),
+		testkit.HangUp,
 	} {
-		s := serve(t, r)
+		s := testkit.Serve(t, r)
 		for _, call := range calls {
 			var resp moment.Response
-			errs = append(errs, call(t.Context(), s.client(t), moment.WithResponse(&resp)))
+			errs = append(errs, call(t.Context(), clientOf(t, s), moment.WithResponse(&resp)))
 			responses = append(responses, resp)
 		}
 	}
 	ctx := t.Context()
 	c := newClient(t)
-	_, err := moment.NewClient(testKey + "\n")
+	_, err := moment.NewClient(testkit.SecretKey + "\n")
 	errs = append(errs, err)
-	_, err = moment.NewClient("pk_" + testKey)
+	_, err = moment.NewClient("pk_" + testkit.SecretKey)
 	errs = append(errs, err)
-	_, err = moment.NewClient(testKey, moment.WithBaseURL("https://"+testKey+"@moment.test"))
+	_, err = moment.NewClient(testkit.SecretKey, moment.WithBaseURL("https://"+testkit.SecretKey+"@moment.test"))
 	errs = append(errs, err)
-	_, err = moment.NewClient(testKey, moment.WithBaseURL("http://moment.test/"+testKey))
+	_, err = moment.NewClient(testkit.SecretKey, moment.WithBaseURL("http://moment.test/"+testkit.SecretKey))
 	errs = append(errs, err)
 	_, err = moment.NewWebhookVerifier(webhookSecret, moment.WithAdditionalSecret(webhookSecret+"\n"))
 	errs = append(errs, err)
-	_, err = moment.NewWebhookVerifier(string(webhookKey))
+	_, err = moment.NewWebhookVerifier(string(testkit.WebhookKey))
 	errs = append(errs, err)
-	_, err = c.Bills.Get(ctx, "..", moment.WithHeader("Authorization", "Bearer "+testKey))
+	_, err = c.Bills.Get(ctx, "..", moment.WithHeader("Authorization", "Bearer "+testkit.SecretKey))
 	errs = append(errs, err)
-	_, err = c.Bills.Get(ctx, "UBR1", moment.WithHeader(testKey+"\n", ""), moment.WithIdempotencyKey(testKey))
+	_, err = c.Bills.Get(ctx, "UBR1", moment.WithHeader(testkit.SecretKey+"\n", ""), moment.WithIdempotencyKey(testkit.SecretKey))
 	errs = append(errs, err)
-	errs = append(errs, c.Do(ctx, testKey, "/", nil, nil), c.Do(ctx, "GET", testKey, nil, nil), c.Do(ctx, "POST", "/billing/x/../"+testKey, nil, nil))
+	errs = append(errs, c.Do(ctx, testkit.SecretKey, "/", nil, nil), c.Do(ctx, "GET", testkit.SecretKey, nil, nil), c.Do(ctx, "POST", "/billing/x/../"+testkit.SecretKey, nil, nil))
 	for _, err := range errs {
 		require.Error(t, err)
 	}
@@ -140,16 +82,16 @@ func failures(t *testing.T) (errs []error, responses []moment.Response) {
 // not here fails it.
 func TestNoFormattingShowsASecret(t *testing.T) {
 	c := newClient(t)
-	s := serve(t, answer(200, customerJSON), answer(200, accountJSON), answer(200, billJSON))
-	customer, err := s.client(t).Customers.Get(t.Context(), "UCR1234567890")
+	s := testkit.Serve(t, testkit.Respond(200, testkit.CustomerJSON), testkit.Respond(200, testkit.AccountJSON), testkit.Respond(200, testkit.BillJSON))
+	customer, err := clientOf(t, s).Customers.Get(t.Context(), "UCR1234567890")
 	require.NoError(t, err)
-	account, err := s.client(t).Accounts.Get(t.Context(), "UAR1234567890")
+	account, err := clientOf(t, s).Accounts.Get(t.Context(), "UAR1234567890")
 	require.NoError(t, err)
-	bill, err := s.client(t).Bills.Get(t.Context(), "UBR1234567890")
+	bill, err := clientOf(t, s).Bills.Get(t.Context(), "UBR1234567890")
 	require.NoError(t, err)
 	_, unknownCurrency := moment.Currency("QQQ").Exponent()
-	v := newVerifier(t, moment.WithAdditionalSecret(moment.RawWebhookSecret(oldWebhookKey)))
-	event, err := v.Parse(sign(webhookKey, "msg_1", signedAt, fullEventJSON), []byte(fullEventJSON))
+	v := newVerifier(t, moment.WithAdditionalSecret(moment.RawWebhookSecret(testkit.OldWebhookKey)))
+	event, err := v.Parse(testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, testkit.FullEventJSON), []byte(testkit.FullEventJSON))
 	require.NoError(t, err)
 	rows := map[string][]any{
 		"Client":               {c, *c, moment.Client{}},
@@ -204,10 +146,10 @@ func TestNoFormattingShowsASecret(t *testing.T) {
 		_ = json.Unmarshal(resp.Body, &decoded)
 		rows["Response"] = append(rows["Response"], resp, &resp, string(resp.Body), fmt.Sprint(decoded))
 	}
-	for _, declared := range packageDocs(t, ".").Types {
+	for _, declared := range testkit.PackageDocs(t, ".", "github.com/moment-billing/moment-go").Types {
 		assert.NotEmpty(t, rows[declared.Name], "%s is a type without a row", declared.Name)
 		for _, value := range rows[declared.Name] {
-			noKey(t, everyFormatting(t, value))
+			testkit.AssertNoSecret(t, testkit.EveryFormat(t, value))
 		}
 	}
 }
@@ -215,51 +157,51 @@ func TestNoFormattingShowsASecret(t *testing.T) {
 // The errors of the package itself say nothing about a person; what the service says about one
 // stays with its own words.
 func TestNoErrorNamesAPerson(t *testing.T) {
-	quietNetHTTP(t)
+	testkit.SilenceNetHTTP(t)
 	answered := `{"id":"bcus_1","external_reference":"UCR-jane-roe","name":"Jane Roe","email":"jane.roe@example.com","phone":"+27831234567"}`
-	for _, r := range []reply{
-		answer(200, answered[1:]), answer(200, strings.Replace(answered, `"bcus_1"`, "1", 1)), answer(200, strings.Replace(answered, `"Jane Roe"`, `"Jane Roe","balance":"Jane Roe"`, 1)),
-		answer(200, `{"id":"bcus_1","external_reference":"jane","metadata":{"Jane Roe":1}}`),
-		answer(200, "{}"), answer(302, answered, "Location: https://example.com/UCR-jane-roe"), answer(400, answered), answer(502, answered),
-		cutAfter(answered), hangUp,
+	for _, r := range []testkit.Reply{
+		testkit.Respond(200, answered[1:]), testkit.Respond(200, strings.Replace(answered, `"bcus_1"`, "1", 1)), testkit.Respond(200, strings.Replace(answered, `"Jane Roe"`, `"Jane Roe","balance":"Jane Roe"`, 1)),
+		testkit.Respond(200, `{"id":"bcus_1","external_reference":"jane","metadata":{"Jane Roe":1}}`),
+		testkit.Respond(200, "{}"), testkit.Respond(302, answered, "Location: https://example.com/UCR-jane-roe"), testkit.Respond(400, answered), testkit.Respond(502, answered),
+		testkit.TruncateAfter(answered), testkit.HangUp,
 		// net/http quotes what it cannot parse.
-		raw(answered + "\r\n\r\n"), raw("HTTP/1.1 " + answered + "\r\n\r\n"), raw("HTTP/1.1 200 OK\r\n" + answered + "\r\n\r\n"),
-		raw("HTTP/1.1 200 OK\r\n " + answered + "\r\n\r\n"), raw("HTTP/1.1 200 OK\r\nContent-Length: " + answered + "\r\n\r\n"), raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: " + answered + "\r\n\r\n"),
-		raw("HTTP/1.1 200 OK\r\nX: \x7f" + answered + "\r\n\r\n"), raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + answered + "\r\n"),
-		raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + answered + "\r\n\r\n"), raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n " + answered + "\r\n\r\n"),
-		raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\nJane Roe\r\n\r\n"),
+		testkit.RespondRaw(answered + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 " + answered + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\n" + answered + "\r\n\r\n"),
+		testkit.RespondRaw("HTTP/1.1 200 OK\r\n " + answered + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\nContent-Length: " + answered + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: " + answered + "\r\n\r\n"),
+		testkit.RespondRaw("HTTP/1.1 200 OK\r\nX: \x7f" + answered + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + answered + "\r\n"),
+		testkit.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + answered + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n " + answered + "\r\n\r\n"),
+		testkit.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\nJane Roe\r\n\r\n"),
 	} {
-		c := serve(t, r).client(t)
+		c := clientOf(t, testkit.Serve(t, r))
 		_, err := c.Customers.Create(t.Context(), person)
 		require.Error(t, err)
 		for ; err != nil; err = errors.Unwrap(err) {
-			noPerson(t, err.Error())
+			testkit.AssertNoPerson(t, err.Error())
 		}
 		_, err = c.Customers.Get(t.Context(), person.ExternalReference)
 		require.Error(t, err)
-		noPerson(t, err.Error())
+		testkit.AssertNoPerson(t, err.Error())
 	}
 	c := newClient(t)
 	_, err := c.Customers.Create(t.Context(), moment.CustomerCreateParams{Name: "Jane Roe\xff", Email: "jane.roe@example.com"})
 	require.ErrorIs(t, err, moment.ErrInvalidArgument)
-	noPerson(t, err.Error())
+	testkit.AssertNoPerson(t, err.Error())
 }
 
 // TestNoLogShowsASecretOrAPerson logs whole calls at level debug, with all kinds of failures and
 // retries.
 func TestNoLogShowsASecretOrAPerson(t *testing.T) {
-	quietNetHTTP(t)
+	testkit.SilenceNetHTTP(t)
 	var out bytes.Buffer
 	everything := &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}
-	echoed := `{"id":"bcus_1","external_reference":"UCR-jane-roe","name":"Jane Roe ` + testKey + `","email":"jane.roe@example.com"}`
+	echoed := `{"id":"bcus_1","external_reference":"UCR-jane-roe","name":"Jane Roe ` + testkit.SecretKey + `","email":"jane.roe@example.com"}`
 	handlers := []slog.Handler{slog.NewTextHandler(&out, everything), slog.NewJSONHandler(&out, everything)}
 	for _, handler := range handlers {
-		for _, r := range []reply{
-			echo(200), echo(307), echo(401), echo(409), echo(429), echo(500), echo(503), answer(200, echoed), answer(400, echoed), answer(502, echoed, "Content-Type: text/"+testKey),
-			hangUp, cutAfter(echoed), raw(echoed + "\r\n\r\n"), raw("HTTP/1.1 200 OK\r\n" + echoed + "\r\n\r\n"),
+		for _, r := range []testkit.Reply{
+			testkit.EchoKey(200), testkit.EchoKey(307), testkit.EchoKey(401), testkit.EchoKey(409), testkit.EchoKey(429), testkit.EchoKey(500), testkit.EchoKey(503), testkit.Respond(200, echoed), testkit.Respond(400, echoed), testkit.Respond(502, echoed, "Content-Type: text/"+testkit.SecretKey),
+			testkit.HangUp, testkit.TruncateAfter(echoed), testkit.RespondRaw(echoed + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\n" + echoed + "\r\n\r\n"),
 		} {
-			s := serve(t, problem(503, "Retry-After: 0"), r)
-			c := s.client(t, moment.WithLogger(slog.New(handler)))
+			s := testkit.Serve(t, testkit.Problem(503, "Retry-After: 0"), r)
+			c := clientOf(t, s, moment.WithLogger(slog.New(handler)))
 			ctx := t.Context()
 			_, _ = c.Customers.Create(ctx, person, moment.WithHeader("X-Name", person.Name))
 			_, _ = c.Customers.Get(ctx, person.ExternalReference)
@@ -269,8 +211,8 @@ func TestNoLogShowsASecretOrAPerson(t *testing.T) {
 			_ = c.Do(ctx, "GET", "/billing/customers/"+person.ExternalReference, nil, nil, moment.WithQuery(struct {
 				Name string `url:"name"`
 			}{person.Name}))
-			for _, r := range s.received() {
-				require.Equal(t, "Bearer "+testKey, r.Header.Get("Authorization"))
+			for _, r := range s.Received() {
+				require.Equal(t, "Bearer "+testkit.SecretKey, r.Header.Get("Authorization"))
 			}
 		}
 	}
@@ -278,8 +220,8 @@ func TestNoLogShowsASecretOrAPerson(t *testing.T) {
 	for _, want := range []string{"path=/billing/customers/{customer}", `"path":"/billing/customers/{customer}"`, "retry_in=", `"failure":"no response"`, `"status":503`, "level=DEBUG"} {
 		assert.Contains(t, text, want, "or nothing is proved")
 	}
-	noKey(t, text)
-	noPerson(t, text)
+	testkit.AssertNoSecret(t, text)
+	testkit.AssertNoPerson(t, text)
 	for _, other := range []string{"Bearer", "127.0.0.1", "raise-jane", "bcus_1"} {
 		assert.NotContains(t, text, other)
 	}
@@ -288,7 +230,7 @@ func TestNoLogShowsASecretOrAPerson(t *testing.T) {
 // panics are ways to end a program, each with what it prints.
 var panics = map[string]func(context.Context, *moment.Client){
 	"in a RoundTripper, in the middle of a call": func(ctx context.Context, _ *moment.Client) {
-		c, _ := moment.NewClient(testKey, moment.WithHTTPClient(&http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { panic("broken") })}))
+		c, _ := moment.NewClient(testkit.SecretKey, moment.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { panic("broken") })}))
 		_, _ = c.Customers.Create(ctx, person)
 	},
 	"with a client":  func(_ context.Context, c *moment.Client) { panic(c) },
@@ -303,7 +245,7 @@ var panics = map[string]func(context.Context, *moment.Client){
 		panic(*v)
 	},
 	"with a bad argument": func(ctx context.Context, c *moment.Client) {
-		_, err := c.Customers.Get(ctx, person.Name+"\n", moment.WithIdempotencyKey(testKey))
+		_, err := c.Customers.Get(ctx, person.Name+"\n", moment.WithIdempotencyKey(testkit.SecretKey))
 		panic(err)
 	},
 }
@@ -322,19 +264,19 @@ func TestWebhooksTellNoSecretAndNoPerson(t *testing.T) {
 			about, about[1:], strings.Replace(about, `"ZAR"`, "1", 1), strings.Replace(about, `"metadata":`, `"created_at":"Jane Roe","metadata":`, 1),
 			strings.Replace(about, `{"nickname":"Jane Roe"}`, `"Jane Roe"`, 1), strings.Replace(about, "bill_id", "jane.roe@example.com", 1),
 		} {
-			for _, header := range []http.Header{sign(webhookKey, "msg_1", signedAt, body), sign(oldWebhookKey, "msg_1", signedAt, body), {"Webhook-Id": {string(webhookKey)}}} {
-				deliver(h, http.MethodPost, header, strings.NewReader(body))
-				deliver(panics, http.MethodPost, header, strings.NewReader(body))
+			for _, header := range []http.Header{testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, body), testkit.SignWebhook(testkit.OldWebhookKey, "msg_1", testkit.SignedAt, body), {"Webhook-Id": {string(testkit.WebhookKey)}}} {
+				testkit.Deliver(h, http.MethodPost, header, strings.NewReader(body))
+				testkit.Deliver(panics, http.MethodPost, header, strings.NewReader(body))
 				if _, err := v.Parse(header, []byte(body)); err != nil {
-					noKey(t, err.Error())
-					noPerson(t, err.Error())
+					testkit.AssertNoSecret(t, err.Error())
+					testkit.AssertNoPerson(t, err.Error())
 				}
 			}
 		}
 	}
 	assert.Contains(t, out.String(), `"moment: webhook failed"`, "or nothing is proved")
-	noKey(t, out.String())
-	noPerson(t, out.String())
+	testkit.AssertNoSecret(t, out.String())
+	testkit.AssertNoPerson(t, out.String())
 	for _, signed := range []string{"v1,", "whsec_", "bill_1"} {
 		assert.NotContains(t, out.String(), signed)
 	}
@@ -343,12 +285,12 @@ func TestWebhooksTellNoSecretAndNoPerson(t *testing.T) {
 // TestPanicTextShowsNoSecretOrPerson runs this test binary again, for each way to end it.
 func TestPanicTextShowsNoSecretOrPerson(t *testing.T) {
 	if way := os.Getenv("MOMENT_TEST_PANIC"); way != "" {
-		c, err := moment.NewClient(testKey, moment.WithBaseURL(os.Getenv("MOMENT_TEST_URL")), moment.WithBackoff(0, 0))
+		c, err := moment.NewClient(testkit.SecretKey, moment.WithBaseURL(os.Getenv("MOMENT_TEST_URL")), moment.WithBackoff(0, 0))
 		require.NoError(t, err)
 		go panics[way](t.Context(), c) // nothing recovers it here, and the goroutines of all are printed
 		select {}
 	}
-	s := serve(t, echo(500))
+	s := testkit.Serve(t, testkit.EchoKey(500))
 	for way := range panics {
 		t.Run(way, func(t *testing.T) {
 			cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestPanicTextShowsNoSecretOrPerson$")
@@ -358,8 +300,8 @@ func TestPanicTextShowsNoSecretOrPerson(t *testing.T) {
 			require.Error(t, cmd.Run())
 			require.Contains(t, out.String(), "panic: ")
 			require.Contains(t, out.String(), "goroutine ")
-			noKey(t, out.String())
-			noPerson(t, out.String())
+			testkit.AssertNoSecret(t, out.String())
+			testkit.AssertNoPerson(t, out.String())
 		})
 	}
 }

@@ -11,16 +11,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
 // While an earlier call holds the key, nothing is done under another one.
 func TestRaiseBillWaitsForACallThatRuns(t *testing.T) {
-	s := serve(t, problem(409))
-	_, err := raiseBill(t.Context(), s.client(t), "bcus_1", moment.BillCreateParams{ExternalReference: "UBR1"}, "key-1")
+	s := testkit.Serve(t, testkit.Problem(409))
+	_, err := raiseBill(t.Context(), clientOf(t, s), "bcus_1", moment.BillCreateParams{ExternalReference: "UBR1"}, "key-1")
 	require.ErrorIs(t, err, moment.ErrOutcomeUnknown)
-	require.Len(t, s.received(), 4)
-	for _, r := range s.received() {
+	require.Len(t, s.Received(), 4)
+	for _, r := range s.Received() {
 		assert.Equal(t, "key-1", r.Header.Get("Idempotency-Key"))
 	}
 }

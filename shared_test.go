@@ -16,14 +16,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 // A RoundTripper that overwrites the values of headers, to redact a key for its log, changes
 // neither a retry nor a later call.
 func TestHeaderValuesAreNotShared(t *testing.T) {
 	for method, call := range calls {
-		s := serve(t, problem(429), answer(200, billJSON))
-		c := s.client(t, moment.WithHTTPClient(&http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		s := testkit.Serve(t, testkit.Problem(429), testkit.Respond(200, testkit.BillJSON))
+		c := clientOf(t, s, moment.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
 			resp, err := http.DefaultTransport.RoundTrip(r)
 			for _, values := range r.Header {
 				for i := range values {
@@ -35,12 +36,12 @@ func TestHeaderValuesAreNotShared(t *testing.T) {
 		header := moment.WithHeader("X-Tenant", "7")
 		require.NoError(t, call(t.Context(), c, header), "the retry")
 		require.NoError(t, call(t.Context(), c, header), "the next call")
-		all := s.received()
+		all := s.Received()
 		require.Len(t, all, 3)
 		for _, r := range all {
 			r.Header.Del("Idempotency-Key") // that of the next call is another
 			assert.Equal(t, all[0].Header, r.Header, method)
-			assert.Equal(t, "Bearer "+testKey, r.Header.Get("Authorization"))
+			assert.Equal(t, "Bearer "+testkit.SecretKey, r.Header.Get("Authorization"))
 			assert.Equal(t, "7", r.Header.Get("X-Tenant"))
 		}
 	}
@@ -88,7 +89,7 @@ func TestNothingOfARequestIsKept(t *testing.T) {
 	deliver := func(body, id string) int {
 		memory := make([]reused, 0, 4)
 		header := http.Header{}
-		for name, values := range sign(webhookKey, id, signedAt, body) {
+		for name, values := range testkit.SignWebhook(testkit.WebhookKey, id, testkit.SignedAt, body) {
 			m := reused(values[0])
 			memory = append(memory, m)
 			header[name] = []string{m.string()}
@@ -105,13 +106,13 @@ func TestNothingOfARequestIsKept(t *testing.T) {
 	}
 	for range 2 {
 		for n := range 10 {
-			require.Equal(t, 204, deliver(eventJSON, fmt.Sprint("msg_", n)))
+			require.Equal(t, 204, deliver(testkit.EventJSON, fmt.Sprint("msg_", n)))
 		}
 	}
 	require.Len(t, events, 10, "each is processed once")
 	for n, e := range events {
 		assert.Equal(t, fmt.Sprint("msg_", n), e.MessageID)
-		assert.Equal(t, eventJSON, string(e.Raw)) //nolint:testifylint // byte for byte
+		assert.Equal(t, testkit.EventJSON, string(e.Raw)) //nolint:testifylint // byte for byte
 		assert.Equal(t, moment.EventTypeAmountApplied, e.Type)
 	}
 	require.Equal(t, 400, deliver(`{"type":1}`, "msg_10"))
@@ -121,8 +122,8 @@ func TestNothingOfARequestIsKept(t *testing.T) {
 // The caller's idempotency key may come out of a request too, and errors keep it.
 func TestTheCallersKeyIsCopied(t *testing.T) {
 	key := reused("key-of-the-caller")
-	s := serve(t, problem(422))
-	err := calls["POST"](t.Context(), s.client(t), moment.WithIdempotencyKey(key.string()))
+	s := testkit.Serve(t, testkit.Problem(422))
+	err := calls["POST"](t.Context(), clientOf(t, s), moment.WithIdempotencyKey(key.string()))
 	key.overwrite()
 	var failure *moment.Error
 	require.ErrorAs(t, err, &failure)
@@ -145,9 +146,9 @@ func TestMemoryDeduplicatorCopiesItsKeys(t *testing.T) {
 // Adapters of serverless platforms split the signature header at its commas, or deliver it in
 // several values.
 func TestSignatureHeaderInSeveralValues(t *testing.T) {
-	good := sign(webhookKey, "msg_1", signedAt, eventJSON)
+	good := testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, testkit.EventJSON)
 	right := good.Get("Webhook-Signature")
-	wrong := sign(oldWebhookKey, "msg_1", signedAt, eventJSON).Get("Webhook-Signature")
+	wrong := testkit.SignWebhook(testkit.OldWebhookKey, "msg_1", testkit.SignedAt, testkit.EventJSON).Get("Webhook-Signature")
 	for _, row := range []struct {
 		why    string
 		values []string
@@ -166,7 +167,7 @@ func TestSignatureHeaderInSeveralValues(t *testing.T) {
 		{"a version without its signature", []string{"v1"}, moment.ErrInvalidSignature},
 		{"nothing but commas", []string{",", ""}, moment.ErrMissingHeader},
 	} {
-		err := newVerifier(t).Verify(with(good, "Webhook-Signature", row.values...), []byte(eventJSON))
+		err := newVerifier(t).Verify(testkit.WithHeader(good, "Webhook-Signature", row.values...), []byte(testkit.EventJSON))
 		assert.ErrorIs(t, err, row.want, row.why)
 	}
 }
@@ -175,15 +176,15 @@ func TestSignatureHeaderInSeveralValues(t *testing.T) {
 // does not find.
 func TestHeaderMapInLowerCase(t *testing.T) {
 	header := http.Header{}
-	for name, values := range sign(webhookKey, "msg_1", signedAt, eventJSON) {
+	for name, values := range testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, testkit.EventJSON) {
 		header[strings.ToLower(name)] = values
 	}
-	_, err := newVerifier(t).Parse(header, []byte(eventJSON))
+	_, err := newVerifier(t).Parse(header, []byte(testkit.EventJSON))
 	require.ErrorIs(t, err, moment.ErrMissingHeader)
 	assert.EqualError(t, err, `moment: missing webhook header: Webhook-Id is in the map as "webhook-id", which http.Header does not find: fill the map with its method Set`)
 
-	mixed := sign(webhookKey, "msg_1", signedAt, eventJSON)
+	mixed := testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, testkit.EventJSON)
 	mixed["webhook-signature"] = mixed["Webhook-Signature"]
 	delete(mixed, "Webhook-Signature")
-	assert.ErrorContains(t, newVerifier(t).Verify(mixed, []byte(eventJSON)), `Webhook-Signature is in the map as "webhook-signature"`)
+	assert.ErrorContains(t, newVerifier(t).Verify(mixed, []byte(testkit.EventJSON)), `Webhook-Signature is in the map as "webhook-signature"`)
 }

@@ -14,50 +14,26 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
-
-// scripted answers by a script, over a fake RoundTripper, and keeps when each attempt began.
-type scripted struct {
-	script []reply
-	began  []time.Time
-}
-
-func (s *scripted) RoundTrip(r *http.Request) (*http.Response, error) {
-	n := len(s.began)
-	s.began = append(s.began, time.Now())
-	reply := s.script[min(n, len(s.script)-1)]
-	if reply == nil { // stalls
-		<-r.Context().Done()
-		return nil, context.Cause(r.Context())
-	}
-	return fake(reply)
-}
-
-// waits are the times between the beginnings of attempts.
-func (s *scripted) waits() []time.Duration {
-	var waits []time.Duration
-	for i := 1; i < len(s.began); i++ {
-		waits = append(waits, s.began[i].Sub(s.began[i-1]))
-	}
-	return waits
-}
 
 // onAFakeClock makes a call to a service that answers by script, in a bubble in which time passes
 // when all are blocked.
-func onAFakeClock(t *testing.T, script []reply, call func(ctx context.Context, c *moment.Client) error, opts ...moment.ClientOption) (*scripted, time.Duration, error) {
+func onAFakeClock(t *testing.T, script []testkit.Reply, call func(ctx context.Context, c *moment.Client) error, opts ...moment.ClientOption) (*testkit.ScriptedTransport, time.Duration, error) {
 	t.Helper()
-	s := &scripted{script: script}
+	s := &testkit.ScriptedTransport{Script: script}
 	var took time.Duration
 	var err error
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		err = call(t.Context(), through(t, s.RoundTrip, opts...))
+		err = call(t.Context(), clientThrough(t, s.RoundTrip, opts...))
 		took = time.Since(start)
 	})
 	return s, took, err
 }
 
-func get(ctx context.Context, c *moment.Client) error  { return calls["GET"](ctx, c) }
+func get(ctx context.Context, c *moment.Client) error { return calls["GET"](ctx, c) }
+
 func post(ctx context.Context, c *moment.Client) error { return calls["POST"](ctx, c) }
 
 func TestWaitsGrowAndAreJittered(t *testing.T) {
@@ -65,9 +41,9 @@ func TestWaitsGrowAndAreJittered(t *testing.T) {
 	longest := make([]time.Duration, len(ceilings))
 	shortest := append([]time.Duration(nil), ceilings...)
 	for range 200 {
-		s, _, err := onAFakeClock(t, []reply{problem(503)}, get, moment.WithMaxRetries(len(ceilings)))
+		s, _, err := onAFakeClock(t, []testkit.Reply{testkit.Problem(503)}, get, moment.WithMaxRetries(len(ceilings)))
 		require.ErrorIs(t, err, moment.ErrServer)
-		for i, wait := range s.waits() {
+		for i, wait := range s.Waits() {
 			longest[i], shortest[i] = max(longest[i], wait), min(shortest[i], wait)
 		}
 	}
@@ -79,9 +55,9 @@ func TestWaitsGrowAndAreJittered(t *testing.T) {
 }
 
 func TestBackoffCanBeSet(t *testing.T) {
-	s, _, _ := onAFakeClock(t, []reply{problem(503)}, get, moment.WithBackoff(time.Minute, time.Minute), moment.WithMaxRetries(20))
+	s, _, _ := onAFakeClock(t, []testkit.Reply{testkit.Problem(503)}, get, moment.WithBackoff(time.Minute, time.Minute), moment.WithMaxRetries(20))
 	var most time.Duration
-	for _, wait := range s.waits() {
+	for _, wait := range s.Waits() {
 		assert.LessOrEqual(t, wait, time.Minute)
 		most = max(most, wait)
 	}
@@ -108,8 +84,8 @@ func TestRetryAfter(t *testing.T) {
 		{"a number nobody can read counts as none", "-5", 2, 0, 0},
 	} {
 		t.Run(row.why, func(t *testing.T) {
-			s, took, err := onAFakeClock(t, []reply{problem(429, "Retry-After: "+row.header), answer(201, billJSON)}, post)
-			require.Len(t, s.began, row.attempts)
+			s, took, err := onAFakeClock(t, []testkit.Reply{testkit.Problem(429, "Retry-After: "+row.header), testkit.Respond(201, testkit.BillJSON)}, post)
+			require.Len(t, s.Began, row.attempts)
 			if row.attempts == 1 {
 				var answered *moment.Error
 				require.ErrorAs(t, err, &answered)
@@ -132,28 +108,28 @@ func TestNoWaitThatWouldOutlastTheContext(t *testing.T) {
 			return post(ctx, c)
 		}
 	}
-	_, took, err := onAFakeClock(t, []reply{problem(429, "Retry-After: 10")}, within(9*time.Second))
+	_, took, err := onAFakeClock(t, []testkit.Reply{testkit.Problem(429, "Retry-After: 10")}, within(9*time.Second))
 	var answered *moment.Error
 	require.ErrorAs(t, err, &answered)
 	assert.Equal(t, 10*time.Second, answered.RetryAfter)
 	assert.Zero(t, took)
 	assert.NotErrorIs(t, err, context.DeadlineExceeded, "it had not ended yet")
 
-	s, took, err := onAFakeClock(t, []reply{problem(429, "Retry-After: 10"), answer(201, billJSON)}, within(11*time.Second))
+	s, took, err := onAFakeClock(t, []testkit.Reply{testkit.Problem(429, "Retry-After: 10"), testkit.Respond(201, testkit.BillJSON)}, within(11*time.Second))
 	require.NoError(t, err)
-	assert.Len(t, s.began, 2)
+	assert.Len(t, s.Began, 2)
 	assert.Less(t, took, 11*time.Second)
 }
 
 // Without a Retry-After it is the jitter alone that would outlast the context.
 func TestNoJitterThatWouldOutlastTheContext(t *testing.T) {
-	s, took, err := onAFakeClock(t, []reply{problem(503)}, func(ctx context.Context, c *moment.Client) error {
+	s, took, err := onAFakeClock(t, []testkit.Reply{testkit.Problem(503)}, func(ctx context.Context, c *moment.Client) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Nanosecond)
 		defer cancel()
 		return post(ctx, c)
 	}, moment.WithBackoff(time.Hour, time.Hour))
 	require.ErrorIs(t, err, moment.ErrServer)
-	assert.Len(t, s.began, 1)
+	assert.Len(t, s.Began, 1)
 	assert.Zero(t, took)
 }
 
@@ -162,10 +138,10 @@ func TestNoAttemptAfterTheContextEnded(t *testing.T) {
 	for range 100 {
 		attempts := 0
 		ctx, cancel := context.WithCancel(t.Context())
-		c := through(t, func(*http.Request) (*http.Response, error) {
+		c := clientThrough(t, func(*http.Request) (*http.Response, error) {
 			attempts++
 			cancel()
-			return fake(problem(429))
+			return testkit.Response(testkit.Problem(429))
 		}, moment.WithBackoff(0, 0))
 		err := calls["PATCH"](ctx, c)
 		require.ErrorIs(t, err, context.Canceled)
@@ -191,7 +167,7 @@ func TestContextEndsTheWaitAfterAFailureToConnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Minute, cancel)
-		c := through(t, func(*http.Request) (*http.Response, error) { return nil, refused }, moment.WithBackoff(24*time.Hour, 24*time.Hour), moment.WithMaxRetries(1000))
+		c := clientThrough(t, func(*http.Request) (*http.Response, error) { return nil, refused }, moment.WithBackoff(24*time.Hour, 24*time.Hour), moment.WithMaxRetries(1000))
 		err := calls["GET"](ctx, c)
 		assert.EqualError(t, err, "moment: get bill: context canceled while waiting to retry: no response: dial tcp: connection refused"+attemptsNote(t, err))
 	})
@@ -206,30 +182,30 @@ func attemptsNote(t *testing.T, err error) string {
 }
 
 func TestMistakeTimedOutAttemptEndsTheCall(t *testing.T) {
-	s, took, err := onAFakeClock(t, []reply{nil, nil, answer(201, billJSON)}, post)
+	s, took, err := onAFakeClock(t, []testkit.Reply{nil, nil, testkit.Respond(201, testkit.BillJSON)}, post)
 	require.NoError(t, err)
-	assert.Len(t, s.began, 3)
+	assert.Len(t, s.Began, 3)
 	assert.Greater(t, took, 60*time.Second, "two attempts of 30 seconds")
 
-	_, _, err = onAFakeClock(t, []reply{nil}, post, moment.WithAttemptTimeout(time.Second), moment.WithMaxRetries(1))
+	_, _, err = onAFakeClock(t, []testkit.Reply{nil}, post, moment.WithAttemptTimeout(time.Second), moment.WithMaxRetries(1))
 	assert.EqualError(t, err, "moment: create bill: no response within the attempt timeout of 1s: context deadline exceeded (2 attempts); the outcome is unknown")
 }
 
 func TestMistakeAttemptTimeoutCoversTheWait(t *testing.T) {
-	s, took, err := onAFakeClock(t, []reply{problem(429, "Retry-After: 20"), answer(201, billJSON)}, post, moment.WithAttemptTimeout(time.Second))
+	s, took, err := onAFakeClock(t, []testkit.Reply{testkit.Problem(429, "Retry-After: 20"), testkit.Respond(201, testkit.BillJSON)}, post, moment.WithAttemptTimeout(time.Second))
 	require.NoError(t, err)
-	assert.Len(t, s.began, 2)
+	assert.Len(t, s.Began, 2)
 	assert.Greater(t, took, 20*time.Second)
 }
 
 func TestMistakeSleepingThroughTheEndOfTheContext(t *testing.T) {
 	caller := errors.New("shutting down")
-	s, took, err := onAFakeClock(t, []reply{problem(429, "Retry-After: 20", "X-Request-Id: req_1")}, func(ctx context.Context, c *moment.Client) error {
+	s, took, err := onAFakeClock(t, []testkit.Reply{testkit.Problem(429, "Retry-After: 20", "X-Request-Id: req_1")}, func(ctx context.Context, c *moment.Client) error {
 		ctx, cancel := context.WithCancelCause(ctx)
 		time.AfterFunc(3*time.Second, func() { cancel(caller) })
 		return post(ctx, c)
 	})
-	assert.Len(t, s.began, 1)
+	assert.Len(t, s.Began, 1)
 	assert.Equal(t, 3*time.Second, took)
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, err, caller, "the cause is there too")
@@ -239,12 +215,12 @@ func TestMistakeSleepingThroughTheEndOfTheContext(t *testing.T) {
 
 func TestContextEndsAnAttempt(t *testing.T) {
 	for method, unknown := range map[string]bool{"GET": false, "POST": true, "PATCH": true} {
-		s, took, err := onAFakeClock(t, []reply{nil}, func(ctx context.Context, c *moment.Client) error {
+		s, took, err := onAFakeClock(t, []testkit.Reply{nil}, func(ctx context.Context, c *moment.Client) error {
 			ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 			defer cancel()
 			return calls[method](ctx, c)
 		})
-		assert.Len(t, s.began, 1, "no second attempt")
+		assert.Len(t, s.Began, 1, "no second attempt")
 		assert.Equal(t, 2*time.Second, took)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
 		assert.Equal(t, unknown, errors.Is(err, moment.ErrOutcomeUnknown), "%s: it was sent", method)
@@ -252,12 +228,12 @@ func TestContextEndsAnAttempt(t *testing.T) {
 }
 
 func TestContextThatHasEndedSendsNothing(t *testing.T) {
-	s, _, err := onAFakeClock(t, []reply{answer(201, billJSON)}, func(ctx context.Context, c *moment.Client) error {
+	s, _, err := onAFakeClock(t, []testkit.Reply{testkit.Respond(201, testkit.BillJSON)}, func(ctx context.Context, c *moment.Client) error {
 		ctx, cancel := context.WithCancel(ctx)
 		cancel()
 		return post(ctx, c)
 	})
-	assert.Empty(t, s.began)
+	assert.Empty(t, s.Began)
 	assert.EqualError(t, err, "moment: create bill: context canceled")
 	assert.NotErrorIs(t, err, moment.ErrOutcomeUnknown)
 	assert.Zero(t, attemptsOf(t, err))

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 // A delivery over a real connection, to the pattern of the README.
@@ -30,9 +31,9 @@ func TestWebhookHandler(t *testing.T) {
 	}))
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/webhooks/moment", strings.NewReader(eventJSON))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/webhooks/moment", strings.NewReader(testkit.EventJSON))
 	require.NoError(t, err)
-	r.Header = sign(webhookKey, "msg_1", signedAt, eventJSON)
+	r.Header = testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, testkit.EventJSON)
 	resp, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
@@ -69,7 +70,7 @@ func TestWebhookHandlerAnswers(t *testing.T) {
 				opts = append(opts, moment.WithDeduplicator(deduplicator))
 			}
 			h := newVerifier(t).Handler(row.process, opts...)
-			answer := deliver(h, http.MethodPost, sign(webhookKey, "msg_1", signedAt, eventJSON), strings.NewReader(eventJSON))
+			answer := testkit.Deliver(h, http.MethodPost, testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, testkit.EventJSON), strings.NewReader(testkit.EventJSON))
 			assert.Equal(t, row.status, answer.Code, row.why)
 			assert.Empty(t, answer.Body.String(), row.why)
 			for _, want := range row.logs {
@@ -102,7 +103,7 @@ func TestWebhookHandlerWithABrokenDeduplicator(t *testing.T) {
 		var log bytes.Buffer
 		h := newVerifier(t).Handler(func(context.Context, *moment.Event) error { return nil },
 			moment.WithDeduplicator(row.deduplicator), moment.WithHandlerLogger(slog.New(slog.NewTextHandler(&log, nil))))
-		assert.Equal(t, 500, deliver(h, http.MethodPost, sign(webhookKey, "msg_1", signedAt, eventJSON), strings.NewReader(eventJSON)).Code)
+		assert.Equal(t, 500, testkit.Deliver(h, http.MethodPost, testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, testkit.EventJSON), strings.NewReader(testkit.EventJSON)).Code)
 		assert.Contains(t, log.String(), `error="`+row.says+`"`)
 	}
 	assert.Panics(t, func() { moment.WithDeduplicator(nil) }, "or all would be processed again, and nobody would see why")
@@ -119,7 +120,7 @@ func TestUnknownEventsAreAcknowledged(t *testing.T) {
 		return nil
 	})
 	body := `{"id":"evt_2","type":"customer.merged","data":[]}`
-	assert.Equal(t, 204, deliver(h, http.MethodPost, sign(webhookKey, "msg_1", signedAt, body), strings.NewReader(body)).Code)
+	assert.Equal(t, 204, testkit.Deliver(h, http.MethodPost, testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, body), strings.NewReader(body)).Code)
 }
 
 // The default logger is the one of the delivery's time: programs set it after they have built their
@@ -130,7 +131,7 @@ func TestWebhookHandlerLogsToTheDefault(t *testing.T) {
 	before := slog.Default()
 	t.Cleanup(func() { slog.SetDefault(before) })
 	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
-	deliver(h, http.MethodPost, sign(webhookKey, "msg_1", signedAt, eventJSON), strings.NewReader(eventJSON))
+	testkit.Deliver(h, http.MethodPost, testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, testkit.EventJSON), strings.NewReader(testkit.EventJSON))
 	assert.Contains(t, log.String(), "error=closed")
 }
 
@@ -145,11 +146,11 @@ func TestWebhookHandlerProcessesOnce(t *testing.T) {
 		return nil
 	}, moment.WithDeduplicator(moment.NewMemoryDeduplicator(time.Hour)), moment.WithHandlerLogger(slog.New(slog.DiscardHandler)))
 	for i, want := range []int{500, 500, 204, 204, 204} {
-		header := sign(webhookKey, "msg_1", signedAt.Add(time.Duration(i)*time.Second), eventJSON) // each delivery is signed anew
-		assert.Equal(t, want, deliver(h, http.MethodPost, header, strings.NewReader(eventJSON)).Code, "delivery %d", i+1)
+		header := testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt.Add(time.Duration(i)*time.Second), testkit.EventJSON) // each delivery is signed anew
+		assert.Equal(t, want, testkit.Deliver(h, http.MethodPost, header, strings.NewReader(testkit.EventJSON)).Code, "delivery %d", i+1)
 	}
 	assert.Equal(t, 3, runs)
-	assert.Equal(t, 204, deliver(h, http.MethodPost, sign(webhookKey, "msg_2", signedAt, eventJSON), strings.NewReader(eventJSON)).Code)
+	assert.Equal(t, 204, testkit.Deliver(h, http.MethodPost, testkit.SignWebhook(testkit.WebhookKey, "msg_2", testkit.SignedAt, testkit.EventJSON), strings.NewReader(testkit.EventJSON)).Code)
 	assert.Equal(t, 4, runs, "another message, although the event is the same")
 }
 

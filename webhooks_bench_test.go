@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
 // An event of some 400 bytes, as the reference has it.
@@ -35,12 +36,12 @@ type plainPayment struct {
 // The pair shows what Parse costs beside what it cannot do without: the MAC, and decoding the event
 // once.
 func BenchmarkWebhook(b *testing.B) {
-	header := sign(webhookKey, "msg_p5jXN8AQM9LWM0D4loKWxJek", signedAt, eventOf400Bytes)
+	header := testkit.SignWebhook(testkit.WebhookKey, "msg_p5jXN8AQM9LWM0D4loKWxJek", testkit.SignedAt, eventOf400Bytes)
 	body := []byte(eventOf400Bytes)
 	b.Run("HMAC and json.Unmarshal", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			mac := hmac.New(sha256.New, webhookKey)
+			mac := hmac.New(sha256.New, testkit.WebhookKey)
 			_, _ = io.WriteString(mac, header.Get("Webhook-Id")+"."+header.Get("Webhook-Timestamp")+".")
 			_, _ = mac.Write(body)
 			mac.Sum(nil)
