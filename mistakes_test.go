@@ -6,15 +6,10 @@ package moment_test
 import (
 	"errors"
 	"fmt"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"sync"
@@ -364,37 +359,4 @@ func TestMistakeConcreteErrorTypes(t *testing.T) {
 	assert.True(t, err == nil) //nolint:testifylint // NoError would look through a typed nil
 	err = clientOf(t, s).Do(t.Context(), "GET", "/", nil, nil)
 	assert.True(t, err == nil) //nolint:testifylint // as above
-}
-
-// Tests that encode the answer with the struct that decodes it, base URLs without a path, and a
-// test package that ends the process when it is loaded.
-func TestMistakesInTests(t *testing.T) {
-	require.Greater(t, len(testkit.BasePath), 1, "base URLs in tests have a path")
-	files, err := filepath.Glob("*_test.go")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, name := range files {
-		source, err := os.ReadFile(name)
-		require.NoError(t, err)
-		file, err := parser.ParseFile(token.NewFileSet(), name, source, 0)
-		require.NoError(t, err)
-		ast.Inspect(file, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.FuncDecl:
-				assert.NotContains(t, []string{"init", "TestMain"}, n.Name.Name, "%s runs code before the tests", name)
-			case *ast.CompositeLit:
-				if sel, ok := n.Type.(*ast.SelectorExpr); ok {
-					assert.NotContains(t, []string{"Customer", "Account", "Bill"}, sel.Sel.Name, "%s builds an answer from the struct that decodes it", name)
-				}
-			}
-			return true
-		})
-	}
-}
-
-// A comparison that ends at the first difference tells how much of a forged signature is right. It
-// cannot be measured here.
-func TestMistakeSignatureComparedByEquality(t *testing.T) {
-	needsTheRepository(t)
-	assert.Contains(t, sources(t, "internal/signature/signature.go"), "subtle.ConstantTimeCompare(")
 }

@@ -2,9 +2,6 @@ package moment_test
 
 import (
 	"context"
-	"go/ast"
-	"path"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -193,41 +190,6 @@ func TestOperationComments(t *testing.T) {
 		want[o.method] = o.request
 	}
 	assert.Equal(t, want, documented)
-}
-
-// selfEvident are the names of fields that say all a comment could.
-var selfEvident = []string{"Name", "Email", "Phone", "Currency", "Metadata", "Month", "Day"}
-
-// Whatever go doc prints of the public packages has a comment: names of a group, fields and methods
-// of interfaces too.
-func TestEveryExportedSymbolIsDocumented(t *testing.T) {
-	for _, dir := range []string{".", "momenttest", "momentsql"} {
-		pkg := testkit.PackageDocs(t, dir, path.Join("github.com/moment-billing/moment-go", dir))
-		assert.NotEmpty(t, pkg.Doc, dir)
-		values, funcs := slices.Concat(pkg.Consts, pkg.Vars), pkg.Funcs
-		for _, typ := range pkg.Types {
-			assert.NotEmpty(t, typ.Doc, typ.Name)
-			values, funcs = slices.Concat(values, typ.Consts, typ.Vars), slices.Concat(funcs, typ.Funcs, typ.Methods)
-			ast.Inspect(typ.Decl, func(n ast.Node) bool {
-				if field, ok := n.(*ast.Field); ok {
-					for _, name := range field.Names {
-						known := !name.IsExported() || slices.Contains(selfEvident, name.Name)
-						assert.True(t, known || field.Doc.Text()+field.Comment.Text() != "", "%s.%s", typ.Name, name)
-					}
-				}
-				return true
-			})
-		}
-		for _, v := range values {
-			for _, spec := range v.Decl.Specs {
-				spec := spec.(*ast.ValueSpec)
-				assert.True(t, !v.Decl.Lparen.IsValid() && v.Doc != "" || spec.Doc.Text()+spec.Comment.Text() != "", spec.Names[0])
-			}
-		}
-		for _, f := range funcs {
-			assert.NotEmpty(t, f.Doc, "%s.%s", f.Recv, f.Name)
-		}
-	}
 }
 
 func TestDecodedObjects(t *testing.T) {

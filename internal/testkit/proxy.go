@@ -69,7 +69,7 @@ func NewProxy(service string) *Proxy {
 
 // listen serves each accepted connection, and closes it afterwards.
 func (p *Proxy) listen(serve func(net.Conn)) (address string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // ends with Close
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic("testkit: " + err.Error())
 	}
@@ -124,7 +124,7 @@ func (p *Proxy) serve(conn net.Conn) {
 // Transport returns a transport that trusts the proxy's certificate. Its other settings are those
 // of http.DefaultTransport.
 func (p *Proxy) Transport() *http.Transport {
-	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // a test that replaced it is wrong here
+	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.Proxy = nil
 	t.DialContext = p.dial
 	t.TLSClientConfig = &tls.Config{RootCAs: p.trusted.pool(), MinVersion: tls.VersionTLS12}
@@ -241,7 +241,7 @@ func (r *ProxyRequest) reset() {
 	if t, ok := raw.(*tls.Conn); ok {
 		raw = t.NetConn()
 	}
-	_ = raw.(*net.TCPConn).SetLinger(0) //nolint:forcetypeassert // what net.Listen("tcp") accepts is one
+	_ = raw.(*net.TCPConn).SetLinger(0)
 	_ = raw.Close()
 }
 

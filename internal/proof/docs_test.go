@@ -1,4 +1,4 @@
-package moment_test
+package proof_test
 
 import (
 	"os"
@@ -13,11 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The Go snippets of the README and of docs stand, word for word, in code that is compiled and run
-// by the tests.
+// The Go snippets of the README and of docs stand word for word in code that the tests compile and
+// run.
 func TestReadmeSnippetsAreTested(t *testing.T) {
 	needsTheRepository(t)
-	tested := unindented(sources(t, "*_test.go", "testdata/consumer/*.go", "testdata/consumer/*/*.go", "examples/*/*.go", "integration/*_test.go", "momenttest/*_test.go"))
+	tested := unindented(sources(t, "*_test.go", "internal/proof/*_test.go", "testdata/consumer/*.go", "testdata/consumer/*/*.go", "examples/*/*.go", "integration/*_test.go", "momenttest/*_test.go"))
 	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(sources(t, "README.md", "docs/*.md"), -1)
 	require.NotEmpty(t, snippets)
 	for _, snippet := range snippets {
@@ -25,7 +25,8 @@ func TestReadmeSnippetsAreTested(t *testing.T) {
 	}
 }
 
-// documentedRows are the rows of TestRetryTable that a row of the documentation stands for.
+// documentedRows lists, for each row of the documented table, the rows of testkit.RetryTable that
+// it summarises.
 var documentedRows = map[string][]string{
 	"429, from whichever sender":                      {"429, own", "429, foreign"},
 	"408 or 5xx, but not 501 or 505":                  {"408, own", "408, foreign", "500, own", "502, foreign", "503, own", "503 with Retry-After, foreign", "507, own"},
@@ -39,8 +40,8 @@ var documentedRows = map[string][]string{
 	"a success that is too large or another object":   {"200 too large", "200 and another object", "200 and a fragment"},
 }
 
-// The table of retries stands in the package's overview and in the README, and is that of
-// TestRetryTable.
+// The retry tables in the package's overview and in the README are equal, and agree with
+// testkit.RetryTable.
 func TestTablesAreTheSame(t *testing.T) {
 	needsTheRepository(t)
 	cells := func(text, begin, end string, split *regexp.Regexp) (rows [][]string) {
@@ -75,27 +76,27 @@ func TestTablesAreTheSame(t *testing.T) {
 	assert.Equal(t, 44, tested, "rows of TestRetryTable")
 }
 
-// The links between the pages lead to files that are there.
+// The links between the pages lead to existing files.
 func TestLinks(t *testing.T) {
 	needsTheRepository(t)
-	pages, err := filepath.Glob("docs/*.md")
+	pages, err := filepath.Glob(filepath.Join(root, "docs/*.md"))
 	require.NoError(t, err)
 	require.NotEmpty(t, pages)
-	for _, page := range append(pages, "README.md", "CONTRIBUTING.md", "SECURITY.md") {
-		for _, link := range regexp.MustCompile(`\]\(([^):#]+)\)`).FindAllStringSubmatch(sources(t, page), -1) {
+	for _, page := range append(pages, filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md"), filepath.Join(root, "SECURITY.md")) {
+		text, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, link := range regexp.MustCompile(`\]\(([^):#]+)\)`).FindAllStringSubmatch(string(text), -1) {
 			_, err := os.Stat(filepath.Join(filepath.Dir(page), link[1]))
 			assert.NoError(t, err, page)
 		}
 	}
 }
 
-// The tests that SECURITY.md names for its promises are there.
+// The tests that SECURITY.md names for its promises exist.
 func TestPromisesHaveTheirTests(t *testing.T) {
 	needsTheRepository(t)
 	tests := sources(t, "*_test.go", "integration/*_test.go", "internal/*/*_test.go", "momentsql/*_test.go")
-	security, err := os.ReadFile("SECURITY.md")
-	require.NoError(t, err)
-	for line := range strings.Lines(string(security)) {
+	for line := range strings.Lines(sources(t, "SECURITY.md")) {
 		cells := strings.Split(line, "|")
 		if len(cells) < 4 || strings.Contains(line, "---") || strings.Contains(line, "| promise |") {
 			continue
@@ -108,12 +109,15 @@ func TestPromisesHaveTheirTests(t *testing.T) {
 	}
 }
 
-// sources is the text of all files that match.
+// root is the path of the repository's root from here.
+const root = "../.."
+
+// sources returns the text of all files that match a pattern, relative to the root.
 func sources(t *testing.T, patterns ...string) string {
 	t.Helper()
 	var text strings.Builder
 	for _, pattern := range patterns {
-		files, err := filepath.Glob(pattern)
+		files, err := filepath.Glob(filepath.Join(root, pattern))
 		require.NoError(t, err)
 		for _, file := range files {
 			source, err := os.ReadFile(file)
@@ -124,7 +128,7 @@ func sources(t *testing.T, patterns ...string) string {
 	return text.String()
 }
 
-// unindented is text without the white space at the ends of its lines.
+// unindented returns text without the white space at the beginning and end of its lines.
 func unindented(text string) string {
 	var lines strings.Builder
 	for line := range strings.Lines(text) {

@@ -1,4 +1,4 @@
-package moment_test
+package proof_test
 
 import (
 	"os"
@@ -10,11 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// needsTheRepository skips a test in a download of this module, which does not contain the modules
-// inside it.
+// needsTheRepository skips a test in a download of this module, because a download does not contain
+// the nested modules.
 func needsTheRepository(t *testing.T) {
 	t.Helper()
-	if _, err := os.Stat("testdata/consumer/go.mod"); os.IsNotExist(err) {
+	if _, err := os.Stat(root + "/testdata/consumer/go.mod"); os.IsNotExist(err) {
 		t.Skip("not in a checkout of the repository")
 	}
 }
@@ -30,8 +30,7 @@ func goCommand(t *testing.T, dir string, args ...string) string {
 	return string(out)
 }
 
-// What a merchant's binary links because of this module: go-querystring, and nothing else that is
-// foreign.
+// A merchant's binary links only go-querystring besides this module.
 func TestLinkedModules(t *testing.T) {
 	for pkg, want := range map[string][]string{
 		".":                     {"github.com/google/go-querystring", "github.com/moment-billing/moment-go"},
@@ -44,7 +43,7 @@ func TestLinkedModules(t *testing.T) {
 		"./internal/signature":  {"github.com/moment-billing/moment-go"},
 	} {
 		linked := map[string]bool{}
-		for module := range strings.FieldsSeq(goCommand(t, ".", "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", pkg)) {
+		for module := range strings.FieldsSeq(goCommand(t, root, "list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", pkg)) {
 			linked[module] = true
 		}
 		got := make([]string, 0, len(linked))
@@ -55,18 +54,18 @@ func TestLinkedModules(t *testing.T) {
 	}
 }
 
-// Nothing in internal may import the root: a call flows one way.
+// No package in internal imports the root package, because a call flows one way. (The tests in
+// internal/proof do.)
 func TestInternalPackagesDoNotImportTheRoot(t *testing.T) {
-	deps := goCommand(t, ".", "list", "-deps", "./internal/...")
+	deps := goCommand(t, root, "list", "-deps", "./internal/...")
 	assert.NotContains(t, strings.Fields(deps), "github.com/moment-billing/moment-go")
 	assert.Contains(t, strings.Fields(deps), "github.com/moment-billing/moment-go/internal/transport")
 }
 
-// A module outside of this one builds against it, mocks it, and narrows it to an interface of its
-// own.
+// A merchant's module can use this one, mock it, and narrow it to an interface of its own.
 func TestConsumerModule(t *testing.T) {
 	needsTheRepository(t)
-	const dir = "testdata/consumer"
+	const dir = root + "/testdata/consumer"
 	goCommand(t, dir, "vet", "./...")
 	out := goCommand(t, dir, "test", "-count=1", "-v", "./...")
 	for _, test := range []string{"TestEnrolWithADouble", "TestEnrolWithHTTPMock", "TestEnrolWithMomenttest", "TestEnrolInTrouble", "TestPaymentIsInTheLedger"} {

@@ -1,4 +1,4 @@
-package moment_test
+package proof_test
 
 import (
 	"context"
@@ -25,17 +25,17 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
-var loadCalls = flag.Int("calls", 5000, "how many calls TestLoad makes in each row")
+var loadCalls = flag.Int("calls", atOnce*waves, "how many calls TestLoad makes in each row")
 
 const (
 	atOnce = 256 // calls, which is how many idle connections the default transport keeps
 	waves  = 10  // between two of them, all connections are idle
 )
 
-// TestLoad makes many calls at once. Not one fails or gets the answer of another, connections are
-// used again, and at the end nothing is left: no connection and no goroutine.
+// TestLoad makes many calls at once. No call fails or gets the response of another, connections are
+// reused, and at the end no connection and no goroutine is left.
 //
-// The whole load is go test -run TestLoad -v -calls 50000 .
+// The whole proof is go test -run TestLoad -v -calls 50000 ./internal/proof.
 func TestLoad(t *testing.T) {
 	require.GreaterOrEqual(t, *loadCalls, atOnce*waves, "calls")
 	for _, row := range []loadRow{

@@ -1,4 +1,4 @@
-package moment_test
+package proof_test
 
 import (
 	"bytes"
@@ -146,7 +146,7 @@ func TestNoFormattingShowsASecret(t *testing.T) {
 		_ = json.Unmarshal(resp.Body, &decoded)
 		rows["Response"] = append(rows["Response"], resp, &resp, string(resp.Body), fmt.Sprint(decoded))
 	}
-	for _, declared := range testkit.PackageDocs(t, ".", "github.com/moment-billing/moment-go").Types {
+	for _, declared := range testkit.PackageDocs(t, root, "github.com/moment-billing/moment-go").Types {
 		assert.NotEmpty(t, rows[declared.Name], "%s is a type without a row", declared.Name)
 		for _, value := range rows[declared.Name] {
 			testkit.AssertNoSecret(t, testkit.EveryFormat(t, value))

@@ -1,4 +1,4 @@
-package moment_test
+package proof_test
 
 import (
 	"bytes"

@@ -1,7 +1,9 @@
-package moment_test
+package proof_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -14,6 +16,42 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 	"github.com/moment-billing/moment-go/momenttest"
 )
+
+// raiseBill raises a bill for a customer, under a key that was stored with it. It may be called
+// again with the same arguments at any time, after an error or when the program starts again, and
+// settles what is unknown by then.
+func raiseBill(ctx context.Context, client *moment.Client, customerID string, params moment.BillCreateParams, key string) (*moment.Bill, error) {
+	params.Customer = moment.ExistingCustomer(customerID)
+	bill, err := client.Bills.Create(ctx, params, moment.WithIdempotencyKey(key))
+	var failure *moment.Error
+	if !errors.As(err, &failure) || !failure.Replayed {
+		return bill, err
+	}
+	// The service saved a failure under the key: perhaps that the reference is taken, by an earlier
+	// call of this function whose key it has forgotten, or by another bill.
+	bill, err = client.Bills.Get(ctx, params.ExternalReference)
+	switch {
+	case errors.Is(err, moment.ErrNotFound) && errors.As(err, &failure) && failure.FromService: // a gateway's 404 says nothing
+		// A new key, because the service returns the old failure under the old one for 24 hours.
+		// The reference is unique, which guards against a second bill.
+		return client.Bills.Create(ctx, params)
+	case err != nil:
+		return nil, err
+	case bill.CustomerID != customerID, bill.AmountDue != params.AmountDue, bill.Currency != params.Currency,
+		bill.DueDate != params.DueDate, bill.Status == moment.BillStatusVoided:
+		return nil, fmt.Errorf("%s is the reference of another bill", params.ExternalReference)
+	}
+	return bill, nil
+}
+
+// The README's raiseBill is the one that the proofs use.
+func TestRaiseBillIsTheDocumentedOne(t *testing.T) {
+	needsTheRepository(t)
+	_, function, found := strings.Cut(sources(t, "internal/proof/settle_test.go"), "\nfunc raiseBill(")
+	require.True(t, found)
+	function, _, _ = strings.Cut(function, "\n}\n")
+	assert.Contains(t, sources(t, "README.md"), "\nfunc raiseBill("+function+"\n}\n")
+}
 
 // While an earlier call holds the key, nothing is done under another one.
 func TestRaiseBillWaitsForACallThatRuns(t *testing.T) {

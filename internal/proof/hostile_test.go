@@ -1,10 +1,11 @@
-package moment_test
+package proof_test
 
 import (
 	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -292,14 +293,18 @@ func hostileRows(elsewhere string) []hostile {
 	}
 }
 
-// TestHostile is what callers get of all that the proxy can do: the error, the attempts, and what
-// is left behind.
+var full = flag.Bool("full", false, "run the calls that time out with each method in TestHostile, and not only with PATCH")
+
+// TestHostile applies every fault of the proxy to every attempt of a call. It checks the error, the
+// attempts, the memory, and that no connection and no goroutine is left.
+//
+// The whole proof is go test -run TestHostile -v -full ./internal/proof.
 func TestHostile(t *testing.T) {
 	testkit.SilenceNetHTTP(t)
 	elsewhere, strayed := strayedTo(t)
 	for _, row := range hostileRows(elsewhere) {
 		for method, attempts := range map[string]int{"GET": row.attempts.get, "POST": row.attempts.post, "PATCH": row.attempts.patch} {
-			if attempts == 0 {
+			if attempts == 0 || row.hangs && method != "PATCH" && !*full {
 				continue
 			}
 			t.Run(row.why+"/"+method, func(t *testing.T) {
@@ -364,7 +369,7 @@ func (row hostile) check(t *testing.T, method string, attempts int, err error) {
 	assert.Equal(t, row.answered, errors.As(err, &answered), "%T", err)
 	var unanswered *moment.ConnectionError
 	assert.Equal(t, !row.answered, errors.As(err, &unanswered), "%T", err)
-	for sentinel := range sentinels {
+	for _, sentinel := range sentinels {
 		want := sentinel == row.is || sentinel == moment.ErrOutcomeUnknown && unknown
 		assert.Equal(t, want, errors.Is(err, sentinel), "%v", sentinel)
 	}

@@ -1,4 +1,4 @@
-package moment_test
+package proof_test
 
 import (
 	"context"
@@ -33,7 +33,7 @@ const (
 // second one, then none. It counts how many requests a client sends for each call, and settles the
 // writes whose outcome is unknown afterwards.
 //
-// The whole proof is go test -run TestOutage -v -outage 2 .
+// The whole proof is go test -run TestOutage -v -outage 2 ./internal/proof.
 func TestOutage(t *testing.T) {
 	part := time.Duration(*outageMinutes * float64(time.Minute))
 	for _, row := range []struct {
