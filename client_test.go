@@ -1,12 +1,14 @@
 package moment_test
 
 import (
+	"fmt"
+	"log/slog"
 	"net/http"
-	"net/http/cookiejar"
+	"net/http/httptest"
+	"reflect"
 	"strings"
+	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/jarcoal/httpmock"
 	"github.com/stretchr/testify/assert"
@@ -16,7 +18,7 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
-func TestNewClientRefusesWhatCannotBeASecretKey(t *testing.T) {
+func TestNewClientRejectsBadSecretKeys(t *testing.T) {
 	for _, row := range []struct{ why, key, says string }{
 		{"an unset environment variable", "", "is empty"},
 		{"public keys cannot run billing operations", "pk_test_YOUR_PUBLIC_KEY", "is a public key"},
@@ -39,66 +41,6 @@ func TestNewClientRefusesWhatCannotBeASecretKey(t *testing.T) {
 		if len(row.key) > len("sk_test_") {
 			assert.NotContains(t, err.Error(), row.key[len("sk_test_"):], "no part of the key")
 		}
-	}
-}
-
-func TestNewClientRefusesBadOptions(t *testing.T) {
-	for _, row := range []struct {
-		why  string
-		opt  moment.ClientOption
-		says string
-	}{
-		{"the key would be sent in the clear", moment.WithBaseURL("http://api.momentpay.net"), "base URL: must be https://"},
-		{"the key would be sent in the clear", moment.WithBaseURL("http://127.0.0.1.example.com"), "base URL: must be https://"},
-		{"another scheme", moment.WithBaseURL("ftp://127.0.0.1"), "base URL: must be https://"},
-		{"an unset environment variable", moment.WithBaseURL(""), "base URL: is empty"},
-		{"no scheme", moment.WithBaseURL("api.momentpay.net"), "base URL: lacks https:// or a host"},
-		{"no host", moment.WithBaseURL("https:///billing"), "base URL: lacks https:// or a host"},
-		{"no host but a port", moment.WithBaseURL("https://:443"), "base URL: lacks https:// or a host"},
-		{"read from a file with its line break", moment.WithBaseURL("https://api.momentpay.net\n"), "base URL: begins or ends with white space"},
-		{"not a URL", moment.WithBaseURL("https://api.momentpay.net/%zz"), "base URL: is not a URL"},
-		{"would be lost behind paths", moment.WithBaseURL("https://api.momentpay.net/?a=b"), "base URL: must not have a query"},
-		{"would be lost behind paths", moment.WithBaseURL("https://api.momentpay.net/?"), "base URL: must not have a query"},
-		{"would be lost behind paths", moment.WithBaseURL("https://api.momentpay.net/#a"), "base URL: must not have a query"},
-		{"a second way to authenticate", moment.WithBaseURL("https://user:hunter2@api.momentpay.net"), "base URL: must not hold a user"},
-		{"nothing to call through", moment.WithHTTPClient(nil), "HTTP client: is nil"},
-		{"no such number", moment.WithMaxRetries(-1), "max retries: is negative"},
-		{"no such wait", moment.WithBackoff(-1, 1), "backoff: needs 0 ≤ first ≤ longest, not -1ns and 1ns"},
-		{"the wrong way round", moment.WithBackoff(2, 1), "backoff: needs 0 ≤ first ≤ longest, not 2ns and 1ns"},
-		{"every attempt would fail", moment.WithAttemptTimeout(0), "attempt timeout: must be more than 0, not 0s"},
-		{"would end the header", moment.WithUserAgent("a\r\nb"), "user agent: "},
-		{"no name", moment.WithUserAgent(""), "user agent: "},
-		{"a forgotten option", nil, "option: is nil"},
-	} {
-		c, err := moment.NewClient(testkit.SecretKey, row.opt)
-		assert.Nil(t, c, row.why)
-		require.ErrorIs(t, err, moment.ErrInvalidArgument, row.why)
-		assert.ErrorContains(t, err, "moment: new client: "+row.says, row.why)
-		assert.NotContains(t, err.Error(), "hunter2", "no password of the caller's")
-	}
-}
-
-func TestBaseURL(t *testing.T) {
-	for _, row := range []struct{ why, base, want string }{
-		{"a path is kept", "https://example.com/gateway/v1", "https://example.com/gateway/v1/billing/bills/UBR1234567890"},
-		{"with or without a slash at its end", "https://example.com/gateway/v1//", "https://example.com/gateway/v1/billing/bills/UBR1234567890"},
-		{"an escaped slash at its end is no slash", "https://example.com/a%2F/", "https://example.com/a%2F/billing/bills/UBR1234567890"},
-		{"an escaped path is kept as it is", "https://example.com/a%2Fb", "https://example.com/a%2Fb/billing/bills/UBR1234567890"},
-		{"no path", "https://example.com", "https://example.com/billing/bills/UBR1234567890"},
-		{"a port", "https://example.com:8443/", "https://example.com:8443/billing/bills/UBR1234567890"},
-		{"loopback may do without TLS", "http://127.0.0.9:80", "http://127.0.0.9:80/billing/bills/UBR1234567890"},
-		{"loopback may do without TLS", "http://[::1]:80", "http://[::1]:80/billing/bills/UBR1234567890"},
-		{"host names ignore case", "HTTP://LOCALHOST:80", "http://LOCALHOST:80/billing/bills/UBR1234567890"},
-		{"loopback may do without TLS", "http://localhost:80", "http://localhost:80/billing/bills/UBR1234567890"},
-	} {
-		var got string
-		c := clientThrough(t, func(r *http.Request) (*http.Response, error) {
-			got = r.URL.String()
-			return testkit.Response(testkit.Respond(200, testkit.BillJSON))
-		}, moment.WithBaseURL(row.base))
-		_, err := c.Bills.Get(t.Context(), "UBR1234567890")
-		require.NoError(t, err, row.why)
-		assert.Equal(t, row.want, got, row.why)
 	}
 }
 
@@ -125,52 +67,6 @@ func TestMode(t *testing.T) {
 	}
 }
 
-func TestHeadersOfARequest(t *testing.T) {
-	s := testkit.Serve(t, testkit.Respond(201, testkit.BillJSON))
-	c := clientOf(t, s, moment.WithUserAgent("billing-backend/2.3"))
-	require.NoError(t, calls["POST"](t.Context(), c))
-	h := s.Only(t).Header
-	assert.Equal(t, []string{"Bearer " + testkit.SecretKey}, h["Authorization"])
-	assert.Equal(t, []string{"application/json"}, h["Content-Type"])
-	assert.Equal(t, []string{"billing-backend/2.3 moment-go/0.1.0-dev"}, h["User-Agent"])
-	assert.Contains(t, h.Get("Accept"), "application/problem+json")
-	assert.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, h.Get("Idempotency-Key"),
-		"bare, as in Moment's reference, not in the quotes of the IETF draft")
-
-	s = testkit.Serve(t, testkit.Respond(200, testkit.BillJSON))
-	require.NoError(t, calls["GET"](t.Context(), clientOf(t, s)))
-	h = s.Only(t).Header
-	assert.Equal(t, []string{"moment-go/0.1.0-dev"}, h["User-Agent"])
-	for _, name := range []string{"Content-Type", "Idempotency-Key"} {
-		assert.NotContains(t, h, name, "a GET has none")
-	}
-}
-
-func TestHTTPClientIsUsed(t *testing.T) {
-	s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON, "Set-Cookie: route=b"), testkit.Respond(200, testkit.BillJSON))
-	jar, err := cookiejar.New(nil)
-	require.NoError(t, err)
-	c := clientOf(t, s, moment.WithHTTPClient(&http.Client{Jar: jar}))
-	require.NoError(t, calls["GET"](t.Context(), c))
-	require.NoError(t, calls["GET"](t.Context(), c))
-	assert.Empty(t, s.Received()[0].Header["Cookie"])
-	assert.Equal(t, []string{"route=b"}, s.Received()[1].Header["Cookie"], "its Jar is used")
-
-	for timeout, want := range map[time.Duration]time.Duration{10 * time.Second: 10 * time.Second, time.Hour: 30 * time.Second, 0: 30 * time.Second} {
-		synctest.Test(t, func(t *testing.T) {
-			c := newClient(t, moment.WithHTTPClient(&http.Client{
-				Timeout: timeout,
-				Transport: testkit.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
-					deadline, _ := r.Context().Deadline()
-					assert.Equal(t, want, time.Until(deadline), "its Timeout shortens an attempt, and cannot lengthen it")
-					return testkit.Response(testkit.Respond(200, testkit.BillJSON))
-				}),
-			}))
-			require.NoError(t, calls["GET"](t.Context(), c))
-		})
-	}
-}
-
 // A replaced http.DefaultTransport, by a mock or for tracing, is used as it is.
 func TestReplacedDefaultTransportIsUsed(t *testing.T) {
 	httpmock.Activate(t)
@@ -186,4 +82,96 @@ func TestDefaultTransportKeepsALimitOnHeaders(t *testing.T) {
 	testkit.ReplaceDefaultTransport(t, own)
 	s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON, "X-Long: "+strings.Repeat("x", 100<<10)))
 	require.NoError(t, calls["GET"](t.Context(), clientOf(t, s)))
+}
+
+// net/http keeps 2 idle connections per host by default, so that a burst of 50 calls would close
+// 48.
+func TestIdleConnectionsAreReused(t *testing.T) {
+	const burst, bursts = 50, 4
+	arrived := make(chan struct{}, burst)
+	release := make(chan struct{})
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		<-release
+		testkit.Respond(200, testkit.BillJSON)(w, r)
+	}))
+	connections := testkit.CountConnections(server)
+	server.Start()
+	t.Cleanup(server.Close)
+	c := newClient(t, moment.WithBaseURL(server.URL+testkit.BasePath))
+	for range bursts {
+		var done sync.WaitGroup
+		for range burst {
+			done.Go(func() { assert.NoError(t, calls["GET"](t.Context(), c)) })
+		}
+		for range burst {
+			<-arrived
+		}
+		for range burst {
+			release <- struct{}{}
+		}
+		done.Wait()
+	}
+	// A few more than one per call at once: a connection is back in the pool a little after its
+	// answer was read.
+	assert.Less(t, connections.Opened.Load(), int32(2*burst), "%d calls at once, %d times", burst, bursts)
+}
+
+func TestFormattingDoesNotPrintTheKey(t *testing.T) {
+	c := newClient(t)
+	type merchant struct {
+		client  *moment.Client
+		byValue moment.Client
+		bills   moment.BillsService
+		Public  moment.Client
+	}
+	values := []any{
+		c, *c, c.Customers, *c.Customers, c.Accounts, *c.Accounts, c.Bills, *c.Bills,
+		merchant{c, *c, *c.Bills, *c},
+		&merchant{c, *c, *c.Bills, *c},
+		[]any{c},
+		map[string]any{"c": *c},
+	}
+	for _, value := range values {
+		testkit.AssertNoSecret(t, testkit.EveryFormat(t, value))
+	}
+	another, err := moment.NewClient(testkit.SecretKey+"_2", moment.WithBaseURL("https://example.com"))
+	require.NoError(t, err)
+	var failed testkit.FailedTest
+	assert.Equal(&failed, merchant{client: c}, merchant{client: another}, "dumps the differences, following pointers")
+	require.Contains(t, failed.Text, "moment.Client")
+	testkit.AssertNoSecret(t, failed.Text)
+
+	assert.Equal(t, "moment.Client(test mode, https://api.momentpay.net)", fmt.Sprint(c))
+	assert.Equal(t, "moment.Client(test mode, https://api.momentpay.net)", fmt.Sprintf("%+v", *c.Bills))
+	assert.Equal(t, "moment.Client", fmt.Sprint(moment.Client{}))
+}
+
+func TestLogValue(t *testing.T) {
+	c := newClient(t)
+	for _, value := range []slog.LogValuer{c, *c, c.Customers, *c.Accounts, c.Bills} {
+		assert.Equal(t, "moment.Client(test mode, https://api.momentpay.net)", value.LogValue().String())
+	}
+}
+
+// No field may lead to the key by reflection, because it is also in the buffers of connections.
+func TestOnlyAFunctionHoldsTheCore(t *testing.T) {
+	c := newClient(t)
+	for _, value := range []any{*c, *c.Customers, *c.Accounts, *c.Bills, *newVerifier(t)} {
+		for _, field := range reflect.VisibleFields(reflect.TypeOf(value)) {
+			kind := field.Type.Kind()
+			service := kind == reflect.Pointer && strings.HasSuffix(field.Type.Elem().Name(), "Service")
+			assert.True(t, kind == reflect.Func || service || field.Anonymous, "%T.%s", value, field.Name)
+		}
+	}
+}
+
+func TestZeroClient(t *testing.T) {
+	var c moment.Client
+	assert.EqualError(t, c.Do(t.Context(), "GET", "/x", nil, nil), "moment: GET /x: client: was not made by NewClient")
+	assert.Empty(t, c.Mode())
+	var bills moment.BillsService
+	_, err := bills.Get(t.Context(), "UBR1")
+	require.ErrorIs(t, err, moment.ErrInvalidArgument)
+	assert.Equal(t, "moment.Client", fmt.Sprint(&bills))
 }

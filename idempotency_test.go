@@ -38,7 +38,7 @@ func TestDeriveIdempotencyKeyGoldenVectors(t *testing.T) {
 	}
 }
 
-func TestDeriveIdempotencyKeyTellsPartsApart(t *testing.T) {
+func TestDeriveIdempotencyKeyDistinguishesParts(t *testing.T) {
 	seen := map[string][]string{}
 	for _, parts := range [][]string{
 		{"a", "b"},

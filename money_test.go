@@ -2,9 +2,6 @@ package moment_test
 
 import (
 	"encoding/json"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"math"
 	"math/big"
 	"regexp"
@@ -18,8 +15,6 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-const unknown moment.Currency = "QQQ" // never assigned by ISO 4217
-
 func TestMinorUnits(t *testing.T) {
 	a, b := moment.MinorUnits(0), moment.MinorUnits(0)
 	assert.Equal(t, moment.Amount(0), *a)
@@ -29,81 +24,6 @@ func TestMinorUnits(t *testing.T) {
 
 func TestAmountIn(t *testing.T) {
 	assert.Equal(t, moment.Money{Amount: 1095, Currency: unknown}, moment.Amount(1095).In(unknown))
-}
-
-func TestCurrencyExponent(t *testing.T) {
-	for _, tt := range []struct {
-		currency moment.Currency
-		want     int
-	}{
-		{moment.JPY, 0}, {moment.ZAR, 2}, {moment.BHD, 3}, {"CLF", 4},
-	} {
-		got, err := tt.currency.Exponent()
-		require.NoError(t, err)
-		assert.Equal(t, tt.want, got, tt.currency)
-	}
-}
-
-func TestCurrencyExponentUnknown(t *testing.T) {
-	for _, tt := range []struct {
-		currency moment.Currency
-		why      string
-	}{
-		{unknown, "not assigned"},
-		{"XAU", "a metal has no minor unit"},
-		{"XXX", "no currency has no minor unit"},
-		{"", "the zero value"},
-		{"zar", "codes are capitals; to accept more would be a guess"},
-		{" ZAR", "nothing is trimmed"},
-	} {
-		t.Run(string(tt.currency), func(t *testing.T) {
-			got, err := tt.currency.Exponent()
-			assert.Zero(t, got)
-			var unknownErr *moment.UnknownCurrencyError
-			require.ErrorAs(t, err, &unknownErr, tt.why)
-			assert.Equal(t, tt.currency, unknownErr.Currency)
-			assert.NotErrorIs(t, err, moment.ErrInvalidArgument, "the code may come from the service")
-		})
-	}
-}
-
-func TestUnknownCurrencyErrorText(t *testing.T) {
-	assert.EqualError(t, &moment.UnknownCurrencyError{Currency: unknown},
-		`moment: unknown currency "QQQ": ISO 4217, as this version knows it, has no minor unit for that code (codes are three capital letters)`)
-}
-
-// Each constant must be spelt as its value and have an exponent.
-func TestCurrencyConstants(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "money.go", nil, parser.ParseComments|parser.SkipObjectResolution)
-	require.NoError(t, err)
-	found := 0
-	ast.Inspect(file, func(node ast.Node) bool {
-		spec, ok := node.(*ast.ValueSpec)
-		if !ok || spec.Type == nil {
-			return true
-		}
-		if typ, ok := spec.Type.(*ast.Ident); !ok || typ.Name != "Currency" {
-			return true
-		}
-		found++
-		code, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-		require.NoError(t, err)
-		assert.Equal(t, spec.Names[0].Name, code)
-
-		exponent, err := moment.Currency(code).Exponent()
-		require.NoError(t, err)
-		comment := spec.Comment.Text()
-		switch exponent {
-		case 0:
-			assert.Contains(t, comment, "no decimals", code)
-		case 2:
-			assert.NotContains(t, comment, "decimals", code)
-		case 3:
-			assert.Contains(t, comment, "three decimals", code)
-		}
-		return true
-	})
-	assert.Greater(t, found, 30)
 }
 
 // The decimals here are in the one form that Decimal writes, so both ways are tested.
@@ -498,4 +418,44 @@ func FuzzMoneyAddSub(f *testing.F) {
 		difference, err := x.Sub(y)
 		check(new(big.Int).Sub(big.NewInt(m), big.NewInt(n)), difference, err)
 	})
+}
+
+// A JSON number is read if its value is exactly an int64, and is otherwise an error.
+func FuzzAmount(f *testing.F) {
+	for _, number := range []string{
+		"0", "-0", "2000", "2000.0", "2000.00", "2e3", "2E+3", "2.5e1", "2.50e1", "0.2e4", "2000e-3", "200e-3", "-1500.0", "0e999999999", "0.000", "1e-1", "1.5",
+		"9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809", "9223372036854775807.0", "0.9223372036854775807e19",
+		"1e18", "1e19", "1e999999999", "1e-999999999", "1e99999999999999999999", "00", "01", "+1", ".5", "5.", "1e", "-", "", "null", `"1"`, "true", "{}", "[]",
+	} {
+		f.Add(number)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got := moment.Amount(-7)
+		err := json.Unmarshal([]byte(text), &got)
+		trimmed := strings.Trim(text, " \t\r\n") // the white space of JSON
+		if trimmed == "null" {
+			assert.NoError(t, err)
+			assert.Equal(t, moment.Amount(-7), got)
+			return
+		}
+		if i := strings.IndexAny(trimmed, "eE"); len(trimmed) > 200 || i >= 0 && len(trimmed)-i > 4 {
+			return // big.Rat would take for ever
+		}
+		isNumber := json.Valid([]byte(trimmed)) && strings.IndexAny(trimmed, "-0123456789") == 0
+		want, ok := new(big.Rat).SetString(trimmed)
+		if !isNumber || !ok || !want.IsInt() || !want.Num().IsInt64() {
+			assert.Error(t, err, text)
+			return
+		}
+		require.NoError(t, err, text)
+		assert.Equal(t, want.Num().Int64(), int64(got), text)
+	})
+}
+
+// A text that is not a JSON number is not an amount, even if nobody has checked it before.
+func TestAmountRejectsWhatIsNotJSON(t *testing.T) {
+	for _, text := range []string{"x", "1_000", "0x10", "1e1e1", "1.2.3", "--1", "1,000", " 1", "Inf", "NaN", "e5", ".", "-.e1", ""} {
+		var a moment.Amount
+		assert.Error(t, a.UnmarshalJSON([]byte(text)), text)
+	}
 }

@@ -1,14 +1,13 @@
 package moment_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
-	"log/slog"
 	"net/http"
+	"net/http/cookiejar"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -18,7 +17,7 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
-func TestRequestOptionsThatAreRefused(t *testing.T) {
+func TestBadRequestOptionsAreRejected(t *testing.T) {
 	for _, row := range []struct {
 		why, method string
 		opt         moment.RequestOption
@@ -116,7 +115,7 @@ func TestWithResponseOfASuccess(t *testing.T) {
 	assert.Equal(t, s.Received()[0].Header.Get("Idempotency-Key"), resp.IdempotencyKey)
 }
 
-func TestWithResponseWithoutAnAnswer(t *testing.T) {
+func TestWithResponseOfNoResponse(t *testing.T) {
 	s := testkit.Serve(t, testkit.Problem(503, "X-Request-Id: req_1"), testkit.HangUp)
 	c := clientOf(t, s, moment.WithMaxRetries(1), moment.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}))
 	var resp moment.Response
@@ -124,8 +123,9 @@ func TestWithResponseWithoutAnAnswer(t *testing.T) {
 	assert.Equal(t, moment.Response{IdempotencyKey: s.Received()[0].Header.Get("Idempotency-Key"), Attempts: 2}, resp, "the last attempt had no answer")
 }
 
-// The header of an answer may be a RoundTripper's own, given to all calls.
-func TestWithResponseDoesNotWriteToTheAnswer(t *testing.T) {
+// Redacting Response.Header does not modify the response's own header, because a RoundTripper may
+// share it between calls.
+func TestWithResponseDoesNotModifyTheHeader(t *testing.T) {
 	header := http.Header{"X-Echo": {testkit.SecretKey}}
 	c := clientThrough(t, func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Header: header, Body: io.NopCloser(strings.NewReader(testkit.BillJSON))}, nil
@@ -136,140 +136,119 @@ func TestWithResponseDoesNotWriteToTheAnswer(t *testing.T) {
 	assert.Equal(t, testkit.SecretKey, header.Get("X-Echo"))
 }
 
-func TestDo(t *testing.T) {
-	s := testkit.Serve(t, testkit.Respond(201, `{"id":"rf_1","amount":500}`))
-	var refund struct {
-		ID     string        `json:"id"`
-		Amount moment.Amount `json:"amount"`
-	}
-	err := clientOf(t, s).Do(t.Context(), "POST", "/billing/bills/a%2Fb/refunds", map[string]int{"amount": 500}, &refund)
-	require.NoError(t, err)
-	assert.Equal(t, "rf_1", refund.ID)
-	assert.Equal(t, moment.Amount(500), refund.Amount)
-	r := s.Only(t)
-	assert.Equal(t, testkit.BasePath+"/billing/bills/a%2Fb/refunds", r.URI)
-	assert.Equal(t, `{"amount":500}`, r.Body)
-	assert.NotEmpty(t, r.Header.Get("Idempotency-Key"))
+func TestNegativeRetryBudget(t *testing.T) {
+	_, err := moment.NewClient(testkit.SecretKey, moment.WithRetryBudget(-1))
+	assert.EqualError(t, err, "moment: new client: retry budget: is negative; 0 means no limit")
 }
 
-func TestDoWithoutAnAnswerToDecode(t *testing.T) {
-	for _, body := range []string{"", "null", testkit.BillJSON} {
-		s := testkit.Serve(t, testkit.Respond(200, body))
-		var resp moment.Response
-		require.NoError(t, clientOf(t, s).Do(t.Context(), "DELETE", "/billing/bills/UBR1", nil, nil, moment.WithResponse(&resp)))
-		assert.Equal(t, body, string(resp.Body))
-	}
-	s := testkit.Serve(t, testkit.Respond(204, ""))
-	assert.NoError(t, clientOf(t, s).Do(t.Context(), "DELETE", "/billing/bills/UBR1", nil, nil))
-}
-
-// A page of something in front of the service is not a success, even if nobody asks for the body.
-func TestDoDoesNotBelieveAPage(t *testing.T) {
-	s := testkit.Serve(t, testkit.Respond(200, "<html>Sign in</html>", "Content-Type: text/html"))
-	err := clientOf(t, s).Do(t.Context(), "DELETE", "/billing/bills/UBR1", nil, nil)
-	assert.EqualError(t, err, `moment: DELETE /billing/bills/…: 200 OK: the response body is not JSON (Content-Type "text/html"); the outcome is unknown`)
-
-	var out struct{ ID string }
-	err = clientOf(t, testkit.Serve(t, testkit.Respond(200, " null\n"))).Do(t.Context(), "POST", "/billing/refunds", nil, &out)
-	assert.EqualError(t, err, "moment: POST /billing/refunds: 200 OK: unexpected response body: it is null; the outcome is unknown")
-}
-
-func TestDoSendsRawJSONAsItIs(t *testing.T) {
-	s := testkit.Serve(t, testkit.Respond(200, "{}"))
-	raw := json.RawMessage(`{"text":"\ufffd"}`)
-	require.NoError(t, clientOf(t, s).Do(t.Context(), "PATCH", "/billing/bills/UBR1", raw, nil))
-	assert.Equal(t, string(raw), s.Only(t).Body)
-}
-
-func TestDoRefusesWhatItCannotSend(t *testing.T) {
-	var nilPointer *struct{}
+func TestNewClientRejectsBadOptions(t *testing.T) {
 	for _, row := range []struct {
-		why, method, path string
-		in, out           any
-		says              string
+		why  string
+		opt  moment.ClientOption
+		says string
 	}{
-		{"net/http would send it as it is", "post", "/x", nil, nil, `request: method: "post" is not an HTTP method in capital letters`},
-		{"no method", "", "/x", nil, nil, `request: method: "" is not an HTTP method in capital letters`},
-		{"would end the request line", "GET /y HTTP/1.1\r\n", "/x", nil, nil, `request: method: "GET /y HTTP/1.1\r\n" is not an HTTP method in capital letters`},
-		{"a GET has no body", "GET", "/x", struct{}{}, nil, "request: in: must be nil: a GET has no body"},
-		{"there is nothing to decode", "HEAD", "/x", nil, &struct{}{}, "request: out: must be nil: the answer to a HEAD has no body"},
-		{"would be found out only after the write", "POST", "/x", nil, struct{}{}, "request: out: is not a pointer to decode into"},
-		{"would be found out only after the write", "POST", "/x", nil, nilPointer, "request: out: is not a pointer to decode into"},
-		{"not JSON", "POST", "/x", func() {}, nil, "POST /x: body: cannot be encoded as JSON: json: unsupported type: func()"},
-		{"another host", "GET", "https://example.com/x", nil, nil, `request: path: does not begin with "/"`},
-		{"no path", "GET", "", nil, nil, `request: path: does not begin with "/"`},
-		{"a query", "GET", "/x?a=b", nil, nil, `request: path: contains "?" or "#": a query goes through WithQuery, and in an identifier they are escaped`},
-		{"a fragment", "GET", "/x#a", nil, nil, `request: path: contains "?" or "#": a query goes through WithQuery, and in an identifier they are escaped`},
-		{"not escaped", "GET", "/a b", nil, nil, "request: path: is not escaped: use url.PathEscape for the identifiers in it"},
-		{"half escaped: net/http would undo the rest", "GET", "/a%2Fb c", nil, nil, "request: path: is not escaped: use url.PathEscape for the identifiers in it"},
-		{"badly escaped", "GET", "/a%zz", nil, nil, "request: path: is not escaped: use url.PathEscape for the identifiers in it"},
-		{"a step up", "GET", "/x/../y", nil, nil, `request: path: has a segment "..", which would lead to another endpoint`},
-		{"a step up, escaped", "GET", "/x/%2e%2E/y", nil, nil, `request: path: has a segment "..", which would lead to another endpoint`},
-		{"no step", "GET", "/x/./y", nil, nil, `request: path: has a segment ".", which would lead to another endpoint`},
-		{"an empty identifier", "GET", "/x//y", nil, nil, `request: path: has a segment "", which would lead to another endpoint`},
-		{"looks like another host", "GET", "//example.com/x", nil, nil, `request: path: has a segment "", which would lead to another endpoint`},
+		{"the key would be sent in the clear", moment.WithBaseURL("http://api.momentpay.net"), "base URL: must be https://"},
+		{"the key would be sent in the clear", moment.WithBaseURL("http://127.0.0.1.example.com"), "base URL: must be https://"},
+		{"another scheme", moment.WithBaseURL("ftp://127.0.0.1"), "base URL: must be https://"},
+		{"an unset environment variable", moment.WithBaseURL(""), "base URL: is empty"},
+		{"no scheme", moment.WithBaseURL("api.momentpay.net"), "base URL: lacks https:// or a host"},
+		{"no host", moment.WithBaseURL("https:///billing"), "base URL: lacks https:// or a host"},
+		{"no host but a port", moment.WithBaseURL("https://:443"), "base URL: lacks https:// or a host"},
+		{"read from a file with its line break", moment.WithBaseURL("https://api.momentpay.net\n"), "base URL: begins or ends with white space"},
+		{"not a URL", moment.WithBaseURL("https://api.momentpay.net/%zz"), "base URL: is not a URL"},
+		{"would be lost behind paths", moment.WithBaseURL("https://api.momentpay.net/?a=b"), "base URL: must not have a query"},
+		{"would be lost behind paths", moment.WithBaseURL("https://api.momentpay.net/?"), "base URL: must not have a query"},
+		{"would be lost behind paths", moment.WithBaseURL("https://api.momentpay.net/#a"), "base URL: must not have a query"},
+		{"a second way to authenticate", moment.WithBaseURL("https://user:hunter2@api.momentpay.net"), "base URL: must not hold a user"},
+		{"nothing to call through", moment.WithHTTPClient(nil), "HTTP client: is nil"},
+		{"no such number", moment.WithMaxRetries(-1), "max retries: is negative"},
+		{"no such wait", moment.WithBackoff(-1, 1), "backoff: needs 0 ≤ first ≤ longest, not -1ns and 1ns"},
+		{"the wrong way round", moment.WithBackoff(2, 1), "backoff: needs 0 ≤ first ≤ longest, not 2ns and 1ns"},
+		{"every attempt would fail", moment.WithAttemptTimeout(0), "attempt timeout: must be more than 0, not 0s"},
+		{"would end the header", moment.WithUserAgent("a\r\nb"), "user agent: "},
+		{"no name", moment.WithUserAgent(""), "user agent: "},
+		{"a forgotten option", nil, "option: is nil"},
 	} {
-		s := testkit.Serve(t, testkit.Respond(200, "{}"))
-		err := clientOf(t, s).Do(t.Context(), row.method, row.path, row.in, row.out)
+		c, err := moment.NewClient(testkit.SecretKey, row.opt)
+		assert.Nil(t, c, row.why)
 		require.ErrorIs(t, err, moment.ErrInvalidArgument, row.why)
-		assert.EqualError(t, err, "moment: "+row.says, row.why)
-		assert.Empty(t, s.Received(), row.why)
+		assert.ErrorContains(t, err, "moment: new client: "+row.says, row.why)
+		assert.NotContains(t, err.Error(), "hunter2", "no password of the caller's")
 	}
 }
 
-func TestDoKeepsThePathAsGiven(t *testing.T) {
-	for _, path := range []string{"/", "/x/", "/a(b)!*'", "/a;b=c,d", "/a%20b", "/%C3%BC", "/a:b@c&d=e+f$", "/a%28b"} {
-		s := testkit.Serve(t, testkit.Respond(200, "{}"))
-		require.NoError(t, clientOf(t, s).Do(t.Context(), "GET", path, nil, nil), path)
-		assert.Equal(t, testkit.BasePath+path, s.Only(t).URI)
-	}
-}
-
-func TestDoNamesThePathWithoutIdentifiers(t *testing.T) {
-	for path, name := range map[string]string{
-		"/billing/customers/john-doe":       "/billing/customers/…",
-		"/billing/customers/john-doe/cards": "/billing/customers/…",
-		"/billing/customers/":               "/billing/customers/…",
-		"/billing/refunds":                  "/billing/refunds",
-		"/billing":                          "/billing",
-		"/payments/john-doe":                "/payments/…",
-		"/":                                 "/",
+func TestBaseURL(t *testing.T) {
+	for _, row := range []struct{ why, base, want string }{
+		{"a path is kept", "https://example.com/gateway/v1", "https://example.com/gateway/v1/billing/bills/UBR1234567890"},
+		{"with or without a slash at its end", "https://example.com/gateway/v1//", "https://example.com/gateway/v1/billing/bills/UBR1234567890"},
+		{"an escaped slash at its end is no slash", "https://example.com/a%2F/", "https://example.com/a%2F/billing/bills/UBR1234567890"},
+		{"an escaped path is kept as it is", "https://example.com/a%2Fb", "https://example.com/a%2Fb/billing/bills/UBR1234567890"},
+		{"no path", "https://example.com", "https://example.com/billing/bills/UBR1234567890"},
+		{"a port", "https://example.com:8443/", "https://example.com:8443/billing/bills/UBR1234567890"},
+		{"loopback may do without TLS", "http://127.0.0.9:80", "http://127.0.0.9:80/billing/bills/UBR1234567890"},
+		{"loopback may do without TLS", "http://[::1]:80", "http://[::1]:80/billing/bills/UBR1234567890"},
+		{"host names ignore case", "HTTP://LOCALHOST:80", "http://LOCALHOST:80/billing/bills/UBR1234567890"},
+		{"loopback may do without TLS", "http://localhost:80", "http://localhost:80/billing/bills/UBR1234567890"},
 	} {
-		var out bytes.Buffer
-		s := testkit.Serve(t, testkit.Respond(404, ""))
-		c := clientOf(t, s, moment.WithLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))))
-		err := c.Do(t.Context(), "GET", path, nil, nil)
-		assert.EqualError(t, err, "moment: GET "+name+": 404 Not Found"+notFromService)
-		assert.Contains(t, out.String(), " path="+name+" ")
+		var got string
+		c := clientThrough(t, func(r *http.Request) (*http.Response, error) {
+			got = r.URL.String()
+			return testkit.Response(testkit.Respond(200, testkit.BillJSON))
+		}, moment.WithBaseURL(row.base))
+		_, err := c.Bills.Get(t.Context(), "UBR1234567890")
+		require.NoError(t, err, row.why)
+		assert.Equal(t, row.want, got, row.why)
 	}
 }
 
-// 204 is a definite success, with nothing to decode.
-func TestDoWithNoContent(t *testing.T) {
-	for _, method := range []string{"GET", "POST", "DELETE"} {
-		for _, status := range []int{204, 205} {
-			s := testkit.Serve(t, testkit.Respond(status, ""))
-			out := map[string]any{"before": true}
-			require.NoError(t, clientOf(t, s).Do(t.Context(), method, "/billing/refunds", nil, &out))
-			assert.Equal(t, map[string]any{"before": true}, out)
-			s.Only(t)
-		}
+func TestHTTPClientIsUsed(t *testing.T) {
+	s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON, "Set-Cookie: route=b"), testkit.Respond(200, testkit.BillJSON))
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	c := clientOf(t, s, moment.WithHTTPClient(&http.Client{Jar: jar}))
+	require.NoError(t, calls["GET"](t.Context(), c))
+	require.NoError(t, calls["GET"](t.Context(), c))
+	assert.Empty(t, s.Received()[0].Header["Cookie"])
+	assert.Equal(t, []string{"route=b"}, s.Received()[1].Header["Cookie"], "its Jar is used")
+
+	for timeout, want := range map[time.Duration]time.Duration{10 * time.Second: 10 * time.Second, time.Hour: 30 * time.Second, 0: 30 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			c := newClient(t, moment.WithHTTPClient(&http.Client{
+				Timeout: timeout,
+				Transport: testkit.RoundTripFunc(func(r *http.Request) (*http.Response, error) {
+					deadline, _ := r.Context().Deadline()
+					assert.Equal(t, want, time.Until(deadline), "its Timeout shortens an attempt, and cannot lengthen it")
+					return testkit.Response(testkit.Respond(200, testkit.BillJSON))
+				}),
+			}))
+			require.NoError(t, calls["GET"](t.Context(), c))
+		})
 	}
 }
 
-func TestClientsThatNewClientDidNotMake(t *testing.T) {
-	var c moment.Client
-	assert.EqualError(t, c.Do(t.Context(), "GET", "/x", nil, nil), "moment: GET /x: client: was not made by NewClient")
-	assert.Empty(t, c.Mode())
-	var bills moment.BillsService
-	_, err := bills.Get(t.Context(), "UBR1")
-	require.ErrorIs(t, err, moment.ErrInvalidArgument)
-	assert.Equal(t, "moment.Client", fmt.Sprint(&bills))
+func TestCallersHTTPClientIsNotModified(t *testing.T) {
+	s := testkit.Serve(t, testkit.Respond(302, "", "Location: /"), testkit.Respond(200, testkit.BillJSON))
+	transport := &http.Transport{}
+	client := http.Client{Transport: transport, Timeout: time.Minute}
+	before := client
+	c := clientOf(t, s, moment.WithHTTPClient(&client))
+	require.Error(t, calls["GET"](t.Context(), c))
+	assert.Equal(t, before, client)
+	assert.Nil(t, client.CheckRedirect)
+	assert.Zero(t, transport.MaxIdleConnsPerHost)
+
+	client.Transport = testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, errors.New("changed later") })
+	assert.NoError(t, calls["GET"](t.Context(), c), "it was copied: a later change has no effect")
+	assert.Zero(t, http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost, "nor is the default written to")
 }
 
-func TestNilContext(t *testing.T) {
-	s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON))
-	_, err := clientOf(t, s).Bills.Get(nil, "UBR1") //nolint:staticcheck // on purpose
-	assert.EqualError(t, err, "moment: get bill: context: is nil")
-	assert.Empty(t, s.Received())
+// Errors hold a copy of the caller's idempotency key, because the key may be a string of a request.
+func TestCallersIdempotencyKeyIsCopied(t *testing.T) {
+	key := reused("key-of-the-caller")
+	s := testkit.Serve(t, testkit.Problem(422))
+	err := calls["POST"](t.Context(), clientOf(t, s), moment.WithIdempotencyKey(key.string()))
+	key.overwrite()
+	var failure *moment.Error
+	require.ErrorAs(t, err, &failure)
+	assert.Equal(t, "key-of-the-caller", failure.IdempotencyKey)
 }

@@ -32,7 +32,7 @@ func clientThrough(t testing.TB, f testkit.RoundTripFunc, opts ...moment.ClientO
 	return newClient(t, append([]moment.ClientOption{moment.WithHTTPClient(&http.Client{Transport: f})}, opts...)...)
 }
 
-// calls are one call of each kind that the retry rules tell apart.
+// calls has one call of each kind that the retry rules distinguish.
 var calls = map[string]func(context.Context, *moment.Client, ...moment.RequestOption) error{
 	"GET": func(ctx context.Context, c *moment.Client, opts ...moment.RequestOption) error {
 		_, err := c.Bills.Get(ctx, "UBR1234567890", opts...)
@@ -68,7 +68,7 @@ func newVerifier(t testing.TB, opts ...moment.WebhookOption) *moment.WebhookVeri
 	return v
 }
 
-// attemptsOf reads the attempts from whichever error type err is.
+// attemptsOf returns the attempts of an *Error or a *ConnectionError.
 func attemptsOf(t *testing.T, err error) int {
 	t.Helper()
 	var failure *moment.Error

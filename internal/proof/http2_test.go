@@ -57,7 +57,7 @@ func TestResetStreams(t *testing.T) {
 }
 
 // A create whose stream is reset, and whose second copy is refused, may have been applied.
-func TestResetStreamBeforeARefusal(t *testing.T) {
+func TestResetStreamBeforeAForbiddenResponse(t *testing.T) {
 	peer := &testkit.HTTP2Peer{Reply: func(n int32, stream uint32) []byte {
 		if n == 1 {
 			return testkit.Frame(testkit.FrameReset, 0, stream, 0, 0, 0, testkit.ProtocolError)
@@ -72,7 +72,7 @@ func TestResetStreamBeforeARefusal(t *testing.T) {
 
 // With a peer that resets every stream, net/http would send thousands of copies until the attempt
 // times out.
-func TestStreamsThatAreResetForEver(t *testing.T) {
+func TestStreamsThatAreAlwaysReset(t *testing.T) {
 	for method, attempts := range map[string]int{"GET": 2, "POST": 2, "PATCH": 1} {
 		peer := &testkit.HTTP2Peer{Reply: func(_ int32, stream uint32) []byte {
 			return testkit.Frame(testkit.FrameReset, 0, stream, 0, 0, 0, testkit.ProtocolError)

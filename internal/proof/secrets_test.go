@@ -252,7 +252,7 @@ var panics = map[string]func(context.Context, *moment.Client){
 
 // What is logged of deliveries, and the errors of those that are refused, says nothing about the
 // person who pays.
-func TestWebhooksTellNoSecretAndNoPerson(t *testing.T) {
+func TestWebhooksLogNoSecretAndNoPerson(t *testing.T) {
 	var out bytes.Buffer
 	everything := &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}
 	about := `{"id":"evt_1","type":"obligation.amount_applied","data":{"amount":1,"currency":"ZAR","bill_id":"bill_1","metadata":{"nickname":"Jane Roe"}}}`

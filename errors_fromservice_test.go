@@ -12,7 +12,7 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
-// Whose response is it? A wrong "gateway's" costs a lookup; a wrong "service's" costs money.
+// A wrong "gateway's" costs a lookup; a wrong "service's" costs money.
 func TestFromService(t *testing.T) {
 	const own = `{"type":"https://api.momentco.io/docs/errors#not-found","title":"Not Found","status":404,"detail":"There is no such customer."}`
 	with := func(old, replacement string) string {

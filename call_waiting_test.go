@@ -17,8 +17,7 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
-// onAFakeClock makes a call to a service that answers by script, in a bubble in which time passes
-// when all are blocked.
+// onAFakeClock makes a call in a synctest bubble. The service responds by a script.
 func onAFakeClock(t *testing.T, script []testkit.Reply, call func(ctx context.Context, c *moment.Client) error, opts ...moment.ClientOption) (*testkit.ScriptedTransport, time.Duration, error) {
 	t.Helper()
 	s := &testkit.ScriptedTransport{Script: script}
@@ -181,7 +180,7 @@ func attemptsNote(t *testing.T, err error) string {
 	return ""
 }
 
-func TestMistakeTimedOutAttemptEndsTheCall(t *testing.T) {
+func TestTimedOutAttemptIsRetried(t *testing.T) {
 	s, took, err := onAFakeClock(t, []testkit.Reply{nil, nil, testkit.Respond(201, testkit.BillJSON)}, post)
 	require.NoError(t, err)
 	assert.Len(t, s.Began, 3)
@@ -191,14 +190,14 @@ func TestMistakeTimedOutAttemptEndsTheCall(t *testing.T) {
 	assert.EqualError(t, err, "moment: create bill: no response within the attempt timeout of 1s: context deadline exceeded (2 attempts); the outcome is unknown")
 }
 
-func TestMistakeAttemptTimeoutCoversTheWait(t *testing.T) {
+func TestAttemptTimeoutDoesNotCoverTheWait(t *testing.T) {
 	s, took, err := onAFakeClock(t, []testkit.Reply{testkit.Problem(429, "Retry-After: 20"), testkit.Respond(201, testkit.BillJSON)}, post, moment.WithAttemptTimeout(time.Second))
 	require.NoError(t, err)
 	assert.Len(t, s.Began, 2)
 	assert.Greater(t, took, 20*time.Second)
 }
 
-func TestMistakeSleepingThroughTheEndOfTheContext(t *testing.T) {
+func TestContextEndsTheWait(t *testing.T) {
 	caller := errors.New("shutting down")
 	s, took, err := onAFakeClock(t, []testkit.Reply{testkit.Problem(429, "Retry-After: 20", "X-Request-Id: req_1")}, func(ctx context.Context, c *moment.Client) error {
 		ctx, cancel := context.WithCancelCause(ctx)
@@ -237,4 +236,23 @@ func TestContextThatHasEndedSendsNothing(t *testing.T) {
 	assert.EqualError(t, err, "moment: create bill: context canceled")
 	assert.NotErrorIs(t, err, moment.ErrOutcomeUnknown)
 	assert.Zero(t, attemptsOf(t, err))
+}
+
+func TestAttemptTimeoutOverARealConnection(t *testing.T) {
+	stall := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	for method, attempts := range map[string]int{"GET": 2, "POST": 2, "PATCH": 1} {
+		s := testkit.Serve(t, stall, testkit.Respond(200, testkit.BillJSON))
+		err := calls[method](t.Context(), clientOf(t, s, moment.WithAttemptTimeout(50*time.Millisecond)))
+		assert.Len(t, s.Received(), attempts, method)
+		assert.Equal(t, attempts == 1, errors.Is(err, moment.ErrOutcomeUnknown), method)
+		if err != nil {
+			assert.EqualError(t, err, "moment: update bill: no response within the attempt timeout of 50ms: context deadline exceeded; the outcome is unknown")
+		}
+	}
+}
+
+func TestLongRetryAfterIsNotWaitedFor(t *testing.T) {
+	_, took, err := onAFakeClock(t, []testkit.Reply{testkit.Problem(503, "Retry-After: 86400")}, get)
+	require.ErrorIs(t, err, moment.ErrServer)
+	assert.Zero(t, took)
 }

@@ -53,9 +53,8 @@ var decoding = []struct {
 	}},
 }
 
-// FuzzAnswer: whatever the body of a success is, a call returns either the object that was asked
-// for or a *ConnectionError.
-func FuzzAnswer(f *testing.F) {
+// A call returns the requested object or a *ConnectionError, whatever the body of the success.
+func FuzzResponse(f *testing.F) {
 	for _, body := range []string{
 		testkit.CustomerJSON, testkit.AccountJSON, testkit.BillJSON,
 		"", "null", "[]", "{}", `"bill_1"`, "<html>", " \r\n" + testkit.BillJSON + "\n",
@@ -83,7 +82,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add("", strings.Repeat("\xff\n", 300), false)
 	f.Fuzz(func(t *testing.T, body, contentType string, replayed bool) {
 		if len(body) > 256<<10 {
-			t.Skip("too large, which TestMistakeUnboundedBody is about")
+			t.Skip("too large, which TestBodiesAreReadUpToALimit is about")
 		}
 		for _, row := range decoding {
 			attempts := 1
@@ -131,7 +130,7 @@ func FuzzAnswer(f *testing.F) {
 	})
 }
 
-// encodedAndDecoded is what becomes of an object that a merchant stores as JSON.
+// encodedAndDecoded returns an object after a merchant has stored it as JSON.
 func encodedAndDecoded(t *testing.T, object any) any {
 	t.Helper()
 	text, err := json.Marshal(object)
@@ -179,8 +178,7 @@ var identifying = []struct {
 	}},
 }
 
-// FuzzPath: whatever an identifier or a path for Do is, it reaches its own endpoint and no other,
-// or nothing is sent.
+// An identifier or a path for Do reaches its own endpoint, or nothing is sent.
 func FuzzPath(f *testing.F) {
 	for _, id := range []string{
 		"UBR1234567890", "bill_H4jp6KnU5cPw263v1jyz4",
@@ -242,8 +240,7 @@ func FuzzPath(f *testing.F) {
 	})
 }
 
-// onTheWire is the request that a call sends, written and read again, or nil if the call sends none
-// for its arguments.
+// onTheWire returns the request that a call sends, or nil if it rejects the arguments.
 func onTheWire(t *testing.T, call func(*moment.Client) error) *http.Request {
 	t.Helper()
 	var wire bytes.Buffer

@@ -1,8 +1,6 @@
 package moment_test
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -12,7 +10,7 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
-// All calls of a client share its budget, and an empty one ends a call with its last error.
+// All calls of a client share its budget. An empty budget ends a call with its last error.
 func TestRetryBudget(t *testing.T) {
 	for _, row := range []struct {
 		why     string
@@ -54,34 +52,4 @@ func TestErrorOfAnEmptyBudget(t *testing.T) {
 
 	require.ErrorAs(t, calls["PATCH"](t.Context(), c), &lost)
 	assert.False(t, lost.RetryBudgetEmpty, "it would not be retried in any case")
-}
-
-func TestNegativeRetryBudget(t *testing.T) {
-	_, err := moment.NewClient(testkit.SecretKey, moment.WithRetryBudget(-1))
-	assert.EqualError(t, err, "moment: new client: retry budget: is negative; 0 means no limit")
-}
-
-// Do reads up to 2 MiB, because it may list what has no method yet; the other calls read up to 256
-// KiB.
-func TestLimitsOfSuccesses(t *testing.T) {
-	text := func(size int) string { return fmt.Sprintf(`{"a":%q}`, strings.Repeat("x", size-len(`{"a":""}`))) }
-	for _, row := range []struct {
-		size int
-		says string
-	}{
-		{2 << 20, ""},
-		{2<<20 + 1, "moment: GET /x: 200 OK: the response is larger than 2 MiB"},
-	} {
-		var out struct{ A string }
-		err := clientOf(t, testkit.Serve(t, testkit.Respond(200, text(row.size)))).Do(t.Context(), "GET", "/x", nil, &out)
-		if row.says == "" {
-			require.NoError(t, err)
-			continue
-		}
-		assert.EqualError(t, err, row.says)
-	}
-	padded := func(size int) string { return testkit.BillJSON + strings.Repeat(" ", size-len(testkit.BillJSON)) }
-	require.NoError(t, calls["GET"](t.Context(), clientOf(t, testkit.Serve(t, testkit.Respond(200, padded(256<<10))))))
-	assert.EqualError(t, calls["GET"](t.Context(), clientOf(t, testkit.Serve(t, testkit.Respond(200, padded(256<<10+1))))),
-		"moment: get bill: 200 OK: the response is larger than 256 KiB")
 }

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -42,11 +41,11 @@ func TestRetryTable(t *testing.T) {
 	}
 }
 
-// ownConnections gives each attempt a connection of its own, because on a reused one net/http
-// repeats keyed requests by itself.
+// ownConnections opens a connection for each attempt, because net/http resends keyed requests by
+// itself on a reused one.
 var ownConnections = moment.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}})
 
-// sameRequestEveryTime: same path, same bytes, and for a POST the same key.
+// sameRequestEveryTime asserts that all requests have the same path, headers and bytes.
 func sameRequestEveryTime(t *testing.T, method string, all []testkit.Request) {
 	t.Helper()
 	for _, r := range all {
@@ -60,23 +59,7 @@ func sameRequestEveryTime(t *testing.T, method string, all []testkit.Request) {
 	}
 }
 
-// attemptsOf reads the attempts from whichever error type err is.
-func attemptsOf(t *testing.T, err error) int {
-	t.Helper()
-	var answered *moment.Error
-	var connection *moment.ConnectionError
-	switch {
-	case errors.As(err, &answered):
-		return answered.Attempts
-	case errors.As(err, &connection):
-		return connection.Attempts
-	default:
-		t.Fatalf("%T is neither an *Error nor a *ConnectionError", err)
-		return 0
-	}
-}
-
-// What a create is told after several attempts: doubt stays until an answer settles it.
+// The outcome of a create stays unknown until a response settles it.
 func TestOutcomeOfSeveralAttempts(t *testing.T) {
 	callerKey := moment.WithIdempotencyKey("key-of-the-caller")
 	for _, row := range []struct {
@@ -134,7 +117,7 @@ func TestOutcomeOfSeveralAttempts(t *testing.T) {
 
 // On a connection that turns out dead, net/http sends a keyed POST again by itself. A response that
 // rejects the second copy says nothing about the first one.
-func TestAnswerToASecondCopy(t *testing.T) {
+func TestResponseToASecondCopy(t *testing.T) {
 	for _, row := range []struct {
 		why      string
 		script   []testkit.Reply // behind the first copy
@@ -203,36 +186,59 @@ func TestDefaultIsThreeRetries(t *testing.T) {
 	assert.Len(t, s.Received(), 4)
 }
 
-func TestDoIsRetriedByItsMethod(t *testing.T) {
-	for method, want := range map[string]struct {
-		attempts int
-		key      bool
-	}{
-		"GET":     {3, false},
-		"POST":    {3, true},
-		"PUT":     {3, true}, // Moment's reference asks for a key on POST and PUT
-		"PATCH":   {1, false},
-		"DELETE":  {1, false},
-		"OPTIONS": {1, false},
-		"HEAD":    {1, false},
-	} {
-		s := testkit.Serve(t, testkit.Problem(500))
-		err := clientOf(t, s, moment.WithMaxRetries(2)).Do(t.Context(), method, "/billing/refunds", nil, nil)
-		assert.ErrorIs(t, err, moment.ErrServer, method)
-		assert.Len(t, s.Received(), want.attempts, method)
-		assert.Equal(t, want.key, s.Received()[0].Header.Get("Idempotency-Key") != "", method)
+// A 503 is retried even if its body is a well-formed error.
+func TestRetryIsDecidedByTheStatus(t *testing.T) {
+	unavailable := testkit.Respond(503, `{"type":"https://api.momentco.io/docs/errors#service-unavailable","title":"Service Unavailable",
+		"status":503,"detail":"Try again in a moment.","instance":"/billing/bills"}`, "Content-Type: application/problem+json")
+	s := testkit.Serve(t, unavailable, unavailable, testkit.Respond(201, testkit.BillJSON))
+	require.NoError(t, calls["POST"](t.Context(), clientOf(t, s)))
+	assert.Len(t, s.Received(), 3)
+}
+
+func TestEachAttemptSendsTheSameKey(t *testing.T) {
+	s := testkit.Serve(t, testkit.Problem(500), testkit.HangUp, testkit.Problem(503), testkit.Respond(201, testkit.BillJSON))
+	var resp moment.Response
+	require.NoError(t, calls["POST"](t.Context(), clientOf(t, s), moment.WithResponse(&resp)))
+	require.GreaterOrEqual(t, len(s.Received()), 4)
+	for _, r := range s.Received() {
+		assert.Equal(t, []string{resp.IdempotencyKey}, r.Header["Idempotency-Key"], "made once, before the first attempt")
 	}
 }
 
-func TestAttemptTimeoutOverARealConnection(t *testing.T) {
-	stall := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
-	for method, attempts := range map[string]int{"GET": 2, "POST": 2, "PATCH": 1} {
-		s := testkit.Serve(t, stall, testkit.Respond(200, testkit.BillJSON))
-		err := calls[method](t.Context(), clientOf(t, s, moment.WithAttemptTimeout(50*time.Millisecond)))
-		assert.Len(t, s.Received(), attempts, method)
-		assert.Equal(t, attempts == 1, errors.Is(err, moment.ErrOutcomeUnknown), method)
-		if err != nil {
-			assert.EqualError(t, err, "moment: update bill: no response within the attempt timeout of 50ms: context deadline exceeded; the outcome is unknown")
+// A redirected POST would become a GET, send the key to another host, or send an empty body.
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	elsewhere := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON))
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		for method, call := range calls {
+			s := testkit.Serve(t, testkit.Respond(status, "", "Location: "+elsewhere.URL+"/billing/bills"))
+			client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }} // follows
+			err := call(t.Context(), clientOf(t, s, moment.WithHTTPClient(client)))
+			var answered *moment.Error
+			require.ErrorAs(t, err, &answered, "%s %d", method, status)
+			assert.Equal(t, status, answered.Status)
+			s.Only(t)
 		}
 	}
+	assert.Empty(t, elsewhere.Received())
+}
+
+func TestBodiesOfEarlierAttemptsAreClosed(t *testing.T) {
+	server := httptest.NewUnstartedServer(nil)
+	s := &testkit.Service{}
+	large := testkit.Respond(503, strings.Repeat("x", 100<<10)) // more than is kept of an error
+	script := make([]testkit.Reply, 0, 30)
+	for range 10 {
+		script = append(script, large, large, testkit.Respond(200, testkit.BillJSON))
+	}
+	server.Config.Handler = s.Handler(script...)
+	connections := testkit.CountConnections(server)
+	server.Start()
+	t.Cleanup(server.Close)
+	s.URL = server.URL + testkit.BasePath
+	c := clientOf(t, s)
+	for range 10 {
+		require.NoError(t, calls["GET"](t.Context(), c))
+	}
+	assert.Len(t, s.Received(), 30)
+	assert.EqualValues(t, 1, connections.Opened.Load(), "one connection served all attempts")
 }

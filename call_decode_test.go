@@ -2,11 +2,12 @@ package moment_test
 
 import (
 	"context"
-	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -148,16 +149,6 @@ func TestSuccessIsTheRequestedObject(t *testing.T) {
 	}
 }
 
-func TestStatusInAnyLetterCase(t *testing.T) {
-	for text, want := range map[string]moment.BillStatus{
-		"PAID": moment.BillStatusPaid, "Unpaid": moment.BillStatusUnpaid, "voided": moment.BillStatusVoided, "Disputed": "Disputed", "": "",
-	} {
-		var bill moment.Bill
-		require.NoError(t, json.Unmarshal([]byte(`{"status":"`+text+`"}`), &bill))
-		assert.Equal(t, want, bill.Status)
-	}
-}
-
 // Members on which no money depends are left empty where their form is unexpected; the others are
 // errors.
 func TestObjectsAreReadLeniently(t *testing.T) {
@@ -215,56 +206,7 @@ func TestObjectsCanBeEmbedded(t *testing.T) {
 	assert.Equal(t, moment.Amount(2000), out.AmountDue)
 }
 
-// An optional member in an unexpected form does not change how the others are read.
-func TestReadingLenientlyChangesNoOtherMember(t *testing.T) {
-	for _, data := range []string{
-		`"amount":1500,"AMOUNT":1,"currency":"ZAR","bill_id":"b"`,
-		`"amount":1500,"amount":null,"currency":"ZAR","bill_id":"b"`,
-		`"amount":1,"amount":1500,"currency":"ZAR","bill_id":"b"`,
-		`"amount":1500,"currency":"ZAR","bill_id":"b","metadata":{"a":null,"b":"c"}`,
-		`"amount":1500,"currency":"ZAR","bill_id":"b","metadata":{"a":"b"},"metadata":{"c":"d"}`,
-		`"amount":1500,"currency":"ZAR","bill_id":"b","id":"ob_1","ID":"ob_2","payment_id":"pay_1"`,
-	} {
-		parse := func(more string) *moment.AmountApplied {
-			body := `{"type":"obligation.amount_applied","data":{` + data + more + `}}`
-			e, err := newVerifier(t).Parse(testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, body), []byte(body))
-			require.NoError(t, err)
-			return e.Data.(*moment.AmountApplied)
-		}
-		assert.Equal(t, parse(""), parse(`,"created_at":""`), data)
-	}
-}
-
-// A payment event is delivered again until it is accepted: a member on which no money depends must
-// not reject it for ever.
-func TestEventsAreReadLeniently(t *testing.T) {
-	const event = `{"id":"evt_1","type":"obligation.amount_applied","data":{"amount":1500,"currency":"ZAR","bill_id":"bill_1",%}}`
-	for _, row := range []struct{ why, body string }{
-		{"an empty time", strings.Replace(event, "%", `"created_at":""`, 1)},
-		{"a time in another form", strings.Replace(event, "%", `"created_at":"2025-01-31 12:00:00","updated_at":1738324800`, 1)},
-		{"metadata of another form", strings.Replace(event, "%", `"metadata":{"a":"x","b":1}`, 1)},
-		{"ids that are numbers", strings.Replace(event, "%", `"id":1,"payment_id":2`, 1)},
-		{"an id of the event that is a number", strings.Replace(strings.Replace(event, `"evt_1"`, "1", 1), "%", `"id":"ob_1"`, 1)},
-		{"an exact amount with decimals", strings.Replace(strings.Replace(event, "1500", "1500.00", 1), "%", `"id":"ob_1"`, 1)},
-		{"an exact amount with an exponent", strings.Replace(strings.Replace(event, "1500", "15e2", 1), "%", `"created_at":""`, 1)},
-	} {
-		header := testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, row.body)
-		e, err := newVerifier(t).Parse(header, []byte(row.body))
-		require.NoError(t, err, row.why)
-		assert.Equal(t, row.body, string(e.Raw), row.why)
-		payment, ok := e.Data.(*moment.AmountApplied)
-		require.True(t, ok, row.why)
-		assert.Equal(t, "ZAR 15.00", payment.Money().String(), row.why)
-		assert.True(t, payment.CreatedAt.IsZero(), row.why)
-		assert.NotContains(t, payment.Metadata, "b", row.why)
-
-		var stored struct{ Data moment.AmountApplied }
-		require.NoError(t, json.Unmarshal(e.Raw, &stored), "processed later")
-		assert.Equal(t, *payment, stored.Data, row.why)
-	}
-}
-
-func TestUndecodableBodiesAreNamed(t *testing.T) {
+func TestErrorNamesWhyABodyIsNotJSON(t *testing.T) {
 	for body, says := range map[string]string{
 		"":                          `the response body is empty (Content-Type "application/json")`,
 		" \n":                       `the response body is empty (Content-Type "application/json")`,
@@ -281,7 +223,7 @@ func TestUndecodableBodiesAreNamed(t *testing.T) {
 	}
 }
 
-// What is always present according to the reference, and is missing, is logged and not an error.
+// A missing member that the reference always has is logged, and is not an error.
 func TestAbsentMembersAreLogged(t *testing.T) {
 	for _, row := range []struct {
 		body string
@@ -308,55 +250,7 @@ func TestAbsentMembersAreLogged(t *testing.T) {
 	}
 }
 
-// FuzzAmount: a JSON number is read if its value is an int64, exactly, and otherwise it is an
-// error.
-func FuzzAmount(f *testing.F) {
-	for _, number := range []string{
-		"0", "-0", "2000", "2000.0", "2000.00", "2e3", "2E+3", "2.5e1", "2.50e1", "0.2e4", "2000e-3", "200e-3", "-1500.0", "0e999999999", "0.000", "1e-1", "1.5",
-		"9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809", "9223372036854775807.0", "0.9223372036854775807e19",
-		"1e18", "1e19", "1e999999999", "1e-999999999", "1e99999999999999999999", "00", "01", "+1", ".5", "5.", "1e", "-", "", "null", `"1"`, "true", "{}", "[]",
-	} {
-		f.Add(number)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		got := moment.Amount(-7)
-		err := json.Unmarshal([]byte(text), &got)
-		trimmed := strings.Trim(text, " \t\r\n") // the white space of JSON
-		if trimmed == "null" {
-			assert.NoError(t, err)
-			assert.Equal(t, moment.Amount(-7), got)
-			return
-		}
-		if i := strings.IndexAny(trimmed, "eE"); len(trimmed) > 200 || i >= 0 && len(trimmed)-i > 4 {
-			return // big.Rat would take for ever
-		}
-		isNumber := json.Valid([]byte(trimmed)) && strings.IndexAny(trimmed, "-0123456789") == 0
-		want, ok := new(big.Rat).SetString(trimmed)
-		if !isNumber || !ok || !want.IsInt() || !want.Num().IsInt64() {
-			assert.Error(t, err, text)
-			return
-		}
-		require.NoError(t, err, text)
-		assert.Equal(t, want.Num().Int64(), int64(got), text)
-	})
-}
-
-// A text that is not a JSON number is not an amount, even if nobody has checked it before.
-func TestAmountRejectsWhatIsNotJSON(t *testing.T) {
-	for _, text := range []string{"x", "1_000", "0x10", "1e1e1", "1.2.3", "--1", "1,000", " 1", "Inf", "NaN", "e5", ".", "-.e1", ""} {
-		var a moment.Amount
-		assert.Error(t, a.UnmarshalJSON([]byte(text)), text)
-	}
-}
-
-func encoded(t *testing.T, value any) string {
-	t.Helper()
-	data, err := json.Marshal(value)
-	require.NoError(t, err)
-	return string(data)
-}
-
-// infos is a logger from level info on, without the time.
+// infos returns a logger at level info, without the time.
 func infos(out io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
@@ -364,4 +258,100 @@ func infos(out io.Writer) *slog.Logger {
 		}
 		return a
 	}}))
+}
+
+// Do reads up to 2 MiB, because it may list what has no method yet; the other calls read up to 256
+// KiB.
+func TestLimitsOfSuccesses(t *testing.T) {
+	text := func(size int) string { return fmt.Sprintf(`{"a":%q}`, strings.Repeat("x", size-len(`{"a":""}`))) }
+	for _, row := range []struct {
+		size int
+		says string
+	}{
+		{2 << 20, ""},
+		{2<<20 + 1, "moment: GET /x: 200 OK: the response is larger than 2 MiB"},
+	} {
+		var out struct{ A string }
+		err := clientOf(t, testkit.Serve(t, testkit.Respond(200, text(row.size)))).Do(t.Context(), "GET", "/x", nil, &out)
+		if row.says == "" {
+			require.NoError(t, err)
+			continue
+		}
+		assert.EqualError(t, err, row.says)
+	}
+	padded := func(size int) string { return testkit.BillJSON + strings.Repeat(" ", size-len(testkit.BillJSON)) }
+	require.NoError(t, calls["GET"](t.Context(), clientOf(t, testkit.Serve(t, testkit.Respond(200, padded(256<<10))))))
+	assert.EqualError(t, calls["GET"](t.Context(), clientOf(t, testkit.Serve(t, testkit.Respond(200, padded(256<<10+1))))),
+		"moment: get bill: 200 OK: the response is larger than 256 KiB")
+}
+
+// A success that is not the requested object is an error, and never a zero struct.
+func TestUnexpectedBodyIsAnError(t *testing.T) {
+	for _, body := range []string{`{}`, `{"id":""}`, `{"id":"bill_"}`, `{"id":"bcus_H4jp6KnU5cPw263v1jyz4"}`, `{"id":"xbill_1"}`, `{"items":[]}`, `[]`, `null`, `"bill_1"`, `1`} {
+		s := testkit.Serve(t, testkit.Respond(200, body))
+		bill, err := clientOf(t, s).Bills.Get(t.Context(), "UBR1")
+		assert.Nil(t, bill, body)
+		var connection *moment.ConnectionError
+		require.ErrorAs(t, err, &connection, body)
+		assert.Equal(t, 200, connection.Status)
+		assert.ErrorContains(t, err, "moment: get bill: 200 OK: unexpected response body: ")
+		s.Only(t)
+	}
+	s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON), testkit.Respond(200, testkit.BillJSON), testkit.Respond(204, ""))
+	c := clientOf(t, s, moment.WithMaxRetries(0))
+	_, err := c.Customers.Get(t.Context(), "UCR1")
+	require.ErrorContains(t, err, "id does not begin with bcus_")
+	_, err = c.Accounts.Get(t.Context(), "UAR1")
+	require.ErrorContains(t, err, "id does not begin with bacc_")
+	_, err = c.Bills.Void(t.Context(), "UBR1")
+	require.ErrorIs(t, err, moment.ErrOutcomeUnknown, "204 and no bill")
+}
+
+// endless is a body that never ends and counts what is read of it.
+type endless struct {
+	read   atomic.Int64
+	closed atomic.Bool
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'x'
+	}
+	e.read.Add(int64(len(p)))
+	return len(p), nil
+}
+
+func (e *endless) Close() error { e.closed.Store(true); return nil }
+
+func TestBodiesAreReadUpToALimit(t *testing.T) {
+	for _, row := range []struct {
+		status int
+		limit  int64
+		length int64
+		says   string
+	}{
+		{200, 256<<10 + 1<<10, -1, "the response is larger than 256 KiB"},
+		{200, 0, 64 << 20, "the response is larger than 256 KiB"}, // said in advance: nothing is read
+		{404, 128<<10 + 1<<10, -1, "404 Not Found"},
+		{404, 128<<10 + 1<<10, 64 << 20, "404 Not Found"},
+	} {
+		body := &endless{}
+		c := clientThrough(t, func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: row.status, Body: body, ContentLength: row.length}, nil
+		})
+		err := calls["GET"](t.Context(), c)
+		assert.ErrorContains(t, err, row.says)
+		assert.LessOrEqual(t, body.read.Load(), row.limit)
+		assert.True(t, body.closed.Load())
+	}
+}
+
+func TestTruncatedBodyIsAnError(t *testing.T) {
+	// Half a body that is JSON by itself: only the length says that it was cut.
+	s := testkit.Serve(t, testkit.TruncateAfter(testkit.BillJSON))
+	bill, err := clientOf(t, s).Bills.Get(t.Context(), "UBR1")
+	assert.Nil(t, bill)
+	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	assert.EqualError(t, err, "moment: get bill: 200 OK: truncated response: unexpected EOF (4 attempts)")
+	assert.Len(t, s.Received(), 4)
 }

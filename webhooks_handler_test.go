@@ -8,10 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -43,8 +41,8 @@ func TestWebhookHandler(t *testing.T) {
 	assert.Equal(t, "msg_1", events[0].MessageID)
 }
 
-// What the merchant's function does, what Moment is told, and what is logged.
-func TestWebhookHandlerAnswers(t *testing.T) {
+// The status and the log follow from what the merchant's function returns.
+func TestWebhookHandlerResponses(t *testing.T) {
 	for _, row := range []struct {
 		why     string
 		process func(context.Context, *moment.Event) error
@@ -58,7 +56,7 @@ func TestWebhookHandlerAnswers(t *testing.T) {
 		},
 		{
 			"it panicked: the next deliveries are served all the same", func(context.Context, *moment.Event) error { panic("no such table") }, 500,
-			[]string{`level=ERROR msg="moment: webhook failed" error="panic: no such table" type=`, ` stack="goroutine `, "TestWebhookHandlerAnswers"},
+			[]string{`level=ERROR msg="moment: webhook failed" error="panic: no such table" type=`, ` stack="goroutine `, "TestWebhookHandlerResponses"},
 		},
 		{"it panicked as net/http lets handlers do", func(context.Context, *moment.Event) error { panic(http.ErrAbortHandler) }, 500, []string{`error="panic: net/http: abort Handler" `}},
 		{"it panicked with an event, which is about people", func(_ context.Context, e *moment.Event) error { panic(e) }, 500, []string{`error="panic: *moment.Event" `}},
@@ -154,140 +152,82 @@ func TestWebhookHandlerProcessesOnce(t *testing.T) {
 	assert.Equal(t, 4, runs, "another message, although the event is the same")
 }
 
-func mustNotRun(context.Context) error { panic("called") }
+// laterLog is a handler that writes its records later, like handlers that log in the background.
+type laterLog struct {
+	slog.Handler
 
-func TestMemoryDeduplicator(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := moment.NewMemoryDeduplicator(time.Hour)
-		runs := 0
-		once := func(id string, err error) error {
-			return d.Once(t.Context(), id, func(context.Context) error {
-				runs++
-				return err
-			})
-		}
-		failed := errors.New("failed")
-		assert.Equal(t, failed, once("msg_1", failed))
-		assert.NoError(t, once("msg_1", nil), "what failed may be tried again")
-		assert.NoError(t, once("msg_1", failed), "what succeeded is not")
-		assert.NoError(t, once("msg_2", nil), "another message")
-		assert.Equal(t, 3, runs)
-
-		time.Sleep(time.Hour - time.Nanosecond)
-		assert.NoError(t, once("msg_1", failed), "until the window ends")
-		assert.Equal(t, 3, runs)
-		time.Sleep(time.Nanosecond)
-		assert.Equal(t, failed, once("msg_1", failed), "then it is forgotten")
-		assert.Equal(t, 4, runs)
-		assert.NoError(t, once("msg_1", nil))
-		assert.NoError(t, once("msg_3", nil), "which forgets what has expired, and not this message once more")
-		assert.NoError(t, once("msg_1", failed))
-		assert.Equal(t, 6, runs)
-
-		ended, cancel := context.WithCancel(t.Context())
-		cancel()
-		for range 100 {
-			assert.NoError(t, d.Once(ended, "msg_1", mustNotRun), "it is known how it ended, whatever else has")
-		}
-		assert.Equal(t, "moment.MemoryDeduplicator", fmt.Sprintf("%+v", d))
-	})
+	records []slog.Record
 }
 
-// Of deliveries at the same time, one is processed, and the others are told how it ended.
-func TestMemoryDeduplicatorAtOnce(t *testing.T) {
-	for _, row := range []struct {
-		why string
-		end func() error
-		is  string // empty for success
-	}{
-		{"success", func() error { return nil }, ""},
-		{"failure", func() error { return errors.New("the ledger is closed") }, "the ledger is closed"},
-		{"panic", func() error { panic("no such table") }, "moment: the processing of the webhook did not return"},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			d := moment.NewMemoryDeduplicator(time.Hour)
-			errs := make(chan error, 10)
-			go func() {
-				defer func() { _ = recover() }()
-				_ = d.Once(t.Context(), "msg_1", func(context.Context) error {
-					time.Sleep(time.Minute)
-					return row.end()
-				})
-			}()
-			synctest.Wait()
-			for range cap(errs) {
-				go func() {
-					errs <- d.Once(t.Context(), "msg_1", func(context.Context) error { return errors.New("ran twice") })
-				}()
-			}
-			synctest.Wait()
-			assert.Empty(t, errs, "they wait")
+func (l *laterLog) Enabled(context.Context, slog.Level) bool { return true }
 
-			impatient, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			assert.ErrorIs(t, d.Once(impatient, "msg_1", mustNotRun), context.DeadlineExceeded, "as long as their context lets them")
-			assert.NoError(t, d.Once(t.Context(), "msg_2", func(context.Context) error { return nil }), "other messages do not")
+func (l *laterLog) Handle(_ context.Context, r slog.Record) error {
+	l.records = append(l.records, r)
+	return nil
+}
 
-			time.Sleep(time.Minute)
-			synctest.Wait()
-			require.Len(t, errs, cap(errs))
-			for range cap(errs) {
-				if err := <-errs; row.is == "" {
-					assert.NoError(t, err, row.why)
-				} else {
-					assert.EqualError(t, err, row.is, row.why)
-				}
-			}
-		})
+func (l *laterLog) String() string {
+	var out strings.Builder
+	for _, r := range l.records {
+		_ = slog.NewTextHandler(&out, nil).Handle(context.Background(), r)
+	}
+	return out.String()
+}
+
+// The event, the key of the deduplicator and the log attributes are copies, because they outlive
+// the request.
+func TestEventIsACopyOfItsRequest(t *testing.T) {
+	var events []*moment.Event
+	var logs laterLog
+	handler := newVerifier(t).Handler(func(_ context.Context, e *moment.Event) error {
+		events = append(events, e)
+		return nil
+	}, moment.WithDeduplicator(moment.NewMemoryDeduplicator(time.Hour)), moment.WithHandlerLogger(slog.New(&logs)))
+	deliver := func(body, id string) int {
+		memory := make([]reused, 0, 4)
+		header := http.Header{}
+		for name, values := range testkit.SignWebhook(testkit.WebhookKey, id, testkit.SignedAt, body) {
+			m := reused(values[0])
+			memory = append(memory, m)
+			header[name] = []string{m.string()}
+		}
+		content := reused(body)
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(content.string()))
+		r.Header = header
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		for _, m := range append(memory, content) {
+			m.overwrite() // by the next request
+		}
+		return w.Code
+	}
+	for range 2 {
+		for n := range 10 {
+			require.Equal(t, 204, deliver(testkit.EventJSON, fmt.Sprint("msg_", n)))
+		}
+	}
+	require.Len(t, events, 10, "each is processed once")
+	for n, e := range events {
+		assert.Equal(t, fmt.Sprint("msg_", n), e.MessageID)
+		assert.Equal(t, testkit.EventJSON, string(e.Raw)) //nolint:testifylint // byte for byte
+		assert.Equal(t, moment.EventTypeAmountApplied, e.Type)
+	}
+	require.Equal(t, 400, deliver(`{"type":1}`, "msg_10"))
+	assert.Contains(t, logs.String(), "message=msg_10")
+}
+
+func TestWebhooksByOtherMethods(t *testing.T) {
+	h := newVerifier(t).Handler(func(context.Context, *moment.Event) error { return errors.New("was processed") })
+	for _, method := range []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"} {
+		answer := testkit.Deliver(h, method, testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, testkit.EventJSON), strings.NewReader(testkit.EventJSON))
+		assert.Equal(t, http.StatusMethodNotAllowed, answer.Code, method)
+		assert.Equal(t, "POST", answer.Header().Get("Allow"), method)
 	}
 }
 
-// Full of what it may not forget yet, it lets nothing pass: better late than twice.
-func TestMemoryDeduplicatorFull(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := moment.NewMemoryDeduplicator(time.Hour)
-		runs := 0
-		process := func(context.Context) error {
-			runs++
-			return nil
-		}
-		id := func(n int) string { return "msg_" + strconv.Itoa(n) }
-		for n := range 100_000 {
-			require.NoError(t, d.Once(t.Context(), id(n), process))
-		}
-		require.Equal(t, 100_000, runs)
-		require.EqualError(t, d.Once(t.Context(), "one more", process), "moment: the deduplicator is full: it holds 100,000 messages")
-		assert.NoError(t, d.Once(t.Context(), id(0), process), "what it knows is known")
-		assert.Equal(t, 100_000, runs)
-
-		time.Sleep(time.Hour)
-		assert.NoError(t, d.Once(t.Context(), "one more", process))
-		assert.Equal(t, 100_001, runs)
-	})
-}
-
-// What is being processed counts, or a flood of messages that hang would take all memory.
-func TestMemoryDeduplicatorFullOfRuns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := moment.NewMemoryDeduplicator(time.Hour)
-		ctx, cancel := context.WithCancel(t.Context())
-		hang := func(ctx context.Context) error {
-			<-ctx.Done()
-			return ctx.Err()
-		}
-		for n := range 100_000 {
-			go func() { _ = d.Once(ctx, strconv.Itoa(n), hang) }()
-		}
-		synctest.Wait()
-		assert.ErrorContains(t, d.Once(ctx, "one more", hang), "is full")
-		cancel()
-		synctest.Wait()
-		assert.NoError(t, d.Once(t.Context(), "one more", func(context.Context) error { return nil }), "what failed takes no room")
-	})
-}
-
-func TestMemoryDeduplicatorNeedsAWindow(t *testing.T) {
-	for _, window := range []time.Duration{0, -1} {
-		assert.Panics(t, func() { moment.NewMemoryDeduplicator(window) })
-	}
+func TestWebhookOfOneMiB(t *testing.T) {
+	body := `{"type":"ping"` + strings.Repeat(" ", 1<<20-15) + "}"
+	require.Len(t, body, 1<<20)
+	h := newVerifier(t).Handler(func(context.Context, *moment.Event) error { return nil })
+	assert.Equal(t, 204, testkit.Deliver(h, http.MethodPost, testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, body), strings.NewReader(body)).Code)
 }

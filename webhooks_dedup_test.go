@@ -1,0 +1,167 @@
+package moment_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+)
+
+// A MemoryDeduplicator copies its keys, because they outlive the request.
+func TestMemoryDeduplicatorCopiesItsKeys(t *testing.T) {
+	d := moment.NewMemoryDeduplicator(time.Hour)
+	processed := 0
+	process := func(context.Context) error { processed++; return nil }
+	for range 2 {
+		id := reused("msg_1")
+		require.NoError(t, d.Once(t.Context(), id.string(), process))
+		id.overwrite()
+	}
+	assert.Equal(t, 1, processed)
+}
+
+func mustNotRun(context.Context) error { panic("called") }
+
+func TestMemoryDeduplicator(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := moment.NewMemoryDeduplicator(time.Hour)
+		runs := 0
+		once := func(id string, err error) error {
+			return d.Once(t.Context(), id, func(context.Context) error {
+				runs++
+				return err
+			})
+		}
+		failed := errors.New("failed")
+		assert.Equal(t, failed, once("msg_1", failed))
+		assert.NoError(t, once("msg_1", nil), "what failed may be tried again")
+		assert.NoError(t, once("msg_1", failed), "what succeeded is not")
+		assert.NoError(t, once("msg_2", nil), "another message")
+		assert.Equal(t, 3, runs)
+
+		time.Sleep(time.Hour - time.Nanosecond)
+		assert.NoError(t, once("msg_1", failed), "until the window ends")
+		assert.Equal(t, 3, runs)
+		time.Sleep(time.Nanosecond)
+		assert.Equal(t, failed, once("msg_1", failed), "then it is forgotten")
+		assert.Equal(t, 4, runs)
+		assert.NoError(t, once("msg_1", nil))
+		assert.NoError(t, once("msg_3", nil), "which forgets what has expired, and not this message once more")
+		assert.NoError(t, once("msg_1", failed))
+		assert.Equal(t, 6, runs)
+
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 100 {
+			assert.NoError(t, d.Once(ended, "msg_1", mustNotRun), "it is known how it ended, whatever else has")
+		}
+		assert.Equal(t, "moment.MemoryDeduplicator", fmt.Sprintf("%+v", d))
+	})
+}
+
+// Of deliveries at the same time, one is processed, and the others are told how it ended.
+func TestMemoryDeduplicatorAtOnce(t *testing.T) {
+	for _, row := range []struct {
+		why string
+		end func() error
+		is  string // empty for success
+	}{
+		{"success", func() error { return nil }, ""},
+		{"failure", func() error { return errors.New("the ledger is closed") }, "the ledger is closed"},
+		{"panic", func() error { panic("no such table") }, "moment: the processing of the webhook did not return"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d := moment.NewMemoryDeduplicator(time.Hour)
+			errs := make(chan error, 10)
+			go func() {
+				defer func() { _ = recover() }()
+				_ = d.Once(t.Context(), "msg_1", func(context.Context) error {
+					time.Sleep(time.Minute)
+					return row.end()
+				})
+			}()
+			synctest.Wait()
+			for range cap(errs) {
+				go func() {
+					errs <- d.Once(t.Context(), "msg_1", func(context.Context) error { return errors.New("ran twice") })
+				}()
+			}
+			synctest.Wait()
+			assert.Empty(t, errs, "they wait")
+
+			impatient, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			assert.ErrorIs(t, d.Once(impatient, "msg_1", mustNotRun), context.DeadlineExceeded, "as long as their context lets them")
+			assert.NoError(t, d.Once(t.Context(), "msg_2", func(context.Context) error { return nil }), "other messages do not")
+
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			require.Len(t, errs, cap(errs))
+			for range cap(errs) {
+				if err := <-errs; row.is == "" {
+					assert.NoError(t, err, row.why)
+				} else {
+					assert.EqualError(t, err, row.is, row.why)
+				}
+			}
+		})
+	}
+}
+
+// Full of what it may not forget yet, it lets nothing pass: better late than twice.
+func TestMemoryDeduplicatorFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := moment.NewMemoryDeduplicator(time.Hour)
+		runs := 0
+		process := func(context.Context) error {
+			runs++
+			return nil
+		}
+		id := func(n int) string { return "msg_" + strconv.Itoa(n) }
+		for n := range 100_000 {
+			require.NoError(t, d.Once(t.Context(), id(n), process))
+		}
+		require.Equal(t, 100_000, runs)
+		require.EqualError(t, d.Once(t.Context(), "one more", process), "moment: the deduplicator is full: it holds 100,000 messages")
+		assert.NoError(t, d.Once(t.Context(), id(0), process), "what it knows is known")
+		assert.Equal(t, 100_000, runs)
+
+		time.Sleep(time.Hour)
+		assert.NoError(t, d.Once(t.Context(), "one more", process))
+		assert.Equal(t, 100_001, runs)
+	})
+}
+
+// What is being processed counts, or a flood of messages that hang would take all memory.
+func TestMemoryDeduplicatorFullOfRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := moment.NewMemoryDeduplicator(time.Hour)
+		ctx, cancel := context.WithCancel(t.Context())
+		hang := func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		for n := range 100_000 {
+			go func() { _ = d.Once(ctx, strconv.Itoa(n), hang) }()
+		}
+		synctest.Wait()
+		assert.ErrorContains(t, d.Once(ctx, "one more", hang), "is full")
+		cancel()
+		synctest.Wait()
+		assert.NoError(t, d.Once(t.Context(), "one more", func(context.Context) error { return nil }), "what failed takes no room")
+	})
+}
+
+func TestMemoryDeduplicatorNeedsAWindow(t *testing.T) {
+	for _, window := range []time.Duration{0, -1} {
+		assert.Panics(t, func() { moment.NewMemoryDeduplicator(window) })
+	}
+}

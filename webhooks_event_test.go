@@ -1,0 +1,165 @@
+package moment_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
+)
+
+// An optional member in an unexpected form does not change how the others are read.
+func TestReadingLenientlyChangesNoOtherMember(t *testing.T) {
+	for _, data := range []string{
+		`"amount":1500,"AMOUNT":1,"currency":"ZAR","bill_id":"b"`,
+		`"amount":1500,"amount":null,"currency":"ZAR","bill_id":"b"`,
+		`"amount":1,"amount":1500,"currency":"ZAR","bill_id":"b"`,
+		`"amount":1500,"currency":"ZAR","bill_id":"b","metadata":{"a":null,"b":"c"}`,
+		`"amount":1500,"currency":"ZAR","bill_id":"b","metadata":{"a":"b"},"metadata":{"c":"d"}`,
+		`"amount":1500,"currency":"ZAR","bill_id":"b","id":"ob_1","ID":"ob_2","payment_id":"pay_1"`,
+	} {
+		parse := func(more string) *moment.AmountApplied {
+			body := `{"type":"obligation.amount_applied","data":{` + data + more + `}}`
+			e, err := newVerifier(t).Parse(testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, body), []byte(body))
+			require.NoError(t, err)
+			return e.Data.(*moment.AmountApplied)
+		}
+		assert.Equal(t, parse(""), parse(`,"created_at":""`), data)
+	}
+}
+
+// A payment event is delivered again until it is accepted: a member on which no money depends must
+// not reject it for ever.
+func TestEventsAreReadLeniently(t *testing.T) {
+	const event = `{"id":"evt_1","type":"obligation.amount_applied","data":{"amount":1500,"currency":"ZAR","bill_id":"bill_1",%}}`
+	for _, row := range []struct{ why, body string }{
+		{"an empty time", strings.Replace(event, "%", `"created_at":""`, 1)},
+		{"a time in another form", strings.Replace(event, "%", `"created_at":"2025-01-31 12:00:00","updated_at":1738324800`, 1)},
+		{"metadata of another form", strings.Replace(event, "%", `"metadata":{"a":"x","b":1}`, 1)},
+		{"ids that are numbers", strings.Replace(event, "%", `"id":1,"payment_id":2`, 1)},
+		{"an id of the event that is a number", strings.Replace(strings.Replace(event, `"evt_1"`, "1", 1), "%", `"id":"ob_1"`, 1)},
+		{"an exact amount with decimals", strings.Replace(strings.Replace(event, "1500", "1500.00", 1), "%", `"id":"ob_1"`, 1)},
+		{"an exact amount with an exponent", strings.Replace(strings.Replace(event, "1500", "15e2", 1), "%", `"created_at":""`, 1)},
+	} {
+		header := testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, row.body)
+		e, err := newVerifier(t).Parse(header, []byte(row.body))
+		require.NoError(t, err, row.why)
+		assert.Equal(t, row.body, string(e.Raw), row.why)
+		payment, ok := e.Data.(*moment.AmountApplied)
+		require.True(t, ok, row.why)
+		assert.Equal(t, "ZAR 15.00", payment.Money().String(), row.why)
+		assert.True(t, payment.CreatedAt.IsZero(), row.why)
+		assert.NotContains(t, payment.Metadata, "b", row.why)
+
+		var stored struct{ Data moment.AmountApplied }
+		require.NoError(t, json.Unmarshal(e.Raw, &stored), "processed later")
+		assert.Equal(t, *payment, stored.Data, row.why)
+	}
+}
+
+func TestParse(t *testing.T) {
+	account := &moment.AmountApplied{
+		ID: "ob_N2a38DJQWPL8K4X42354234", Amount: 2000, Currency: "ZAR", PaymentID: "pay_1313235234843nmafdsa", AccountID: "bacc_H4jp6KnU5cPw263v1jyz4",
+	}
+	for _, row := range []struct {
+		why, body string
+		id        string
+		typ       moment.EventType
+		data      moment.EventData
+	}{
+		{"the event of Moment's guide", testkit.EventJSON, "evt_2341234567890abcdef", moment.EventTypeAmountApplied, account},
+		{
+			"all members, and some that nobody knows; the amount is negative, as when a payment is taken back", testkit.FullEventJSON, "evt_1", moment.EventTypeAmountApplied,
+			&moment.AmountApplied{
+				ID: "ob_1", Amount: -500, Currency: "ZAR", PaymentID: "pay_1", BillID: "bill_1", Metadata: map[string]string{"order_id": "ord_789012"},
+				CreatedAt: testkit.SignedAt, UpdatedAt: time.Date(2025, time.January, 31, 14, 0, 0, 5e8, time.FixedZone("", 2*60*60)),
+			},
+		},
+		{
+			"an amount of nothing is an amount", `{"type":"obligation.amount_applied","data":{"amount":0,"currency":"QQQ","customer_id":"bcus_1"}}`, "", moment.EventTypeAmountApplied,
+			&moment.AmountApplied{Currency: "QQQ", CustomerID: "bcus_1"},
+		},
+		{
+			"ids that are empty are none", `{"type":"obligation.amount_applied","data":{"amount":1,"currency":"ZAR","customer_id":"","account_id":null,"bill_id":"bill_1"}}`, "", moment.EventTypeAmountApplied,
+			&moment.AmountApplied{Amount: 1, Currency: "ZAR", BillID: "bill_1"},
+		},
+		{"a type that was announced", `{"id":"evt_2","type":"bill.created","data":{"id":"bill_1"}}`, "evt_2", "bill.created", &moment.UnknownEvent{Data: json.RawMessage(`{"id":"bill_1"}`)}},
+		{"whose data has another shape", `{"data":{"amount":"2000","created_at":1},"type":"payment.failed","id":"evt_3"}`, "evt_3", "payment.failed", &moment.UnknownEvent{Data: json.RawMessage(`{"amount":"2000","created_at":1}`)}},
+		{"whose data is no object", `{"type":"ping","data":[1]}`, "", "ping", &moment.UnknownEvent{Data: json.RawMessage(`[1]`)}},
+		{"without data", `{"type":"ping"}`, "", "ping", &moment.UnknownEvent{}},
+	} {
+		header := testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, row.body)
+		body := []byte(row.body)
+		got, err := newVerifier(t).Parse(header, body)
+		require.NoError(t, err, row.why)
+		if want, ok := row.data.(*moment.AmountApplied); ok {
+			data := got.Data.(*moment.AmountApplied)
+			assert.True(t, data.UpdatedAt.Equal(want.UpdatedAt), row.why)
+			data.UpdatedAt = want.UpdatedAt // the same time in another *time.Location
+		}
+		assert.Equal(t, &moment.Event{ID: row.id, Type: row.typ, Data: row.data, Raw: json.RawMessage(row.body), MessageID: "msg_1", Timestamp: testkit.SignedAt.Local()}, got, row.why)
+		clear(body)
+		assert.Equal(t, row.body, string(got.Raw), "a copy: the buffer is the caller's")
+
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(row.body))
+		r.Header = header
+		fromRequest, err := newVerifier(t).ParseRequest(r)
+		require.NoError(t, err, row.why)
+		assert.Equal(t, got.Raw, fromRequest.Raw, row.why)
+	}
+}
+
+func TestObligation(t *testing.T) {
+	for want, data := range map[moment.ObligationKind]moment.AmountApplied{
+		moment.ObligationCustomer: {CustomerID: "id_1"}, moment.ObligationAccount: {AccountID: "id_1"}, moment.ObligationBill: {BillID: "id_1"},
+	} {
+		kind, id := data.Obligation()
+		assert.Equal(t, want, kind)
+		assert.Equal(t, "id_1", id)
+	}
+	kind, id := new(moment.AmountApplied).Obligation()
+	assert.Empty(t, kind)
+	assert.Empty(t, id)
+	assert.Equal(t, "ZAR 20.00", (&moment.AmountApplied{Amount: 2000, Currency: "ZAR"}).Money().String())
+}
+
+// A signed body is an event or malformed, and the event has the contents of the body.
+func FuzzEvent(f *testing.F) {
+	for _, body := range []string{
+		testkit.EventJSON, testkit.FullEventJSON, "", "null", "{}", `{"type":"ping","data":null}`, `{"Type":"ping"}`, `{"type":"a","type":"obligation.amount_applied","data":{}}`,
+		`{"type":"obligation.amount_applied","data":{"amount":1e3,"currency":"ZAR","bill_id":"b"}}`,
+		`{"type":"obligation.amount_applied","data":{"amount":1,"AMOUNT":2,"currency":"ZAR","bill_id":"b"}}`,
+		`{"type":"obligation.amount_applied","data":{"amount":1,"currency":"ZAR","bill_id":"b","created_at":null}}`,
+		"{\"type\":\"\xff\"}",
+	} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		e, err := newVerifier(t).Parse(testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, body), []byte(body))
+		if err != nil {
+			assert.Nil(t, e)
+			assert.ErrorIs(t, err, moment.ErrMalformedEvent)
+			isOneLine(t, err)
+			return
+		}
+		assert.NotEmpty(t, e.Type)
+		assert.Equal(t, body, string(e.Raw))
+		data, ok := e.Data.(*moment.AmountApplied)
+		assert.Equal(t, ok, e.Type == moment.EventTypeAmountApplied)
+		if ok {
+			kind, id := data.Obligation()
+			assert.NotEmpty(t, kind)
+			assert.NotEmpty(t, id)
+			assert.NotEmpty(t, data.Currency)
+		} else {
+			assert.IsType(t, &moment.UnknownEvent{}, e.Data)
+		}
+	})
+}
