@@ -1,0 +1,22 @@
+package moment_test
+
+import (
+	"fmt"
+	"log"
+
+	"github.com/moment-billing/moment-go"
+)
+
+// A program that is meant for production refuses a test key, and any other a live one.
+func ExampleClient_Mode() {
+	production := false // as configured
+	client, err := moment.NewClient("sk_test_YOUR_SECRET_KEY")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if production != (client.Mode() == moment.ModeLive) {
+		log.Fatalf("a key for %s mode", client.Mode())
+	}
+	fmt.Println(client.Mode())
+	// Output: test
+}
