@@ -47,7 +47,7 @@ const (
 //   - under one key the service is never asked for two bills, so its check of the reference, which would hide a second one,
 //     is not needed but where the documented way takes a new key.
 //
-// The whole proof is go test -run TestExactlyOnce -v -seeds 20 ./internal/proof.
+// The whole proof is go test ./internal/proof -run TestExactlyOnce -v -seeds=20
 func TestExactlyOnce(t *testing.T) {
 	testkit.SilenceNetHTTP(t)
 	table := newTally()

@@ -298,7 +298,7 @@ var full = flag.Bool("full", false, "run the calls that time out with each metho
 // TestHostile applies every fault of the proxy to every attempt of a call. It checks the error, the
 // attempts, the memory, and that no connection and no goroutine is left.
 //
-// The whole proof is go test -run TestHostile -v -full ./internal/proof.
+// The whole proof is go test ./internal/proof -run TestHostile -v -full
 func TestHostile(t *testing.T) {
 	testkit.SilenceNetHTTP(t)
 	elsewhere, strayed := strayedTo(t)

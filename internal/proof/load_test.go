@@ -35,7 +35,7 @@ const (
 // TestLoad makes many calls at once. No call fails or gets the response of another, connections are
 // reused, and at the end no connection and no goroutine is left.
 //
-// The whole proof is go test -run TestLoad -v -calls 50000 ./internal/proof.
+// The whole proof is go test ./internal/proof -run TestLoad -v -calls=50000
 func TestLoad(t *testing.T) {
 	require.GreaterOrEqual(t, *loadCalls, atOnce*waves, "calls")
 	for _, row := range []loadRow{

@@ -33,7 +33,7 @@ const (
 // second one, then none. It counts how many requests a client sends for each call, and settles the
 // writes whose outcome is unknown afterwards.
 //
-// The whole proof is go test -run TestOutage -v -outage 2 ./internal/proof.
+// The whole proof is go test ./internal/proof -run TestOutage -v -outage=2
 func TestOutage(t *testing.T) {
 	part := time.Duration(*outageMinutes * float64(time.Minute))
 	for _, row := range []struct {
