@@ -67,7 +67,7 @@ func TestNewClientRefusesBadOptions(t *testing.T) {
 		{"every attempt would fail", moment.WithAttemptTimeout(0), "attempt timeout: must be more than 0, not 0s"},
 		{"would end the header", moment.WithUserAgent("a\r\nb"), "user agent: "},
 		{"no name", moment.WithUserAgent(""), "user agent: "},
-		{"a forgotten option", nil, "option: is nil"},
+		{"a forgotten option", moment.ClientOption{}, "option: is the zero ClientOption"},
 	} {
 		c, err := moment.NewClient(testKey, row.opt)
 		assert.Nil(t, c, row.why)

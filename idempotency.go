@@ -47,13 +47,3 @@ func DeriveIdempotencyKey(parts ...string) string {
 	}
 	return hex.EncodeToString(hash.Sum(nil))
 }
-
-// isIdempotencyKey holds a key against Moment's reference. The characters are plain ASCII.
-func isIdempotencyKey(key string) bool {
-	for i := range len(key) {
-		if !isLetterOrDigit(key[i]) && key[i] != '-' {
-			return false
-		}
-	}
-	return key != "" && len(key) <= 255
-}

@@ -74,7 +74,7 @@ func TestUnknownCurrencyErrorText(t *testing.T) {
 
 // Each constant must be spelt as its value and have an exponent.
 func TestCurrencyConstants(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "money.go", nil, parser.ParseComments|parser.SkipObjectResolution)
+	file, err := parser.ParseFile(token.NewFileSet(), "currency.go", nil, parser.ParseComments|parser.SkipObjectResolution)
 	require.NoError(t, err)
 	found := 0
 	ast.Inspect(file, func(node ast.Node) bool {

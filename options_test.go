@@ -40,7 +40,7 @@ func TestRequestOptionsThatAreRefused(t *testing.T) {
 		{"a control character, if an unusual one", "GET", moment.WithHeader("X-A", "\x7f"), "get bill: header: the value of X-A contains a control character"},
 		{"not a struct", "GET", moment.WithQuery("a=b"), `get bill: query: is not a struct with url tags, or a pointer to one: query: Values() expects struct input. Got string`},
 		{"nothing to fill", "GET", moment.WithResponse(nil), "get bill: response: is nil"},
-		{"a forgotten option", "GET", nil, "get bill: option: is nil"},
+		{"a forgotten option", "GET", moment.RequestOption{}, "get bill: option: is the zero RequestOption"},
 	} {
 		s := serve(t, answer(200, billJSON))
 		resp := moment.Response{StatusCode: 418}
@@ -191,7 +191,7 @@ func TestDoRefusesWhatItCannotSend(t *testing.T) {
 		{"no method", "", "/x", nil, nil, `request: method: "" is not an HTTP method in capital letters`},
 		{"would end the request line", "GET /y HTTP/1.1\r\n", "/x", nil, nil, `request: method: "GET /y HTTP/1.1\r\n" is not an HTTP method in capital letters`},
 		{"a GET has no body", "GET", "/x", struct{}{}, nil, "request: in: must be nil: a GET has no body"},
-		{"there is nothing to decode", "HEAD", "/x", nil, &struct{}{}, "request: out: must be nil: the answer to a HEAD has no body"},
+		{"there is nothing to decode", "HEAD", "/x", nil, &struct{}{}, "request: out: must be nil: the response to a HEAD has no body"},
 		{"would be found out only after the write", "POST", "/x", nil, struct{}{}, "request: out: is not a pointer to decode into"},
 		{"would be found out only after the write", "POST", "/x", nil, nilPointer, "request: out: is not a pointer to decode into"},
 		{"not JSON", "POST", "/x", func() {}, nil, "POST /x: body: cannot be encoded as JSON: json: unsupported type: func()"},

@@ -401,25 +401,21 @@ func TestNewWebhookVerifierRefuses(t *testing.T) {
 		opt         moment.WebhookOption
 		says        string
 	}{
-		{"an unset variable", "", nil, "webhook secret: is empty"},
-		{"an API key", testKey, nil, "webhook secret: is not whsec_ and base64"},
-		{"a short key", moment.RawWebhookSecret(make([]byte, 15)), nil, "webhook secret: has fewer than 16 bytes"},
+		{"an unset variable", "", moment.WithTolerance(time.Hour), "webhook secret: is empty"},
+		{"an API key", testKey, moment.WithTolerance(time.Hour), "webhook secret: is not whsec_ and base64"},
+		{"a short key", moment.RawWebhookSecret(make([]byte, 15)), moment.WithTolerance(time.Hour), "webhook secret: has fewer than 16 bytes"},
 		{"an unset variable for the old secret", webhookSecret, moment.WithAdditionalSecret(""), "additional webhook secret: is empty"},
 		{"no tolerance, which would refuse all", webhookSecret, moment.WithTolerance(0), "tolerance: must be more than 0, not 0s"},
 		{"a negative one", webhookSecret, moment.WithTolerance(-time.Second), "tolerance: must be more than 0, not -1s"},
 		{"no clock", webhookSecret, moment.WithClock(nil), "clock: is nil"},
 	} {
-		var opts []moment.WebhookOption
-		if row.opt != nil {
-			opts = append(opts, row.opt, moment.WithTolerance(time.Hour))
-		}
-		v, err := moment.NewWebhookVerifier(row.secret, opts...)
+		v, err := moment.NewWebhookVerifier(row.secret, row.opt, moment.WithTolerance(time.Hour))
 		assert.Nil(t, v, row.why)
 		assert.EqualError(t, err, "moment: new webhook verifier: "+row.says, row.why)
 		assert.ErrorIs(t, err, moment.ErrInvalidArgument, row.why)
 	}
-	_, err := moment.NewWebhookVerifier(webhookSecret, nil)
-	assert.EqualError(t, err, "moment: new webhook verifier: option: is nil")
+	_, err := moment.NewWebhookVerifier(webhookSecret, moment.WebhookOption{})
+	assert.EqualError(t, err, "moment: new webhook verifier: option: is the zero WebhookOption")
 	v, err := moment.NewWebhookVerifier(strings.TrimPrefix(webhookSecret, "whsec_"))
 	require.NoError(t, err, "the prefix may be missing")
 	assert.NoError(t, v.Verify(sign(webhookKey, "msg_1", time.Now(), eventJSON), []byte(eventJSON)))
@@ -435,7 +431,9 @@ func TestZeroWebhookVerifier(t *testing.T) {
 		assert.Panics(t, func() { v.Handler(func(context.Context, *moment.Event) error { return nil }) })
 	}
 	assert.Panics(t, func() { newVerifier(t).Handler(nil) })
-	assert.Panics(t, func() { newVerifier(t).Handler(func(context.Context, *moment.Event) error { return nil }, nil) })
+	assert.Panics(t, func() {
+		newVerifier(t).Handler(func(context.Context, *moment.Event) error { return nil }, moment.HandlerOption{})
+	})
 }
 
 // FuzzEvent: whatever a signed body is, it is an event or malformed, and an event tells what the

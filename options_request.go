@@ -1,7 +1,6 @@
 package moment
 
 import (
-	"cmp"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,7 +11,9 @@ import (
 )
 
 // RequestOption changes one call.
-type RequestOption func(*requestOptions) *ArgumentError
+type RequestOption struct {
+	apply func(*requestOptions) error
+}
 
 type requestOptions struct {
 	header    http.Header // what the caller set
@@ -24,30 +25,29 @@ type requestOptions struct {
 
 // newRequestOptions applies all of opts even after an error, so that a Response is emptied whatever
 // happens.
-func newRequestOptions(idempotency transport.Idempotency, opts []RequestOption) (requestOptions, *ArgumentError) {
-	var o requestOptions
-	var first *ArgumentError
-	if len(opts) > 0 { // options could keep a pointer, so it would be on the heap for every call
-		given := &requestOptions{}
-		for _, opt := range opts {
-			err := badArgument("option", "is nil")
-			if opt != nil {
-				err = opt(given)
-			}
-			if first == nil {
-				first = err
-			}
+func newRequestOptions(idempotency transport.Idempotency, opts []RequestOption) (*requestOptions, error) {
+	o := &requestOptions{}
+	var first error
+	for _, opt := range opts {
+		err := argErrorf("option", "is the zero RequestOption")
+		if opt.apply != nil {
+			err = opt.apply(o)
 		}
-		o = *given
+		if first == nil {
+			first = err
+		}
+	}
+	if first != nil {
+		return nil, first
 	}
 	switch {
 	case idempotency == transport.ByKey && !o.callerKey:
 		o.key = NewIdempotencyKey()
-	case idempotency != transport.ByKey && o.callerKey && first == nil:
+	case idempotency != transport.ByKey && o.callerKey:
 		// More than useless: net/http takes the header as leave to send the request twice.
-		first = badArgument("idempotency key", "is only for operations that create or void; the service ignores it on others")
+		return nil, argErrorf("idempotency key", "is only for operations that create or void; the service ignores it on others")
 	}
-	return o, first
+	return o, nil
 }
 
 // WithIdempotencyKey makes the call under a key of yours, 1 to 255 of a-z, A-Z, 0-9 and "-",
@@ -56,22 +56,22 @@ func newRequestOptions(idempotency transport.Idempotency, opts []RequestOption) 
 // nothing. See [DeriveIdempotencyKey]. It is for creates, voids, and POST and PUT through
 // [Client.Do]; on any other call it is an [*ArgumentError].
 func WithIdempotencyKey(key string) RequestOption {
-	return func(o *requestOptions) *ArgumentError {
+	return RequestOption{func(o *requestOptions) error {
 		o.key, o.callerKey = strings.Clone(key), true // errors keep it, and some frameworks reuse the memory of their strings
 		if !isIdempotencyKey(key) {
-			return badArgument("idempotency key", "must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text")
+			return argErrorf("idempotency key", "must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text")
 		}
 		return nil
-	}
+	}}
 }
 
 // WithQuery adds a query to the URL: a struct, or a pointer to one, whose fields have `url` tags as
 // github.com/google/go-querystring defines them.
 func WithQuery(params any) RequestOption {
-	return func(o *requestOptions) *ArgumentError {
+	return RequestOption{func(o *requestOptions) error {
 		values, err := query.Values(params)
 		if err != nil {
-			return badArgument("query", "is not a struct with url tags, or a pointer to one: %v", err)
+			return argErrorf("query", "is not a struct with url tags, or a pointer to one: %v", err)
 		}
 		if o.query == nil {
 			o.query = values
@@ -81,44 +81,44 @@ func WithQuery(params any) RequestOption {
 			o.query[name] = append(o.query[name], value...)
 		}
 		return nil
-	}
+	}}
 }
 
 // WithHeader sets a header of the request. Authorization, Idempotency-Key, X-Idempotency-Key, Host
 // and Content-Length are the client's own and are refused with an [*ArgumentError].
 func WithHeader(name, value string) RequestOption {
-	return func(o *requestOptions) *ArgumentError {
+	return RequestOption{func(o *requestOptions) error {
 		canonical := http.CanonicalHeaderKey(name)
 		switch canonical {
 		case "Authorization", "Idempotency-Key", "X-Idempotency-Key", "Host", "Content-Length":
-			return badArgument("header", "%s is set by the client", canonical)
+			return argErrorf("header", "%s is set by the client", canonical)
 		}
 		if !isHeaderName(name) {
-			return badArgument("header", "the name is not one: letters, digits and hyphens") // unquoted: it may hold a key
+			return argErrorf("header", "the name is not one: letters, digits and hyphens") // unquoted: it may hold a key
 		}
 		if !isHeaderValue(value) {
-			return badArgument("header", "the value of %s contains a control character", canonical)
+			return argErrorf("header", "the value of %s contains a control character", canonical)
 		}
 		if o.header == nil {
 			o.header = http.Header{}
 		}
 		o.header[strings.Clone(canonical)] = []string{strings.Clone(value)} // net/http may still send them after the call
 		return nil
-	}
+	}}
 }
 
 // WithResponse fills r with the answer as it came, for what this package does not know yet; only
 // the API key is cut out, should it be repeated there. It is filled when the call fails too, as far
 // as there was an answer; what it held before is gone.
 func WithResponse(r *Response) RequestOption {
-	return func(o *requestOptions) *ArgumentError {
+	return RequestOption{func(o *requestOptions) error {
 		if r == nil {
-			return badArgument("response", "is nil")
+			return argErrorf("response", "is nil")
 		}
 		*r = Response{}
 		o.response = r
 		return nil
-	}
+	}}
 }
 
 // Response is the last answer of a call, see [WithResponse].
@@ -131,44 +131,4 @@ type Response struct {
 	IdempotencyKey string // empty for calls that have none
 	Replayed       bool   // the service answered from what it saved under the idempotency key
 	Attempts       int    // how many attempts were made, 1 if the first was answered for good
-}
-
-func (c *core) response(a answer) Response {
-	header, body := c.redactResponse(a.Header, a.Body)
-	return Response{
-		StatusCode:     a.Status,
-		Header:         header,
-		Body:           body,
-		RequestID:      c.requestID(a.Header),
-		IdempotencyKey: a.key,
-		Replayed:       a.Replayed,
-		Attempts:       a.Attempts,
-	}
-}
-
-func (c *core) requestID(h http.Header) string {
-	return c.redact(cmp.Or(h.Get("X-Request-Id"), h.Get("Request-Id")))
-}
-
-// isHeaderName reports whether name is a token (RFC 9110, section 5.6.2).
-func isHeaderName(name string) bool {
-	for i := range len(name) {
-		if c := name[i]; !isLetterOrDigit(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
-			return false
-		}
-	}
-	return name != ""
-}
-
-func isLetterOrDigit(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
-}
-
-func isHeaderValue(value string) bool {
-	for i := range len(value) {
-		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
-			return false
-		}
-	}
-	return true
 }

@@ -11,7 +11,9 @@ import (
 )
 
 // HandlerOption changes a setting of the handler that [WebhookVerifier.Handler] makes.
-type HandlerOption func(*webhookHandler)
+type HandlerOption struct {
+	apply func(*webhookHandler)
+}
 
 // WithDeduplicator processes each event once, however often it is delivered. Without it, the
 // function has to see to that by itself: Moment delivers again whenever it has no answer. It panics
@@ -20,7 +22,7 @@ func WithDeduplicator(d Deduplicator) HandlerOption {
 	if d == nil {
 		panic("moment: the Deduplicator of a webhook handler is nil")
 	}
-	return func(h *webhookHandler) { h.deduplicator = d }
+	return HandlerOption{func(h *webhookHandler) { h.deduplicator = d }}
 }
 
 // WithHandlerLogger sets where the handler reports to: what the function failed with and what
@@ -28,7 +30,7 @@ func WithDeduplicator(d Deduplicator) HandlerOption {
 // warn. Bodies and secrets are never logged; the text of the function's errors and panics is. The
 // default is [slog.Default], at the time of the delivery.
 func WithHandlerLogger(l *slog.Logger) HandlerOption {
-	return func(h *webhookHandler) { h.logger = l }
+	return HandlerOption{func(h *webhookHandler) { h.logger = l }}
 }
 
 // Handler returns a handler that verifies what is delivered to it and gives the event to process.
@@ -48,10 +50,10 @@ func (v *WebhookVerifier) Handler(process func(ctx context.Context, e *Event) er
 	}
 	h := &webhookHandler{verifier: v, process: process}
 	for _, opt := range opts {
-		if opt == nil {
-			panic("moment: an option of a webhook handler is nil")
+		if opt.apply == nil {
+			panic("moment: an option of a webhook handler is the zero HandlerOption")
 		}
-		opt(h)
+		opt.apply(h)
 	}
 	return h
 }
