@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Fault is something that goes wrong with a request: see [Server.Fail]. It goes wrong once, with a
+// Fault is something that goes wrong with a request: see [Handler.Fail]. It goes wrong once, with a
 // request for any operation, unless [Fault.Times] or [Fault.On] says otherwise.
 type Fault struct {
 	kind       faultKind
@@ -135,42 +135,42 @@ func checkStatus(code, least int) int {
 //	srv.Fail(momenttest.Truncate().On("update bill").Times(2))     // the next two updates of bills
 //
 // It panics if a fault was not made by one of the functions of this package.
-func (s *Server) Fail(faults ...Fault) {
+func (h *Handler) Fail(faults ...Fault) {
 	for _, f := range faults {
 		if f.kind == noFault {
 			panic("momenttest: Fail with a Fault that is none: make it by Status, DropAfterCommit, ...")
 		}
 	}
-	s.service.mu.Lock()
-	defer s.service.mu.Unlock()
-	s.service.faults = append(s.service.faults, faults...)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.faults = append(h.faults, faults...)
 }
 
 // Faults returns the faults that are left: those that no request has met. A test that ends with any
 // has not tested what it meant to.
-func (s *Server) Faults() []Fault {
-	s.service.mu.Lock()
-	defer s.service.mu.Unlock()
-	return slices.Clone(s.service.faults)
+func (h *Handler) Faults() []Fault {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.faults)
 }
 
 // ClearFaults ends all faults that are left: the trouble is over.
-func (s *Server) ClearFaults() {
-	s.service.mu.Lock()
-	defer s.service.mu.Unlock()
-	s.service.faults = nil
+func (h *Handler) ClearFaults() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.faults = nil
 }
 
 // takeFault gives the fault of the next request for an operation.
-func (s *service) takeFault(operation string) Fault {
-	for i := range s.faults {
-		f := &s.faults[i]
+func (h *Handler) takeFault(operation string) Fault {
+	for i := range h.faults {
+		f := &h.faults[i]
 		if len(f.operations) > 0 && !slices.Contains(f.operations, operation) {
 			continue
 		}
 		taken := *f
 		if f.times--; f.times == 0 {
-			s.faults = slices.Delete(s.faults, i, i+1)
+			h.faults = slices.Delete(h.faults, i, i+1)
 		}
 		return taken
 	}

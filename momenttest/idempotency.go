@@ -40,11 +40,11 @@ func (a savedAnswer) running() bool { return a.answer.status == 0 }
 //
 // The caller holds the lock from begin to finish, so of two calls under one key the
 // second finds the answer of the first. A delayed call alone lets others in.
-func (s *service) begin(c call) (answer, bool) {
-	saved, ok := s.keys[c.key]
+func (h *Handler) begin(c call) (answer, bool) {
+	saved, ok := h.keys[c.key]
 	switch {
-	case !ok || !saved.running() && !s.now().Before(saved.expires):
-		s.keys[c.key] = savedAnswer{request: c.fingerprint()}
+	case !ok || !saved.running() && !h.now().Before(saved.expires):
+		h.keys[c.key] = savedAnswer{request: c.fingerprint()}
 		return answer{}, false
 	case saved.request != c.fingerprint():
 		p := newProblem(http.StatusUnprocessableEntity, "This Idempotency-Key was used with another request; the path and body must be the same, byte for byte.")
@@ -59,8 +59,8 @@ func (s *service) begin(c call) (answer, bool) {
 }
 
 // finish saves the answer of a call, success and failure alike.
-func (s *service) finish(c call, a answer) {
-	s.keys[c.key] = savedAnswer{c.fingerprint(), a, s.now().Add(keyLife)}
+func (h *Handler) finish(c call, a answer) {
+	h.keys[c.key] = savedAnswer{c.fingerprint(), a, h.now().Add(keyLife)}
 }
 
 // fingerprint stands for the path and body of a call; only a POST has a key. An
