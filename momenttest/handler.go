@@ -64,7 +64,7 @@ func NewHandler(opts ...Option) *Handler {
 			customers: newCollection[customer]("customer"),
 			accounts:  newCollection[account]("account"),
 			bills:     newCollection[bill]("bill"),
-			keys:      map[string]savedAnswer{},
+			keys:      map[string]savedResponse{},
 		},
 	}
 	h.routes = h.operations()
@@ -79,15 +79,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, p, f := h.arrive(w, r)
 	switch f.kind {
 	case statusFault:
-		f.answer(c.path).write(w)
+		f.response(c.path).write(w)
 		return
 	case dropBeforeCommit:
 		drop(w)
 		return
 	}
-	var a answer
+	var a response
 	if p != nil {
-		a = p.answer(c.path)
+		a = p.response(c.path)
 	} else {
 		a = h.perform(c, f)
 	}
@@ -142,8 +142,8 @@ func (h *Handler) admit(r *http.Request) (c call, p *problem) {
 }
 
 // perform runs a call, unless its idempotency key has been answered before. If the server closes
-// before it could run, the answer is empty.
-func (h *Handler) perform(c call, f Fault) answer {
+// before it could run, the response is empty.
+func (h *Handler) perform(c call, f Fault) response {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if c.key != "" {
@@ -153,7 +153,7 @@ func (h *Handler) perform(c call, f Fault) answer {
 	}
 	if f.kind == delay && !h.wait(f.wait) {
 		delete(h.keys, c.key)
-		return answer{}
+		return response{}
 	}
 	a := c.run(f)
 	if c.key != "" {
@@ -186,15 +186,15 @@ func (h *Handler) wait(d time.Duration) bool {
 	}
 }
 
-func (c call) run(f Fault) answer {
+func (c call) run(f Fault) response {
 	if f.kind == serviceError {
-		return f.answer(c.path)
+		return f.response(c.path)
 	}
 	object, p := c.operation(c.id, c.body)
 	if p != nil {
-		return p.answer(c.path)
+		return p.response(c.path)
 	}
-	return newAnswer(c.status, object)
+	return newResponse(c.status, object)
 }
 
 var bearer = regexp.MustCompile(`^(?i:bearer) (\S+)$`)

@@ -44,7 +44,7 @@ func (h *Handler) seed(state State) error {
 		func() error { return seedEach("Accounts", state.Accounts, h.seedAccount) },
 		func() error { return seedEach("Bills", state.Bills, h.seedBill) },
 		func() error { return seedEach("Payments", state.Payments, h.seedPayment) },
-		func() error { return seedEach("Answers", state.Answers, h.seedAnswer) },
+		func() error { return seedEach("Answers", state.Responses, h.seedAnswer) },
 	} {
 		if err := seed(); err != nil {
 			return err
@@ -175,7 +175,7 @@ func (h *Handler) seedPayment(_ *params, given moment.AmountApplied) *problem {
 	return nil
 }
 
-func (h *Handler) seedAnswer(_ *params, given SavedAnswer) *problem {
+func (h *Handler) seedAnswer(_ *params, given SavedResponse) *problem {
 	if p := checkKey(given.IdempotencyKey); p != nil {
 		return p
 	}
@@ -186,7 +186,7 @@ func (h *Handler) seedAnswer(_ *params, given SavedAnswer) *problem {
 	if err := json.Compact(&body, given.Body); err != nil { // as kept JSON may be indented, and answers are not
 		return newProblem(http.StatusBadRequest, "body is not JSON")
 	}
-	h.keys[given.IdempotencyKey] = savedAnswer{given.Fingerprint, answer{status: given.Status, body: body.Bytes()}, given.Expires}
+	h.keys[given.IdempotencyKey] = savedResponse{given.Fingerprint, response{status: given.Status, body: body.Bytes()}, given.Expires}
 	return nil
 }
 
@@ -217,7 +217,7 @@ type data struct {
 	accounts  collection[account]
 	bills     collection[bill]
 	payments  []amountApplied
-	keys      map[string]savedAnswer
+	keys      map[string]savedResponse
 }
 
 // clone gives data to which can be added without adding to these.

@@ -19,16 +19,16 @@ type State struct {
 	Accounts  []moment.Account       `json:"accounts"`  // with what is owed on them now
 	Bills     []moment.Bill          `json:"bills"`     // with what is paid, voided ones too
 	Payments  []moment.AmountApplied `json:"payments"`  // that Handler.Pay recorded
-	Answers   []SavedAnswer          `json:"answers"`   // to requests with an idempotency key
+	Responses []SavedResponse        `json:"responses"` // to requests with an idempotency key
 }
 
-// SavedAnswer is what a request with an idempotency key was answered, and is answered again until
+// SavedResponse is what a request with an idempotency key was answered, and is answered again until
 // Expires.
-type SavedAnswer struct {
+type SavedResponse struct {
 	IdempotencyKey string          `json:"idempotency_key"` // of the request
 	Fingerprint    string          `json:"fingerprint"`     // a hash of the path and the body
-	Status         int             `json:"status"`          // of the answer: a success or a failure
-	Body           json.RawMessage `json:"body"`            // of the answer
+	Status         int             `json:"status"`          // of the response: a success or a failure
+	Body           json.RawMessage `json:"body"`            // of the response
 	Expires        time.Time       `json:"expires"`         // when the key may be used again
 }
 
@@ -82,10 +82,10 @@ func (h *Handler) state() State {
 	}
 	for key, saved := range h.keys {
 		if h.now().Before(saved.expires) { // while a request runs, there is nothing to answer yet
-			state.Answers = append(state.Answers, SavedAnswer{key, saved.request, saved.answer.status, bytes.Clone(saved.answer.body), saved.expires})
+			state.Responses = append(state.Responses, SavedResponse{key, saved.request, saved.response.status, bytes.Clone(saved.response.body), saved.expires})
 		}
 	}
-	slices.SortFunc(state.Answers, func(a, b SavedAnswer) int {
+	slices.SortFunc(state.Responses, func(a, b SavedResponse) int {
 		return cmp.Or(a.Expires.Compare(b.Expires), strings.Compare(a.IdempotencyKey, b.IdempotencyKey))
 	})
 	return state
