@@ -73,7 +73,7 @@ type ExistingAccount string
 func (ExistingAccount) accountRef()     {}
 func (AccountCreateParams) accountRef() {}
 
-// checkAccountRef refuses a reference that refers to nothing. There may be none.
+// checkAccountRef rejects a reference that refers to nothing. There may be no reference.
 func checkAccountRef(ref AccountRef, param string) error {
 	switch r := ref.(type) {
 	case nil:
@@ -182,8 +182,8 @@ func (s *AccountsService) Get(ctx context.Context, idOrReference string, opts ..
 }
 
 // Update changes the fields of an account that are set in params: PATCH
-// /billing/accounts/{account}. An update is repeated only if the service cannot have applied it,
-// since it sets the balance to a value that may be out of date by then.
+// /billing/accounts/{account}. It is retried only if the service cannot have applied it, because it
+// sets the balance to a value that may be out of date by then.
 //
 // Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if
 // it may have been applied all the same.

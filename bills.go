@@ -219,8 +219,8 @@ func (s *BillsService) Get(ctx context.Context, idOrReference string, opts ...Re
 }
 
 // Update changes the fields of a bill that are set in params: PATCH /billing/bills/{bill}. The
-// service recalculates what remains and sets the status to paid once nothing does. An update is
-// repeated only if the service cannot have applied it, since it sets the amount paid to a value
+// service recalculates what remains, and sets the status to paid once nothing does. An update is
+// retried only if the service cannot have applied it, because it sets the amount paid to a value
 // that may be out of date by then.
 //
 // Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrUnprocessable] for

@@ -131,17 +131,17 @@ func (c *core) redactResponse(header http.Header, body []byte) (http.Header, []b
 }
 
 // redactError keeps err as it is, so that it unwraps, unless its text holds the key or a part of
-// the answer.
+// the response.
 func (c *core) redactError(err error) error {
-	if text := c.redact(withoutAnswer(err.Error())); text != err.Error() {
+	if text := c.redact(withoutResponse(err.Error())); text != err.Error() {
 		return &redactedError{text, func(target error) bool { return errors.Is(err, target) }}
 	}
 	return err
 }
 
-// withoutAnswer cuts off what net/http quotes of an answer that it cannot parse: it may be a line
-// out of a body.
-func withoutAnswer(text string) string {
+// withoutResponse removes what net/http quotes of a response that it cannot parse, because it
+// may be a line of a body.
+func withoutResponse(text string) string {
 	const line = "malformed MIME header" // not always in quotation marks
 	if before, _, found := strings.Cut(text, line); found {
 		return before + line

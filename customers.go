@@ -65,7 +65,7 @@ func (c *Customer) absent() []string {
 	return missing(member{"external_reference", c.ExternalReference == ""})
 }
 
-// PaymentRules say what payments an object takes. They come in answers only.
+// PaymentRules say which payments an object accepts. They are in responses only.
 type PaymentRules struct {
 	MinAmount           *Amount `json:"min_amount,omitempty"` // minor units; nil: no minimum
 	MaxAmount           *Amount `json:"max_amount,omitempty"` // minor units; nil: no maximum
@@ -83,7 +83,7 @@ type ExistingCustomer string
 func (ExistingCustomer) customerRef()     {}
 func (CustomerCreateParams) customerRef() {}
 
-// checkCustomerRef refuses a reference that refers to nothing.
+// checkCustomerRef rejects a reference that refers to nothing.
 func checkCustomerRef(ref CustomerRef, param string) error {
 	switch r := ref.(type) {
 	case nil:
@@ -190,8 +190,8 @@ func (s *CustomersService) Get(ctx context.Context, idOrReference string, opts .
 }
 
 // Update changes the fields of a customer that are set in params: PATCH
-// /billing/customers/{customer}. An update is repeated only if the service cannot have applied it,
-// since it sets the balance to a value that may be out of date by then.
+// /billing/customers/{customer}. It is retried only if the service cannot have applied it, because
+// it sets the balance to a value that may be out of date by then.
 //
 // Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if
 // it may have been applied all the same.

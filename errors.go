@@ -40,7 +40,7 @@ var (
 // line and truncated; the fields contain the whole texts.
 type Error struct {
 	Status   int    // the HTTP status
-	Type     string // a URI for the kind of problem; "about:blank" if the answer names none
+	Type     string // a URI for the kind of problem; "about:blank" if the response names none
 	Title    string // the kind of problem, in words
 	Detail   string // what went wrong this time
 	Instance string // a URI for this occurrence: the path that was called

@@ -92,13 +92,15 @@ func isLoopback(host string) bool {
 }
 
 // WithHTTPClient makes the calls through the Transport of c, for a proxy, a connection limit,
-// tracing or a test double. c is read once, by [NewClient], and never written to. Its Timeout
-// shortens the attempt timeout, and so is one for each attempt and not for the whole call; its Jar
-// is used, and its CheckRedirect is not, as redirects are never followed. Without a Transport it
-// gets the default one. Take no Transport that repeats requests by itself: it does not know which
-// may be. One of your own has its own limits, sends no HTTP/2 pings unless you set them, and does
-// not name a proxy in errors. MaxResponseHeaderBytes, 64 KiB in the default one, is 10 MiB if it is
-// not set.
+// tracing or a test double. NewClient reads c once, and never writes to it. Its Timeout shortens
+// the attempt timeout: it bounds each attempt, and not the whole call. Its Jar is used. Its
+// CheckRedirect is not, because redirects are never followed. Without a Transport, the default one
+// is used.
+//
+// Do not use a Transport that retries requests by itself, because it does not know which may be
+// retried. A Transport of your own has its own limits (MaxResponseHeaderBytes is 64 KiB in the
+// default one, and 10 MiB if it is not set), sends no HTTP/2 pings unless you set them, and does
+// not name a proxy in errors.
 func WithHTTPClient(c *http.Client) ClientOption {
 	return ClientOption{func(s *settings) error {
 		if c == nil {
@@ -109,8 +111,7 @@ func WithHTTPClient(c *http.Client) ClientOption {
 	}}
 }
 
-// WithMaxRetries sets how often a call is repeated at most, after its first attempt. The default is
-// 3; 0 turns repeating off.
+// WithMaxRetries sets how often a call is retried at most. The default is 3; 0 turns retries off.
 func WithMaxRetries(n int) ClientOption {
 	return ClientOption{func(s *settings) error {
 		if n < 0 {
@@ -149,7 +150,7 @@ func WithRetryBudget(tokens int) ClientOption {
 }
 
 // WithAttemptTimeout sets how long one attempt may take, from connecting to the last byte of the
-// answer. It does not end the call, which may be repeated; the context does that. The default is 30
+// response. It does not end the call, which may be retried; the context does. The default is 30
 // seconds.
 func WithAttemptTimeout(d time.Duration) ClientOption {
 	return ClientOption{func(s *settings) error {

@@ -51,9 +51,9 @@ func newRequestOptions(idempotency transport.Idempotency, opts []RequestOption) 
 }
 
 // WithIdempotencyKey makes the call under a key of yours, 1 to 255 of a-z, A-Z, 0-9 and "-",
-// instead of a random one. The service answers every call under one key with what it answered to
-// the first, success or failure, for 24 hours: a job that runs again with the same keys repeats
-// nothing. See [DeriveIdempotencyKey]. It is for creates, voids, and POST and PUT through
+// instead of a random one. For 24 hours, the service returns its first response to every call under
+// one key, success or failure, so that a job which runs again with the same keys applies nothing
+// twice. See [DeriveIdempotencyKey]. It is for creates, voids, and POST and PUT through
 // [Client.Do]; on any other call it is an [*ArgumentError].
 func WithIdempotencyKey(key string) RequestOption {
 	return RequestOption{func(o *requestOptions) error {
@@ -85,7 +85,7 @@ func WithQuery(params any) RequestOption {
 }
 
 // WithHeader sets a header of the request. Authorization, Idempotency-Key, X-Idempotency-Key, Host
-// and Content-Length are the client's own and are refused with an [*ArgumentError].
+// and Content-Length belong to the client, and are an [*ArgumentError].
 func WithHeader(name, value string) RequestOption {
 	return RequestOption{func(o *requestOptions) error {
 		canonical := http.CanonicalHeaderKey(name)
@@ -107,9 +107,9 @@ func WithHeader(name, value string) RequestOption {
 	}}
 }
 
-// WithResponse fills r with the answer as it came, for what this package does not know yet; only
-// the API key is cut out, should it be repeated there. It is filled when the call fails too, as far
-// as there was an answer; what it held before is gone.
+// WithResponse fills r with the response as it was received, for members that this package does not
+// know yet. Only the API key is removed, should the response contain it. r is filled when the call
+// fails too, as far as there was a response; its old contents are gone.
 func WithResponse(r *Response) RequestOption {
 	return RequestOption{func(o *requestOptions) error {
 		if r == nil {
@@ -121,14 +121,14 @@ func WithResponse(r *Response) RequestOption {
 	}}
 }
 
-// Response is the last answer of a call, see [WithResponse].
+// Response is the last response of a call, see [WithResponse].
 type Response struct {
-	StatusCode int         // 0 if there was no answer
-	Header     http.Header // nil if there was no answer
+	StatusCode int         // 0 if there was no response
+	Header     http.Header // nil if there was no response
 	Body       []byte      // of an error, at most 64 KiB
 
 	RequestID      string // the service's name for the request; empty if it gave none
 	IdempotencyKey string // empty for calls that have none
-	Replayed       bool   // the service answered from what it saved under the idempotency key
-	Attempts       int    // how many attempts were made, 1 if the first was answered for good
+	Replayed       bool   // the service returned the response that it saved under the key
+	Attempts       int    // how many attempts were made; 1 without a retry
 }

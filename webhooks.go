@@ -13,7 +13,7 @@ import (
 	"github.com/moment-billing/moment-go/internal/signature"
 )
 
-// Why a webhook was refused, for [errors.Is]. None of the errors quotes the message or a secret.
+// Why a webhook was rejected, for [errors.Is]. None of the errors quotes the message or a secret.
 var (
 	// ErrMissingHeader: webhook-id, webhook-timestamp or webhook-signature is missing or empty.
 	ErrMissingHeader = errors.New("moment: missing webhook header")
@@ -98,8 +98,8 @@ func WithAdditionalSecret(secret string) WebhookOption {
 }
 
 // WithTolerance sets how far a message's timestamp may be from now, into the past and into the
-// future. The default is 3 minutes, as Moment's reference recommends. Less is refused where clocks
-// are wrong; more lets recordings live longer.
+// future. The default is 3 minutes, as Moment's reference recommends. A shorter one rejects
+// messages where clocks are wrong; a longer one allows replay attacks for longer.
 func WithTolerance(d time.Duration) WebhookOption {
 	return WebhookOption{func(v *verifier) error {
 		if d <= 0 {
@@ -138,7 +138,7 @@ type delivery struct {
 	at                        time.Time
 }
 
-// read takes what can be refused without the body, and without a MAC.
+// read rejects what it can without the body, and without a MAC.
 func (v *WebhookVerifier) read(header http.Header) (d delivery, err error) {
 	if v == nil || v.hidden == nil {
 		return d, &ArgumentError{Op: "verify webhook", Param: "verifier", Reason: "was not made by NewWebhookVerifier"}

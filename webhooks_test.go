@@ -185,9 +185,9 @@ func TestWebhooksThatAreRefused(t *testing.T) {
 				assert.Equal(t, row.status, answer.Code)
 				assert.Empty(t, answer.Body.String(), "the reason is nobody's but the merchant's")
 			}
-			line := `level=WARN msg="moment: webhook refused" error="` + row.says + "\"\n"
+			line := `level=WARN msg="moment: webhook rejected" error="` + row.says + "\"\n"
 			if row.is == moment.ErrMalformedEvent {
-				line = `level=ERROR msg="moment: webhook refused" error="` + row.says + "\" message=msg_1\n"
+				line = `level=ERROR msg="moment: webhook rejected" error="` + row.says + "\" message=msg_1\n"
 			}
 			assert.Equal(t, 2, strings.Count(log.String(), line), log.String())
 		})
