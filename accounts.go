@@ -39,7 +39,7 @@ func (a *Account) BalanceMoney() (Money, bool) { return balanceMoney(a.Balance, 
 func (a *Account) decode(body []byte) error {
 	*a = Account{} // an earlier attempt may have left something
 	err := json.Unmarshal(body, a)
-	if isOdd(err) {
+	if err != nil && isOdd(err) {
 		var wire struct {
 			Account
 			PaymentRules lenient[*PaymentRules] `json:"payment_rules"`
@@ -73,24 +73,24 @@ type ExistingAccount string
 func (ExistingAccount) accountRef()     {}
 func (AccountCreateParams) accountRef() {}
 
-// checkAccountRef refuses a reference that refers to nothing. There may be none.
-func checkAccountRef(ref AccountRef, param string) *ArgumentError {
+// checkAccountRef rejects a reference that refers to nothing. There may be no reference.
+func checkAccountRef(ref AccountRef, param string) error {
 	switch r := ref.(type) {
 	case nil:
 		return nil
 	case ExistingAccount:
-		return checkReference(string(r), param)
+		return checkExisting(string(r), param)
 	case *ExistingAccount:
-		return checkReference(string(value(r)), param)
+		return checkExisting(string(deref(r)), param)
 	case AccountCreateParams:
-		return within(param, r.check())
+		return prefixParam(param, r.check())
 	case *AccountCreateParams:
 		if r == nil {
-			return badArgument(param, "is a nil *AccountCreateParams")
+			return argErrorf(param, "is a nil *AccountCreateParams")
 		}
-		return within(param, r.check())
+		return prefixParam(param, r.check())
 	default: // a struct that embeds one, which would be encoded as something else
-		return badArgument(param, "is a moment.AccountRef of another kind")
+		return argErrorf(param, "is a moment.AccountRef of another kind")
 	}
 }
 
@@ -99,7 +99,7 @@ func checkAccountRef(ref AccountRef, param string) *ArgumentError {
 func accountID(ref AccountRef) string {
 	existing, _ := ref.(ExistingAccount)
 	if p, ok := ref.(*ExistingAccount); ok {
-		existing = value(p)
+		existing = deref(p)
 	}
 	if !hasID(string(existing), accountPrefix) {
 		return ""
@@ -124,12 +124,12 @@ type AccountCreateParams struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-func (p AccountCreateParams) check() *ArgumentError {
+func (p AccountCreateParams) check() error {
 	if err := checkCustomerRef(p.Customer, "customer"); err != nil {
 		return err
 	}
-	return checkTexts(p.Metadata, text{"external_reference", p.ExternalReference}, text{"name", p.Name},
-		text{"currency", string(p.Currency)})
+	return checkTexts(p.Metadata, param{"external_reference", p.ExternalReference}, param{"name", p.Name},
+		param{"currency", string(p.Currency)})
 }
 
 // accepts finds where a response is not the account that was to be created.
@@ -159,8 +159,8 @@ type AccountUpdateParams struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-func (p AccountUpdateParams) check() *ArgumentError {
-	return checkTexts(p.Metadata, text{"name", value(p.Name)}, text{"currency", string(value(p.Currency))})
+func (p AccountUpdateParams) check() error {
+	return checkTexts(p.Metadata, param{"name", deref(p.Name)}, param{"currency", string(deref(p.Currency))})
 }
 
 // Create creates an account, and its customer where params hold one: POST /billing/accounts.
@@ -171,22 +171,22 @@ func (p AccountUpdateParams) check() *ArgumentError {
 // objects is atomic: after an error, some may have been created. An error that matches both
 // ErrConflict and ErrOutcomeUnknown says that a copy of the call may still be running.
 func (s *AccountsService) Create(ctx context.Context, params AccountCreateParams, opts ...RequestOption) (*Account, error) {
-	return invoke[Account](ctx, s.hidden, createAccount, "", params, params.accepts, opts)
+	return call[Account](ctx, s.service, createAccount, "", params, params.accepts, opts)
 }
 
 // Get returns an account: GET /billing/accounts/{account}.
 //
 // Errors to expect: [ErrNotFound].
 func (s *AccountsService) Get(ctx context.Context, idOrReference string, opts ...RequestOption) (*Account, error) {
-	return invoke[Account](ctx, s.hidden, getAccount, idOrReference, nil, nil, opts)
+	return call[Account](ctx, s.service, getAccount, idOrReference, nil, nil, opts)
 }
 
 // Update changes the fields of an account that are set in params: PATCH
-// /billing/accounts/{account}. An update is repeated only if the service cannot have applied it,
-// since it sets the balance to a value that may be out of date by then.
+// /billing/accounts/{account}. It is retried only if the service cannot have applied it, because it
+// sets the balance to a value that may be out of date by then.
 //
 // Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if
 // it may have been applied all the same.
 func (s *AccountsService) Update(ctx context.Context, idOrReference string, params AccountUpdateParams, opts ...RequestOption) (*Account, error) {
-	return invoke[Account](ctx, s.hidden, updateAccount, idOrReference, params, nil, opts)
+	return call[Account](ctx, s.service, updateAccount, idOrReference, params, nil, opts)
 }

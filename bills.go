@@ -75,7 +75,7 @@ func (b *Bill) decode(body []byte) error {
 	empty := Bill{AmountDue: noAmount, AmountPaid: noAmount, AmountRemaining: noAmount}
 	*b = empty
 	err := json.Unmarshal(body, b)
-	if isOdd(err) {
+	if err != nil && isOdd(err) {
 		var wire struct {
 			Bill
 			BillDate     lenient[Date]          `json:"bill_date"`
@@ -138,9 +138,9 @@ type BillCreateParams struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-func (p BillCreateParams) check() *ArgumentError {
+func (p BillCreateParams) check() error {
 	if p.Customer == nil && p.Account == nil {
-		return badArgument("customer", "is missing, and so is account: a bill belongs to one of the two")
+		return argErrorf("customer", "is missing, and so is account: a bill belongs to one of the two")
 	}
 	if p.Customer != nil {
 		if err := checkCustomerRef(p.Customer, "customer"); err != nil {
@@ -156,7 +156,7 @@ func (p BillCreateParams) check() *ArgumentError {
 	if err := checkDate(p.DueDate, "due_date"); err != nil {
 		return err
 	}
-	return checkTexts(p.Metadata, text{"external_reference", p.ExternalReference}, text{"currency", string(p.Currency)})
+	return checkTexts(p.Metadata, param{"external_reference", p.ExternalReference}, param{"currency", string(p.Currency)})
 }
 
 // accepts finds where a response is not the bill that was to be raised.
@@ -183,14 +183,6 @@ func (p BillCreateParams) accepts(b *Bill) error {
 	return nil
 }
 
-// checkDate refuses a day that does not exist. There may be no date.
-func checkDate(d Date, param string) *ArgumentError {
-	if d.IsZero() || d.valid() {
-		return nil
-	}
-	return badArgument(param, "%s", d.problem())
-}
-
 // BillUpdateParams are the fields of a bill to change: nil leaves a field alone, a pointer to a
 // zero value sends the zero value. If all are nil, nothing changes. How to clear a field is not
 // documented. See [BillCreateParams] for the limits.
@@ -203,8 +195,8 @@ type BillUpdateParams struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-func (p BillUpdateParams) check() *ArgumentError {
-	return checkTexts(p.Metadata, text{"currency", string(value(p.Currency))})
+func (p BillUpdateParams) check() error {
+	return checkTexts(p.Metadata, param{"currency", string(deref(p.Currency))})
 }
 
 // Create raises a bill, and creates its account and customer where params hold them: POST
@@ -216,26 +208,26 @@ func (p BillUpdateParams) check() *ArgumentError {
 // objects is atomic: after an error, some may have been created. An error that matches both
 // ErrConflict and ErrOutcomeUnknown says that a copy of the call may still be running.
 func (s *BillsService) Create(ctx context.Context, params BillCreateParams, opts ...RequestOption) (*Bill, error) {
-	return invoke[Bill](ctx, s.hidden, createBill, "", params, params.accepts, opts)
+	return call[Bill](ctx, s.service, createBill, "", params, params.accepts, opts)
 }
 
 // Get returns a bill: GET /billing/bills/{bill}.
 //
 // Errors to expect: [ErrNotFound].
 func (s *BillsService) Get(ctx context.Context, idOrReference string, opts ...RequestOption) (*Bill, error) {
-	return invoke[Bill](ctx, s.hidden, getBill, idOrReference, nil, nil, opts)
+	return call[Bill](ctx, s.service, getBill, idOrReference, nil, nil, opts)
 }
 
 // Update changes the fields of a bill that are set in params: PATCH /billing/bills/{bill}. The
-// service recalculates what remains and sets the status to paid once nothing does. An update is
-// repeated only if the service cannot have applied it, since it sets the amount paid to a value
+// service recalculates what remains, and sets the status to paid once nothing does. An update is
+// retried only if the service cannot have applied it, because it sets the amount paid to a value
 // that may be out of date by then.
 //
 // Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrUnprocessable] for
 // another currency than the bill's or more than is due, [ErrConflict] for a voided bill,
 // [ErrOutcomeUnknown] if it may have been applied all the same.
 func (s *BillsService) Update(ctx context.Context, idOrReference string, params BillUpdateParams, opts ...RequestOption) (*Bill, error) {
-	return invoke[Bill](ctx, s.hidden, updateBill, idOrReference, params, nil, opts)
+	return call[Bill](ctx, s.service, updateBill, idOrReference, params, nil, opts)
 }
 
 // Void cancels a bill for good: POST /billing/bills/{bill}/void. It can be neither paid nor changed
@@ -246,5 +238,5 @@ func (s *BillsService) Update(ctx context.Context, idOrReference string, params 
 // Errors to expect: [ErrNotFound], [ErrConflict] if it is voided already, [ErrOutcomeUnknown] if it
 // may have been voided all the same; both, if a copy of the call may still be running.
 func (s *BillsService) Void(ctx context.Context, idOrReference string, opts ...RequestOption) (*Bill, error) {
-	return invoke[Bill](ctx, s.hidden, voidBill, idOrReference, nil, checkVoided, opts)
+	return call[Bill](ctx, s.service, voidBill, idOrReference, nil, checkVoided, opts)
 }

@@ -90,7 +90,7 @@ func TestDoRejectsWhatItCannotSend(t *testing.T) {
 		{"no method", "", "/x", nil, nil, `request: method: "" is not an HTTP method in capital letters`},
 		{"would end the request line", "GET /y HTTP/1.1\r\n", "/x", nil, nil, `request: method: "GET /y HTTP/1.1\r\n" is not an HTTP method in capital letters`},
 		{"a GET has no body", "GET", "/x", struct{}{}, nil, "request: in: must be nil: a GET has no body"},
-		{"there is nothing to decode", "HEAD", "/x", nil, &struct{}{}, "request: out: must be nil: the answer to a HEAD has no body"},
+		{"there is nothing to decode", "HEAD", "/x", nil, &struct{}{}, "request: out: must be nil: the response to a HEAD has no body"},
 		{"would be found out only after the write", "POST", "/x", nil, struct{}{}, "request: out: is not a pointer to decode into"},
 		{"would be found out only after the write", "POST", "/x", nil, nilPointer, "request: out: is not a pointer to decode into"},
 		{"not JSON", "POST", "/x", func() {}, nil, "POST /x: body: cannot be encoded as JSON: json: unsupported type: func()"},

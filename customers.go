@@ -41,7 +41,7 @@ func (c *Customer) BalanceMoney() (Money, bool) { return balanceMoney(c.Balance,
 func (c *Customer) decode(body []byte) error {
 	*c = Customer{} // an earlier attempt may have left something
 	err := json.Unmarshal(body, c)
-	if isOdd(err) {
+	if err != nil && isOdd(err) {
 		var wire struct {
 			Customer
 			PaymentRules lenient[*PaymentRules] `json:"payment_rules"`
@@ -65,7 +65,7 @@ func (c *Customer) absent() []string {
 	return missing(member{"external_reference", c.ExternalReference == ""})
 }
 
-// PaymentRules say what payments an object takes. They come in answers only.
+// PaymentRules say which payments an object accepts. They are in responses only.
 type PaymentRules struct {
 	MinAmount           *Amount `json:"min_amount,omitempty"` // minor units; nil: no minimum
 	MaxAmount           *Amount `json:"max_amount,omitempty"` // minor units; nil: no maximum
@@ -83,24 +83,24 @@ type ExistingCustomer string
 func (ExistingCustomer) customerRef()     {}
 func (CustomerCreateParams) customerRef() {}
 
-// checkCustomerRef refuses a reference that refers to nothing.
-func checkCustomerRef(ref CustomerRef, param string) *ArgumentError {
+// checkCustomerRef rejects a reference that refers to nothing.
+func checkCustomerRef(ref CustomerRef, param string) error {
 	switch r := ref.(type) {
 	case nil:
-		return badArgument(param, "is missing")
+		return argErrorf(param, "is missing")
 	case ExistingCustomer:
-		return checkReference(string(r), param)
+		return checkExisting(string(r), param)
 	case *ExistingCustomer:
-		return checkReference(string(value(r)), param)
+		return checkExisting(string(deref(r)), param)
 	case CustomerCreateParams:
-		return within(param, r.check())
+		return prefixParam(param, r.check())
 	case *CustomerCreateParams:
 		if r == nil {
-			return badArgument(param, "is a nil *CustomerCreateParams")
+			return argErrorf(param, "is a nil *CustomerCreateParams")
 		}
-		return within(param, r.check())
+		return prefixParam(param, r.check())
 	default: // a struct that embeds one, which would be encoded as something else
-		return badArgument(param, "is a moment.CustomerRef of another kind")
+		return argErrorf(param, "is a moment.CustomerRef of another kind")
 	}
 }
 
@@ -109,7 +109,7 @@ func checkCustomerRef(ref CustomerRef, param string) *ArgumentError {
 func customerID(ref CustomerRef) string {
 	existing, _ := ref.(ExistingCustomer)
 	if p, ok := ref.(*ExistingCustomer); ok {
-		existing = value(p)
+		existing = deref(p)
 	}
 	if !hasID(string(existing), customerPrefix) {
 		return ""
@@ -133,9 +133,9 @@ type CustomerCreateParams struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-func (p CustomerCreateParams) check() *ArgumentError {
-	return checkTexts(p.Metadata, text{"external_reference", p.ExternalReference}, text{"name", p.Name},
-		text{"email", p.Email}, text{"phone", p.Phone}, text{"currency", string(p.Currency)})
+func (p CustomerCreateParams) check() error {
+	return checkTexts(p.Metadata, param{"external_reference", p.ExternalReference}, param{"name", p.Name},
+		param{"email", p.Email}, param{"phone", p.Phone}, param{"currency", string(p.Currency)})
 }
 
 // accepts finds where a response is not the customer that was to be created.
@@ -164,10 +164,14 @@ type CustomerUpdateParams struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-func (p CustomerUpdateParams) check() *ArgumentError {
-	return checkTexts(p.Metadata, text{"name", value(p.Name)}, text{"email", value(p.Email)},
-		text{"phone", value(p.Phone)}, text{"currency", string(value(p.Currency))})
+func (p CustomerUpdateParams) check() error {
+	return checkTexts(p.Metadata, param{"name", deref(p.Name)}, param{"email", deref(p.Email)},
+		param{"phone", deref(p.Phone)}, param{"currency", string(deref(p.Currency))})
 }
+
+// Ptr returns a pointer to a copy of v, for the fields of update params. From Go 1.26 on, new(v)
+// does the same.
+func Ptr[T any](v T) *T { return &v }
 
 // Create creates a customer: POST /billing/customers.
 //
@@ -175,24 +179,24 @@ func (p CustomerUpdateParams) check() *ArgumentError {
 // external reference is taken, [ErrOutcomeUnknown] if it may have been created all the same; both,
 // if a copy of the call may still be running.
 func (s *CustomersService) Create(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
-	return invoke[Customer](ctx, s.hidden, createCustomer, "", params, params.accepts, opts)
+	return call[Customer](ctx, s.service, createCustomer, "", params, params.accepts, opts)
 }
 
 // Get returns a customer: GET /billing/customers/{customer}.
 //
 // Errors to expect: [ErrNotFound].
 func (s *CustomersService) Get(ctx context.Context, idOrReference string, opts ...RequestOption) (*Customer, error) {
-	return invoke[Customer](ctx, s.hidden, getCustomer, idOrReference, nil, nil, opts)
+	return call[Customer](ctx, s.service, getCustomer, idOrReference, nil, nil, opts)
 }
 
 // Update changes the fields of a customer that are set in params: PATCH
-// /billing/customers/{customer}. An update is repeated only if the service cannot have applied it,
-// since it sets the balance to a value that may be out of date by then.
+// /billing/customers/{customer}. It is retried only if the service cannot have applied it, because
+// it sets the balance to a value that may be out of date by then.
 //
 // Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if
 // it may have been applied all the same.
 func (s *CustomersService) Update(ctx context.Context, idOrReference string, params CustomerUpdateParams, opts ...RequestOption) (*Customer, error) {
-	return invoke[Customer](ctx, s.hidden, updateCustomer, idOrReference, params, nil, opts)
+	return call[Customer](ctx, s.service, updateCustomer, idOrReference, params, nil, opts)
 }
 
 func balanceMoney(balance *Amount, currency Currency) (Money, bool) {

@@ -13,7 +13,7 @@ import (
 // years run from 0 to 9999. Dates are comparable with ==.
 //
 // The zero Date is no day. A field that holds it is left out of a request; in an
-// answer it means that the service sent no date.
+// response it means that the service sent no date.
 type Date struct {
 	Year  int // 0 to 9999
 	Month time.Month
@@ -106,7 +106,7 @@ func (d Date) MarshalText() ([]byte, error) {
 
 // UnmarshalText implements [encoding.TextUnmarshaler], and so JSON. It takes what
 // [ParseDate] takes. Its error is not an [*ArgumentError]: what it reads is an
-// answer or an event, not an argument of the caller.
+// response or an event, not an argument of the caller.
 func (d *Date) UnmarshalText(text []byte) error {
 	parsed, reason := parseDate(string(text))
 	if reason != "" {

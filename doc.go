@@ -118,9 +118,9 @@
 // it or, better, store a key of your own before the call. If the error then says Replayed, or the
 // key is older than 24 hours, read the object by its external reference: if it is there, compare it
 // and go on; if the service itself says 404, create it with a new key. The reference is unique,
-// which is the last guard against creating it twice. Until the repeated call succeeds, says
+// which is the last guard against creating it twice. Until the second call succeeds, says
 // Replayed, or is rejected by the service with 400, 402, 404 or 422, the first one stays unknown
-// whatever the repeated call's error is (a 429 or a 401, for example): keep the key and call again
+// whatever the second call's error is (a 429 or a 401, for example): keep the key and call again
 // later. The function raiseBill in the README does all this for a bill. To settle an update, read
 // the object and decide, as the example of [BillsService.Update] does.
 //

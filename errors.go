@@ -3,11 +3,7 @@ package moment
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
-	"mime"
 	"net/http"
-	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,7 +40,7 @@ var (
 // line and truncated; the fields contain the whole texts.
 type Error struct {
 	Status   int    // the HTTP status
-	Type     string // a URI for the kind of problem; "about:blank" if the answer names none
+	Type     string // a URI for the kind of problem; "about:blank" if the response names none
 	Title    string // the kind of problem, in words
 	Detail   string // what went wrong this time
 	Instance string // a URI for this occurrence: the path that was called
@@ -81,18 +77,18 @@ func (e *Error) Error() string {
 	if e.Detail != "" {
 		text += ": " + e.Detail
 	}
-	notes := notes(e.RequestID, e.Attempts)
+	details := errorDetails(e.RequestID, e.Attempts)
 	if e.Replayed {
-		notes = append(notes, "replayed")
+		details = append(details, "replayed")
 	}
 	if e.RetryAfter > 0 {
-		notes = append(notes, "retry after "+e.RetryAfter.String())
+		details = append(details, "retry after "+e.RetryAfter.String())
 	}
 	var ends []string
 	if !e.FromService {
 		ends = append(ends, "not the service's own response (a gateway or a mock?)")
 	}
-	return message(e.Op, strings.TrimSpace(strconv.Itoa(e.Status)+" "+oneLine(text)), notes, ends, e.RetryBudgetEmpty, e.OutcomeUnknown)
+	return message(e.Op, strings.TrimSpace(strconv.Itoa(e.Status)+" "+oneLine(text)), details, ends, e.RetryBudgetEmpty, e.OutcomeUnknown)
 }
 
 // Is makes the error match the sentinel of its status, and [ErrOutcomeUnknown].
@@ -150,7 +146,7 @@ func (e *ConnectionError) Error() string {
 	if e.Status != 0 {
 		text = strings.TrimSpace(strconv.Itoa(e.Status)+" "+http.StatusText(e.Status)) + ": " + text
 	}
-	return message(e.Op, text, notes(e.RequestID, e.Attempts), nil, e.RetryBudgetEmpty, e.OutcomeUnknown)
+	return message(e.Op, text, errorDetails(e.RequestID, e.Attempts), nil, e.RetryBudgetEmpty, e.OutcomeUnknown)
 }
 
 // Unwrap returns Err.
@@ -176,128 +172,32 @@ func (e *ArgumentError) Error() string {
 // Is makes the error match [ErrInvalidArgument].
 func (e *ArgumentError) Is(target error) bool { return target == ErrInvalidArgument }
 
-// badArgument is an ArgumentError whose Op is filled in by the call.
-func badArgument(param, reason string, args ...any) *ArgumentError {
-	return &ArgumentError{Param: param, Reason: fmt.Sprintf(reason, args...)}
-}
-
 // message is the one line that every error of a call is.
-func message(op, text string, notes, ends []string, budgetEmpty, unknown bool) string {
+func message(op, text string, details, ends []string, budgetEmpty, unknown bool) string {
 	if budgetEmpty {
 		ends = append(ends, "not retried because the retry budget is empty")
 	}
 	if unknown {
 		ends = append(ends, "the outcome is unknown")
 	}
-	if len(notes) > 0 {
-		text += " (" + strings.Join(notes, ", ") + ")"
+	if len(details) > 0 {
+		text += " (" + strings.Join(details, ", ") + ")"
 	} else if len(ends) > 0 {
 		text = strings.TrimSuffix(text, ".")
 	}
 	return "moment: " + op + ": " + strings.Join(append([]string{text}, ends...), "; ")
 }
 
-// notes are what both kinds of failed calls may have to add.
-func notes(requestID string, attempts int) []string {
-	var notes []string
+// errorDetails returns what both kinds of failed calls say in brackets.
+func errorDetails(requestID string, attempts int) []string {
+	var details []string
 	if requestID != "" {
-		notes = append(notes, "request id "+oneLine(requestID))
+		details = append(details, "request id "+oneLine(requestID))
 	}
 	if attempts > 1 {
-		notes = append(notes, strconv.Itoa(attempts)+" attempts")
+		details = append(details, strconv.Itoa(attempts)+" attempts")
 	}
-	return notes
-}
-
-// failure turns the end of a call into its error, nil for a success.
-func (c *core) failure(a answer) error {
-	switch {
-	case a.Err != nil:
-		return &ConnectionError{
-			Op:             a.op,
-			IdempotencyKey: a.key,
-			Attempts:       a.Attempts,
-			Err:            c.redactError(a.Err),
-			Status:         a.Status,
-			RequestID:      c.requestID(a.Header),
-			OutcomeUnknown: a.OutcomeUnknown,
-
-			RetryBudgetEmpty: a.BudgetEmpty,
-		}
-	case a.Status >= 200 && a.Status < 300:
-		return nil
-	default:
-		e := &Error{
-			Status:         a.Status,
-			Op:             a.op,
-			RequestID:      c.requestID(a.Header),
-			IdempotencyKey: a.key,
-			Replayed:       a.Replayed,
-			Attempts:       a.Attempts,
-			FromService:    a.FromService,
-			RetryAfter:     a.RetryAfter,
-			OutcomeUnknown: a.OutcomeUnknown,
-
-			RetryBudgetEmpty: a.BudgetEmpty,
-		}
-		c.describe(e, a.Body)
-		return e
-	}
-}
-
-// isServiceError reports whether an error response is the service's own: problem details with a
-// title, the response's status and a type on one of Moment's domains. Gateways and CDNs respond
-// with text, HTML, other JSON or problem details of their own.
-func isServiceError(status int, header http.Header, body []byte) bool {
-	media, _, err := mime.ParseMediaType(header.Get("Content-Type"))
-	if err != nil || media != "application/problem+json" && media != "application/json" {
-		return false
-	}
-	var members map[string]json.RawMessage
-	var title, kind *string
-	if json.Unmarshal(body, &members) != nil || json.Unmarshal(members["title"], &title) != nil || title == nil ||
-		json.Unmarshal(members["type"], &kind) != nil || kind == nil {
-		return false
-	}
-	said, ok := exactInteger(string(members["status"]))
-	return ok && said == int64(status) && isServiceURL(*kind)
-}
-
-// isServiceURL reports whether an absolute URL is on one of Moment's domains.
-func isServiceURL(text string) bool {
-	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
-		return false
-	}
-	host := strings.ToLower(u.Hostname())
-	return slices.ContainsFunc([]string{"momentco.io", "momentpay.net"}, func(domain string) bool {
-		return host == domain || strings.HasSuffix(host, "."+domain)
-	})
-}
-
-// describe fills in the problem details (RFC 9457, section 3.1). A member of the wrong type is
-// ignored, as is a body that is no JSON object. The HTTP status counts, whatever the body says it
-// is.
-func (c *core) describe(e *Error, body []byte) {
-	var members map[string]json.RawMessage
-	_ = json.Unmarshal(body, &members)
-	delete(members, "status")
-	standard := map[string]*string{"type": &e.Type, "title": &e.Title, "detail": &e.Detail, "instance": &e.Instance}
-	for name, value := range members {
-		if field := standard[name]; field != nil {
-			var text string
-			_ = json.Unmarshal(value, &text)
-			*field = c.redact(text)
-		} else {
-			if e.Extensions == nil {
-				e.Extensions = make(map[string]json.RawMessage)
-			}
-			e.Extensions[c.redact(name)] = json.RawMessage(c.redact(string(value)))
-		}
-	}
-	if e.Type == "" {
-		e.Type = "about:blank"
-	}
+	return details
 }
 
 const maxMessage = 300

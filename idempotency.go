@@ -7,8 +7,8 @@ import (
 	"encoding/hex"
 )
 
-// NewIdempotencyKey returns a random UUID (version 4, RFC 9562). Calls make one by themselves; take
-// one from here to store it before the call, so that the call can be repeated after a crash.
+// NewIdempotencyKey returns a random UUID (version 4, RFC 9562). Each call makes one by itself.
+// Take one from here to store it before the call, so that the call can be made again after a crash.
 func NewIdempotencyKey() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails: it ends the program rather than return weak bytes
@@ -24,16 +24,16 @@ func NewIdempotencyKey() string {
 	return string(s[:])
 }
 
-// DeriveIdempotencyKey returns the key that belongs to parts: the same parts give the same key, in
-// every version of this package, so that a job which is run again repeats nothing. It is SHA-256
-// over the parts, each with its length, in hex.
+// DeriveIdempotencyKey returns the key that belongs to parts: the same parts return the same key,
+// in every version of this package, so that a job which is run again applies nothing twice. It is
+// SHA-256 over the parts, each with its length, in hex.
 //
 // Derive it from the operation, the reference and the content ("create bill", "UBR1234567890",
-// "2000 ZAR 2025-01-31"): the service refuses a key with another body for 24 hours, and answers a
-// failed call from its saved failure as well, so a corrected call needs another key.
+// "2000 ZAR 2025-01-31"). The service rejects a key with another body for 24 hours. It replays
+// saved failures too, so a corrected call needs another key.
 //
-// Without parts it returns "", which [WithIdempotencyKey] refuses: a key that all such calls shared
-// would make them one.
+// Without parts it returns "", which [WithIdempotencyKey] rejects, because a key that all such
+// calls shared would make them one.
 func DeriveIdempotencyKey(parts ...string) string {
 	if len(parts) == 0 {
 		return ""
@@ -46,14 +46,4 @@ func DeriveIdempotencyKey(parts ...string) string {
 		hash.Write([]byte(part))
 	}
 	return hex.EncodeToString(hash.Sum(nil))
-}
-
-// isIdempotencyKey holds a key against Moment's reference. The characters are plain ASCII.
-func isIdempotencyKey(key string) bool {
-	for i := range len(key) {
-		if !isLetterOrDigit(key[i]) && key[i] != '-' {
-			return false
-		}
-	}
-	return key != "" && len(key) <= 255
 }

@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/moment-billing/moment-go/internal/iso4217"
 )
 
 // Amount is a number of minor units of some currency, as the service sends
@@ -128,87 +126,6 @@ func (a Amount) decimal(buf []byte, exponent int) int {
 		buf[i] = '-'
 	}
 	return i
-}
-
-// Currency is an ISO 4217 alphabetic code, in capitals. Codes that this version
-// does not know are kept as they are; see [Currency.Exponent].
-type Currency string
-
-// Currencies in frequent use. Any other code works too: Currency("CLP").
-const (
-	AED Currency = "AED" // UAE dirham
-	AOA Currency = "AOA" // Angolan kwanza
-	AUD Currency = "AUD" // Australian dollar
-	BHD Currency = "BHD" // Bahraini dinar, three decimals
-	BRL Currency = "BRL" // Brazilian real
-	BWP Currency = "BWP" // Botswana pula
-	CAD Currency = "CAD" // Canadian dollar
-	CDF Currency = "CDF" // Congolese franc
-	CHF Currency = "CHF" // Swiss franc
-	CNY Currency = "CNY" // Chinese yuan
-	DKK Currency = "DKK" // Danish krone
-	DZD Currency = "DZD" // Algerian dinar
-	EGP Currency = "EGP" // Egyptian pound
-	ETB Currency = "ETB" // Ethiopian birr
-	EUR Currency = "EUR" // euro
-	GBP Currency = "GBP" // pound sterling
-	GHS Currency = "GHS" // Ghanaian cedi
-	HKD Currency = "HKD" // Hong Kong dollar
-	INR Currency = "INR" // Indian rupee
-	JPY Currency = "JPY" // Japanese yen, no decimals
-	KES Currency = "KES" // Kenyan shilling
-	KWD Currency = "KWD" // Kuwaiti dinar, three decimals
-	LSL Currency = "LSL" // Lesotho loti
-	MAD Currency = "MAD" // Moroccan dirham
-	MUR Currency = "MUR" // Mauritian rupee
-	MWK Currency = "MWK" // Malawian kwacha
-	MZN Currency = "MZN" // Mozambican metical
-	NAD Currency = "NAD" // Namibian dollar
-	NGN Currency = "NGN" // Nigerian naira
-	NOK Currency = "NOK" // Norwegian krone
-	NZD Currency = "NZD" // New Zealand dollar
-	RWF Currency = "RWF" // Rwandan franc, no decimals
-	SAR Currency = "SAR" // Saudi riyal
-	SEK Currency = "SEK" // Swedish krona
-	SGD Currency = "SGD" // Singapore dollar
-	SZL Currency = "SZL" // Eswatini lilangeni
-	TND Currency = "TND" // Tunisian dinar, three decimals
-	TZS Currency = "TZS" // Tanzanian shilling
-	UGX Currency = "UGX" // Ugandan shilling, no decimals
-	USD Currency = "USD" // US dollar
-	XAF Currency = "XAF" // Central African CFA franc, no decimals
-	XOF Currency = "XOF" // West African CFA franc, no decimals
-	ZAR Currency = "ZAR" // South African rand
-	ZMW Currency = "ZMW" // Zambian kwacha
-)
-
-// Exponent returns how many decimals of c its minor unit stands for: 2 for
-// [ZAR], 0 for [JPY], 3 for [BHD]. The numbers are those of ISO 4217, which is
-// what the service counts in; habits at the till and locale data differ from it
-// for some currencies. Codes that ISO has withdrawn since 2021 keep the number
-// they had.
-//
-// It is never guessed: a code that ISO does not list, writes in other letters,
-// or gives no minor unit (XAU, XXX) is an [*UnknownCurrencyError].
-func (c Currency) Exponent() (int, error) {
-	exponent, ok := iso4217.Exponent(string(c))
-	if !ok {
-		return 0, &UnknownCurrencyError{Currency: c}
-	}
-	return exponent, nil
-}
-
-// UnknownCurrencyError says that ISO 4217, as this version knows it, gives a
-// currency no number of decimals. Amounts in it are complete and can be stored,
-// compared, added and sent; they only cannot be written as, or read from, a decimal.
-type UnknownCurrencyError struct {
-	Currency Currency
-}
-
-// Error names the code, and says what codes look like.
-func (e *UnknownCurrencyError) Error() string {
-	return "moment: unknown currency " + quoteInput(string(e.Currency)) +
-		": ISO 4217, as this version knows it, has no minor unit for that code (codes are three capital letters)"
 }
 
 // Money is an [Amount] together with its [Currency]. It is comparable with ==.

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/moment-billing/moment-go/internal/transport"
 )
@@ -18,36 +17,12 @@ import (
 const (
 	userAgent   = "moment-go/0.1.0-dev"
 	defaultHost = "api.momentpay.net"
-
-	secretKeyPrefix = "sk_"
-	testKeyPrefix   = "sk_test_"
-	publicKeyPrefix = "pk_"
 )
 
-// checkSecretKey never puts the key, or a part of it, into its error.
-func checkSecretKey(key string) *ArgumentError {
-	var reason string
-	switch {
-	case key == "":
-		reason = "is empty"
-	case strings.ContainsFunc(key, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
-		reason = "contains white space or a control character, perhaps a line break at its end"
-	case strings.ContainsFunc(key, func(r rune) bool { return r == '"' || r == '\\' || r > unicode.MaxASCII }): // hard to find in JSON, to redact it
-		reason = "contains a quotation mark, a backslash or a character that is not ASCII"
-	case strings.HasPrefix(key, publicKeyPrefix):
-		reason = "is a public key (pk_…), which cannot run billing operations; use a secret key (sk_…)"
-	case !strings.HasPrefix(key, secretKeyPrefix):
-		reason = "does not begin with sk_"
-	case key == secretKeyPrefix, key == testKeyPrefix, key+"_" == testKeyPrefix:
-		reason = "has nothing after its prefix"
-	default:
-		return nil
-	}
-	return badArgument("secret key", "%s", reason)
-}
-
 // ClientOption changes a setting of the client that [NewClient] makes.
-type ClientOption func(*settings) *ArgumentError
+type ClientOption struct {
+	apply func(*settings) error
+}
 
 type settings struct {
 	baseURL        url.URL
@@ -60,8 +35,9 @@ type settings struct {
 	userAgent      string
 }
 
-func defaultSettings() settings {
-	return settings{
+// newSettings applies opts to the defaults.
+func newSettings(opts []ClientOption) (*settings, error) {
+	s := &settings{
 		baseURL:        url.URL{Scheme: "https", Host: defaultHost},
 		httpClient:     &http.Client{},
 		maxRetries:     3,
@@ -70,36 +46,45 @@ func defaultSettings() settings {
 		retryBudget:    100,
 		userAgent:      userAgent,
 	}
+	for _, opt := range opts {
+		if opt.apply == nil {
+			return nil, argErrorf("option", "is the zero ClientOption")
+		}
+		if err := opt.apply(s); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 // WithBaseURL sets where the service is, in place of https://api.momentpay.net. A path is kept in
 // front of every operation's path. Only HTTPS is accepted, except on a loopback address or
 // localhost: the key is sent with every call.
 func WithBaseURL(base string) ClientOption {
-	return func(s *settings) *ArgumentError {
+	return ClientOption{func(s *settings) error {
 		// The reasons do not quote the URL: someone may have put a password into it.
 		u, err := url.Parse(base)
 		switch {
 		case base == "":
-			return badArgument("base URL", "is empty")
+			return argErrorf("base URL", "is empty")
 		case strings.TrimSpace(base) != base:
-			return badArgument("base URL", "begins or ends with white space")
+			return argErrorf("base URL", "begins or ends with white space")
 		case err != nil:
-			return badArgument("base URL", "is not a URL")
+			return argErrorf("base URL", "is not a URL")
 		case u.User != nil:
-			return badArgument("base URL", "must not hold a user or a password")
+			return argErrorf("base URL", "must not hold a user or a password")
 		case u.Host == "" || u.Hostname() == "":
-			return badArgument("base URL", "lacks https:// or a host: write it like https://%s", defaultHost)
+			return argErrorf("base URL", "lacks https:// or a host: write it like https://%s", defaultHost)
 		case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-			return badArgument("base URL", "must not have a query or a fragment")
+			return argErrorf("base URL", "must not have a query or a fragment")
 		case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
-			return badArgument("base URL", "must be https:// (http:// is accepted on a loopback address only)")
+			return argErrorf("base URL", "must be https:// (http:// is accepted on a loopback address only)")
 		}
 		escaped := strings.TrimRight(u.EscapedPath(), "/")
 		path, _ := url.PathUnescape(escaped)
 		s.baseURL = url.URL{Scheme: u.Scheme, Host: u.Host, Path: path, RawPath: escaped}
 		return nil
-	}
+	}}
 }
 
 func isLoopback(host string) bool {
@@ -107,45 +92,46 @@ func isLoopback(host string) bool {
 }
 
 // WithHTTPClient makes the calls through the Transport of c, for a proxy, a connection limit,
-// tracing or a test double. c is read once, by [NewClient], and never written to. Its Timeout
-// shortens the attempt timeout, and so is one for each attempt and not for the whole call; its Jar
-// is used, and its CheckRedirect is not, as redirects are never followed. Without a Transport it
-// gets the default one. Take no Transport that repeats requests by itself: it does not know which
-// may be. One of your own has its own limits, sends no HTTP/2 pings unless you set them, and does
-// not name a proxy in errors. MaxResponseHeaderBytes, 64 KiB in the default one, is 10 MiB if it is
-// not set.
+// tracing or a test double. NewClient reads c once, and never writes to it. Its Timeout shortens
+// the attempt timeout: it bounds each attempt, and not the whole call. Its Jar is used. Its
+// CheckRedirect is not, because redirects are never followed. Without a Transport, the default one
+// is used.
+//
+// Do not use a Transport that retries requests by itself, because it does not know which may be
+// retried. A Transport of your own has its own limits (MaxResponseHeaderBytes is 64 KiB in the
+// default one, and 10 MiB if it is not set), sends no HTTP/2 pings unless you set them, and does
+// not name a proxy in errors.
 func WithHTTPClient(c *http.Client) ClientOption {
-	return func(s *settings) *ArgumentError {
+	return ClientOption{func(s *settings) error {
 		if c == nil {
-			return badArgument("HTTP client", "is nil")
+			return argErrorf("HTTP client", "is nil")
 		}
 		s.httpClient = c
 		return nil
-	}
+	}}
 }
 
-// WithMaxRetries sets how often a call is repeated at most, after its first attempt. The default is
-// 3; 0 turns repeating off.
+// WithMaxRetries sets how often a call is retried at most. The default is 3; 0 turns retries off.
 func WithMaxRetries(n int) ClientOption {
-	return func(s *settings) *ArgumentError {
+	return ClientOption{func(s *settings) error {
 		if n < 0 {
-			return badArgument("max retries", "is negative")
+			return argErrorf("max retries", "is negative")
 		}
 		s.maxRetries = n
 		return nil
-	}
+	}}
 }
 
 // WithBackoff sets the waits between attempts. The wait before retry n (from 0) is random between 0
 // and the lesser of longest and first·2ⁿ. The defaults are 500 milliseconds and 8 seconds.
 func WithBackoff(first, longest time.Duration) ClientOption {
-	return func(s *settings) *ArgumentError {
+	return ClientOption{func(s *settings) error {
 		if first < 0 || longest < first {
-			return badArgument("backoff", "needs 0 ≤ first ≤ longest, not %v and %v", first, longest)
+			return argErrorf("backoff", "needs 0 ≤ first ≤ longest, not %v and %v", first, longest)
 		}
 		s.backoff = transport.Backoff{First: first, Max: longest}
 		return nil
-	}
+	}}
 }
 
 // WithRetryBudget sets how many retries all calls of the client can make together before they are
@@ -154,26 +140,26 @@ func WithBackoff(first, longest time.Duration) ClientOption {
 // tokens. Without a token, a call ends at once with its last error, whose RetryBudgetEmpty is set.
 // The default is 100 tokens; 0 means no limit.
 func WithRetryBudget(tokens int) ClientOption {
-	return func(s *settings) *ArgumentError {
+	return ClientOption{func(s *settings) error {
 		if tokens < 0 {
-			return badArgument("retry budget", "is negative; 0 means no limit")
+			return argErrorf("retry budget", "is negative; 0 means no limit")
 		}
 		s.retryBudget = tokens
 		return nil
-	}
+	}}
 }
 
 // WithAttemptTimeout sets how long one attempt may take, from connecting to the last byte of the
-// answer. It does not end the call, which may be repeated; the context does that. The default is 30
+// response. It does not end the call, which may be retried; the context does. The default is 30
 // seconds.
 func WithAttemptTimeout(d time.Duration) ClientOption {
-	return func(s *settings) *ArgumentError {
+	return ClientOption{func(s *settings) error {
 		if d <= 0 {
-			return badArgument("attempt timeout", "must be more than 0, not %v", d)
+			return argErrorf("attempt timeout", "must be more than 0, not %v", d)
 		}
 		s.attemptTimeout = d
 		return nil
-	}
+	}}
 }
 
 // WithLogger logs each attempt: method, path with placeholders for identifiers, status, attempt,
@@ -182,22 +168,22 @@ func WithAttemptTimeout(d time.Duration) ClientOption {
 // should always be there is logged at info too. Keys, bodies, names and identifiers are never
 // logged. By default nothing is.
 func WithLogger(l *slog.Logger) ClientOption {
-	return func(s *settings) *ArgumentError {
+	return ClientOption{func(s *settings) error {
 		s.logger = l
 		return nil
-	}
+	}}
 }
 
 // WithUserAgent puts the name of your program in front of the User-Agent, for Moment's support to
 // find your calls by: "billing-backend/2.3 moment-go/0.1.0".
 func WithUserAgent(name string) ClientOption {
-	return func(s *settings) *ArgumentError {
+	return ClientOption{func(s *settings) error {
 		if name == "" || !isHeaderValue(name) {
-			return badArgument("user agent", "is empty or contains a control character")
+			return argErrorf("user agent", "is empty or contains a control character")
 		}
 		s.userAgent = name + " " + userAgent
 		return nil
-	}
+	}}
 }
 
 func (s *settings) transport() transport.Transport {

@@ -40,7 +40,7 @@ func TestBadRequestOptionsAreRejected(t *testing.T) {
 		{"a control character, if an unusual one", "GET", moment.WithHeader("X-A", "\x7f"), "get bill: header: the value of X-A contains a control character"},
 		{"not a struct", "GET", moment.WithQuery("a=b"), `get bill: query: is not a struct with url tags, or a pointer to one: query: Values() expects struct input. Got string`},
 		{"nothing to fill", "GET", moment.WithResponse(nil), "get bill: response: is nil"},
-		{"a forgotten option", "GET", nil, "get bill: option: is nil"},
+		{"a forgotten option", "GET", moment.RequestOption{}, "get bill: option: is the zero RequestOption"},
 	} {
 		s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON))
 		resp := moment.Response{StatusCode: 418}
@@ -167,7 +167,7 @@ func TestNewClientRejectsBadOptions(t *testing.T) {
 		{"every attempt would fail", moment.WithAttemptTimeout(0), "attempt timeout: must be more than 0, not 0s"},
 		{"would end the header", moment.WithUserAgent("a\r\nb"), "user agent: "},
 		{"no name", moment.WithUserAgent(""), "user agent: "},
-		{"a forgotten option", nil, "option: is nil"},
+		{"a forgotten option", moment.ClientOption{}, "option: is the zero ClientOption"},
 	} {
 		c, err := moment.NewClient(testkit.SecretKey, row.opt)
 		assert.Nil(t, c, row.why)

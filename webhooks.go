@@ -13,7 +13,7 @@ import (
 	"github.com/moment-billing/moment-go/internal/signature"
 )
 
-// Why a webhook was refused, for [errors.Is]. None of the errors quotes the message or a secret.
+// Why a webhook was rejected, for [errors.Is]. None of the errors quotes the message or a secret.
 var (
 	// ErrMissingHeader: webhook-id, webhook-timestamp or webhook-signature is missing or empty.
 	ErrMissingHeader = errors.New("moment: missing webhook header")
@@ -58,29 +58,26 @@ type verifier struct {
 // out, and base64, of at least 16 bytes. For a key that is not in that form, see
 // [RawWebhookSecret]: hex digits, for one, look like base64. Every error is an [*ArgumentError].
 func NewWebhookVerifier(secret string, opts ...WebhookOption) (*WebhookVerifier, error) {
+	const op = "new webhook verifier"
 	v := &verifier{tolerance: defaultTolerance, now: time.Now}
-	err := v.addSecret("webhook secret", secret)
-	for _, opt := range opts {
-		if err != nil {
-			break
-		}
-		if opt == nil {
-			err = badArgument("option", "is nil")
-		} else {
-			err = opt(v)
-		}
+	if err := v.addSecret("webhook secret", secret); err != nil {
+		return nil, withOp(op, err)
 	}
-	if err != nil {
-		err.Op = "new webhook verifier"
-		return nil, err
+	for _, opt := range opts {
+		if opt.apply == nil {
+			return nil, withOp(op, argErrorf("option", "is the zero WebhookOption"))
+		}
+		if err := opt.apply(v); err != nil {
+			return nil, withOp(op, err)
+		}
 	}
 	return &WebhookVerifier{func() *verifier { return v }}, nil
 }
 
-func (v *verifier) addSecret(param, secret string) *ArgumentError {
+func (v *verifier) addSecret(param, secret string) error {
 	key, err := signature.ParseSecret(secret)
 	if err != nil {
-		return badArgument(param, "%v", err)
+		return argErrorf(param, "%v", err)
 	}
 	v.keys = append(v.keys, key)
 	return nil
@@ -90,36 +87,38 @@ func (v *verifier) addSecret(param, secret string) *ArgumentError {
 func RawWebhookSecret(key []byte) string { return signature.FormatSecret(key) }
 
 // WebhookOption changes a setting of the verifier that [NewWebhookVerifier] makes.
-type WebhookOption func(*verifier) *ArgumentError
+type WebhookOption struct {
+	apply func(*verifier) error
+}
 
 // WithAdditionalSecret takes what is signed with another secret too, while Moment changes from one
 // to the other.
 func WithAdditionalSecret(secret string) WebhookOption {
-	return func(v *verifier) *ArgumentError { return v.addSecret("additional webhook secret", secret) }
+	return WebhookOption{func(v *verifier) error { return v.addSecret("additional webhook secret", secret) }}
 }
 
 // WithTolerance sets how far a message's timestamp may be from now, into the past and into the
-// future. The default is 3 minutes, as Moment's reference recommends. Less is refused where clocks
-// are wrong; more lets recordings live longer.
+// future. The default is 3 minutes, as Moment's reference recommends. A shorter one rejects
+// messages where clocks are wrong; a longer one allows replay attacks for longer.
 func WithTolerance(d time.Duration) WebhookOption {
-	return func(v *verifier) *ArgumentError {
+	return WebhookOption{func(v *verifier) error {
 		if d <= 0 {
-			return badArgument("tolerance", "must be more than 0, not %v", d)
+			return argErrorf("tolerance", "must be more than 0, not %v", d)
 		}
 		v.tolerance = d
 		return nil
-	}
+	}}
 }
 
 // WithClock makes now the time that timestamps are compared with. It is for tests.
 func WithClock(now func() time.Time) WebhookOption {
-	return func(v *verifier) *ArgumentError {
+	return WebhookOption{func(v *verifier) error {
 		if now == nil {
-			return badArgument("clock", "is nil")
+			return argErrorf("clock", "is nil")
 		}
 		v.now = now
 		return nil
-	}
+	}}
 }
 
 // Verify reports whether Moment has signed this body with these headers, not longer ago than the
@@ -139,7 +138,7 @@ type delivery struct {
 	at                        time.Time
 }
 
-// read takes what can be refused without the body, and without a MAC.
+// read rejects what it can without the body, and without a MAC.
 func (v *WebhookVerifier) read(header http.Header) (d delivery, err error) {
 	if v == nil || v.hidden == nil {
 		return d, &ArgumentError{Op: "verify webhook", Param: "verifier", Reason: "was not made by NewWebhookVerifier"}

@@ -123,9 +123,9 @@ func TestBadWebhooksAreRejected(t *testing.T) {
 				assert.Equal(t, row.status, answer.Code)
 				assert.Empty(t, answer.Body.String(), "the reason is nobody's but the merchant's")
 			}
-			line := `level=WARN msg="moment: webhook refused" error="` + row.says + "\"\n"
+			line := `level=WARN msg="moment: webhook rejected" error="` + row.says + "\"\n"
 			if row.is == moment.ErrMalformedEvent {
-				line = `level=ERROR msg="moment: webhook refused" error="` + row.says + "\" message=msg_1\n"
+				line = `level=ERROR msg="moment: webhook rejected" error="` + row.says + "\" message=msg_1\n"
 			}
 			assert.Equal(t, 2, strings.Count(log.String(), line), log.String())
 		})
@@ -258,25 +258,21 @@ func TestNewWebhookVerifierRejectsBadArguments(t *testing.T) {
 		opt         moment.WebhookOption
 		says        string
 	}{
-		{"an unset variable", "", nil, "webhook secret: is empty"},
-		{"an API key", testkit.SecretKey, nil, "webhook secret: is not whsec_ and base64"},
-		{"a short key", moment.RawWebhookSecret(make([]byte, 15)), nil, "webhook secret: has fewer than 16 bytes"},
+		{"an unset variable", "", moment.WithTolerance(time.Hour), "webhook secret: is empty"},
+		{"an API key", testkit.SecretKey, moment.WithTolerance(time.Hour), "webhook secret: is not whsec_ and base64"},
+		{"a short key", moment.RawWebhookSecret(make([]byte, 15)), moment.WithTolerance(time.Hour), "webhook secret: has fewer than 16 bytes"},
 		{"an unset variable for the old secret", webhookSecret, moment.WithAdditionalSecret(""), "additional webhook secret: is empty"},
 		{"no tolerance, which would refuse all", webhookSecret, moment.WithTolerance(0), "tolerance: must be more than 0, not 0s"},
 		{"a negative one", webhookSecret, moment.WithTolerance(-time.Second), "tolerance: must be more than 0, not -1s"},
 		{"no clock", webhookSecret, moment.WithClock(nil), "clock: is nil"},
 	} {
-		var opts []moment.WebhookOption
-		if row.opt != nil {
-			opts = append(opts, row.opt, moment.WithTolerance(time.Hour))
-		}
-		v, err := moment.NewWebhookVerifier(row.secret, opts...)
+		v, err := moment.NewWebhookVerifier(row.secret, row.opt, moment.WithTolerance(time.Hour))
 		assert.Nil(t, v, row.why)
 		assert.EqualError(t, err, "moment: new webhook verifier: "+row.says, row.why)
 		assert.ErrorIs(t, err, moment.ErrInvalidArgument, row.why)
 	}
-	_, err := moment.NewWebhookVerifier(webhookSecret, nil)
-	assert.EqualError(t, err, "moment: new webhook verifier: option: is nil")
+	_, err := moment.NewWebhookVerifier(webhookSecret, moment.WebhookOption{})
+	assert.EqualError(t, err, "moment: new webhook verifier: option: is the zero WebhookOption")
 	v, err := moment.NewWebhookVerifier(strings.TrimPrefix(webhookSecret, "whsec_"))
 	require.NoError(t, err, "the prefix may be missing")
 	assert.NoError(t, v.Verify(testkit.SignWebhook(testkit.WebhookKey, "msg_1", time.Now(), testkit.EventJSON), []byte(testkit.EventJSON)))
@@ -292,7 +288,9 @@ func TestZeroWebhookVerifier(t *testing.T) {
 		assert.Panics(t, func() { v.Handler(func(context.Context, *moment.Event) error { return nil }) })
 	}
 	assert.Panics(t, func() { newVerifier(t).Handler(nil) })
-	assert.Panics(t, func() { newVerifier(t).Handler(func(context.Context, *moment.Event) error { return nil }, nil) })
+	assert.Panics(t, func() {
+		newVerifier(t).Handler(func(context.Context, *moment.Event) error { return nil }, moment.HandlerOption{})
+	})
 }
 
 // Adapters of serverless platforms split the signature header at its commas, or deliver it in

@@ -280,7 +280,7 @@ func TestPrune(t *testing.T) {
 			store, db := newDatabase(t, dialect).store(t)
 			run := func(id string) bool {
 				ran := false
-				require.NoError(t, store.Once(t.Context(), id, func(context.Context) error { ran = true; return nil }))
+				require.NoError(t, store.Process(t.Context(), &moment.Event{MessageID: id}, func(context.Context, *sql.Tx) error { ran = true; return nil }))
 				return ran
 			}
 			rows := []struct {
@@ -317,62 +317,52 @@ var noLog = moment.WithHandlerLogger(slog.New(slog.DiscardHandler))
 func TestHandlerOnADatabase(t *testing.T) {
 	verifier, err := moment.NewWebhookVerifier(webhookSecret)
 	require.NoError(t, err)
-	ways := map[string]func(store *momentsql.Store, run func() error) http.Handler{
-		"Process": func(store *momentsql.Store, run func() error) http.Handler {
-			return verifier.Handler(func(ctx context.Context, e *moment.Event) error {
-				return store.Process(ctx, e, func(context.Context, *sql.Tx) error { return run() })
+	for _, dialect := range dialects {
+		t.Run(string(dialect), func(t *testing.T) {
+			store, db := newDatabase(t, dialect).store(t)
+			runs, then := 0, func() error { return nil }
+			h := verifier.Handler(func(ctx context.Context, e *moment.Event) error {
+				return store.Process(ctx, e, func(context.Context, *sql.Tx) error { runs++; return then() })
 			}, noLog)
-		},
-		"Once": func(store *momentsql.Store, run func() error) http.Handler {
-			return verifier.Handler(func(context.Context, *moment.Event) error { return run() }, moment.WithDeduplicator(store), noLog)
-		},
-	}
-	for name, handler := range ways {
-		for _, dialect := range dialects {
-			t.Run(name+" on "+string(dialect), func(t *testing.T) {
-				store, db := newDatabase(t, dialect).store(t)
-				runs, then := 0, func() error { return nil }
-				h := handler(store, func() error { runs++; return then() })
-				for _, row := range []struct {
-					why       string
-					messageID string
-					body      string
-					forged    bool
-					then      func() error // what the function does; nil: it succeeds
-					status    int
-					runs      int // so far
-					marked    int // so far
-				}{
-					{why: "the function fails: Moment will deliver again", messageID: "msg_1", body: payment(1), then: func() error { return errFunction }, status: 500, runs: 1},
-					{why: "it panics: likewise", messageID: "msg_1", body: payment(1), then: func() error { panic(errFunction) }, status: 500, runs: 2},
-					{why: "it succeeds", messageID: "msg_1", body: payment(1), status: 204, runs: 3, marked: 1},
-					{why: "the acknowledgement was lost", messageID: "msg_1", body: payment(1), status: 204, runs: 3, marked: 1},
-					{why: "a forgery must not keep the true message out", messageID: "msg_2", body: payment(2), forged: true, status: 400, runs: 3, marked: 1},
-					{why: "the true message", messageID: "msg_2", body: payment(2), status: 204, runs: 4, marked: 2},
-					{why: "an event that this version does not know", messageID: "msg_3", body: `{"id":"evt_3","type":"bill.created","data":{}}`, status: 204, runs: 5, marked: 3},
-				} {
-					request := signed(t.Context(), "/webhooks/moment", row.messageID, row.body)
-					if row.forged {
-						request.Header.Set("Webhook-Signature", webhookKey.Sign(row.messageID, "0", []byte(row.body)))
-					}
-					then = row.then
-					if then == nil {
-						then = func() error { return nil }
-					}
-					recorder := httptest.NewRecorder()
-					h.ServeHTTP(recorder, request)
-					assert.Equal(t, row.status, recorder.Code, row.why)
-					assert.Equal(t, row.runs, runs, row.why)
-					assert.Equal(t, row.marked, count(t, db, marked), row.why)
+			for _, row := range []struct {
+				why       string
+				messageID string
+				body      string
+				forged    bool
+				then      func() error // what the function does; nil: it succeeds
+				status    int
+				runs      int // so far
+				marked    int // so far
+			}{
+				{why: "the function fails: Moment will deliver again", messageID: "msg_1", body: payment(1), then: func() error { return errFunction }, status: 500, runs: 1},
+				{why: "it panics: likewise", messageID: "msg_1", body: payment(1), then: func() error { panic(errFunction) }, status: 500, runs: 2},
+				{why: "it succeeds", messageID: "msg_1", body: payment(1), status: 204, runs: 3, marked: 1},
+				{why: "the acknowledgement was lost", messageID: "msg_1", body: payment(1), status: 204, runs: 3, marked: 1},
+				{why: "a forgery must not keep the true message out", messageID: "msg_2", body: payment(2), forged: true, status: 400, runs: 3, marked: 1},
+				{why: "the true message", messageID: "msg_2", body: payment(2), status: 204, runs: 4, marked: 2},
+				{why: "an event that this version does not know", messageID: "msg_3", body: `{"id":"evt_3","type":"bill.created","data":{}}`, status: 204, runs: 5, marked: 3},
+			} {
+				request := signed(t.Context(), "/webhooks/moment", row.messageID, row.body)
+				if row.forged {
+					request.Header.Set("Webhook-Signature", webhookKey.Sign(row.messageID, "0", []byte(row.body)))
 				}
-
-				require.NoError(t, db.Close()) // while the database is not there, nothing is acknowledged and nothing is processed
+				then = row.then
+				if then == nil {
+					then = func() error { return nil }
+				}
 				recorder := httptest.NewRecorder()
-				h.ServeHTTP(recorder, signed(t.Context(), "/webhooks/moment", "msg_4", payment(4)))
-				assert.Equal(t, http.StatusInternalServerError, recorder.Code)
-				assert.Equal(t, 5, runs)
-			})
-		}
+				h.ServeHTTP(recorder, request)
+				assert.Equal(t, row.status, recorder.Code, row.why)
+				assert.Equal(t, row.runs, runs, row.why)
+				assert.Equal(t, row.marked, count(t, db, marked), row.why)
+			}
+
+			require.NoError(t, db.Close()) // while the database is not there, nothing is acknowledged and nothing is processed
+			recorder := httptest.NewRecorder()
+			h.ServeHTTP(recorder, signed(t.Context(), "/webhooks/moment", "msg_4", payment(4)))
+			assert.Equal(t, http.StatusInternalServerError, recorder.Code)
+			assert.Equal(t, 5, runs)
+		})
 	}
 }
 

@@ -16,8 +16,6 @@ import (
 // use.
 type Store struct{ db *sql.DB }
 
-var _ moment.Deduplicator = (*Store)(nil)
-
 // NewStore returns a store on a database in which the table of [Schema] is, or will be. It does not
 // connect: that the table is missing shows at the first delivery. A nil db is a
 // [*moment.ArgumentError].
@@ -29,79 +27,46 @@ func NewStore(db *sql.DB) (*Store, error) {
 }
 
 // Process runs a function with a transaction in which the event is marked as processed, and commits
-// both. If the event was processed before, Process returns nil at once; while it is being processed
-// elsewhere, Process waits for the outcome, as long as ctx lets it. If the function fails or
-// panics, the transaction is rolled back, and the event may be tried again.
+// both. If the event was processed before, Process returns nil at once. While it is being processed
+// elsewhere, Process waits for the outcome, as long as ctx allows. If the function fails or panics,
+// the transaction is rolled back, and the event may be tried again.
 //
-// The function must neither commit nor roll back tx, and must do with tx all that is to be done
-// once: what it does by other means stays done if the transaction fails. It must not use the
+// The function must neither commit nor roll back tx, and must use tx for all that must happen once,
+// because work that it does by other means stays done if the transaction fails. It must not use the
 // [*sql.DB], not even to read: with a limit of connections that may wait for ever, and on SQLite a
-// write waits for tx, which waits for it. If a statement on tx fails, it should return that error:
-// SQLite may have rolled the transaction back by then, and run what follows outside of it.
+// write waits for tx, which waits for the write. If a statement on tx fails, the function should
+// return that error, because SQLite may have rolled the transaction back by then, and would run the
+// next statement outside of it.
 //
-// Process returns the function's own error as it is; others say which step failed, and unwrap to
-// what the driver or ctx says. After a failed commit, the event may have been processed or not: the
-// next delivery finds out. An event without a MessageID, which no handler gives, a nil function,
-// and an event that is being processed by this very call, because the Store is the handler's
-// Deduplicator too, are a [*moment.ArgumentError].
+// Process returns the function's own error unchanged. Other errors name the step that failed, and
+// unwrap to the error of the driver or of ctx. After a failed commit, the event may have been
+// processed or not: the next delivery shows. An event without a MessageID, which no handler passes,
+// and a nil function are a [*moment.ArgumentError].
 func (s *Store) Process(ctx context.Context, event *moment.Event, process func(ctx context.Context, tx *sql.Tx) error) error {
-	if event == nil {
-		return badArgument("process webhook", "event", "is nil")
-	}
-	if process == nil {
-		return badArgument("process webhook", "function", "is nil")
-	}
-	return s.once(ctx, event.MessageID, process)
-}
-
-// Once implements [moment.Deduplicator], for work that is not in this database. Its errors are
-// those of [Store.Process].
-//
-// The work itself is not in the transaction that marks the message. If the process is killed after
-// process has ended and before the commit, or if the commit fails, the message is processed again.
-// For work in this database use [Store.Process].
-//
-// The transaction is open, and holds a connection, while process runs. Do not use the same
-// [*sql.DB] in it if that has a limit of connections: with all of them held, none is left to go on
-// with. On SQLite, do not write to the same file in it: that would wait for the transaction, which
-// waits for process.
-func (s *Store) Once(ctx context.Context, messageID string, process func(context.Context) error) error {
-	if process == nil {
-		return badArgument("process webhook", "function", "is nil")
-	}
-	return s.once(ctx, messageID, func(ctx context.Context, _ *sql.Tx) error { return process(ctx) })
-}
-
-// processing is the key in the context of what is being processed.
-type processing struct {
-	db        *sql.DB
-	messageID string
-}
-
-func (s *Store) once(ctx context.Context, messageID string, process func(context.Context, *sql.Tx) error) error {
-	if s == nil || s.db == nil {
-		return badArgument("process webhook", "store", "was not made by NewStore")
-	}
-	if messageID == "" {
-		return badArgument("process webhook", "message id", "is empty")
-	}
-	self := processing{s.db, messageID}
-	if ctx.Value(self) != nil { // it would wait for itself
-		return badArgument("process webhook", "message id", "is being processed by this very call: use either Process or a Deduplicator")
+	const op = "process webhook"
+	switch {
+	case s == nil || s.db == nil:
+		return badArgument(op, "store", "was not made by NewStore")
+	case event == nil:
+		return badArgument(op, "event", "is nil")
+	case event.MessageID == "":
+		return badArgument(op, "message id", "is empty: an event that was stored needs the MessageID of its delivery")
+	case process == nil:
+		return badArgument(op, "function", "is nil")
 	}
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return failed(ctx, "begin", err)
 	}
 	defer func() { _ = tx.Rollback() }() // after an error or a panic; after the commit it does nothing
-	claimed, err := claim(ctx, tx, messageID)
+	claimed, err := claim(ctx, tx, event.MessageID)
 	if err != nil {
 		return failed(ctx, "claim message", err)
 	}
 	if !claimed {
 		return nil
 	}
-	if err := process(context.WithValue(ctx, self, true), tx); err != nil {
+	if err := process(ctx, tx); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {

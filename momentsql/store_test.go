@@ -75,7 +75,7 @@ func TestPanicGoesOn(t *testing.T) {
 func TestMarkOfAMessage(t *testing.T) {
 	r := &recorder{rows: 1}
 	before := time.Now().Unix()
-	require.NoError(t, newStore(t, r).Once(t.Context(), "msg_1", func(context.Context) error { return nil }))
+	require.NoError(t, newStore(t, r).Process(t.Context(), message, func(context.Context, *sql.Tx) error { return nil }))
 	require.Len(t, r.args, 2)
 	assert.Equal(t, "msg_1", r.args[0].Value)
 	assert.GreaterOrEqual(t, r.args[1].Value, before)
@@ -96,25 +96,12 @@ func TestPruneErrors(t *testing.T) {
 	}
 }
 
-// Somebody's handler has the store as its Deduplicator, and its function calls Process: the second
-// claim would wait for the first.
-func TestProcessOfWhatIsBeingProcessed(t *testing.T) {
-	r := &recorder{rows: 1}
-	store, other := newStore(t, r), newStore(t, &recorder{rows: 1})
-	succeed := func(context.Context, *sql.Tx) error { return nil }
-	err := store.Once(t.Context(), message.MessageID, func(ctx context.Context) error {
-		assert.NoError(t, other.Process(ctx, message, succeed), "another database")
-		assert.NoError(t, store.Process(ctx, &moment.Event{MessageID: "msg_2"}, succeed), "another message")
-		return store.Process(ctx, message, succeed)
-	})
-	assert.EqualError(t, err, "moment: process webhook: message id: is being processed by this very call: use either Process or a Deduplicator")
-}
-
 // None of these reaches the database.
 func TestBadArguments(t *testing.T) {
 	r := &recorder{fails: "connect"}
 	store := newStore(t, r)
 	_, noDatabase := momentsql.NewStore(nil)
+	succeed := func(context.Context, *sql.Tx) error { return nil }
 	prune := func(age time.Duration) error {
 		_, err := store.Prune(t.Context(), age)
 		return err
@@ -126,12 +113,10 @@ func TestBadArguments(t *testing.T) {
 	}{
 		{"no database", noDatabase, "moment: new webhook store: db: is nil"},
 		{"no event", store.Process(t.Context(), nil, nil), "moment: process webhook: event: is nil"},
-		{"an event made by hand: all such would count as one message", store.Process(t.Context(), &moment.Event{ID: "evt_1"}, func(context.Context, *sql.Tx) error { return nil }), "moment: process webhook: message id: is empty"},
-		{"no message id", store.Once(t.Context(), "", func(context.Context) error { return nil }), "moment: process webhook: message id: is empty"},
+		{"an event made by hand: all such would count as one message", store.Process(t.Context(), &moment.Event{ID: "evt_1"}, succeed), "moment: process webhook: message id: is empty: an event that was stored needs the MessageID of its delivery"},
 		{"no function", store.Process(t.Context(), message, nil), "moment: process webhook: function: is nil"},
-		{"no function without a transaction", store.Once(t.Context(), "msg_1", nil), "moment: process webhook: function: is nil"},
-		{"not made by NewStore", (&momentsql.Store{}).Once(t.Context(), "msg_1", func(context.Context) error { return nil }), "moment: process webhook: store: was not made by NewStore"},
-		{"no store", (*momentsql.Store)(nil).Once(t.Context(), "msg_1", func(context.Context) error { return nil }), "moment: process webhook: store: was not made by NewStore"},
+		{"not made by NewStore", (&momentsql.Store{}).Process(t.Context(), message, succeed), "moment: process webhook: store: was not made by NewStore"},
+		{"no store", (*momentsql.Store)(nil).Process(t.Context(), message, succeed), "moment: process webhook: store: was not made by NewStore"},
 		{"an age that was not set: everything would be forgotten", prune(0), "moment: prune webhook messages: age: must be more than 0, not 0s"},
 		{"a negative age", prune(-time.Second), "moment: prune webhook messages: age: must be more than 0, not -1s"},
 	} {

@@ -16,21 +16,21 @@ func (a *account) change(p *params) {
 	a.balance.change(p)
 }
 
-func (s *service) newAccount(p *params) *account {
+func (h *Handler) newAccount(p *params) *account {
 	a := &account{ID: "bacc_" + randomID()}
 	p.require("external_reference", "customer")
 	p.text("external_reference", newReference, &a.ExternalReference)
 	a.change(p)
 	// Read last: what is ill-formed is reported before what does not exist.
-	a.customer = s.customers.refer(p, s.newCustomer)
+	a.customer = h.customers.refer(p, h.newCustomer)
 	a.CustomerID = a.customer.ID
 	return a
 }
 
 // addAccount stores an account, after its customer if that one is new too.
-func (s *service) addAccount(a *account, path string) *problem {
-	if p := s.addCustomer(a.customer, path+"customer."); p != nil {
+func (h *Handler) addAccount(a *account, path string) *problem {
+	if p := h.addCustomer(a.customer, path+"customer."); p != nil {
 		return p
 	}
-	return s.accounts.add(a, a.ID, a.ExternalReference, path)
+	return h.accounts.add(a, a.ID, a.ExternalReference, path)
 }

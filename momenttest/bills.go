@@ -62,10 +62,10 @@ func (b *bill) change(p *params) {
 
 func (b *bill) overpayable() bool { return b.PaymentRules != nil && b.PaymentRules.OverpaymentAllowed }
 
-func (s *service) newBill(p *params) *bill {
+func (h *Handler) newBill(p *params) *bill {
 	b := &bill{
 		ID:           "bill_" + randomID(),
-		BillDate:     s.now().UTC().Format(time.DateOnly),
+		BillDate:     h.now().UTC().Format(time.DateOnly),
 		PaymentRules: &paymentRules{UnderpaymentAllowed: true},
 	}
 	p.require("external_reference", "currency", "amount_due")
@@ -82,10 +82,10 @@ func (s *service) newBill(p *params) *bill {
 	case onCustomer && onAccount:
 		p.failf(http.StatusBadRequest, "customer and account", "may not both be given: a bill belongs to one of them")
 	case onCustomer:
-		b.customer = s.customers.refer(p, s.newCustomer)
+		b.customer = h.customers.refer(p, h.newCustomer)
 		b.CustomerID = b.customer.ID
 	case onAccount:
-		b.account = s.accounts.refer(p, s.newAccount)
+		b.account = h.accounts.refer(p, h.newAccount)
 		b.CustomerID, b.AccountID = b.account.CustomerID, b.account.ID
 	default:
 		p.failf(http.StatusBadRequest, "customer or account", "is required: a bill belongs to one of them")
@@ -94,23 +94,23 @@ func (s *service) newBill(p *params) *bill {
 }
 
 // addBill stores a bill, after the customer or account that it belongs to if that one is new.
-func (s *service) addBill(b *bill, path string) *problem {
+func (h *Handler) addBill(b *bill, path string) *problem {
 	var p *problem
 	if b.account != nil {
-		p = s.addAccount(b.account, path+"account.")
+		p = h.addAccount(b.account, path+"account.")
 	} else {
-		p = s.addCustomer(b.customer, path+"customer.")
+		p = h.addCustomer(b.customer, path+"customer.")
 	}
 	if p != nil {
 		return p
 	}
-	return s.bills.add(b, b.ID, b.ExternalReference, path)
+	return h.bills.add(b, b.ID, b.ExternalReference, path)
 }
 
 // voidBill takes no parameters: a body is ignored. A paid bill may be voided;
 // nothing documented forbids it.
-func (s *service) voidBill(id string, _ []byte) (any, *problem) {
-	b, p := s.bills.find(id)
+func (h *Handler) voidBill(id string, _ []byte) (any, *problem) {
+	b, p := h.bills.find(id)
 	if p != nil {
 		return nil, p
 	}

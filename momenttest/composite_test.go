@@ -29,7 +29,7 @@ func TestComposites(t *testing.T) {
 	for _, row := range []struct {
 		why, before, path, body string
 		want                    map[string]string // what there is afterwards, by path
-		answer                  string
+		response                string
 	}{
 		{
 			why: "customer and account", path: "/billing/accounts",
@@ -37,8 +37,8 @@ func TestComposites(t *testing.T) {
 				"customer": {"external_reference": "UCR-1", "name": "John Doe", "metadata": {"a": "b"}},
 				"external_reference": "UAR-1", "name": "Primary Account", "currency": "ZAR", "balance": 5000
 			}`,
-			answer: account,
-			want:   map[string]string{"/billing/customers/UCR-1": customer, "/billing/accounts/UAR-1": account},
+			response: account,
+			want:     map[string]string{"/billing/customers/UCR-1": customer, "/billing/accounts/UAR-1": account},
 		},
 		{
 			why: "customer and bill, no account", path: "/billing/bills",
@@ -46,8 +46,8 @@ func TestComposites(t *testing.T) {
 				"customer": {"external_reference": "UCR-1", "name": "John Doe", "metadata": {"a": "b"}},
 				"external_reference": "UBR-1", "currency": "ZAR", "amount_due": 2000, "bill_date": "2025-01-01"
 			}`,
-			answer: onCustomer,
-			want:   map[string]string{"/billing/customers/UCR-1": customer, "/billing/bills/UBR-1": onCustomer},
+			response: onCustomer,
+			want:     map[string]string{"/billing/customers/UCR-1": customer, "/billing/bills/UBR-1": onCustomer},
 		},
 		{
 			why: "customer, account and bill", path: "/billing/bills",
@@ -58,7 +58,7 @@ func TestComposites(t *testing.T) {
 				},
 				"external_reference": "UBR-1", "currency": "ZAR", "amount_due": 2000, "bill_date": "2025-01-01"
 			}`,
-			answer: onAccount,
+			response: onAccount,
 			want: map[string]string{
 				"/billing/customers/UCR-1": customer, "/billing/accounts/UAR-1": account, "/billing/bills/UBR-1": onAccount,
 			},
@@ -73,7 +73,7 @@ func TestComposites(t *testing.T) {
 				},
 				"external_reference": "UBR-1", "currency": "ZAR", "amount_due": 2000, "bill_date": "2025-01-01"
 			}`,
-			answer: onAccount,
+			response: onAccount,
 			want: map[string]string{
 				"/billing/customers/UCR-1": customer, "/billing/accounts/UAR-1": account, "/billing/bills/UBR-1": onAccount,
 			},
@@ -85,12 +85,12 @@ func TestComposites(t *testing.T) {
 				require.Equal(t, 201, send(t, srv, "POST", "/billing/customers", row.before).status)
 			}
 			a := send(t, srv, "POST", row.path, row.body, "Idempotency-Key: k")
-			requireObject(t, a, 201, row.answer)
+			requireObject(t, a, 201, row.response)
 			for path, want := range row.want {
 				requireObject(t, send(t, srv, "GET", path, ""), 200, want)
 			}
 
-			// The ids in the answer lead to the parts.
+			// The ids in the response lead to the parts.
 			customerID, accountID := field(t, a, "customer_id"), field(t, a, "account_id")
 			require.Equal(t, 200, send(t, srv, "GET", "/billing/customers/"+customerID, "").status)
 			if accountID != "<nil>" {

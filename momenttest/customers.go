@@ -45,7 +45,7 @@ func (c *customer) change(p *params) {
 	c.balance.change(p)
 }
 
-func (s *service) newCustomer(p *params) *customer {
+func (h *Handler) newCustomer(p *params) *customer {
 	c := &customer{ID: "bcus_" + randomID()}
 	p.require("external_reference")
 	p.text("external_reference", newReference, &c.ExternalReference)
@@ -53,6 +53,6 @@ func (s *service) newCustomer(p *params) *customer {
 	return c
 }
 
-func (s *service) addCustomer(c *customer, path string) *problem {
-	return s.customers.add(c, c.ID, c.ExternalReference, path)
+func (h *Handler) addCustomer(c *customer, path string) *problem {
+	return h.customers.add(c, c.ID, c.ExternalReference, path)
 }

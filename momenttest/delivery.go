@@ -17,18 +17,18 @@ const MaxDeliveryAttempts = 3
 
 const (
 	attemptTimeout = 10 * time.Second
-	maxAnswer      = 64 << 10
+	maxResponse    = 64 << 10
 )
 
 // Delivery is how an event was delivered: at once, and again at once after anything
 // but a 2xx, with a timestamp of a second later at least. Redirects are not followed.
-// An attempt without an answer ends after 10 seconds.
+// An attempt without a response ends after 10 seconds.
 type Delivery struct {
 	MessageID string // the webhook-id, the same in all attempts
 	Body      []byte // the event, byte for byte as it was signed; also if it went nowhere
 	Attempts  int    // 0 if no webhook is set, MaxDeliveryAttempts at most
 	Status    int    // the endpoint's answer to the last attempt; 0 if there was none
-	Err       error  // why the last attempt had no answer
+	Err       error  // why the last attempt had no response
 }
 
 // Acknowledged reports whether the endpoint has answered with a 2xx.
@@ -40,7 +40,7 @@ func (d *Delivery) String() string {
 	case d.Attempts == 0:
 		return d.MessageID + ": not delivered, as no webhook is set"
 	case d.Err != nil:
-		return fmt.Sprintf("%s: no answer at attempt %d: %v", d.MessageID, d.Attempts, d.Err)
+		return fmt.Sprintf("%s: no response at attempt %d: %v", d.MessageID, d.Attempts, d.Err)
 	default:
 		return fmt.Sprintf("%s: %d at attempt %d", d.MessageID, d.Status, d.Attempts)
 	}
@@ -95,6 +95,6 @@ func (d *Delivery) attempt(ctx context.Context, client *http.Client, to webhook,
 	defer resp.Body.Close()
 	// Read to its end, so that the endpoint is done when Pay returns. What it says and
 	// whether it breaks off do not matter: the status acknowledges.
-	_, _ = io.CopyN(io.Discard, resp.Body, maxAnswer)
+	_, _ = io.CopyN(io.Discard, resp.Body, maxResponse)
 	return resp.StatusCode, nil
 }

@@ -61,8 +61,8 @@
 //
 //	srv.Fail(momenttest.Status(503), momenttest.DropAfterCommit().On("create bill"))
 //
-// Afterwards, [Server.Requests] tells what has arrived, attempt by attempt, and
-// [Server.State] what there is now.
+// Afterwards, [Handler.Requests] tells what has arrived, attempt by attempt, and
+// [Handler.State] what there is now.
 //
 // # What it does not
 //

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Fault is something that goes wrong with a request: see [Server.Fail]. It goes wrong once, with a
+// Fault is something that goes wrong with a request: see [Handler.Fail]. It goes wrong once, with a
 // request for any operation, unless [Fault.Times] or [Fault.On] says otherwise.
 type Fault struct {
 	kind       faultKind
@@ -54,18 +54,18 @@ func ServiceError(code int) Fault {
 	return Fault{kind: serviceError, status: checkStatus(code, 400), times: 1}
 }
 
-// DropBeforeCommit ends the connection without an answer, and without having run anything.
+// DropBeforeCommit ends the connection without a response, and without having run anything.
 func DropBeforeCommit() Fault { return Fault{kind: dropBeforeCommit, times: 1} }
 
-// DropAfterCommit lets the operation run, and ends the connection without an answer. Whoever called
+// DropAfterCommit lets the operation run, and ends the connection without a response. Whoever called
 // cannot tell it from [DropBeforeCommit].
 func DropAfterCommit() Fault { return Fault{kind: dropAfterCommit, times: 1} }
 
-// Truncate lets the operation run, and ends the connection in the middle of the answer's body.
+// Truncate lets the operation run, and ends the connection in the middle of the response's body.
 func Truncate() Fault { return Fault{kind: truncate, times: 1} }
 
 // Delay holds a request before its operation runs. It runs then, whether or not somebody still
-// waits for the answer. Until then, the idempotency key of a POST is taken: another request with it
+// waits for the response. Until then, the idempotency key of a POST is taken: another request with it
 // is answered 409. [Server.Close] ends the wait, and runs nothing.
 func Delay(d time.Duration) Fault { return Fault{kind: delay, wait: d, times: 1} }
 
@@ -105,7 +105,7 @@ func (f Fault) String() string {
 	case dropAfterCommit:
 		what = "drop after commit"
 	case truncate:
-		what = "truncated answer"
+		what = "truncated response"
 	case delay:
 		what = "delay of " + f.wait.String()
 	default:
@@ -135,42 +135,42 @@ func checkStatus(code, least int) int {
 //	srv.Fail(momenttest.Truncate().On("update bill").Times(2))     // the next two updates of bills
 //
 // It panics if a fault was not made by one of the functions of this package.
-func (s *Server) Fail(faults ...Fault) {
+func (h *Handler) Fail(faults ...Fault) {
 	for _, f := range faults {
 		if f.kind == noFault {
 			panic("momenttest: Fail with a Fault that is none: make it by Status, DropAfterCommit, ...")
 		}
 	}
-	s.service.mu.Lock()
-	defer s.service.mu.Unlock()
-	s.service.faults = append(s.service.faults, faults...)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.faults = append(h.faults, faults...)
 }
 
 // Faults returns the faults that are left: those that no request has met. A test that ends with any
 // has not tested what it meant to.
-func (s *Server) Faults() []Fault {
-	s.service.mu.Lock()
-	defer s.service.mu.Unlock()
-	return slices.Clone(s.service.faults)
+func (h *Handler) Faults() []Fault {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.faults)
 }
 
 // ClearFaults ends all faults that are left: the trouble is over.
-func (s *Server) ClearFaults() {
-	s.service.mu.Lock()
-	defer s.service.mu.Unlock()
-	s.service.faults = nil
+func (h *Handler) ClearFaults() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.faults = nil
 }
 
 // takeFault gives the fault of the next request for an operation.
-func (s *service) takeFault(operation string) Fault {
-	for i := range s.faults {
-		f := &s.faults[i]
+func (h *Handler) takeFault(operation string) Fault {
+	for i := range h.faults {
+		f := &h.faults[i]
 		if len(f.operations) > 0 && !slices.Contains(f.operations, operation) {
 			continue
 		}
 		taken := *f
 		if f.times--; f.times == 0 {
-			s.faults = slices.Delete(s.faults, i, i+1)
+			h.faults = slices.Delete(h.faults, i, i+1)
 		}
 		return taken
 	}
@@ -178,12 +178,12 @@ func (s *service) takeFault(operation string) Fault {
 }
 
 // answer is that of a fault that answers by itself.
-func (f Fault) answer(path string) answer {
+func (f Fault) response(path string) response {
 	if f.kind == statusFault && slices.Contains([]int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, f.status) {
 		text := fmt.Sprintf("%d %s", f.status, http.StatusText(f.status))
-		return answer{status: f.status, body: []byte("<html><head><title>" + text + "</title></head><body><h1>" + text + "</h1></body></html>\n"), html: true}
+		return response{status: f.status, body: []byte("<html><head><title>" + text + "</title></head><body><h1>" + text + "</h1></body></html>\n"), html: true}
 	}
-	a := newProblem(f.status, "The test asked for this failure.").answer(path)
+	a := newProblem(f.status, "The test asked for this failure.").response(path)
 	if f.wait > 0 {
 		a.retryAfter = strconv.FormatInt(int64((f.wait+time.Second-1)/time.Second), 10)
 	}
@@ -203,7 +203,7 @@ func drop(w http.ResponseWriter) {
 }
 
 // writeHalf breaks off in the middle of the body.
-func (a answer) writeHalf(w http.ResponseWriter) {
+func (a response) writeHalf(w http.ResponseWriter) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 	a.body = a.body[:len(a.body)/2]
 	a.write(w)

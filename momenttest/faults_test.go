@@ -32,8 +32,8 @@ func TestFaults(t *testing.T) {
 		why      string
 		fault    momenttest.Fault
 		status   int    // 0: no response, or none to its end
-		header   string // that the answer has
-		body     string // that the answer begins with
+		header   string // that the response has
+		body     string // that the response begins with
 		applied  bool
 		again    int
 		replayed string
@@ -130,7 +130,7 @@ func TestFaultsAreTakenInTheirOrder(t *testing.T) {
 		srv := newServer(t)
 		srv.Fail(momenttest.Status(503).Times(1000), momenttest.Truncate().On("get bill"))
 		require.Equal(t, 503, send(t, srv, "POST", "/billing/customers", newCustomer).status)
-		require.Equal(t, "[503, 999 times truncated answer on get bill]", fmt.Sprint(srv.Faults()))
+		require.Equal(t, "[503, 999 times truncated response on get bill]", fmt.Sprint(srv.Faults()))
 		srv.ClearFaults()
 		require.Empty(t, srv.Faults())
 		require.Equal(t, 201, send(t, srv, "POST", "/billing/customers", newCustomer).status)
@@ -160,7 +160,7 @@ func TestFaultsSayWhatTheyAre(t *testing.T) {
 		"429":                                   momenttest.RateLimit(time.Second),
 		"drop before commit, 2 times":           momenttest.DropBeforeCommit().Times(2),
 		"drop after commit on create bill":      momenttest.DropAfterCommit().On("create bill"),
-		"truncated answer":                      momenttest.Truncate(),
+		"truncated response":                    momenttest.Truncate(),
 		"delay of 1s on get bill and void bill": momenttest.Delay(time.Second).On("get bill", "void bill"),
 		"no fault":                              {},
 	} {
@@ -187,7 +187,7 @@ func TestDelay(t *testing.T) {
 	require.Empty(t, a.header.Get("Idempotent-Replayed"))
 	a = send(t, srv, "POST", "/billing/customers", `{}`, "Idempotency-Key: k")
 	require.Equal(t, 422, a.status, "another body")
-	require.Empty(t, srv.State().Answers[1:], "what still runs has no answer")
+	require.Empty(t, srv.State().Responses[1:], "what still runs has no answer")
 
 	giveUp()
 	require.ErrorIs(t, <-ended, context.Canceled)

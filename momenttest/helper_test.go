@@ -19,7 +19,7 @@ import (
 )
 
 // answer is what came over the wire.
-type answer struct {
+type response struct {
 	status int
 	header http.Header
 	body   string
@@ -27,10 +27,10 @@ type answer struct {
 
 // do sends a request with a test key and, on a POST, a fresh idempotency key. Headers
 // ("Name: value") replace what is sent by default; one without a value removes it.
-func do(srv *momenttest.Server, method, path, body string, headers ...string) (answer, error) {
+func do(srv *momenttest.Server, method, path, body string, headers ...string) (response, error) {
 	req, err := http.NewRequest(method, srv.URL+path, strings.NewReader(body))
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	req.Header.Set("Authorization", "Bearer sk_test_YOUR_SECRET_KEY")
 	req.Header.Set("Content-Type", "application/json")
@@ -46,14 +46,14 @@ func do(srv *momenttest.Server, method, path, body string, headers ...string) (a
 	}
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {
-		return answer{}, err
+		return response{}, err
 	}
 	defer resp.Body.Close()
 	content, err := io.ReadAll(resp.Body)
-	return answer{resp.StatusCode, resp.Header, string(content)}, err
+	return response{resp.StatusCode, resp.Header, string(content)}, err
 }
 
-func send(t *testing.T, srv *momenttest.Server, method, path, body string, headers ...string) answer {
+func send(t *testing.T, srv *momenttest.Server, method, path, body string, headers ...string) response {
 	t.Helper()
 	a, err := do(srv, method, path, body, headers...)
 	require.NoError(t, err)
@@ -109,7 +109,7 @@ var (
 // requireObject compares a success with literal JSON, the order of the fields
 // included. Ids that the server made up are compared as if they were those of the
 // documentation's samples.
-func requireObject(t *testing.T, a answer, status int, want string) {
+func requireObject(t *testing.T, a response, status int, want string) {
 	t.Helper()
 	require.Equal(t, status, a.status, a.body)
 	assert.Equal(t, "application/json", a.header.Get("Content-Type"))
@@ -119,7 +119,7 @@ func requireObject(t *testing.T, a answer, status int, want string) {
 }
 
 // requireProblem compares the status and the detail of problem details.
-func requireProblem(t *testing.T, a answer, status int, detail string) {
+func requireProblem(t *testing.T, a response, status int, detail string) {
 	t.Helper()
 	require.Equal(t, status, a.status, a.body)
 	require.Equal(t, detail, field(t, a, "detail"))
@@ -128,8 +128,8 @@ func requireProblem(t *testing.T, a answer, status int, detail string) {
 	assert.Equal(t, "application/problem+json", a.header.Get("Content-Type"))
 }
 
-// field gives one field of an answer as text, "<nil>" if it is not there.
-func field(t *testing.T, a answer, name string) string {
+// field gives one field of a response as text, "<nil>" if it is not there.
+func field(t *testing.T, a response, name string) string {
 	t.Helper()
 	var fields map[string]any
 	decoder := json.NewDecoder(strings.NewReader(a.body))

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// keyLife is how long an answer is saved under its idempotency key.
+// keyLife is how long a response is saved under its idempotency key.
 const keyLife = 24 * time.Hour
 
 var keyForm = regexp.MustCompile(`^[a-zA-Z0-9-]{1,255}$`)
@@ -25,42 +25,42 @@ func checkKey(key string) *problem {
 	return nil
 }
 
-// A savedAnswer is the first answer given under an idempotency key.
-type savedAnswer struct {
-	request string    // its fingerprint
-	answer  answer    // empty while the request runs
-	expires time.Time // meanwhile zero
+// A savedResponse is the first answer given under an idempotency key.
+type savedResponse struct {
+	request  string    // its fingerprint
+	response response  // empty while the request runs
+	expires  time.Time // meanwhile zero
 }
 
-func (a savedAnswer) running() bool { return a.answer.status == 0 }
+func (a savedResponse) running() bool { return a.response.status == 0 }
 
-// begin opens a call that has an idempotency key. It reports true with the answer where there is
+// begin opens a call that has an idempotency key. It reports true with the response where there is
 // nothing to run: the call was answered before, or its key belongs to another request, or to one
 // that still runs. Otherwise the call is to be run, and closed by finish.
 //
 // The caller holds the lock from begin to finish, so of two calls under one key the
-// second finds the answer of the first. A delayed call alone lets others in.
-func (s *service) begin(c call) (answer, bool) {
-	saved, ok := s.keys[c.key]
+// second finds the response of the first. A delayed call alone lets others in.
+func (h *Handler) begin(c call) (response, bool) {
+	saved, ok := h.keys[c.key]
 	switch {
-	case !ok || !saved.running() && !s.now().Before(saved.expires):
-		s.keys[c.key] = savedAnswer{request: c.fingerprint()}
-		return answer{}, false
+	case !ok || !saved.running() && !h.now().Before(saved.expires):
+		h.keys[c.key] = savedResponse{request: c.fingerprint()}
+		return response{}, false
 	case saved.request != c.fingerprint():
 		p := newProblem(http.StatusUnprocessableEntity, "This Idempotency-Key was used with another request; the path and body must be the same, byte for byte.")
-		return p.answer(c.path), true
+		return p.response(c.path), true
 	case saved.running():
 		p := newProblem(http.StatusConflict, "The first request with this Idempotency-Key is still running.")
-		return p.answer(c.path), true
+		return p.response(c.path), true
 	}
-	replay := saved.answer
+	replay := saved.response
 	replay.replayed = true
 	return replay, true
 }
 
-// finish saves the answer of a call, success and failure alike.
-func (s *service) finish(c call, a answer) {
-	s.keys[c.key] = savedAnswer{c.fingerprint(), a, s.now().Add(keyLife)}
+// finish saves the response of a call, success and failure alike.
+func (h *Handler) finish(c call, a response) {
+	h.keys[c.key] = savedResponse{c.fingerprint(), a, h.now().Add(keyLife)}
 }
 
 // fingerprint stands for the path and body of a call; only a POST has a key. An

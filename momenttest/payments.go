@@ -20,7 +20,7 @@ type Payment struct {
 }
 
 // Pay lets a payment come in: it applies the payment and delivers an
-// obligation.amount_applied event to the endpoint of [Server.SetWebhook]. It returns
+// obligation.amount_applied event to the endpoint of [Handler.SetWebhook]. It returns
 // when the endpoint has acknowledged the event or [MaxDeliveryAttempts] are used up.
 // That an event is never acknowledged is no error, and undoes nothing: Delivery tells.
 //
@@ -32,11 +32,11 @@ type Payment struct {
 // that refuse the Amount, and if ctx has ended. Then nothing is changed or delivered, and
 // there is no Delivery. Where ctx ends later, before the event is acknowledged, both
 // are returned: the payment stays applied, and Delivery tells how far it came.
-func (s *Server) Pay(ctx context.Context, p Payment) (*Delivery, error) {
+func (h *Handler) Pay(ctx context.Context, p Payment) (*Delivery, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("momenttest: pay: %w", err)
 	}
-	to, body, err := s.service.pay(p)
+	to, body, err := h.pay(p)
 	if err != nil {
 		return nil, fmt.Errorf("momenttest: pay: %w", err)
 	}
@@ -45,23 +45,23 @@ func (s *Server) Pay(ctx context.Context, p Payment) (*Delivery, error) {
 		return d, nil
 	}
 	// The lock of the service is free again: the endpoint may call it.
-	if err := d.deliver(ctx, s.deliveries, *to, s.service.now); err != nil {
+	if err := d.deliver(ctx, h.deliveries, *to, h.now); err != nil {
 		return d, fmt.Errorf("momenttest: pay: the payment is applied, its event is not acknowledged: %w", err)
 	}
 	return d, nil
 }
 
 // pay applies a payment and gives the event that tells of it, and where that is to go.
-func (s *service) pay(p Payment) (*webhook, []byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	data, err := s.apply(p)
+func (h *Handler) pay(p Payment) (*webhook, []byte, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	data, err := h.apply(p)
 	if err != nil {
 		return nil, nil, err
 	}
-	s.payments = append(s.payments, data)
-	s.changed()
-	return s.webhook, encode(event{"evt_" + randomID(), "obligation.amount_applied", data}), nil
+	h.payments = append(h.payments, data)
+	h.changed()
+	return h.webhook, encode(event{"evt_" + randomID(), "obligation.amount_applied", data}), nil
 }
 
 type event struct {
@@ -83,8 +83,8 @@ type amountApplied struct {
 	UpdatedAt  string            `json:"updated_at"`
 }
 
-func (s *service) apply(p Payment) (amountApplied, error) {
-	now := s.now().UTC().Format(time.RFC3339)
+func (h *Handler) apply(p Payment) (amountApplied, error) {
+	now := h.now().UTC().Format(time.RFC3339)
 	data := amountApplied{
 		ID:        "ob_" + randomID(),
 		Amount:    int64(p.Amount),
@@ -98,7 +98,7 @@ func (s *service) apply(p Payment) (amountApplied, error) {
 	case p.Amount < 1:
 		return data, fmt.Errorf("the amount must be 1 or more, not %d", p.Amount)
 	}
-	to, notFound := s.obligation(p.Customer, p.Account, p.Bill)
+	to, notFound := h.obligation(p.Customer, p.Account, p.Bill)
 	if notFound != nil {
 		return data, errors.New(notFound.Detail)
 	}
@@ -132,14 +132,14 @@ type obligation struct {
 }
 
 // obligation finds what is paid by the one name that is not empty: an id or an external reference.
-func (s *service) obligation(customer, account, bill string) (to obligation, notFound *problem) {
+func (h *Handler) obligation(customer, account, bill string) (to obligation, notFound *problem) {
 	switch {
 	case customer != "":
-		to.customer, notFound = s.customers.find(customer)
+		to.customer, notFound = h.customers.find(customer)
 	case account != "":
-		to.account, notFound = s.accounts.find(account)
+		to.account, notFound = h.accounts.find(account)
 	default:
-		to.bill, notFound = s.bills.find(bill)
+		to.bill, notFound = h.bills.find(bill)
 	}
 	return to, notFound
 }

@@ -29,10 +29,10 @@ func newProblem(status int, format string, args ...any) *problem {
 	}
 }
 
-// answer gives the answer that states the problem of a call to a path.
-func (p problem) answer(path string) answer {
+// answer gives the response that states the problem of a call to a path.
+func (p problem) response(path string) response {
 	p.Instance = path
-	a := newAnswer(p.Status, p)
+	a := newResponse(p.Status, p)
 	a.allow = p.allow
 	return a
 }

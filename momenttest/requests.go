@@ -32,22 +32,22 @@ func (r Request) String() string {
 // Requests returns what has arrived, in this order: every attempt of every call, those included
 // that were refused or went wrong. Of more than 10,000 of them, or of bodies of more than 64 MiB
 // together, they are the last.
-func (s *Server) Requests() []Request {
-	s.service.mu.Lock()
-	defer s.service.mu.Unlock()
-	all := slices.Clone(s.service.requests)
+func (h *Handler) Requests() []Request {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := slices.Clone(h.requests)
 	for i := range all {
 		all[i].Header, all[i].Body = all[i].Header.Clone(), bytes.Clone(all[i].Body)
 	}
 	return all
 }
 
-func (s *service) record(r *http.Request, body []byte) {
-	s.requests = append(s.requests, Request{r.Method, r.RequestURI, r.Header.Clone(), body})
-	s.requestBytes += len(body)
-	for len(s.requests) > maxRequests || s.requestBytes > maxRequestBytes {
-		s.requestBytes -= len(s.requests[0].Body)
-		s.requests[0] = Request{} // or the array would hold it
-		s.requests = s.requests[1:]
+func (h *Handler) record(r *http.Request, body []byte) {
+	h.requests = append(h.requests, Request{r.Method, r.RequestURI, r.Header.Clone(), body})
+	h.requestBytes += len(body)
+	for len(h.requests) > maxRequests || h.requestBytes > maxRequestBytes {
+		h.requestBytes -= len(h.requests[0].Body)
+		h.requests[0] = Request{} // or the array would hold it
+		h.requests = h.requests[1:]
 	}
 }

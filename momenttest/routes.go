@@ -18,23 +18,23 @@ type route struct {
 	operation operation
 }
 
-func (s *service) operations() []route {
+func (h *Handler) operations() []route {
 	return []route{
-		{"create customer", http.MethodPost, "/billing/customers", http.StatusCreated, create(s.newCustomer, s.addCustomer)},
-		{"get customer", http.MethodGet, "/billing/customers/{id}", http.StatusOK, s.customers.get},
-		{"update customer", http.MethodPatch, "/billing/customers/{id}", http.StatusOK, s.customers.update((*customer).change)},
-		{"create account", http.MethodPost, "/billing/accounts", http.StatusCreated, create(s.newAccount, s.addAccount)},
-		{"get account", http.MethodGet, "/billing/accounts/{id}", http.StatusOK, s.accounts.get},
-		{"update account", http.MethodPatch, "/billing/accounts/{id}", http.StatusOK, s.accounts.update((*account).change)},
-		{"create bill", http.MethodPost, "/billing/bills", http.StatusCreated, create(s.newBill, s.addBill)},
-		{"get bill", http.MethodGet, "/billing/bills/{id}", http.StatusOK, s.bills.get},
-		{"update bill", http.MethodPatch, "/billing/bills/{id}", http.StatusOK, s.bills.update((*bill).change)},
-		{"void bill", http.MethodPost, "/billing/bills/{id}/void", http.StatusOK, s.voidBill},
+		{"create customer", http.MethodPost, "/billing/customers", http.StatusCreated, create(h.newCustomer, h.addCustomer)},
+		{"get customer", http.MethodGet, "/billing/customers/{id}", http.StatusOK, h.customers.get},
+		{"update customer", http.MethodPatch, "/billing/customers/{id}", http.StatusOK, h.customers.update((*customer).change)},
+		{"create account", http.MethodPost, "/billing/accounts", http.StatusCreated, create(h.newAccount, h.addAccount)},
+		{"get account", http.MethodGet, "/billing/accounts/{id}", http.StatusOK, h.accounts.get},
+		{"update account", http.MethodPatch, "/billing/accounts/{id}", http.StatusOK, h.accounts.update((*account).change)},
+		{"create bill", http.MethodPost, "/billing/bills", http.StatusCreated, create(h.newBill, h.addBill)},
+		{"get bill", http.MethodGet, "/billing/bills/{id}", http.StatusOK, h.bills.get},
+		{"update bill", http.MethodPatch, "/billing/bills/{id}", http.StatusOK, h.bills.update((*bill).change)},
+		{"void bill", http.MethodPost, "/billing/bills/{id}/void", http.StatusOK, h.voidBill},
 	}
 }
 
 func operationNames() []string {
-	routes := new(service).operations()
+	routes := new(Handler).operations()
 	names := make([]string, len(routes))
 	for i, rt := range routes {
 		names[i] = rt.name
@@ -43,10 +43,10 @@ func operationNames() []string {
 }
 
 // find gives the route of a method and an escaped path, and the identifier in the path.
-func (s *service) find(method, path string) (route, string, *problem) {
+func (h *Handler) find(method, path string) (route, string, *problem) {
 	segments := strings.Split(path, "/")
 	var allow []string
-	for _, rt := range s.routes {
+	for _, rt := range h.routes {
 		id, ok := rt.match(segments)
 		if ok && rt.method == method {
 			return rt, id, nil

@@ -23,28 +23,28 @@ import (
 //
 // Either all is added or, if anything is not as the service would have it, nothing, and the error
 // says what.
-func (s *Server) Seed(state State) error {
-	s.service.mu.Lock()
-	defer s.service.mu.Unlock()
-	before := s.service.data
-	s.service.data = before.clone()
-	if err := s.service.seed(state); err != nil {
-		s.service.data = before
+func (h *Handler) Seed(state State) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := h.data
+	h.data = before.clone()
+	if err := h.seed(state); err != nil {
+		h.data = before
 		return fmt.Errorf("momenttest: seed: %w", err)
 	}
-	s.service.changed()
+	h.changed()
 	return nil
 }
 
-func (s *service) seed(state State) error {
+func (h *Handler) seed(state State) error {
 	// In this order, as each refers to those before. The first error ends it: others often follow
 	// from it.
 	for _, seed := range []func() error{
-		func() error { return seedEach("Customers", state.Customers, s.seedCustomer) },
-		func() error { return seedEach("Accounts", state.Accounts, s.seedAccount) },
-		func() error { return seedEach("Bills", state.Bills, s.seedBill) },
-		func() error { return seedEach("Payments", state.Payments, s.seedPayment) },
-		func() error { return seedEach("Answers", state.Answers, s.seedAnswer) },
+		func() error { return seedEach("Customers", state.Customers, h.seedCustomer) },
+		func() error { return seedEach("Accounts", state.Accounts, h.seedAccount) },
+		func() error { return seedEach("Bills", state.Bills, h.seedBill) },
+		func() error { return seedEach("Payments", state.Payments, h.seedPayment) },
+		func() error { return seedEach("Answers", state.Responses, h.seedAnswer) },
 	} {
 		if err := seed(); err != nil {
 			return err
@@ -84,47 +84,47 @@ func seedParams(object any) (*params, error) {
 	return p, nil
 }
 
-func (s *service) seedCustomer(p *params, _ moment.Customer) *problem {
-	c := s.newCustomer(p)
+func (h *Handler) seedCustomer(p *params, _ moment.Customer) *problem {
+	c := h.newCustomer(p)
 	p.text("id", idForm("bcus_"), &c.ID)
 	p.paymentRules(&c.PaymentRules)
 	if p.problem() != nil {
 		return p.problem()
 	}
-	return s.addCustomer(c, "")
+	return h.addCustomer(c, "")
 }
 
-func (s *service) seedAccount(p *params, _ moment.Account) *problem {
+func (h *Handler) seedAccount(p *params, _ moment.Account) *problem {
 	p.rename("customer_id", "customer")
-	a := s.newAccount(p)
+	a := h.newAccount(p)
 	p.text("id", idForm("bacc_"), &a.ID)
 	p.paymentRules(&a.PaymentRules)
 	if p.problem() != nil {
 		return p.problem()
 	}
-	return s.addAccount(a, "")
+	return h.addAccount(a, "")
 }
 
-func (s *service) seedBill(p *params, given moment.Bill) *problem {
+func (h *Handler) seedBill(p *params, given moment.Bill) *problem {
 	if given.AccountID != "" {
 		delete(p.fields, "customer_id") // it follows, and is compared below
 	}
 	p.rename("customer_id", "customer")
 	p.rename("account_id", "account")
-	b := s.newBill(p)
+	b := h.newBill(p)
 	p.text("id", idForm("bill_"), &b.ID)
 	b.PaymentRules = nil
 	p.paymentRules(&b.PaymentRules)
 	b.seedAmounts(p, string(given.Status))
 	if given.AccountID != "" && given.CustomerID != "" {
-		if owner := s.customers.objects[given.CustomerID]; owner == nil || owner.ID != b.CustomerID {
+		if owner := h.customers.objects[given.CustomerID]; owner == nil || owner.ID != b.CustomerID {
 			p.failf(http.StatusBadRequest, "customer_id", "%q is not the account's customer", given.CustomerID)
 		}
 	}
 	if p.problem() != nil {
 		return p.problem()
 	}
-	return s.addBill(b, "")
+	return h.addBill(b, "")
 }
 
 func (b *bill) seedAmounts(p *params, status string) {
@@ -147,8 +147,8 @@ func (b *bill) seedAmounts(p *params, status string) {
 	}
 }
 
-func (s *service) seedPayment(_ *params, given moment.AmountApplied) *problem {
-	now := s.now().UTC()
+func (h *Handler) seedPayment(_ *params, given moment.AmountApplied) *problem {
+	now := h.now().UTC()
 	p := amountApplied{
 		ID:        cmp.Or(given.ID, "ob_"+randomID()),
 		Amount:    int64(given.Amount),
@@ -161,7 +161,7 @@ func (s *service) seedPayment(_ *params, given moment.AmountApplied) *problem {
 	if !exactlyOne(given.CustomerID, given.AccountID, given.BillID) {
 		return newProblem(http.StatusBadRequest, "exactly one of customer_id, account_id and bill_id is required")
 	}
-	to, notFound := s.obligation(given.CustomerID, given.AccountID, given.BillID)
+	to, notFound := h.obligation(given.CustomerID, given.AccountID, given.BillID)
 	switch {
 	case notFound != nil:
 		return notFound
@@ -171,11 +171,11 @@ func (s *service) seedPayment(_ *params, given moment.AmountApplied) *problem {
 		return newProblem(http.StatusBadRequest, "currency must be %s", currencyCode.form)
 	}
 	p.CustomerID, p.AccountID, p.BillID = to.ids()
-	s.payments = append(s.payments, p)
+	h.payments = append(h.payments, p)
 	return nil
 }
 
-func (s *service) seedAnswer(_ *params, given SavedAnswer) *problem {
+func (h *Handler) seedAnswer(_ *params, given SavedResponse) *problem {
 	if p := checkKey(given.IdempotencyKey); p != nil {
 		return p
 	}
@@ -186,7 +186,7 @@ func (s *service) seedAnswer(_ *params, given SavedAnswer) *problem {
 	if err := json.Compact(&body, given.Body); err != nil { // as kept JSON may be indented, and answers are not
 		return newProblem(http.StatusBadRequest, "body is not JSON")
 	}
-	s.keys[given.IdempotencyKey] = savedAnswer{given.Fingerprint, answer{status: given.Status, body: body.Bytes()}, given.Expires}
+	h.keys[given.IdempotencyKey] = savedResponse{given.Fingerprint, response{status: given.Status, body: body.Bytes()}, given.Expires}
 	return nil
 }
 
@@ -217,7 +217,7 @@ type data struct {
 	accounts  collection[account]
 	bills     collection[bill]
 	payments  []amountApplied
-	keys      map[string]savedAnswer
+	keys      map[string]savedResponse
 }
 
 // clone gives data to which can be added without adding to these.

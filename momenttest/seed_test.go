@@ -75,12 +75,12 @@ func TestSeedRefuses(t *testing.T) {
 		{"a payment to what is not there", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, Currency: moment.ZAR, BillID: "bill_1"}}}, `Payments[0]: No bill has the id or external reference "bill_1"`},
 		{"a payment of nothing", momenttest.State{Payments: []moment.AmountApplied{{Currency: moment.ZAR, CustomerID: "here"}}}, "Payments[0]: amount must be 1 or more"},
 		{"a payment in nothing", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, CustomerID: "here"}}}, "Payments[0]: currency must be an ISO 4217 code"},
-		{"an answer without a key", momenttest.State{Answers: []momenttest.SavedAnswer{{Status: 201, Body: json.RawMessage(`{}`)}}}, "Answers[0]: The header Idempotency-Key is required"},
-		{"an answer after a good one", momenttest.State{Answers: []momenttest.SavedAnswer{
+		{"an answer without a key", momenttest.State{Responses: []momenttest.SavedResponse{{Status: 201, Body: json.RawMessage(`{}`)}}}, "Answers[0]: The header Idempotency-Key is required"},
+		{"an answer after a good one", momenttest.State{Responses: []momenttest.SavedResponse{
 			{IdempotencyKey: "k", Status: 201, Body: json.RawMessage(`{}`), Expires: time.Now().Add(time.Hour)}, {IdempotencyKey: "l"},
 		}}, "Answers[1]: status 0 is none"},
-		{"an answer without a status", momenttest.State{Answers: []momenttest.SavedAnswer{{IdempotencyKey: "k", Body: json.RawMessage(`{}`)}}}, "Answers[0]: status 0 is none"},
-		{"an answer that is no JSON", momenttest.State{Answers: []momenttest.SavedAnswer{{IdempotencyKey: "k", Status: 201}}}, "Answers[0]: body is not JSON"},
+		{"an answer without a status", momenttest.State{Responses: []momenttest.SavedResponse{{IdempotencyKey: "k", Body: json.RawMessage(`{}`)}}}, "Answers[0]: status 0 is none"},
+		{"an answer that is no JSON", momenttest.State{Responses: []momenttest.SavedResponse{{IdempotencyKey: "k", Status: 201}}}, "Answers[0]: body is not JSON"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			srv := newServer(t)
@@ -141,7 +141,7 @@ func TestStateCanBeSeeded(t *testing.T) {
 	}
 	for _, row := range []struct {
 		key, body string
-		want      answer
+		want      response
 	}{{"k", newCustomer, created}, {"refused", `{"external_reference": "<&>"}`, refused}} {
 		a := send(t, other, "POST", "/billing/customers", row.body, "Idempotency-Key: "+row.key)
 		require.Equal(t, row.want.body, a.body)
@@ -177,8 +177,8 @@ payment `+payment+` to bill_1 ZAR 15.00
 	state.Bills[0].AmountPaid = 0
 	*state.Customers[0].Balance = 0
 	require.Equal(t, 201, send(t, srv, "POST", "/billing/customers", newCustomer, "Idempotency-Key: k").status)
-	srv.State().Answers[0].Body[0] = 'X'
-	assert.Equal(t, byte('{'), srv.State().Answers[0].Body[0])
+	srv.State().Responses[0].Body[0] = 'X'
+	assert.Equal(t, byte('{'), srv.State().Responses[0].Body[0])
 	assert.Equal(t, moment.Amount(1500), srv.State().Bills[0].AmountPaid, "it is a copy")
 	assert.Equal(t, moment.Amount(2000), *srv.State().Customers[0].Balance)
 }
@@ -187,7 +187,7 @@ payment `+payment+` to bill_1 ZAR 15.00
 func TestWithSave(t *testing.T) {
 	var saved []int
 	srv := momenttest.NewServer(momenttest.WithSave(func(s momenttest.State) {
-		saved = append(saved, len(s.Customers)*100+len(s.Answers)*10+len(s.Payments))
+		saved = append(saved, len(s.Customers)*100+len(s.Responses)*10+len(s.Payments))
 	}))
 	t.Cleanup(srv.Close)
 	for _, step := range []struct {
@@ -311,7 +311,7 @@ func TestWithClock(t *testing.T) {
 	var resp moment.Response
 	bill := create("a", &resp)
 	require.Equal(t, moment.NewDate(2025, time.January, 31), bill.BillDate)
-	require.Equal(t, now.Add(24*time.Hour), srv.State().Answers[0].Expires)
+	require.Equal(t, now.Add(24*time.Hour), srv.State().Responses[0].Expires)
 
 	verifier, err := moment.NewWebhookVerifier(webhookSecret, moment.WithClock(func() time.Time { return now }))
 	require.NoError(t, err)
@@ -331,5 +331,5 @@ func TestWithClock(t *testing.T) {
 	require.True(t, resp.Replayed)
 	require.Equal(t, moment.NewDate(2025, time.February, 1), create("b", &resp).BillDate)
 	now = now.Add(time.Second)
-	require.Len(t, srv.State().Answers, 1, "that of the first is forgotten")
+	require.Len(t, srv.State().Responses, 1, "that of the first is forgotten")
 }

@@ -1,251 +1,27 @@
 package momenttest
 
-import (
-	"cmp"
-	"errors"
-	"io"
-	"mime"
-	"net/http"
-	"net/http/httptest"
-	"regexp"
-	"strings"
-	"sync"
-	"time"
-)
+import "net/http/httptest"
 
-// maxBody is the most a request body may have.
-const maxBody = 1 << 20
-
-// A Server is a fake of the Moment Billing API on a loopback address. It is safe
-// for parallel use.
+// A Server is a fake of the Moment Billing API on a loopback address: a [Handler] that listens. It is
+// safe for parallel use.
 type Server struct {
+	*Handler
+
 	// URL is the base URL, of the form http://127.0.0.1:port.
 	URL string
 
-	http       *httptest.Server
-	service    *service
-	deliveries *http.Client
-}
-
-// Option changes a setting of a [Server].
-type Option func(*service)
-
-// WithClock sets the clock: of bill dates, of the life of idempotency keys, of events and their
-// signatures. The default is time.Now. It does not shorten what [Delay] waits. Requests call it
-// from other goroutines: guard what moves it.
-func WithClock(now func() time.Time) Option {
-	return func(s *service) { s.now = now }
-}
-
-// WithSave sets a function that is called after each change, before the change is answered and
-// before its event is delivered. What it has stored is all that is needed to go on later: see
-// [Server.Seed]. Calls come one at a time, and must not call the server.
-func WithSave(save func(State)) Option {
-	return func(s *service) { s.save = save }
+	http *httptest.Server
 }
 
 // NewServer starts a server that holds no data yet. The caller closes it.
 func NewServer(opts ...Option) *Server {
-	service := newService()
-	for _, opt := range opts {
-		opt(service)
-	}
-	listening := httptest.NewServer(service)
-	return &Server{URL: listening.URL, http: listening, service: service, deliveries: newDeliverer()}
+	handler := NewHandler(opts...)
+	listening := httptest.NewServer(handler)
+	return &Server{Handler: handler, URL: listening.URL, http: listening}
 }
 
-// Close waits for the requests being answered, then stops the server.
+// Close waits for the requests in flight, then stops the server.
 func (s *Server) Close() {
-	s.service.closeOnce.Do(func() { close(s.service.closing) })
+	s.closeOnce.Do(func() { close(s.closing) })
 	s.http.Close()
-}
-
-// ServeHTTP answers a request as it is answered at URL, for those who need another listener or
-// something in front. It does so after Close too; only a [Delay] then ends without an answer.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.service.ServeHTTP(w, r) }
-
-// service is the fake without its socket.
-type service struct {
-	routes []route
-	now    func() time.Time
-	save   func(State) // may be nil
-
-	closeOnce sync.Once
-	closing   chan struct{} // ends delays
-
-	mu sync.Mutex // guards all below, and is held while an operation runs
-	data
-	webhook      *webhook // nil: events go nowhere
-	requests     []Request
-	requestBytes int // of their bodies
-	faults       []Fault
-}
-
-func newService() *service {
-	s := &service{
-		now:     time.Now,
-		closing: make(chan struct{}),
-		data: data{
-			customers: newCollection[customer]("customer"),
-			accounts:  newCollection[account]("account"),
-			bills:     newCollection[bill]("bill"),
-			keys:      map[string]savedAnswer{},
-		},
-	}
-	s.routes = s.operations()
-	return s
-}
-
-// ServeHTTP answers one request, or lets it go wrong.
-func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c, p, f := s.arrive(w, r)
-	switch f.kind {
-	case statusFault:
-		f.answer(c.path).write(w)
-		return
-	case dropBeforeCommit:
-		drop(w)
-		return
-	}
-	var a answer
-	if p != nil {
-		a = p.answer(c.path)
-	} else {
-		a = s.perform(c, f)
-	}
-	switch {
-	case f.kind == dropAfterCommit, a.status == 0:
-		drop(w)
-	case f.kind == truncate:
-		a.writeHalf(w)
-	default:
-		a.write(w)
-	}
-}
-
-// arrive reads and records a request, and gives the fault that it meets.
-func (s *service) arrive(w http.ResponseWriter, r *http.Request) (call, *problem, Fault) {
-	body, unreadable := readBody(w, r)
-	c, p := s.admit(r)
-	c.body = body
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.record(r, body)
-	return c, cmp.Or(p, unreadable), s.takeFault(c.name)
-}
-
-// A call is a request that may run: it is authenticated and read, its operation
-// exists, its idempotency key is well-formed.
-type call struct {
-	route
-	path string // as sent, still escaped
-	id   string // the identifier in the path, decoded
-	key  string // the idempotency key of a POST
-	body []byte
-}
-
-// admit turns a request into a call without its body, or says why not. What is refused here is
-// not saved under an idempotency key.
-func (s *service) admit(r *http.Request) (c call, p *problem) {
-	c.path = r.URL.EscapedPath()
-	route, id, notFound := s.find(r.Method, c.path)
-	c.route, c.id = route, id
-	if p = authenticate(r.Header.Get("Authorization")); p != nil {
-		return c, p
-	}
-	if notFound != nil {
-		return c, notFound
-	}
-	if r.Method == http.MethodPost {
-		c.key = r.Header.Get("Idempotency-Key")
-		return c, checkKey(c.key)
-	}
-	return c, nil
-}
-
-// perform runs a call, unless its idempotency key has been answered before. If the server closes
-// before it could run, the answer is empty.
-func (s *service) perform(c call, f Fault) answer {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if c.key != "" {
-		if a, done := s.begin(c); done {
-			return a
-		}
-	}
-	if f.kind == delay && !s.wait(f.wait) {
-		delete(s.keys, c.key)
-		return answer{}
-	}
-	a := c.run(f)
-	if c.key != "" {
-		s.finish(c, a)
-	}
-	if c.method != http.MethodGet {
-		s.changed()
-	}
-	return a
-}
-
-// changed is called after each change, before anybody hears of it.
-func (s *service) changed() {
-	if s.save != nil {
-		s.save(s.state())
-	}
-}
-
-// wait lets others in meanwhile, and reports false if the server closes.
-func (s *service) wait(d time.Duration) bool {
-	s.mu.Unlock()
-	defer s.mu.Lock()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-s.closing:
-		return false
-	}
-}
-
-func (c call) run(f Fault) answer {
-	if f.kind == serviceError {
-		return f.answer(c.path)
-	}
-	object, p := c.operation(c.id, c.body)
-	if p != nil {
-		return p.answer(c.path)
-	}
-	return newAnswer(c.status, object)
-}
-
-var bearer = regexp.MustCompile(`^(?i:bearer) (\S+)$`)
-
-// authenticate checks an Authorization header. No detail repeats the key.
-func authenticate(header string) *problem {
-	credentials := bearer.FindStringSubmatch(header)
-	switch {
-	case credentials == nil:
-		return newProblem(http.StatusUnauthorized, "An API key is required in the header Authorization: Bearer <key>.")
-	case strings.HasPrefix(credentials[1], "pk_"):
-		return newProblem(http.StatusForbidden, "A public key (pk_…) cannot run billing operations; send a secret key.")
-	case !strings.HasPrefix(credentials[1], "sk_test_") || credentials[1] == "sk_test_":
-		return newProblem(http.StatusUnauthorized, "This is not an API key that is known here; send one that begins with sk_test_.")
-	}
-	return nil
-}
-
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var tooLarge *http.MaxBytesError
-	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	switch {
-	case errors.As(err, &tooLarge):
-		return body, newProblem(http.StatusRequestEntityTooLarge, "The body may have at most %d bytes.", maxBody)
-	case err != nil:
-		return body, newProblem(http.StatusBadRequest, "The body could not be read to its end.")
-	case len(body) > 0 && mediaType != "application/json":
-		return body, newProblem(http.StatusBadRequest, "The header Content-Type must be application/json.")
-	}
-	return body, nil
 }

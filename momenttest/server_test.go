@@ -275,7 +275,7 @@ func TestBodies(t *testing.T) {
 func TestRequestIDs(t *testing.T) {
 	srv := newSample(t)
 	seen := map[string]bool{}
-	for _, a := range []answer{
+	for _, a := range []response{
 		send(t, srv, "POST", "/billing/customers", `{"external_reference": "a"}`, "Idempotency-Key: k"),
 		send(t, srv, "POST", "/billing/customers", `{"external_reference": "a"}`, "Idempotency-Key: k"),
 		send(t, srv, "POST", "/billing/customers", `{"external_reference": "b"}`, "Idempotency-Key: k"),

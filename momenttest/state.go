@@ -13,22 +13,22 @@ import (
 )
 
 // State is what a server holds, in the order in which it came. As JSON it can be kept, and given to
-// [Server.Seed] later.
+// [Handler.Seed] later.
 type State struct {
 	Customers []moment.Customer      `json:"customers"` // with what they owe now
 	Accounts  []moment.Account       `json:"accounts"`  // with what is owed on them now
 	Bills     []moment.Bill          `json:"bills"`     // with what is paid, voided ones too
-	Payments  []moment.AmountApplied `json:"payments"`  // that Server.Pay let come in
-	Answers   []SavedAnswer          `json:"answers"`   // to requests with an idempotency key
+	Payments  []moment.AmountApplied `json:"payments"`  // that Handler.Pay recorded
+	Responses []SavedResponse        `json:"responses"` // to requests with an idempotency key
 }
 
-// SavedAnswer is what a request with an idempotency key was answered, and is answered again until
+// SavedResponse is what a request with an idempotency key was answered, and is answered again until
 // Expires.
-type SavedAnswer struct {
+type SavedResponse struct {
 	IdempotencyKey string          `json:"idempotency_key"` // of the request
 	Fingerprint    string          `json:"fingerprint"`     // a hash of the path and the body
-	Status         int             `json:"status"`          // of the answer: a success or a failure
-	Body           json.RawMessage `json:"body"`            // of the answer
+	Status         int             `json:"status"`          // of the response: a success or a failure
+	Body           json.RawMessage `json:"body"`            // of the response
 	Expires        time.Time       `json:"expires"`         // when the key may be used again
 }
 
@@ -67,25 +67,25 @@ func (s State) String() string {
 
 // State returns all that the server holds: a copy, which does not change with it. Idempotency keys
 // whose requests still run are not in it.
-func (s *Server) State() State {
-	s.service.mu.Lock()
-	defer s.service.mu.Unlock()
-	return s.service.state()
+func (h *Handler) State() State {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.state()
 }
 
-func (s *service) state() State {
+func (h *Handler) state() State {
 	state := State{
-		Customers: copied[moment.Customer](s.customers.ordered),
-		Accounts:  copied[moment.Account](s.accounts.ordered),
-		Bills:     copied[moment.Bill](s.bills.ordered),
-		Payments:  copied[moment.AmountApplied](s.payments),
+		Customers: copied[moment.Customer](h.customers.ordered),
+		Accounts:  copied[moment.Account](h.accounts.ordered),
+		Bills:     copied[moment.Bill](h.bills.ordered),
+		Payments:  copied[moment.AmountApplied](h.payments),
 	}
-	for key, saved := range s.keys {
-		if s.now().Before(saved.expires) { // while a request runs, there is nothing to answer yet
-			state.Answers = append(state.Answers, SavedAnswer{key, saved.request, saved.answer.status, bytes.Clone(saved.answer.body), saved.expires})
+	for key, saved := range h.keys {
+		if h.now().Before(saved.expires) { // while a request runs, there is nothing to answer yet
+			state.Responses = append(state.Responses, SavedResponse{key, saved.request, saved.response.status, bytes.Clone(saved.response.body), saved.expires})
 		}
 	}
-	slices.SortFunc(state.Answers, func(a, b SavedAnswer) int {
+	slices.SortFunc(state.Responses, func(a, b SavedResponse) int {
 		return cmp.Or(a.Expires.Compare(b.Expires), strings.Compare(a.IdempotencyKey, b.IdempotencyKey))
 	})
 	return state

@@ -20,7 +20,7 @@ import (
 // With an empty URL they go nowhere, as before the first call, and the secret does
 // not matter. It panics if the URL is not an absolute one of HTTP or HTTPS, or the
 // secret is none.
-func (s *Server) SetWebhook(endpointURL, secret string) {
+func (h *Handler) SetWebhook(endpointURL, secret string) {
 	var w *webhook
 	if endpointURL != "" {
 		u, err := url.Parse(endpointURL)
@@ -32,14 +32,14 @@ func (s *Server) SetWebhook(endpointURL, secret string) {
 		}
 		w = &webhook{endpointURL, mustParse(secret)}
 	}
-	s.service.mu.Lock()
-	defer s.service.mu.Unlock()
-	s.service.webhook = w
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.webhook = w
 }
 
 // SignWebhook returns the headers webhook-id, webhook-timestamp and webhook-signature
 // of a message, as Moment sends them. What is refused is tested by changing them, or
-// with a time long ago. It panics if the secret is none: see [Server.SetWebhook].
+// with a time long ago. It panics if the secret is none: see [Handler.SetWebhook].
 func SignWebhook(secret, messageID string, at time.Time, body []byte) http.Header {
 	return sign(mustParse(secret), messageID, at, body)
 }

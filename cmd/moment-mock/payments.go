@@ -49,11 +49,11 @@ type refusal struct {
 
 // handler is the fake, and beside it what lets money come in.
 type handler struct {
-	fake *momenttest.Server
+	fake *momenttest.Handler
 	host string // by which it may be called, beside addresses and localhost; may be ""
 }
 
-func newHandler(fake *momenttest.Server, listen string) *handler {
+func newHandler(fake *momenttest.Handler, listen string) *handler {
 	host, _, _ := net.SplitHostPort(listen)
 	return &handler{fake, host}
 }

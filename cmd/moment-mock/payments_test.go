@@ -72,7 +72,7 @@ func TestPayments(t *testing.T) {
 		t.Run(row.why, func(t *testing.T) {
 			fake := newFake(t)
 			fake.SetWebhook(e.URL, ours)
-			answer := post(newHandler(fake, defaultListen), row.body, nil)
+			answer := post(newHandler(fake.Handler, defaultListen), row.body, nil)
 			assert.Equal(t, 200, answer.Code)
 			assert.Equal(t, "application/json", answer.Header().Get("Content-Type"))
 			assert.Equal(t, `{`+row.want+`,"message_id":"msg_X","attempts":1,"acknowledged":true,"status":204,"event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X",`+row.event+`,"created_at":"NOW","updated_at":"NOW"}}}`+"\n", masked(answer.Body.String()))
@@ -114,7 +114,7 @@ func TestPaymentsRefused(t *testing.T) {
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			fake := newFake(t)
-			answer := post(newHandler(fake, defaultListen), row.body, nil)
+			answer := post(newHandler(fake.Handler, defaultListen), row.body, nil)
 			var refused refusal
 			require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &refused))
 			assert.Equal(t, refusal{http.StatusText(row.status), row.status, row.says}, refused)
@@ -154,7 +154,7 @@ func TestPaymentsAreNotForWebPages(t *testing.T) {
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			fake := newFake(t)
-			answer := post(newHandler(fake, row.listen), `{"to": "bill_1", "amount": "15.00"}`, row.change)
+			answer := post(newHandler(fake.Handler, row.listen), `{"to": "bill_1", "amount": "15.00"}`, row.change)
 			assert.Equal(t, row.status, answer.Code, answer.Body.String())
 			assert.Equal(t, row.status == 200, len(fake.State().Payments) == 1)
 			for name := range answer.Header() {
@@ -169,7 +169,7 @@ func TestPaymentsAreNotForWebPages(t *testing.T) {
 
 // Everything else is the fake's, however untidy the path: it is not redirected.
 func TestOtherPathsAreTheFakes(t *testing.T) {
-	h := newHandler(newFake(t), defaultListen)
+	h := newHandler(newFake(t).Handler, defaultListen)
 	for path, status := range map[string]int{
 		"/billing/bills/UBR-1":              200,
 		"/billing//bills/UBR-1":             404,
@@ -222,7 +222,7 @@ func TestPay(t *testing.T) {
 				defer e.Close()
 				fake.SetWebhook(e.URL, ours)
 			}
-			srv := httptest.NewServer(newHandler(fake, defaultListen))
+			srv := httptest.NewServer(newHandler(fake.Handler, defaultListen))
 			defer srv.Close()
 			code, stdout, stderr := execute(t, nil, append([]string{"pay", "--url", srv.URL}, row.args...)...)
 			assert.Equal(t, row.code, code)

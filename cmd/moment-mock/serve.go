@@ -105,8 +105,7 @@ func (c serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	kept.WebhookSecret = cmp.Or(kept.WebhookSecret, moment.RawWebhookSecret([]byte(rand.Text())))
 
-	fake := momenttest.NewServer(options...)
-	fake.Close() // it listens elsewhere: behind the log
+	fake := momenttest.NewHandler(options...)
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.listen)
 	if err != nil {
 		return fmt.Errorf("%w: choose another address by --listen, like 127.0.0.1:0", err)

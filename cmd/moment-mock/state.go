@@ -13,7 +13,7 @@ import (
 )
 
 // version is that of a state file's form.
-const version = 1
+const version = 2
 
 // contents is what a state file holds.
 type contents struct {

@@ -136,7 +136,7 @@ func TestKill(t *testing.T) {
 	kept := readState(t, path).State
 	assert.Len(t, kept.Customers, creates)
 	assert.Len(t, kept.Bills, creates)
-	assert.Len(t, kept.Answers, creates)
+	assert.Len(t, kept.Responses, creates)
 	assert.Equal(t, []string{"mock.json", "mock.json.lock"}, files(t, folder), "nothing is left behind")
 }
 
@@ -289,9 +289,9 @@ func TestBadStateFile(t *testing.T) {
 		{"empty", "", "broken, and left as it is: unexpected end of JSON input"},
 		{"cut short", text[:len(text)-2], "broken, and left as it is: unexpected end of JSON input"},
 		{"something after its end", text + "}", "broken, and left as it is: invalid character '}' after top-level value"},
-		{"something else", `{"name": "package", "dependencies": {}}`, "not of version 1, and left as it is"},
-		{"of a later moment-mock", change(`"version":1`, `"version":2,"more":1`), "not of version 1, and left as it is"},
-		{"a member that would be lost", change(`"version":1`, `"version":1,"more":1`), `broken, and left as it is: json: unknown field "more"`},
+		{"something else", `{"name": "package", "dependencies": {}}`, "not of version 2, and left as it is"},
+		{"of a later moment-mock", change(`"version":2`, `"version":3,"more":1`), "not of version 2, and left as it is"},
+		{"a member that would be lost", change(`"version":2`, `"version":2,"more":1`), `broken, and left as it is: json: unknown field "more"`},
 		{"no secret", change(ours, ""), "broken, and left as it is: webhook_secret: is empty"},
 		{"what the service would not hold", change(`"UCR-1"`, `""`), "broken, and left as it is: Customers[0]: external_reference is required"},
 	} {

@@ -121,7 +121,7 @@ func TestRestart(t *testing.T) {
 				{"again after a restart", environment{"MOMENT_WEBHOOK_SECRET": oldSecret}, oldSecret, 1, 204, "payment delivered again"},
 				{"again, signed with the new secret", environment{"MOMENT_WEBHOOK_SECRET": secret, "MOMENT_WEBHOOK_OLD_SECRET": oldSecret}, secret, 1, 204, "payment delivered again"},
 				{"another one, signed with the old secret", environment{"MOMENT_WEBHOOK_SECRET": secret, "MOMENT_WEBHOOK_OLD_SECRET": oldSecret}, oldSecret, 2, 204, "payment entered"},
-				{"the old secret is no more", environment{"MOMENT_WEBHOOK_SECRET": secret}, oldSecret, 3, 400, "moment: webhook refused"},
+				{"the old secret is no more", environment{"MOMENT_WEBHOOK_SECRET": secret}, oldSecret, 3, 400, "moment: webhook rejected"},
 			} {
 				t.Run(row.why, func(t *testing.T) {
 					row.env["LISTEN"], row.env["DATABASE_URL"] = "127.0.0.1:0", address

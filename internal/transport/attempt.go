@@ -3,6 +3,7 @@ package transport
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -139,11 +141,13 @@ func (t *Transport) failed(call, ctx context.Context, conn *connectionTrace, err
 // error says enough.
 func (t *Transport) read(call, ctx context.Context, req *Request, resp *http.Response) outcome {
 	o := outcome{
-		event:      complete,
-		status:     resp.StatusCode,
-		header:     resp.Header,
-		replayed:   req.Key != "" && resp.Header.Get("Idempotent-Replayed") == "true",
-		retryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), time.Now),
+		event:    complete,
+		status:   resp.StatusCode,
+		header:   resp.Header,
+		replayed: req.Key != "" && resp.Header.Get("Idempotent-Replayed") == "true",
+	}
+	if value := resp.Header.Get("Retry-After"); value != "" {
+		o.retryAfter = parseRetryAfter(value, time.Now())
 	}
 	if o.status < 200 || o.status > 299 {
 		o.body = readError(resp)
@@ -159,22 +163,20 @@ func (t *Transport) read(call, ctx context.Context, req *Request, resp *http.Res
 		o.event, o.err = contextDone, contextError(call)
 	case err != nil:
 		o.event, o.err = truncated, t.explain(ctx, "truncated response", err)
-	case req.Decoder != nil:
-		o.event, o.err = classifyDecode(req.Decoder.Decode(o.status, o.header, o.body))
+	default:
+		if err := req.Decoder.Decode(o.status, o.header, o.body); err != nil {
+			o.event, o.err = classifyDecode(err)
+		}
 	}
 	return o
 }
 
 func classifyDecode(err error) (event, error) {
 	var syntax *NotJSONError
-	switch {
-	case err == nil:
-		return complete, nil
-	case errors.As(err, &syntax):
+	if errors.As(err, &syntax) {
 		return notJSON, err
-	default:
-		return badBody, fmt.Errorf("unexpected response body: %w", err)
 	}
+	return badBody, fmt.Errorf("unexpected response body: %w", err)
 }
 
 // explain says what is wrong, and names the attempt's timeout where that is why net/http gave up.
@@ -183,4 +185,44 @@ func (t *Transport) explain(ctx context.Context, what string, err error) error {
 		return fmt.Errorf("%s within the attempt timeout of %v: %w", what, t.AttemptTimeout, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
+}
+
+// maxConnections is how often net/http may send the request in one attempt. It sends it again by
+// itself, without a wait, where connections turn out to be dead or streams are reset, and with some
+// peers it would not stop.
+const maxConnections = 32
+
+var errTooManyConnections = errors.New("no response: one connection after the other was closed or reset")
+
+// connectionTrace records which connections an attempt asked for and got. Its hooks are net/http's,
+// from whatever goroutine, and hence the atomics.
+type connectionTrace struct {
+	asked       atomic.Bool
+	connections atomic.Int32 // connections or HTTP/2 streams, each for a copy of the request
+	trace       httptrace.ClientTrace
+}
+
+// newConnectionTrace returns one that calls tooMany when the request has been sent too often.
+func newConnectionTrace(tooMany func()) *connectionTrace {
+	c := &connectionTrace{}
+	c.trace.GetConn = func(string) { c.asked.Store(true) }
+	c.trace.GotConn = func(httptrace.GotConnInfo) {
+		if c.connections.Add(1) > maxConnections {
+			tooMany()
+		}
+	}
+	return c
+}
+
+// neverSent reports whether it is certain that nothing was sent, because net/http asked for a
+// connection and got none: whether the name did not resolve, the TLS handshake failed, a proxy
+// rejected CONNECT, or no connection was free in time. A RoundTripper that is not net/http's gives
+// no such evidence.
+func (c *connectionTrace) neverSent() bool {
+	return c.asked.Load() && c.connections.Load() == 0
+}
+
+func isUntrusted(err error) bool {
+	var verification *tls.CertificateVerificationError
+	return errors.As(err, &verification)
 }

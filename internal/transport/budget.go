@@ -4,8 +4,8 @@ import "sync"
 
 // The units of a Budget are tenths of a token, because a response restores one tenth.
 const (
-	tokenUnits    = 10
-	responseUnits = 1
+	tokenUnits    = 10 // a retry costs a token
+	responseUnits = 1  // a response that is not retried restores a tenth
 )
 
 // Budget limits the retries of a client in an outage, as gRPC's retry throttling does (gRFC A6): a
@@ -39,12 +39,8 @@ func (b *Budget) spend() bool {
 	return true
 }
 
-// restore adds what a response that is not retried restores.
-func (b *Budget) restore() { b.add(responseUnits) }
-
-// refund returns the token of a retry that was not sent.
-func (b *Budget) refund() { b.add(tokenUnits) }
-
+// add puts units back, up to the limit: of a response that is not retried, or of a retry that was
+// not sent.
 func (b *Budget) add(units int) {
 	if b == nil {
 		return

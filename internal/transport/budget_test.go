@@ -18,13 +18,13 @@ func TestBudget(t *testing.T) {
 	assert.True(t, b.spend())
 	assert.False(t, b.spend(), "the third of two")
 	for range 9 {
-		b.restore()
+		b.add(responseUnits)
 	}
 	assert.False(t, b.spend(), "nine tenths of a token")
-	b.restore()
+	b.add(responseUnits)
 	assert.True(t, b.spend(), "ten tenths")
 	for range 1000 {
-		b.restore()
+		b.add(responseUnits)
 	}
 	assert.True(t, b.spend())
 	assert.True(t, b.spend())
@@ -36,7 +36,7 @@ func TestNoBudgetIsNoLimit(t *testing.T) {
 	for range 1000 {
 		require.True(t, b.spend())
 	}
-	b.restore()
+	b.add(responseUnits)
 }
 
 func TestBudgetIsShared(t *testing.T) {

@@ -9,17 +9,17 @@ import (
 // log writes one record per attempt, at level info if another attempt follows or the retry budget
 // forbids one, and else at debug. It logs a list of allowed attributes, never a dump of the request
 // or the response.
-func (t *Transport) log(ctx context.Context, req *Request, res Result, o outcome, start time.Time, retry bool, wait time.Duration) {
+func (t *Transport) log(ctx context.Context, req *Request, res Result, o outcome, took time.Duration, retry bool, wait time.Duration) {
 	level := slog.LevelDebug
 	if retry || res.BudgetEmpty {
 		level = slog.LevelInfo
 	}
-	if t.Logger == nil || !t.Logger.Enabled(ctx, level) {
+	if !t.Logger.Enabled(ctx, level) {
 		return
 	}
 	attrs := make([]slog.Attr, 0, 9)
 	attrs = append(attrs, slog.String("method", req.Method), slog.String("path", req.Route),
-		slog.Int("attempt", res.Attempts), slog.Duration("duration", time.Since(start)))
+		slog.Int("attempt", res.Attempts), slog.Duration("duration", took))
 	if o.status != 0 {
 		attrs = append(attrs, slog.Int("status", o.status))
 	}

@@ -45,7 +45,7 @@ type Request struct {
 	MaxBody   int64       // of a success, in bytes
 
 	Idempotency Idempotency
-	Decoder     Decoder // nil ignores the status and body of a success
+	Decoder     Decoder
 }
 
 // Decoder decodes the response to a request that succeeded.
@@ -87,13 +87,20 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 		return res
 	}
 	for {
-		var start time.Time
-		if t.Logger != nil {
-			start = time.Now() // only the log needs it
-		}
+		start := time.Now()
 		o := t.attempt(ctx, req)
 		v := decide(req, o, res.OutcomeUnknown)
-		res.record(o, v.unknown)
+		res = Result{
+			Status:         o.status,
+			Header:         o.header,
+			Body:           o.body,
+			FromService:    o.fromService,
+			Replayed:       o.replayed,
+			RetryAfter:     o.retryAfter,
+			Attempts:       res.Attempts + 1,
+			Err:            o.err,
+			OutcomeUnknown: v.unknown,
+		}
 
 		retry := v.retry && res.Attempts <= t.MaxRetries
 		var wait time.Duration
@@ -104,28 +111,22 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 			retry, res.BudgetEmpty = false, true
 		}
 		if !retry && o.status != 0 {
-			t.Budget.restore()
+			t.Budget.add(responseUnits)
 		}
-		t.log(ctx, req, res, o, start, retry, wait)
+		if t.Logger != nil {
+			t.log(ctx, req, res, o, time.Since(start), retry, wait)
+		}
 		if !retry {
 			return res
 		}
 		if !sleep(ctx, wait) {
 			if !v.free {
-				t.Budget.refund()
+				t.Budget.add(tokenUnits) // the retry was not sent
 			}
 			res.Err = interrupted(ctx, res.Err)
 			return res
 		}
 	}
-}
-
-func (r *Result) record(o outcome, unknown bool) {
-	r.Status, r.Header, r.Body = o.status, o.header, o.body
-	r.FromService, r.Replayed, r.RetryAfter = o.fromService, o.replayed, o.retryAfter
-	r.Err = o.err
-	r.OutcomeUnknown = unknown
-	r.Attempts++
 }
 
 // interrupted is the error of a call whose context ended in a wait, after an attempt that failed

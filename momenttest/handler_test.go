@@ -18,19 +18,19 @@ import (
 
 // post hands a POST to a service without a socket, with which a synctest bubble
 // would not be durably blocked.
-func post(s *service, body io.Reader) *httptest.ResponseRecorder {
+func post(h *Handler, body io.Reader) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, "/billing/customers", body)
 	r.Header.Set("Authorization", "Bearer sk_test_x")
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("Idempotency-Key", "k")
 	w := httptest.NewRecorder()
-	s.ServeHTTP(w, r)
+	h.ServeHTTP(w, r)
 	return w
 }
 
 func TestKeysAreForgottenAfter24Hours(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newService()
+		s := NewHandler()
 		require.Equal(t, 201, post(s, strings.NewReader(`{"external_reference": "a"}`)).Code)
 
 		time.Sleep(24*time.Hour - time.Nanosecond)
@@ -55,7 +55,7 @@ func TestKeysAreForgottenAfter24Hours(t *testing.T) {
 // to show it, so these calls begin inside the service.
 func TestOneOfManyCallsWithOneKeyRuns(t *testing.T) {
 	for range 3000 {
-		s := newService()
+		s := NewHandler()
 		create, _, _ := s.find(http.MethodPost, "/billing/customers")
 		c := call{route: create, path: "/billing/customers", key: "k", body: []byte(`{"external_reference": "a"}`)}
 		start := make(chan struct{})
@@ -80,7 +80,7 @@ func TestBillDateDefaultsToTodayInUTC(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // whose clock begins at 2000-01-01 00:00 UTC
 		defer func(zone *time.Location) { time.Local = zone }(time.Local)
 		time.Local = time.FixedZone("west of Greenwich", -3600)
-		s := newService()
+		s := NewHandler()
 		create := func(reference string) string {
 			sent, _ := readParams([]byte(`{"external_reference": "` + reference + `", "currency": "ZAR", "amount_due": 1}`))
 			return s.newBill(sent).BillDate
@@ -94,7 +94,7 @@ func TestBillDateDefaultsToTodayInUTC(t *testing.T) {
 }
 
 func TestBodyThatBreaksOff(t *testing.T) {
-	s := newService()
+	s := NewHandler()
 	a := post(s, iotest.ErrReader(errors.New("connection reset by peer")))
 	require.Equal(t, 400, a.Code)
 	require.Contains(t, a.Body.String(), "The body could not be read to its end.")

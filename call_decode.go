@@ -2,12 +2,14 @@ package moment
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
+	"time"
 
 	"github.com/moment-billing/moment-go/internal/transport"
 )
@@ -18,6 +20,13 @@ const (
 	maxObject = 256 << 10
 	maxAny    = 2 << 20 // through Do
 )
+
+// decoder decodes the response to a request that succeeded.
+type decoder interface {
+	transport.Decoder
+
+	absent() []string // members that should always be there, and are missing
+}
 
 // resource is a pointer to one of the objects in the service's responses.
 type resource[T any] interface {
@@ -32,15 +41,15 @@ type resource[T any] interface {
 	absent() []string
 }
 
-// decodeObject decodes the requested object into a value of its own, which is the result of the
+// objectDecoder decodes the requested object into a value of its own, which is the result of the
 // call.
-type decodeObject[T any, P resource[T]] struct {
+type objectDecoder[T any, P resource[T]] struct {
 	id     string        // the id or external reference that was requested; empty for creates
 	accept func(P) error // what else the call asks of the object; may be nil
 	value  T
 }
 
-func (d *decodeObject[T, P]) Decode(_ int, header http.Header, body []byte) error {
+func (d *objectDecoder[T, P]) Decode(_ int, header http.Header, body []byte) error {
 	object := P(&d.value)
 	if err := object.decode(body); err != nil {
 		return undecodable(err, header, body)
@@ -54,10 +63,12 @@ func (d *decodeObject[T, P]) Decode(_ int, header http.Header, body []byte) erro
 	return nil
 }
 
-// decodeAny decodes into the value that a caller of Do passed, or into nothing.
-type decodeAny struct{ out any }
+func (d *objectDecoder[T, P]) absent() []string { return P(&d.value).absent() }
 
-func (d decodeAny) Decode(status int, header http.Header, body []byte) error {
+// anyDecoder decodes into the value that a caller of Do passed, or into nothing.
+type anyDecoder struct{ out any }
+
+func (d anyDecoder) Decode(status int, header http.Header, body []byte) error {
 	switch {
 	case status == http.StatusNoContent, status == http.StatusResetContent:
 		return nil
@@ -70,6 +81,8 @@ func (d decodeAny) Decode(status int, header http.Header, body []byte) error {
 	}
 	return undecodable(json.Unmarshal(body, d.out), header, body)
 }
+
+func (d anyDecoder) absent() []string { return nil }
 
 // undecodable is the error of a response that cannot be decoded because of err, nil if that is nil.
 func undecodable(err error, header http.Header, body []byte) error {
@@ -95,11 +108,37 @@ func notJSON(body []byte) string {
 	}
 }
 
+// withoutValues returns the error of encoding/json without the values that it quotes, because
+// errors are logged and responses are about people. A *json.SyntaxError quotes one character, and
+// stays.
+func withoutValues(err error) error {
+	var mismatch *json.UnmarshalTypeError
+	var date *time.ParseError
+	switch {
+	case errors.As(err, &date):
+		return errors.New("a time in it is not as in RFC 3339")
+	case !errors.As(err, &mismatch):
+		return err
+	}
+	member := cmp.Or(mismatch.Field, "it")
+	if before, _, found := strings.Cut(member, "metadata."); found {
+		member = before + "metadata" // and not the name in it, which is the merchant's
+	}
+	kind, _, _ := strings.Cut(mismatch.Value, " ") // "number 1095"
+	if mismatch.Type == reflect.TypeFor[Amount]() && kind == "number" {
+		return fmt.Errorf("%s is not an exact integer", member)
+	}
+	if mismatch.Type.Kind() == reflect.Struct || mismatch.Type.Kind() == reflect.Map {
+		return fmt.Errorf("%s is of type %s, not object", member, kind)
+	}
+	return fmt.Errorf("%s is of type %s, not %v", member, kind, mismatch.Type)
+}
+
 // isOdd reports whether a body could not be decoded because of a member in an unexpected form, so
 // that it is worth reading leniently.
 func isOdd(err error) bool {
 	var syntax *json.SyntaxError
-	return err != nil && !errors.As(err, &syntax)
+	return !errors.As(err, &syntax)
 }
 
 // lenient is an optional member on which no money depends: in an unexpected form, it is left empty.

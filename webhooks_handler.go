@@ -11,34 +11,37 @@ import (
 )
 
 // HandlerOption changes a setting of the handler that [WebhookVerifier.Handler] makes.
-type HandlerOption func(*webhookHandler)
+type HandlerOption struct {
+	apply func(*webhookHandler)
+}
 
 // WithDeduplicator processes each event once, however often it is delivered. Without it, the
-// function has to see to that by itself: Moment delivers again whenever it has no answer. It panics
-// if d is nil.
+// function has to do so by itself, because Moment delivers an event again whenever it gets no
+// response. It panics if d is nil.
 func WithDeduplicator(d Deduplicator) HandlerOption {
 	if d == nil {
 		panic("moment: the Deduplicator of a webhook handler is nil")
 	}
-	return func(h *webhookHandler) { h.deduplicator = d }
+	return HandlerOption{func(h *webhookHandler) { h.deduplicator = d }}
 }
 
-// WithHandlerLogger sets where the handler reports to: what the function failed with and what
-// Moment has signed though it is no event, at level error, and deliveries that it refused, at level
-// warn. Bodies and secrets are never logged; the text of the function's errors and panics is. The
-// default is [slog.Default], at the time of the delivery.
+// WithHandlerLogger sets the logger of the handler. It logs the errors of the function, and signed
+// messages that are not events, at level error; and rejected deliveries at level warn. It never
+// logs bodies or secrets, but it logs the text of the function's errors and panics. The default is
+// [slog.Default], at the time of the delivery.
 func WithHandlerLogger(l *slog.Logger) HandlerOption {
-	return func(h *webhookHandler) { h.logger = l }
+	return HandlerOption{func(h *webhookHandler) { h.logger = l }}
 }
 
-// Handler returns a handler that verifies what is delivered to it and gives the event to process.
-// The event is acknowledged, with 204, once process returns nil; if it fails or panics, the answer
-// is 500, and Moment delivers the event again, under the same MessageID. Deliveries that Moment did
-// not sign get 400, as do those that are no events, more than 1 MiB 413, and any method but POST
-// 405. The answer never says why: the logger does.
+// Handler returns a handler that verifies each delivery and passes the event to process. It
+// responds with 204 once process returns nil. If process fails or panics, it responds with 500, and
+// Moment delivers the event again under the same MessageID. It responds with 400 to a delivery that
+// Moment did not sign or that is not an event, with 413 to more than 1 MiB, and with 405 to any
+// method but POST. The response never says why; the logger does.
 //
-// Return nil for events that mean nothing to you, of types you do not know above all. Handler
-// panics if process or an option is nil, or v was not made by [NewWebhookVerifier].
+// Return nil for events that mean nothing to you, above all of types that you do not know. Handler
+// panics if process is nil, an option is the zero HandlerOption, or v was not made by
+// [NewWebhookVerifier].
 func (v *WebhookVerifier) Handler(process func(ctx context.Context, e *Event) error, opts ...HandlerOption) http.Handler {
 	switch {
 	case v == nil || v.hidden == nil:
@@ -48,10 +51,10 @@ func (v *WebhookVerifier) Handler(process func(ctx context.Context, e *Event) er
 	}
 	h := &webhookHandler{verifier: v, process: process}
 	for _, opt := range opts {
-		if opt == nil {
-			panic("moment: an option of a webhook handler is nil")
+		if opt.apply == nil {
+			panic("moment: an option of a webhook handler is the zero HandlerOption")
 		}
-		opt(h)
+		opt.apply(h)
 	}
 	return h
 }
@@ -78,7 +81,7 @@ func (h *webhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case errors.Is(err, ErrMalformedEvent): // which Moment has signed, and will deliver again: it may be about money
 			level, attrs = slog.LevelError, append(attrs, slog.String("message", strings.Clone(r.Header.Get("Webhook-Id"))))
 		}
-		h.log(r.Context(), level, "moment: webhook refused", attrs...)
+		h.log(r.Context(), level, "moment: webhook rejected", attrs...)
 		w.WriteHeader(status)
 		return
 	}

@@ -39,7 +39,7 @@ func TestParseRetryAfter(t *testing.T) {
 		{"١", 0, "a digit, but not of ASCII"},
 		{"2025-01-31T12:00:30Z", 0, "no HTTP date"},
 	} {
-		assert.Equal(t, row.want, parseRetryAfter(row.value, now), "%q: %s", row.value, row.why)
+		assert.Equal(t, row.want, parseRetryAfter(row.value, now()), "%q: %s", row.value, row.why)
 	}
 }
 
@@ -50,7 +50,7 @@ func FuzzRetryAfter(f *testing.F) {
 		f.Add(value)
 	}
 	f.Fuzz(func(t *testing.T, value string) {
-		got := parseRetryAfter(value, now)
+		got := parseRetryAfter(value, now())
 		assert.GreaterOrEqual(t, got, time.Duration(0))
 		date, dateErr := http.ParseTime(value)
 		seconds, numberErr := strconv.ParseUint(value, 10, 32)

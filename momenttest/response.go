@@ -8,7 +8,7 @@ import (
 
 // An answer is what the service says to one request, and what an idempotency key
 // saves of it.
-type answer struct {
+type response struct {
 	status   int
 	body     []byte
 	allow    string // the methods, on a 405
@@ -18,8 +18,8 @@ type answer struct {
 	html       bool   // a page, of a fault
 }
 
-func newAnswer(status int, content any) answer {
-	return answer{status: status, body: encode(content)}
+func newResponse(status int, content any) response {
+	return response{status: status, body: encode(content)}
 }
 
 // encode panics if the content has no JSON, as only what a test gives can have none.
@@ -31,7 +31,7 @@ func encode(content any) []byte {
 	return body
 }
 
-func (a answer) write(w http.ResponseWriter) {
+func (a response) write(w http.ResponseWriter) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	switch {

@@ -16,9 +16,9 @@ type Event struct {
 	Type EventType // what Data is
 	Data EventData // *AmountApplied, or *UnknownEvent
 
-	// Raw is the whole body, as it was received. To process an event later, store Raw and MessageID,
-	// and decode the member data of Raw, not Raw itself, into an AmountApplied with encoding/json.
-	// Parse would reject it by its timestamp.
+	// Raw is the whole body, as it was received. To process an event later, store Raw and
+	// MessageID, and decode the member data of Raw, not Raw itself, into an AmountApplied with
+	// encoding/json. Parse would reject it by its timestamp.
 	Raw json.RawMessage
 	// MessageID is the same for each delivery of one event: what a [Deduplicator] goes by.
 	MessageID string

@@ -1,0 +1,187 @@
+package moment
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/moment-billing/moment-go/internal/transport"
+)
+
+// operation is one of the service's operations.
+type operation struct {
+	name   string // as errors call it: "create bill"
+	method string
+	route  string // the path, with a placeholder for the identifier: "/billing/bills/{bill}"
+}
+
+// params are the parameters of a create or an update.
+type params interface {
+	// check finds what would be lost or useless if it was sent. Other rules are the service's to
+	// judge.
+	check() error
+}
+
+// call makes a call of one of the services and returns the object in the response. id is empty for
+// creates. in is nil where there are no parameters, and accept where the object need only be the
+// one that id names.
+func call[T any, P resource[T]](ctx context.Context, s service, op operation, id string, in params, accept func(P) error, opts []RequestOption) (*T, error) {
+	// Check.
+	o, err := newRequestOptions(op.idempotency(), opts) // first, because it empties a Response
+	if err != nil {
+		return nil, withOp(op.name, err)
+	}
+	path, err := op.path(id)
+	if err != nil {
+		return nil, withOp(op.name, err)
+	}
+	if in != nil {
+		if err := in.check(); err != nil {
+			return nil, withOp(op.name, err)
+		}
+	}
+	// Encode, send, decode.
+	object := &objectDecoder[T, P]{id: id, accept: accept}
+	if err := s.exchange(ctx, op, path, in, o, object, maxObject); err != nil {
+		return nil, err
+	}
+	return &object.value, nil
+}
+
+// Do calls an operation that has no method in this package yet. The path is the operation's, below
+// the base URL, with identifiers already escaped by [url.PathEscape]; a query goes through
+// [WithQuery]. in is encoded as JSON unless it is nil (text that is not valid UTF-8 is replaced, as
+// encoding/json does). out, unless nil, is a pointer that the response is decoded into. A response
+// of 204 or 205, which have no content, leaves it as it is; any other success must be JSON, of at
+// most 2 MiB. Do does not know which object was requested: check it.
+//
+// Do follows the same rules as the other calls: POST and PUT get an idempotency key and are retried
+// like a create, GET is retried freely, every other method is treated like an update. The errors
+// are the same three types. In them and in logs, the path ends where identifiers may begin: "POST
+// /billing/refunds/…".
+func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts ...RequestOption) error {
+	op := operation{name: "request", method: method}
+	o, err := newRequestOptions(op.idempotency(), opts)
+	if err != nil {
+		return withOp(op.name, err)
+	}
+	if err := checkPath(path); err != nil {
+		return withOp(op.name, err)
+	}
+	if err := checkDo(method, in, out); err != nil {
+		return withOp(op.name, err)
+	}
+	op.route = withoutIdentifiers(path)
+	op.name = method + " " + op.route
+	return c.exchange(ctx, op, path, in, o, anyDecoder{out}, maxAny)
+}
+
+// exchange encodes in, sends it, and decodes the response: the part that Do and the methods of the
+// services have in common.
+func (s service) exchange(ctx context.Context, op operation, path string, in any, o *requestOptions, d decoder, maxBody int64) error {
+	if s.core == nil {
+		return withOp(op.name, argErrorf("client", "was not made by NewClient"))
+	}
+	if ctx == nil {
+		return withOp(op.name, argErrorf("context", "is nil"))
+	}
+	c := s.core()
+	header := c.header
+	var body []byte // the same bytes for every attempt
+	if in != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
+			return withOp(op.name, argErrorf("body", "cannot be encoded as JSON: %v", err))
+		}
+		header = c.headerWithBody
+	}
+	res := c.transport.Do(ctx, &transport.Request{
+		Method:      op.method,
+		URL:         c.url(path, o.query),
+		Route:       op.route,
+		Header:      header,
+		More:        o.header,
+		Body:        body,
+		Idempotency: op.idempotency(),
+		Key:         o.key,
+		CallerKey:   o.callerKey,
+		Decoder:     d,
+		MaxBody:     maxBody,
+	})
+	if o.response != nil {
+		*o.response = c.response(o, res)
+	}
+	if res.Err != nil || res.Status < 200 || res.Status > 299 {
+		return c.failure(op, o, res)
+	}
+	if c.transport.Logger != nil {
+		c.logAbsent(ctx, op, d.absent())
+	}
+	return nil
+}
+
+// logAbsent logs which members are missing from a response although Moment's reference says that
+// they are always present. That is no reason to fail a call that was applied.
+func (c *core) logAbsent(ctx context.Context, op operation, members []string) {
+	if len(members) > 0 {
+		c.transport.Logger.LogAttrs(ctx, slog.LevelInfo, "moment: response lacks members",
+			slog.String("method", op.method), slog.String("path", op.route), slog.Any("members", members))
+	}
+}
+
+func (op operation) idempotency() transport.Idempotency {
+	switch op.method {
+	case http.MethodGet:
+		return transport.Safe
+	case http.MethodPost, http.MethodPut:
+		return transport.ByKey
+	default:
+		return transport.None
+	}
+}
+
+// path is the operation's path, escaped, with id in the place of the placeholder: one segment,
+// whatever it contains.
+func (op operation) path(id string) (string, error) {
+	before, rest, hasID := strings.Cut(op.route, "{")
+	if !hasID {
+		return op.route, nil
+	}
+	param, after, _ := strings.Cut(rest, "}")
+	switch id {
+	case "":
+		return "", argErrorf(param, "is empty")
+	case ".", "..":
+		// RFC 3986, section 5.2.4: these two are steps in a path, escaped or not, and would lead to
+		// another endpoint.
+		return "", argErrorf(param, "must not be %q", id)
+	}
+	return before + url.PathEscape(id) + after, nil
+}
+
+// withoutIdentifiers is how errors and logs name a path that a caller of Do gives. Moment's paths
+// are /billing/, the name of a collection, and then identifiers; of any other path, only the
+// beginning is taken for a name.
+func withoutIdentifiers(path string) string {
+	names := 1
+	if strings.HasPrefix(path, "/billing/") {
+		names = 2
+	}
+	segments := strings.SplitN(path[1:], "/", names+1)
+	if len(segments) <= names {
+		return path
+	}
+	return "/" + strings.Join(segments[:names], "/") + "/…"
+}
+
+// url is the base URL with a path and a query below it. The base URL was parsed once, by NewClient.
+func (c *core) url(escapedPath string, query url.Values) url.URL {
+	u := c.baseURL
+	u.RawPath += escapedPath
+	u.Path, _ = url.PathUnescape(u.RawPath) // was checked, or escaped here
+	u.RawQuery = query.Encode()
+	return u
+}

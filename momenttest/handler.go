@@ -1,0 +1,229 @@
+package momenttest
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+// maxBody is the most a request body may have.
+const maxBody = 1 << 20
+
+// A Handler is a fake of the Moment Billing API without a socket, for programs that listen by
+// themselves. It is safe for parallel use. Most tests use a [Server], which has the methods of its
+// Handler.
+type Handler struct {
+	routes     []route
+	now        func() time.Time
+	save       func(State) // may be nil
+	deliveries *http.Client
+
+	closeOnce sync.Once
+	closing   chan struct{} // ends delays
+
+	mu sync.Mutex // guards all below, and is held while an operation runs
+	data
+	webhook      *webhook // nil: events go nowhere
+	requests     []Request
+	requestBytes int // of their bodies
+	faults       []Fault
+}
+
+// Option changes a setting of a [Server] or a [Handler].
+type Option struct {
+	apply func(*Handler)
+}
+
+// WithClock sets the clock: of bill dates, of the life of idempotency keys, of events and their
+// signatures. The default is time.Now. It does not shorten what [Delay] waits. Requests call it
+// from other goroutines: guard what moves it.
+func WithClock(now func() time.Time) Option {
+	return Option{func(h *Handler) { h.now = now }}
+}
+
+// WithSave sets a function that is called after each change, before the response is sent and before
+// the event is delivered. What it has stored is all that is needed to go on later: see
+// [Handler.Seed]. Calls come one at a time, and must not call the handler.
+func WithSave(save func(State)) Option {
+	return Option{func(h *Handler) { h.save = save }}
+}
+
+// NewHandler returns a handler that holds no data yet.
+func NewHandler(opts ...Option) *Handler {
+	h := &Handler{
+		now:        time.Now,
+		deliveries: newDeliverer(),
+		closing:    make(chan struct{}),
+		data: data{
+			customers: newCollection[customer]("customer"),
+			accounts:  newCollection[account]("account"),
+			bills:     newCollection[bill]("bill"),
+			keys:      map[string]savedResponse{},
+		},
+	}
+	h.routes = h.operations()
+	for _, opt := range opts {
+		opt.apply(h)
+	}
+	return h
+}
+
+// ServeHTTP responds to one request, or lets it go wrong.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	c, p, f := h.arrive(w, r)
+	switch f.kind {
+	case statusFault:
+		f.response(c.path).write(w)
+		return
+	case dropBeforeCommit:
+		drop(w)
+		return
+	}
+	var a response
+	if p != nil {
+		a = p.response(c.path)
+	} else {
+		a = h.perform(c, f)
+	}
+	switch {
+	case f.kind == dropAfterCommit, a.status == 0:
+		drop(w)
+	case f.kind == truncate:
+		a.writeHalf(w)
+	default:
+		a.write(w)
+	}
+}
+
+// arrive reads and records a request, and gives the fault that it meets.
+func (h *Handler) arrive(w http.ResponseWriter, r *http.Request) (call, *problem, Fault) {
+	body, unreadable := readBody(w, r)
+	c, p := h.admit(r)
+	c.body = body
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.record(r, body)
+	return c, cmp.Or(p, unreadable), h.takeFault(c.name)
+}
+
+// A call is a request that may run: it is authenticated and read, its operation
+// exists, its idempotency key is well-formed.
+type call struct {
+	route
+	path string // as sent, still escaped
+	id   string // the identifier in the path, decoded
+	key  string // the idempotency key of a POST
+	body []byte
+}
+
+// admit turns a request into a call without its body, or says why not. What is refused here is
+// not saved under an idempotency key.
+func (h *Handler) admit(r *http.Request) (c call, p *problem) {
+	c.path = r.URL.EscapedPath()
+	route, id, notFound := h.find(r.Method, c.path)
+	c.route, c.id = route, id
+	if p = authenticate(r.Header.Get("Authorization")); p != nil {
+		return c, p
+	}
+	if notFound != nil {
+		return c, notFound
+	}
+	if r.Method == http.MethodPost {
+		c.key = r.Header.Get("Idempotency-Key")
+		return c, checkKey(c.key)
+	}
+	return c, nil
+}
+
+// perform runs a call, unless its idempotency key has been answered before. If the server closes
+// before it could run, the response is empty.
+func (h *Handler) perform(c call, f Fault) response {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c.key != "" {
+		if a, done := h.begin(c); done {
+			return a
+		}
+	}
+	if f.kind == delay && !h.wait(f.wait) {
+		delete(h.keys, c.key)
+		return response{}
+	}
+	a := c.run(f)
+	if c.key != "" {
+		h.finish(c, a)
+	}
+	if c.method != http.MethodGet {
+		h.changed()
+	}
+	return a
+}
+
+// changed is called after each change, before anybody hears of it.
+func (h *Handler) changed() {
+	if h.save != nil {
+		h.save(h.state())
+	}
+}
+
+// wait lets others in meanwhile, and reports false if the server closes.
+func (h *Handler) wait(d time.Duration) bool {
+	h.mu.Unlock()
+	defer h.mu.Lock()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-h.closing:
+		return false
+	}
+}
+
+func (c call) run(f Fault) response {
+	if f.kind == serviceError {
+		return f.response(c.path)
+	}
+	object, p := c.operation(c.id, c.body)
+	if p != nil {
+		return p.response(c.path)
+	}
+	return newResponse(c.status, object)
+}
+
+var bearer = regexp.MustCompile(`^(?i:bearer) (\S+)$`)
+
+// authenticate checks an Authorization header. No detail repeats the key.
+func authenticate(header string) *problem {
+	credentials := bearer.FindStringSubmatch(header)
+	switch {
+	case credentials == nil:
+		return newProblem(http.StatusUnauthorized, "An API key is required in the header Authorization: Bearer <key>.")
+	case strings.HasPrefix(credentials[1], "pk_"):
+		return newProblem(http.StatusForbidden, "A public key (pk_…) cannot run billing operations; send a secret key.")
+	case !strings.HasPrefix(credentials[1], "sk_test_") || credentials[1] == "sk_test_":
+		return newProblem(http.StatusUnauthorized, "This is not an API key that is known here; send one that begins with sk_test_.")
+	}
+	return nil
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, *problem) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case errors.As(err, &tooLarge):
+		return body, newProblem(http.StatusRequestEntityTooLarge, "The body may have at most %d bytes.", maxBody)
+	case err != nil:
+		return body, newProblem(http.StatusBadRequest, "The body could not be read to its end.")
+	case len(body) > 0 && mediaType != "application/json":
+		return body, newProblem(http.StatusBadRequest, "The header Content-Type must be application/json.")
+	}
+	return body, nil
+}

@@ -1,0 +1,134 @@
+package moment
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/google/go-querystring/query"
+
+	"github.com/moment-billing/moment-go/internal/transport"
+)
+
+// RequestOption changes one call.
+type RequestOption struct {
+	apply func(*requestOptions) error
+}
+
+type requestOptions struct {
+	header    http.Header // what the caller set
+	query     url.Values
+	key       string // the idempotency key, empty for calls that have none
+	callerKey bool
+	response  *Response
+}
+
+// newRequestOptions applies all of opts even after an error, so that a Response is emptied whatever
+// happens.
+func newRequestOptions(idempotency transport.Idempotency, opts []RequestOption) (*requestOptions, error) {
+	o := &requestOptions{}
+	var first error
+	for _, opt := range opts {
+		err := argErrorf("option", "is the zero RequestOption")
+		if opt.apply != nil {
+			err = opt.apply(o)
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	if first != nil {
+		return nil, first
+	}
+	switch {
+	case idempotency == transport.ByKey && !o.callerKey:
+		o.key = NewIdempotencyKey()
+	case idempotency != transport.ByKey && o.callerKey:
+		// More than useless: net/http takes the header as leave to send the request twice.
+		return nil, argErrorf("idempotency key", "is only for operations that create or void; the service ignores it on others")
+	}
+	return o, nil
+}
+
+// WithIdempotencyKey makes the call under a key of yours, 1 to 255 of a-z, A-Z, 0-9 and "-",
+// instead of a random one. For 24 hours, the service returns its first response to every call under
+// one key, success or failure, so that a job which runs again with the same keys applies nothing
+// twice. See [DeriveIdempotencyKey]. It is for creates, voids, and POST and PUT through
+// [Client.Do]; on any other call it is an [*ArgumentError].
+func WithIdempotencyKey(key string) RequestOption {
+	return RequestOption{func(o *requestOptions) error {
+		o.key, o.callerKey = strings.Clone(key), true // errors keep it, and some frameworks reuse the memory of their strings
+		if !isIdempotencyKey(key) {
+			return argErrorf("idempotency key", "must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text")
+		}
+		return nil
+	}}
+}
+
+// WithQuery adds a query to the URL: a struct, or a pointer to one, whose fields have `url` tags as
+// github.com/google/go-querystring defines them.
+func WithQuery(params any) RequestOption {
+	return RequestOption{func(o *requestOptions) error {
+		values, err := query.Values(params)
+		if err != nil {
+			return argErrorf("query", "is not a struct with url tags, or a pointer to one: %v", err)
+		}
+		if o.query == nil {
+			o.query = values
+			return nil
+		}
+		for name, value := range values {
+			o.query[name] = append(o.query[name], value...)
+		}
+		return nil
+	}}
+}
+
+// WithHeader sets a header of the request. Authorization, Idempotency-Key, X-Idempotency-Key, Host
+// and Content-Length belong to the client, and are an [*ArgumentError].
+func WithHeader(name, value string) RequestOption {
+	return RequestOption{func(o *requestOptions) error {
+		canonical := http.CanonicalHeaderKey(name)
+		switch canonical {
+		case "Authorization", "Idempotency-Key", "X-Idempotency-Key", "Host", "Content-Length":
+			return argErrorf("header", "%s is set by the client", canonical)
+		}
+		if !isHeaderName(name) {
+			return argErrorf("header", "the name is not one: letters, digits and hyphens") // unquoted: it may hold a key
+		}
+		if !isHeaderValue(value) {
+			return argErrorf("header", "the value of %s contains a control character", canonical)
+		}
+		if o.header == nil {
+			o.header = http.Header{}
+		}
+		o.header[strings.Clone(canonical)] = []string{strings.Clone(value)} // net/http may still send them after the call
+		return nil
+	}}
+}
+
+// WithResponse fills r with the response as it was received, for members that this package does not
+// know yet. Only the API key is removed, should the response contain it. r is filled when the call
+// fails too, as far as there was a response; its old contents are gone.
+func WithResponse(r *Response) RequestOption {
+	return RequestOption{func(o *requestOptions) error {
+		if r == nil {
+			return argErrorf("response", "is nil")
+		}
+		*r = Response{}
+		o.response = r
+		return nil
+	}}
+}
+
+// Response is the last response of a call, see [WithResponse].
+type Response struct {
+	StatusCode int         // 0 if there was no response
+	Header     http.Header // nil if there was no response
+	Body       []byte      // of an error, at most 64 KiB
+
+	RequestID      string // the service's name for the request; empty if it gave none
+	IdempotencyKey string // empty for calls that have none
+	Replayed       bool   // the service returned the response that it saved under the key
+	Attempts       int    // how many attempts were made; 1 without a retry
+}

@@ -1,0 +1,190 @@
+package moment
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"reflect"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// argErrorf returns an ArgumentError whose Op is filled in by the call.
+func argErrorf(param, reason string, args ...any) error {
+	return &ArgumentError{Param: param, Reason: fmt.Sprintf(reason, args...)}
+}
+
+// withOp says in an ArgumentError which operation it is about.
+func withOp(op string, err error) error {
+	var bad *ArgumentError
+	if errors.As(err, &bad) {
+		bad.Op = op
+	}
+	return err
+}
+
+// prefixParam puts the parameter that an object stands in before the one that is wrong in it:
+// "account.customer".
+func prefixParam(param string, err error) error {
+	var bad *ArgumentError
+	if errors.As(err, &bad) {
+		bad.Param = param + "." + bad.Param
+	}
+	return err
+}
+
+// param is a text among the parameters of a call, with the service's name for it.
+type param struct{ name, value string }
+
+// checkTexts rejects text that is not valid UTF-8. JSON cannot carry it, and encoding/json replaces
+// it without an error: a name would be stored that nobody wrote.
+func checkTexts(metadata map[string]string, params ...param) error {
+	for _, p := range params {
+		if !utf8.ValidString(p.value) {
+			return argErrorf(p.name, "is not valid UTF-8")
+		}
+	}
+	for key, value := range metadata {
+		if !utf8.ValidString(key) || !utf8.ValidString(value) {
+			return argErrorf("metadata", "is not valid UTF-8")
+		}
+	}
+	return nil
+}
+
+// checkExisting checks the id or external reference of an existing object.
+func checkExisting(idOrReference, name string) error {
+	if idOrReference == "" {
+		return argErrorf(name, "is empty")
+	}
+	return checkTexts(nil, param{name, idOrReference})
+}
+
+// deref returns what p points to, or the zero value.
+func deref[T any](p *T) (v T) {
+	if p != nil {
+		v = *p
+	}
+	return v
+}
+
+// checkDate rejects a day that does not exist. There may be no date.
+func checkDate(d Date, name string) error {
+	if d.IsZero() || d.valid() {
+		return nil
+	}
+	return argErrorf(name, "%s", d.problem())
+}
+
+// checkPath checks the escaped path that a caller of Do gives. What passes reaches the service
+// exactly as given.
+func checkPath(escaped string) error {
+	if !strings.HasPrefix(escaped, "/") {
+		return argErrorf("path", `does not begin with "/"`)
+	}
+	if strings.ContainsAny(escaped, "?#") {
+		return argErrorf("path", `contains "?" or "#": a query goes through WithQuery, and in an identifier they are escaped`)
+	}
+	plain, err := url.PathUnescape(escaped)
+	if err != nil || (&url.URL{Path: plain, RawPath: escaped}).EscapedPath() != escaped {
+		return argErrorf("path", "is not escaped: use url.PathEscape for the identifiers in it")
+	}
+	segments := strings.Split(escaped[1:], "/")
+	for i, segment := range segments {
+		segment, _ = url.PathUnescape(segment)
+		if segment == "." || segment == ".." || segment == "" && i < len(segments)-1 {
+			return argErrorf("path", "has a segment %q, which would lead to another endpoint", segment)
+		}
+	}
+	return nil
+}
+
+func checkDo(method string, in, out any) error {
+	if !isUpper(method) {
+		return argErrorf("method", "%.20q is not an HTTP method in capital letters", method)
+	}
+	if method == http.MethodGet && in != nil {
+		return argErrorf("in", "must be nil: a GET has no body")
+	}
+	if method == http.MethodHead && out != nil {
+		return argErrorf("out", "must be nil: the response to a HEAD has no body")
+	}
+	// Found out after the call it would be too late: a write would be applied and then reported as
+	// failed.
+	if out != nil && (reflect.ValueOf(out).Kind() != reflect.Pointer || reflect.ValueOf(out).IsNil()) {
+		return argErrorf("out", "is not a pointer to decode into")
+	}
+	return nil
+}
+
+func isUpper(method string) bool {
+	for _, r := range method {
+		if r < 'A' || r > 'Z' {
+			return false
+		}
+	}
+	return method != ""
+}
+
+// isHeaderName reports whether name is a token (RFC 9110, section 5.6.2).
+func isHeaderName(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; !isLetterOrDigit(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return name != ""
+}
+
+func isLetterOrDigit(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+}
+
+func isHeaderValue(value string) bool {
+	for i := range len(value) {
+		if c := value[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// isIdempotencyKey holds a key against Moment's reference. The characters are plain ASCII.
+func isIdempotencyKey(key string) bool {
+	for i := range len(key) {
+		if !isLetterOrDigit(key[i]) && key[i] != '-' {
+			return false
+		}
+	}
+	return key != "" && len(key) <= 255
+}
+
+const (
+	secretKeyPrefix = "sk_"
+	testKeyPrefix   = "sk_test_"
+	publicKeyPrefix = "pk_"
+)
+
+// checkSecretKey never puts the key, or a part of it, into its error.
+func checkSecretKey(key string) error {
+	var reason string
+	switch {
+	case key == "":
+		reason = "is empty"
+	case strings.ContainsFunc(key, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
+		reason = "contains white space or a control character, perhaps a line break at its end"
+	case strings.ContainsFunc(key, func(r rune) bool { return r == '"' || r == '\\' || r > unicode.MaxASCII }): // hard to find in JSON, to redact it
+		reason = "contains a quotation mark, a backslash or a character that is not ASCII"
+	case strings.HasPrefix(key, publicKeyPrefix):
+		reason = "is a public key (pk_…), which cannot run billing operations; use a secret key (sk_…)"
+	case !strings.HasPrefix(key, secretKeyPrefix):
+		reason = "does not begin with sk_"
+	case key == secretKeyPrefix, key == testKeyPrefix, key+"_" == testKeyPrefix:
+		reason = "has nothing after its prefix"
+	default:
+		return nil
+	}
+	return argErrorf("secret key", "%s", reason)
+}
