@@ -202,11 +202,10 @@ func (p BillUpdateParams) check() error {
 // Create raises a bill, and creates its account and customer where params hold them: POST
 // /billing/bills.
 //
-// Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrNotFound] if there is no
-// such account or customer, [ErrConflict] if an external reference is taken, [ErrOutcomeUnknown] if
-// it may have been raised all the same. Moment does not document that a call which creates several
-// objects is atomic: after an error, some may have been created. An error that matches both
-// ErrConflict and ErrOutcomeUnknown says that a copy of the call may still be running.
+// Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrNotFound] if there is no
+// such account or customer, [ErrConflict] if an external reference is taken, [ErrOutcomeUnknown] if it
+// may have been raised; both, if a copy of the call may be in flight. After an error, a part may have
+// been created, because Moment does not document that the call is atomic.
 func (s *BillsService) Create(ctx context.Context, params BillCreateParams, opts ...RequestOption) (*Bill, error) {
 	return call[Bill](ctx, s.service, createBill, "", params, params.accepts, opts)
 }
@@ -231,12 +230,11 @@ func (s *BillsService) Update(ctx context.Context, idOrReference string, params 
 }
 
 // Void cancels a bill for good: POST /billing/bills/{bill}/void. It can be neither paid nor changed
-// after that. Amounts and dates cannot be updated: a bill that is wrong is voided, and another one
-// raised, under a reference of its own. Whether a bill that was paid, wholly or in part, may be
-// voided is not documented.
+// after that. Amounts and dates cannot be updated: void a wrong bill, and raise another under another
+// reference. Whether a bill that was paid, or partly paid, may be voided is not documented.
 //
 // Errors to expect: [ErrNotFound], [ErrConflict] if it is voided already, [ErrOutcomeUnknown] if it
-// may have been voided all the same; both, if a copy of the call may still be running.
+// may have been voided; both, if a copy of the call may be in flight.
 func (s *BillsService) Void(ctx context.Context, idOrReference string, opts ...RequestOption) (*Bill, error) {
 	return call[Bill](ctx, s.service, voidBill, idOrReference, nil, checkVoided, opts)
 }

@@ -18,6 +18,14 @@ type operation struct {
 	route  string // the path, with a placeholder for the identifier: "/billing/bills/{bill}"
 }
 
+// service is what the client and its services have in common: a function that returns the core, nil
+// for one that NewClient did not make. A pointer would not hide the key: fmt follows the pointers
+// in unexported fields where a verb is wrong for them, and dumpers that go by reflection follow
+// all, as far as into the buffers of the connections. A function is printed as its address.
+type service struct{ core func() *core }
+
+func newService(c *core) service { return service{func() *core { return c }} }
+
 // params are the parameters of a create or an update.
 type params interface {
 	// check finds what would be lost or useless if it was sent. Other rules are the service's to

@@ -24,12 +24,6 @@ type Client struct {
 	service
 }
 
-// service is what the client and its services have in common: a function that returns the core, nil
-// for one that NewClient did not make. A pointer would not hide the key: fmt follows the pointers
-// in unexported fields where a verb is wrong for them, and dumpers that go by reflection follow
-// all, as far as into the buffers of the connections. A function is printed as its address.
-type service struct{ core func() *core }
-
 // core is what all calls of a client share. It is not changed after NewClient.
 type core struct {
 	secretKey      string
@@ -66,7 +60,7 @@ func NewClient(secretKey string, opts ...ClientOption) (*Client, error) {
 		baseURL:        settings.baseURL,
 		transport:      settings.transport(),
 	}
-	s := service{func() *core { return c }}
+	s := newService(c)
 	return &Client{
 		Customers: &CustomersService{s},
 		Accounts:  &AccountsService{s},

@@ -53,9 +53,8 @@ type Error struct {
 	Replayed       bool   // the service returned the response that it saved under the idempotency key
 	Attempts       int    // how many attempts were made
 	// FromService reports whether the response is the service's own: problem details whose type is
-	// on Moment's domains, or a replayed response. Only such a response decides whether a write was
-	// applied. Sentinels match by status, whoever responded: a 404 that is not FromService may be
-	// an ingress's, and says nothing about an object.
+	// on Moment's domains, or a replayed response. A 404 that is not may be an ingress's, and says
+	// nothing about an object.
 	FromService bool
 	// RetryAfter is how long the response asked to wait, 0 if it did not ask. The client did not
 	// wait that long.

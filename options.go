@@ -91,16 +91,12 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
-// WithHTTPClient makes the calls through the Transport of c, for a proxy, a connection limit,
-// tracing or a test double. NewClient reads c once, and never writes to it. Its Timeout shortens
-// the attempt timeout: it bounds each attempt, and not the whole call. Its Jar is used. Its
-// CheckRedirect is not, because redirects are never followed. Without a Transport, the default one
-// is used.
+// WithHTTPClient makes the calls through the Transport of c, for a proxy, a connection limit, tracing
+// or a test double. c is read once, and never written to. Its Timeout bounds each attempt, and not the
+// whole call. Its Jar is used; its CheckRedirect is not, because redirects are never followed.
 //
-// Do not use a Transport that retries requests by itself, because it does not know which may be
-// retried. A Transport of your own has its own limits (MaxResponseHeaderBytes is 64 KiB in the
-// default one, and 10 MiB if it is not set), sends no HTTP/2 pings unless you set them, and does
-// not name a proxy in errors.
+// The Transport must not retry requests by itself. It has its own limits (set MaxResponseHeaderBytes),
+// sends no HTTP/2 pings unless you set them, and does not name a proxy in errors.
 func WithHTTPClient(c *http.Client) ClientOption {
 	return ClientOption{func(s *settings) error {
 		if c == nil {
@@ -134,11 +130,10 @@ func WithBackoff(first, longest time.Duration) ClientOption {
 	}}
 }
 
-// WithRetryBudget sets how many retries all calls of the client can make together before they are
-// throttled, so that a client does not multiply the load on a service in an outage. A retry costs a
-// token of the budget, and any response that is not retried restores a tenth of one, up to so many
-// tokens. Without a token, a call ends at once with its last error, whose RetryBudgetEmpty is set.
-// The default is 100 tokens; 0 means no limit.
+// WithRetryBudget limits the retries of all calls of the client together, so that it does not
+// multiply the load on a service in an outage. A retry costs a token, and any response that is not
+// retried restores a tenth of one. Without a token, a call ends at once with its last error, whose
+// RetryBudgetEmpty is set. The default is 100 tokens; 0 means no limit.
 func WithRetryBudget(tokens int) ClientOption {
 	return ClientOption{func(s *settings) error {
 		if tokens < 0 {

@@ -26,13 +26,11 @@ type Deduplicator interface {
 const maxMessages = 100_000
 
 // MemoryDeduplicator is a [Deduplicator] for a single process, which forgets everything when the
-// process ends: an event that is delivered again afterwards is processed again. Where that must not
-// happen, use package momentsql.
+// process ends. If an event must not be processed again after that, use package momentsql.
 //
-// It holds 100,000 messages at most, those that are being processed included. When it is full of
-// what it may not forget yet, Once fails rather than forget one: Moment delivers the event again
-// later. With a window of a day, that is a little more than one event a second, day and night; take
-// a shorter window for more, or package momentsql.
+// It remembers at most 100,000 messages, those in progress included. When it is full, Once fails
+// rather than forget one, and Moment delivers the event again later. With a window of a day, that is a
+// little more than one event a second: use a shorter window for more, or package momentsql.
 type MemoryDeduplicator struct {
 	window time.Duration
 
