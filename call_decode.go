@@ -120,10 +120,8 @@ func withoutValues(err error) error {
 	case !errors.As(err, &mismatch):
 		return err
 	}
-	member := cmp.Or(mismatch.Field, "it")
-	if before, _, found := strings.Cut(member, "metadata."); found {
-		member = before + "metadata" // and not the name in it, which is the merchant's
-	}
+	member, _, _ := strings.Cut(mismatch.Field, ".") // a name further in may be a key of metadata
+	member = cmp.Or(member, "it")
 	kind, _, _ := strings.Cut(mismatch.Value, " ") // "number 1095"
 	if mismatch.Type == reflect.TypeFor[Amount]() && kind == "number" {
 		return fmt.Errorf("%s is not an exact integer", member)

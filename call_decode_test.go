@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -354,4 +355,26 @@ func TestTruncatedBodyIsAnError(t *testing.T) {
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	assert.EqualError(t, err, "moment: get bill: 200 OK: truncated response: unexpected EOF (4 attempts)")
 	assert.Len(t, s.Received(), 4)
+}
+
+// The errors of Do name members, and not their values, which may be about a person.
+func TestDecodeErrorsQuoteNoValues(t *testing.T) {
+	for _, row := range []struct{ body, says string }{
+		{`{"at":"Jane Roe"}`, "a time in it is not as in RFC 3339"},
+		{`{"metadata":{"Jane Roe":"Jane Roe"}}`, "metadata is of type string, not int"},
+		{`{"items":[{"count":"Jane Roe"}]}`, "items is of type string, not int"},
+		{`{"items":"Jane Roe"}`, "items is of type string, not []struct { Count int }"},
+		{`["Jane Roe"]`, "it is of type array, not object"},
+	} {
+		var out struct {
+			At       time.Time
+			Metadata map[string]int        `json:"metadata"`
+			Items    []struct{ Count int } `json:"items"`
+		}
+		s := testkit.Serve(t, testkit.Respond(200, row.body))
+		err := clientOf(t, s).Do(t.Context(), "GET", "/x", nil, &out)
+		require.ErrorContains(t, err, "unexpected response body: ")
+		assert.ErrorContains(t, err, row.says)
+		assert.NotContains(t, err.Error(), "Jane")
+	}
 }

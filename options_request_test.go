@@ -1,0 +1,142 @@
+package moment_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
+)
+
+func TestBadRequestOptionsAreRejected(t *testing.T) {
+	for _, row := range []struct {
+		why, method string
+		opt         moment.RequestOption
+		says        string
+	}{
+		{"net/http would send the update twice", "PATCH", moment.WithIdempotencyKey("key-1"), "update bill: idempotency key: is only for operations that create or void; the service ignores it on others"},
+		{"it has no meaning", "GET", moment.WithIdempotencyKey("key-1"), "get bill: idempotency key: is only for operations that create or void; the service ignores it on others"},
+		{"an unset variable", "POST", moment.WithIdempotencyKey(""), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text"},
+		{"not in Moment's alphabet", "POST", moment.WithIdempotencyKey("key_1"), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text"},
+		{"too long", "POST", moment.WithIdempotencyKey(string(make([]byte, 256))), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text"},
+		{"the key goes by NewClient", "GET", moment.WithHeader("authorization", "Bearer x"), "get bill: header: Authorization is set by the client"},
+		{"an option of its own", "POST", moment.WithHeader("Idempotency-key", "x"), "create bill: header: Idempotency-Key is set by the client"},
+		{"net/http would send the update twice", "PATCH", moment.WithHeader("x-idempotency-key", "x"), "update bill: header: X-Idempotency-Key is set by the client"},
+		{"the base URL says it", "GET", moment.WithHeader("HOST", "example.com"), "get bill: header: Host is set by the client"},
+		{"would cut the body", "POST", moment.WithHeader("Content-Length", "1"), "create bill: header: Content-Length is set by the client"},
+		{"no header name", "GET", moment.WithHeader("", "x"), "get bill: header: the name is not one: letters, digits and hyphens"},
+		{"a second header", "GET", moment.WithHeader("X-A: b\r\nX-C", "x"), "get bill: header: the name is not one: letters, digits and hyphens"},
+		{"a second header", "GET", moment.WithHeader("x-a", "b\r\nX-C: d"), `get bill: header: the value of X-A contains a control character`},
+		{"the key in the wrong place", "GET", moment.WithHeader("Authorization: Bearer "+testkit.SecretKey, ""), "get bill: header: the name is not one: letters, digits and hyphens"},
+		{"a control character, if an unusual one", "GET", moment.WithHeader("X-A", "\x7f"), "get bill: header: the value of X-A contains a control character"},
+		{"not a struct", "GET", moment.WithQuery("a=b"), `get bill: query: is not a struct with url tags, or a pointer to one: query: Values() expects struct input. Got string`},
+		{"nothing to fill", "GET", moment.WithResponse(nil), "get bill: response: is nil"},
+		{"a forgotten option", "GET", moment.RequestOption{}, "get bill: option: is the zero RequestOption"},
+	} {
+		s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON))
+		resp := moment.Response{StatusCode: 418}
+		err := calls[row.method](t.Context(), clientOf(t, s), row.opt, moment.WithResponse(&resp))
+		require.ErrorIs(t, err, moment.ErrInvalidArgument, row.why)
+		assert.EqualError(t, err, "moment: "+row.says, row.why)
+		assert.Empty(t, s.Received(), "nothing is sent")
+		assert.Zero(t, resp, "what a Response held before is gone")
+	}
+}
+
+func TestIdempotencyKeysAtTheLimits(t *testing.T) {
+	long := ""
+	for len(long) < 255 {
+		long += "aZ9-0"
+	}
+	for _, key := range []string{"0", "-", long} {
+		s := testkit.Serve(t, testkit.Respond(201, testkit.BillJSON))
+		require.NoError(t, calls["POST"](t.Context(), clientOf(t, s), moment.WithIdempotencyKey(key)))
+		assert.Equal(t, key, s.Only(t).Header.Get("Idempotency-Key"))
+	}
+}
+
+func TestWithHeader(t *testing.T) {
+	s := testkit.Serve(t, testkit.Respond(201, testkit.BillJSON))
+	require.NoError(t, calls["POST"](t.Context(), clientOf(t, s),
+		moment.WithHeader("x-trace", "a"), moment.WithHeader("X-Trace", "b\tü"),
+		moment.WithHeader("User-Agent", "mine"), moment.WithHeader("Accept", "application/json"), moment.WithHeader("Content-Type", "application/json; charset=utf-8")))
+	h := s.Only(t).Header
+	assert.Equal(t, []string{"b\tü"}, h["X-Trace"], "the last one counts")
+	assert.Equal(t, []string{"mine"}, h["User-Agent"])
+	assert.Equal(t, []string{"application/json"}, h["Accept"])
+	assert.Equal(t, []string{"application/json; charset=utf-8"}, h["Content-Type"])
+	assert.Equal(t, []string{"Bearer " + testkit.SecretKey}, h["Authorization"])
+}
+
+func TestOptionsOfOneCallStayWithIt(t *testing.T) {
+	s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON))
+	c := clientOf(t, s)
+	require.NoError(t, calls["GET"](t.Context(), c, moment.WithHeader("X-Trace", "a")))
+	require.NoError(t, calls["GET"](t.Context(), c))
+	assert.NotContains(t, s.Received()[1].Header, "X-Trace")
+}
+
+func TestWithQuery(t *testing.T) {
+	type page struct {
+		Limit  int       `url:"limit"`
+		Status []string  `url:"status"`
+		After  string    `url:"after,omitempty"`
+		Since  time.Time `url:"since" layout:"2006-01-02"`
+	}
+	s := testkit.Serve(t, testkit.Respond(200, `{"data":[]}`))
+	err := clientOf(t, s).Do(t.Context(), "GET", "/billing/bills", nil, nil,
+		moment.WithQuery(page{Limit: 10, Status: []string{"paid", "un&paid"}, Since: time.Date(2025, 1, 31, 0, 0, 0, 0, time.UTC)}),
+		moment.WithQuery(&struct {
+			Limit int `url:"limit"`
+		}{20}))
+	require.NoError(t, err)
+	assert.Equal(t, testkit.BasePath+"/billing/bills?limit=10&limit=20&since=2025-01-31&status=paid&status=un%26paid", s.Only(t).URI)
+}
+
+func TestWithResponseOfASuccess(t *testing.T) {
+	s := testkit.Serve(t, testkit.Problem(503), testkit.Respond(201, testkit.BillJSON, "X-Request-Id: req_2", "Idempotent-Replayed: true"))
+	resp := moment.Response{StatusCode: 418, RequestID: "stale"}
+	require.NoError(t, calls["POST"](t.Context(), clientOf(t, s), moment.WithResponse(&resp)))
+	assert.Equal(t, 201, resp.StatusCode)
+	assert.Equal(t, testkit.BillJSON, string(resp.Body), "byte for byte") //nolint:testifylint // JSONEq would let other bytes pass
+	assert.Equal(t, "application/json", resp.Header.Get("Content-Type"))
+	assert.Equal(t, "req_2", resp.RequestID)
+	assert.True(t, resp.Replayed)
+	assert.Equal(t, 2, resp.Attempts)
+	assert.Equal(t, s.Received()[0].Header.Get("Idempotency-Key"), resp.IdempotencyKey)
+}
+
+func TestWithResponseOfNoResponse(t *testing.T) {
+	s := testkit.Serve(t, testkit.Problem(503, "X-Request-Id: req_1"), testkit.HangUp)
+	c := clientOf(t, s, moment.WithMaxRetries(1), moment.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}))
+	var resp moment.Response
+	require.Error(t, calls["POST"](t.Context(), c, moment.WithResponse(&resp)))
+	assert.Equal(t, moment.Response{IdempotencyKey: s.Received()[0].Header.Get("Idempotency-Key"), Attempts: 2}, resp, "the last attempt had no answer")
+}
+
+func TestWithResponseDoesNotModifyTheHeader(t *testing.T) {
+	header := http.Header{"X-Echo": {testkit.SecretKey}}
+	c := clientThrough(t, func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Header: header, Body: io.NopCloser(strings.NewReader(testkit.BillJSON))}, nil
+	})
+	var resp moment.Response
+	require.NoError(t, calls["GET"](t.Context(), c, moment.WithResponse(&resp)))
+	assert.Equal(t, "[secret key]", resp.Header.Get("X-Echo"))
+	assert.Equal(t, testkit.SecretKey, header.Get("X-Echo"))
+}
+
+func TestCallersIdempotencyKeyIsCopied(t *testing.T) {
+	key := reused("key-of-the-caller")
+	s := testkit.Serve(t, testkit.Problem(422))
+	err := calls["POST"](t.Context(), clientOf(t, s), moment.WithIdempotencyKey(key.string()))
+	key.overwrite()
+	var failure *moment.Error
+	require.ErrorAs(t, err, &failure)
+	assert.Equal(t, "key-of-the-caller", failure.IdempotencyKey)
+}
