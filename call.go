@@ -159,13 +159,8 @@ func (op operation) path(id string) (string, error) {
 		return op.route, nil
 	}
 	param, after, _ := strings.Cut(rest, "}")
-	switch id {
-	case "":
-		return "", argErrorf(param, "is empty")
-	case ".", "..":
-		// RFC 3986, section 5.2.4: these two are steps in a path, escaped or not, and would lead to
-		// another endpoint.
-		return "", argErrorf(param, "must not be %q", id)
+	if err := checkIdentifier(id, param); err != nil {
+		return "", err
 	}
 	return before + url.PathEscape(id) + after, nil
 }

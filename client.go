@@ -42,7 +42,7 @@ func NewClient(secretKey string, opts ...ClientOption) (*Client, error) {
 	if err := checkSecretKey(secretKey); err != nil {
 		return nil, withOp(op, err)
 	}
-	settings, err := newSettings(opts)
+	settings, err := newSettings(modeOf(secretKey), opts)
 	if err != nil {
 		return nil, withOp(op, err)
 	}
@@ -86,23 +86,22 @@ func (c *Client) Mode() Mode {
 	return c.core().mode()
 }
 
-func (c *core) mode() Mode {
-	if c.keyPrefix() == testKeyPrefix {
+func (c *core) mode() Mode { return modeOf(c.secretKey) }
+
+func modeOf(secretKey string) Mode {
+	if strings.HasPrefix(secretKey, testKeyPrefix) {
 		return ModeTest
 	}
 	return ModeLive
 }
 
-func (c *core) keyPrefix() string {
-	if strings.HasPrefix(c.secretKey, testKeyPrefix) {
-		return testKeyPrefix
-	}
-	return secretKeyPrefix
-}
-
 // redact removes the secret key from text that came from outside.
 func (c *core) redact(text string) string {
-	return redact.Text(text, c.secretKey, c.keyPrefix())
+	prefix := secretKeyPrefix
+	if c.mode() == ModeTest {
+		prefix = testKeyPrefix
+	}
+	return redact.Text(text, c.secretKey, prefix)
 }
 
 func (s service) text() string {

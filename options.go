@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
 	"strings"
 	"time"
 
@@ -35,8 +36,8 @@ type settings struct {
 	userAgent      string
 }
 
-// newSettings applies opts to the defaults.
-func newSettings(opts []ClientOption) (*settings, error) {
+// newSettings applies opts to the defaults, for a client of that mode.
+func newSettings(mode Mode, opts []ClientOption) (*settings, error) {
 	s := &settings{
 		baseURL:        url.URL{Scheme: "https", Host: defaultHost},
 		httpClient:     &http.Client{},
@@ -54,15 +55,19 @@ func newSettings(opts []ClientOption) (*settings, error) {
 			return nil, err
 		}
 	}
+	if s.baseURL.Scheme == "http" && mode != ModeTest && !isLoopback(s.baseURL.Hostname()) {
+		return nil, argErrorf("base URL", "must be https:// (http:// is accepted on a loopback address, or with a test key)")
+	}
 	return s, nil
 }
 
-// WithBaseURL sets where the service is, in place of https://api.momentpay.net. A path is kept in
-// front of every operation's path. Only HTTPS is accepted, except on a loopback address or
-// localhost: the key is sent with every call.
+// WithBaseURL sets where the service is, in place of https://api.momentpay.net. A path is kept in front
+// of every operation's path, so a base URL does not end in /billing or /collect. HTTPS is required,
+// because the key is sent with every call. Plain HTTP is accepted on a loopback address, and anywhere
+// with a test key, because fakes run in containers.
 func WithBaseURL(base string) ClientOption {
 	return ClientOption{func(s *settings) error {
-		// The reasons do not quote the URL: someone may have put a password into it.
+		// The reasons do not quote the URL: it may contain a password.
 		u, err := url.Parse(base)
 		switch {
 		case base == "":
@@ -77,12 +82,18 @@ func WithBaseURL(base string) ClientOption {
 			return argErrorf("base URL", "lacks https:// or a host: write it like https://%s", defaultHost)
 		case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 			return argErrorf("base URL", "must not have a query or a fragment")
-		case u.Scheme != "https" && (u.Scheme != "http" || !isLoopback(u.Hostname())):
-			return argErrorf("base URL", "must be https:// (http:// is accepted on a loopback address only)")
+		case u.Scheme != "https" && u.Scheme != "http":
+			return argErrorf("base URL", "must be https://")
 		}
 		escaped := strings.TrimRight(u.EscapedPath(), "/")
+		for _, collection := range []string{"/billing", "/collect"} {
+			if strings.HasSuffix(escaped, collection) {
+				return argErrorf("base URL", "must not end in %s, because the paths of operations begin with it", collection)
+			}
+		}
 		path, _ := url.PathUnescape(escaped)
-		s.baseURL = url.URL{Scheme: u.Scheme, Host: u.Host, Path: path, RawPath: escaped}
+		// In lower case, because net/http compares the host with "localhost" to bypass a proxy.
+		s.baseURL = url.URL{Scheme: u.Scheme, Host: strings.ToLower(u.Host), Path: path, RawPath: escaped}
 		return nil
 	}}
 }
@@ -101,6 +112,9 @@ func WithHTTPClient(c *http.Client) ClientOption {
 	return ClientOption{func(s *settings) error {
 		if c == nil {
 			return argErrorf("HTTP client", "is nil")
+		}
+		if v := reflect.ValueOf(c.Transport); v.Kind() == reflect.Pointer && v.IsNil() {
+			return argErrorf("HTTP client", "has a nil %T as its Transport", c.Transport)
 		}
 		s.httpClient = c
 		return nil
@@ -149,8 +163,8 @@ func WithRetryBudget(tokens int) ClientOption {
 // seconds.
 func WithAttemptTimeout(d time.Duration) ClientOption {
 	return ClientOption{func(s *settings) error {
-		if d <= 0 {
-			return argErrorf("attempt timeout", "must be more than 0, not %v", d)
+		if d < time.Millisecond {
+			return argErrorf("attempt timeout", "must be at least 1ms, not %v: write 30*time.Second", d)
 		}
 		s.attemptTimeout = d
 		return nil

@@ -84,13 +84,15 @@ func WithQuery(params any) RequestOption {
 	}}
 }
 
-// WithHeader sets a header of the request. Authorization, Idempotency-Key, X-Idempotency-Key, Host
-// and Content-Length belong to the client, and are an [*ArgumentError].
+// WithHeader sets a header of the request. These belong to the client, and are an [*ArgumentError]:
+// Authorization, Idempotency-Key, X-Idempotency-Key, Host, Content-Length, Content-Type,
+// Content-Encoding, Transfer-Encoding and Accept-Encoding.
 func WithHeader(name, value string) RequestOption {
 	return RequestOption{func(o *requestOptions) error {
 		canonical := http.CanonicalHeaderKey(name)
 		switch canonical {
-		case "Authorization", "Idempotency-Key", "X-Idempotency-Key", "Host", "Content-Length":
+		case "Authorization", "Idempotency-Key", "X-Idempotency-Key", "Host", "Content-Length", "Content-Type",
+			"Content-Encoding", "Transfer-Encoding", "Accept-Encoding":
 			return argErrorf("header", "%s is set by the client", canonical)
 		}
 		if !isHeaderName(name) {

@@ -15,10 +15,6 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
-// Redacting Response.Header does not modify the response's own header, because a RoundTripper may
-
-// share it between calls.
-
 func TestNegativeRetryBudget(t *testing.T) {
 	_, err := moment.NewClient(testkit.SecretKey, moment.WithRetryBudget(-1))
 	assert.EqualError(t, err, "moment: new client: retry budget: is negative; 0 means no limit")
@@ -30,8 +26,8 @@ func TestNewClientRejectsBadOptions(t *testing.T) {
 		opt  moment.ClientOption
 		says string
 	}{
-		{"the key would be sent in the clear", moment.WithBaseURL("http://api.momentpay.net"), "base URL: must be https://"},
-		{"the key would be sent in the clear", moment.WithBaseURL("http://127.0.0.1.example.com"), "base URL: must be https://"},
+		{"the paths of operations begin with it", moment.WithBaseURL("https://api.momentpay.net/billing"), "base URL: must not end in /billing"},
+		{"the paths of operations begin with it", moment.WithBaseURL("https://example.com/v1/collect/"), "base URL: must not end in /collect"},
 		{"another scheme", moment.WithBaseURL("ftp://127.0.0.1"), "base URL: must be https://"},
 		{"an unset environment variable", moment.WithBaseURL(""), "base URL: is empty"},
 		{"no scheme", moment.WithBaseURL("api.momentpay.net"), "base URL: lacks https:// or a host"},
@@ -44,10 +40,12 @@ func TestNewClientRejectsBadOptions(t *testing.T) {
 		{"would be lost behind paths", moment.WithBaseURL("https://api.momentpay.net/#a"), "base URL: must not have a query"},
 		{"a second way to authenticate", moment.WithBaseURL("https://user:hunter2@api.momentpay.net"), "base URL: must not hold a user"},
 		{"nothing to call through", moment.WithHTTPClient(nil), "HTTP client: is nil"},
+		{"a typed nil", moment.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)}), "HTTP client: has a nil *http.Transport as its Transport"},
 		{"no such number", moment.WithMaxRetries(-1), "max retries: is negative"},
 		{"no such wait", moment.WithBackoff(-1, 1), "backoff: needs 0 ≤ first ≤ longest, not -1ns and 1ns"},
 		{"the wrong way round", moment.WithBackoff(2, 1), "backoff: needs 0 ≤ first ≤ longest, not 2ns and 1ns"},
-		{"every attempt would fail", moment.WithAttemptTimeout(0), "attempt timeout: must be more than 0, not 0s"},
+		{"every attempt would fail", moment.WithAttemptTimeout(0), "attempt timeout: must be at least 1ms, not 0s"},
+		{"a bare integer", moment.WithAttemptTimeout(30), "attempt timeout: must be at least 1ms, not 30ns: write 30*time.Second"},
 		{"would end the header", moment.WithUserAgent("a\r\nb"), "user agent: "},
 		{"no name", moment.WithUserAgent(""), "user agent: "},
 		{"a forgotten option", moment.ClientOption{}, "option: is the zero ClientOption"},
@@ -57,6 +55,21 @@ func TestNewClientRejectsBadOptions(t *testing.T) {
 		require.ErrorIs(t, err, moment.ErrInvalidArgument, row.why)
 		assert.ErrorContains(t, err, "moment: new client: "+row.says, row.why)
 		assert.NotContains(t, err.Error(), "hunter2", "no password of the caller's")
+	}
+}
+
+// A live key is never sent in the clear.
+func TestLiveKeyNeedsHTTPS(t *testing.T) {
+	for base, accepted := range map[string]bool{
+		"https://api.momentpay.net": true, "http://127.0.0.1:8787": true, "http://LOCALHOST": true,
+		"http://api.momentpay.net": false, "http://127.0.0.1.example.com": false, "http://mock:8787": false,
+	} {
+		_, err := moment.NewClient("sk_YOUR_SECRET_KEY", moment.WithBaseURL(base))
+		if accepted {
+			assert.NoError(t, err, base)
+			continue
+		}
+		assert.EqualError(t, err, "moment: new client: base URL: must be https:// (http:// is accepted on a loopback address, or with a test key)", base)
 	}
 }
 
@@ -70,7 +83,9 @@ func TestBaseURL(t *testing.T) {
 		{"a port", "https://example.com:8443/", "https://example.com:8443/billing/bills/UBR1234567890"},
 		{"loopback may do without TLS", "http://127.0.0.9:80", "http://127.0.0.9:80/billing/bills/UBR1234567890"},
 		{"loopback may do without TLS", "http://[::1]:80", "http://[::1]:80/billing/bills/UBR1234567890"},
-		{"host names ignore case", "HTTP://LOCALHOST:80", "http://LOCALHOST:80/billing/bills/UBR1234567890"},
+		{"net/http bypasses a proxy for localhost in lower case only", "HTTP://LocalHost:80", "http://localhost:80/billing/bills/UBR1234567890"},
+		{"a test key may do without TLS, for fakes in containers", "http://mock:8787", "http://mock:8787/billing/bills/UBR1234567890"},
+		{"a path that ends alike", "https://example.com/x-billing", "https://example.com/x-billing/billing/bills/UBR1234567890"},
 		{"loopback may do without TLS", "http://localhost:80", "http://localhost:80/billing/bills/UBR1234567890"},
 	} {
 		var got string
@@ -124,5 +139,3 @@ func TestCallersHTTPClientIsNotModified(t *testing.T) {
 	assert.NoError(t, calls["GET"](t.Context(), c), "it was copied: a later change has no effect")
 	assert.Zero(t, http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost, "nor is the default written to")
 }
-
-// Errors hold a copy of the caller's idempotency key, because the key may be a string of a request.

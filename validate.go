@@ -54,6 +54,24 @@ func checkTexts(metadata map[string]string, params ...param) error {
 	return nil
 }
 
+// checkIdentifier checks the id or external reference that stands in a path. No id or reference of
+// Moment's has the characters that it rejects. Escaped, they would be sent, but a proxy in between may
+// decode them (nginx does, with a URI in proxy_pass), and then the request reaches another endpoint.
+func checkIdentifier(id, name string) error {
+	switch {
+	case id == "":
+		return argErrorf(name, "is empty")
+	case id == ".", id == "..":
+		// RFC 3986, section 5.2.4: these two are steps in a path, escaped or not.
+		return argErrorf(name, "must not be %q", id)
+	}
+	if i := strings.IndexFunc(id, func(r rune) bool { return strings.ContainsRune(`/\%?#;`, r) || unicode.IsControl(r) }); i >= 0 {
+		r, _ := utf8.DecodeRuneInString(id[i:])
+		return argErrorf(name, "must not contain %q, which a proxy could decode to reach another endpoint", r)
+	}
+	return nil
+}
+
 // checkExisting checks the id or external reference of an existing object.
 func checkExisting(idOrReference, name string) error {
 	if idOrReference == "" {

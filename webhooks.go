@@ -102,8 +102,8 @@ func WithAdditionalSecret(secret string) WebhookOption {
 // messages where clocks are wrong; a longer one allows replay attacks for longer.
 func WithTolerance(d time.Duration) WebhookOption {
 	return WebhookOption{func(v *verifier) error {
-		if d <= 0 {
-			return argErrorf("tolerance", "must be more than 0, not %v", d)
+		if d < time.Second {
+			return argErrorf("tolerance", "must be at least 1s, not %v: write 3*time.Minute", d)
 		}
 		v.tolerance = d
 		return nil

@@ -51,12 +51,14 @@ type doneMessage struct {
 	expires time.Time
 }
 
-// NewMemoryDeduplicator returns a MemoryDeduplicator that remembers a message for as long as window
-// after it was processed. Let it be longer than Moment goes on delivering an event; a day is a good
-// choice. It panics if window is not more than 0.
+// NewMemoryDeduplicator returns a MemoryDeduplicator that remembers a message for a window of time
+// after it was processed. The window must exceed twice the verifier's tolerance, because a replay
+// attack is possible for that long, and the time for which Moment goes on delivering an event; a day
+// is a good choice. NewMemoryDeduplicator panics if window is less than a second, because such a
+// window comes from a bare integer.
 func NewMemoryDeduplicator(window time.Duration) *MemoryDeduplicator {
-	if window <= 0 {
-		panic("moment: the window of a MemoryDeduplicator must be more than 0")
+	if window < time.Second {
+		panic(fmt.Sprintf("moment: the window of a MemoryDeduplicator must be at least 1s, not %v: write 24*time.Hour", window))
 	}
 	return &MemoryDeduplicator{window: window, messages: map[string]*run{}}
 }

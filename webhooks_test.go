@@ -262,8 +262,9 @@ func TestNewWebhookVerifierRejectsBadArguments(t *testing.T) {
 		{"an API key", testkit.SecretKey, moment.WithTolerance(time.Hour), "webhook secret: is not whsec_ and base64"},
 		{"a short key", moment.RawWebhookSecret(make([]byte, 15)), moment.WithTolerance(time.Hour), "webhook secret: has fewer than 16 bytes"},
 		{"an unset variable for the old secret", webhookSecret, moment.WithAdditionalSecret(""), "additional webhook secret: is empty"},
-		{"no tolerance, which would refuse all", webhookSecret, moment.WithTolerance(0), "tolerance: must be more than 0, not 0s"},
-		{"a negative one", webhookSecret, moment.WithTolerance(-time.Second), "tolerance: must be more than 0, not -1s"},
+		{"no tolerance, which would refuse all", webhookSecret, moment.WithTolerance(0), "tolerance: must be at least 1s, not 0s: write 3*time.Minute"},
+		{"a bare integer", webhookSecret, moment.WithTolerance(180), "tolerance: must be at least 1s, not 180ns: write 3*time.Minute"},
+		{"a negative one", webhookSecret, moment.WithTolerance(-time.Second), "tolerance: must be at least 1s, not -1s: write 3*time.Minute"},
 		{"no clock", webhookSecret, moment.WithClock(nil), "clock: is nil"},
 	} {
 		v, err := moment.NewWebhookVerifier(row.secret, row.opt, moment.WithTolerance(time.Hour))

@@ -68,7 +68,7 @@ func TestQuickstartSaysWhatIsWrongWithItsEnvironment(t *testing.T) {
 		{map[string]string{"MOMENT_BASE_URL": "https://example.com"}, "MOMENT_API_KEY is not"},
 		{map[string]string{"MOMENT_API_KEY": "sk_YOUR_SECRET_KEY"}, "use a test key"},
 		{map[string]string{"MOMENT_API_KEY": "pk_test_YOUR_PUBLIC_KEY"}, "is a public key"},
-		{map[string]string{"MOMENT_API_KEY": "sk_test_YOUR_SECRET_KEY", "MOMENT_BASE_URL": "http://example.com"}, "must be https"},
+		{map[string]string{"MOMENT_API_KEY": "sk_test_YOUR_SECRET_KEY", "MOMENT_BASE_URL": "ftp://example.com"}, "must be https"},
 	} {
 		var out strings.Builder
 		assert.ErrorContains(t, run(t.Context(), environment(row.vars), &out), row.says)

@@ -61,7 +61,7 @@ func failures(t *testing.T) (errs []error, responses []moment.Response) {
 	errs = append(errs, err)
 	_, err = moment.NewClient(testkit.SecretKey, moment.WithBaseURL("https://"+testkit.SecretKey+"@moment.test"))
 	errs = append(errs, err)
-	_, err = moment.NewClient(testkit.SecretKey, moment.WithBaseURL("http://moment.test/"+testkit.SecretKey))
+	_, err = moment.NewClient(testkit.SecretKey, moment.WithBaseURL("ftp://moment.test/"+testkit.SecretKey))
 	errs = append(errs, err)
 	_, err = moment.NewWebhookVerifier(webhookSecret, moment.WithAdditionalSecret(webhookSecret+"\n"))
 	errs = append(errs, err)

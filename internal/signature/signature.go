@@ -60,7 +60,10 @@ func ParseSecret(secret string) (*Key, error) {
 	case err != nil, strings.ContainsAny(encoded, "\r\n"):
 		return nil, errors.New("is not whsec_ and base64")
 	}
-	if len(key) < minSecret {
+	switch {
+	case bytes.HasPrefix(key, []byte(secretPrefix)):
+		return nil, errors.New("was encoded with base64 twice")
+	case len(key) < minSecret:
 		return nil, errors.New("has fewer than 16 bytes")
 	}
 	return NewKey(key), nil

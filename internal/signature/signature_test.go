@@ -51,6 +51,8 @@ func TestParseSecret(t *testing.T) {
 		{"pasted with quotes", `"` + secret + `"`, 0, "has white space or quotes around it"},
 		{"pasted in two lines", secret[:12] + "\n" + secret[12:], 0, "is not whsec_ and base64"},
 		{"in the alphabet for URLs", "whsec_" + strings.Repeat("_-", 16), 0, "is not whsec_ and base64"},
+		{"encoded twice, as Kubernetes shows secrets", base64.StdEncoding.EncodeToString([]byte(secret)), 0, "was encoded with base64 twice"},
+		{"encoded twice, with its prefix", "whsec_" + base64.StdEncoding.EncodeToString([]byte(secret)), 0, "was encoded with base64 twice"},
 		{"an API key", "sk_test_YOUR_SECRET_KEY", 0, "is not whsec_ and base64"},
 	} {
 		key, err := ParseSecret(row.secret)
