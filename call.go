@@ -38,7 +38,7 @@ type params interface {
 // one that id names.
 func call[T any, P resource[T]](ctx context.Context, s service, op operation, id string, in params, accept func(P) error, opts []RequestOption) (*T, error) {
 	// Check.
-	o, err := newRequestOptions(op.idempotency(), opts) // first, because it empties a Response
+	o, err := newRequestOptions(op, opts) // first, because it empties a Response
 	if err != nil {
 		return nil, withOp(op.name, err)
 	}
@@ -71,8 +71,8 @@ func call[T any, P resource[T]](ctx context.Context, s service, op operation, id
 // are the same three types. In them and in logs, the path ends where identifiers may begin: "POST
 // /billing/refunds/…".
 func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts ...RequestOption) error {
-	op := operation{name: "request", method: method}
-	o, err := newRequestOptions(op.idempotency(), opts)
+	op := operation{name: "request", method: method, route: path}
+	o, err := newRequestOptions(op, opts)
 	if err != nil {
 		return withOp(op.name, err)
 	}
@@ -113,7 +113,7 @@ func (s service) exchange(ctx context.Context, op operation, path string, in any
 		Header:      header,
 		More:        o.header,
 		Body:        body,
-		Idempotency: op.idempotency(),
+		Idempotency: o.idempotency,
 		Key:         o.key,
 		CallerKey:   o.callerKey,
 		Decoder:     d,
@@ -140,15 +140,21 @@ func (c *core) logAbsent(ctx context.Context, op operation, members []string) {
 	}
 }
 
-func (op operation) idempotency() transport.Idempotency {
+// idempotency returns what a second copy of the operation's request could do. With a key of the
+// caller's, a PATCH and a DELETE can be keyed, but not below /billing/, where PATCH ignores keys.
+func (op operation) idempotency(callerKey bool) transport.Idempotency {
 	switch op.method {
 	case http.MethodGet:
 		return transport.Safe
 	case http.MethodPost, http.MethodPut:
 		return transport.ByKey
-	default:
-		return transport.None
+	case http.MethodPatch, http.MethodDelete:
+		plain, err := url.PathUnescape(op.route)
+		if callerKey && err == nil && !strings.HasPrefix(strings.ToLower(plain), "/billing/") {
+			return transport.ByKey
+		}
 	}
+	return transport.None
 }
 
 // path is the operation's path, escaped, with id in the place of the placeholder: one segment,

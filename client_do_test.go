@@ -34,6 +34,39 @@ func TestDoIsRetriedByItsMethod(t *testing.T) {
 	}
 }
 
+// With a key of the caller's, PATCH and DELETE are retried under it, but not below /billing/, where the
+// service ignores keys.
+func TestDoUnderACallersKey(t *testing.T) {
+	for _, row := range []struct {
+		method, path string
+		attempts     int // 0: rejected
+	}{
+		{"PATCH", "/collect/payment_requests/pr_1", 3},
+		{"DELETE", "/collect/payment_requests/pr_1", 3},
+		{"POST", "/billing/refunds", 3},
+		{"PUT", "/collect/payment_requests/pr_1", 3},
+		{"PATCH", "/billing/bills/UBR1", 0},
+		{"DELETE", "/billing/bills/UBR1", 0},
+		{"PATCH", "/%62illing/bills/UBR1", 0},
+		{"PATCH", "/Billing/bills/UBR1", 0},
+		{"GET", "/collect/payments/pay_1", 0},
+		{"OPTIONS", "/collect/payments", 0},
+	} {
+		s := testkit.Serve(t, testkit.Problem(500))
+		err := clientOf(t, s, moment.WithMaxRetries(2)).Do(t.Context(), row.method, row.path, nil, nil, moment.WithIdempotencyKey("key-1"))
+		if row.attempts == 0 {
+			require.ErrorIs(t, err, moment.ErrInvalidArgument, "%s %s", row.method, row.path)
+			assert.Empty(t, s.Received())
+			continue
+		}
+		require.ErrorIs(t, err, moment.ErrServer)
+		require.Len(t, s.Received(), row.attempts, "%s %s", row.method, row.path)
+		for _, r := range s.Received() {
+			assert.Equal(t, "key-1", r.Header.Get("Idempotency-Key"))
+		}
+	}
+}
+
 func TestDo(t *testing.T) {
 	s := testkit.Serve(t, testkit.Respond(201, `{"id":"rf_1","amount":500}`))
 	var refund struct {

@@ -37,6 +37,6 @@ func ExampleDeriveIdempotencyKey() {
 	fmt.Println(first)
 	fmt.Println(first == again, first == corrected)
 	// Output:
-	// 6a40c877b11d2767c6f31684de991156ef9e2dc460570af1bb48bd93ef6bad41
+	// 6a40c877-b11d-4767-86f3-1684de991156
 	// true false
 }

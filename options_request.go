@@ -21,11 +21,13 @@ type requestOptions struct {
 	key       string // the idempotency key, empty for calls that have none
 	callerKey bool
 	response  *Response
+
+	idempotency transport.Idempotency // of the call
 }
 
 // newRequestOptions applies all of opts even after an error, so that a Response is emptied whatever
 // happens.
-func newRequestOptions(idempotency transport.Idempotency, opts []RequestOption) (*requestOptions, error) {
+func newRequestOptions(op operation, opts []RequestOption) (*requestOptions, error) {
 	o := &requestOptions{}
 	var first error
 	for _, opt := range opts {
@@ -40,10 +42,11 @@ func newRequestOptions(idempotency transport.Idempotency, opts []RequestOption) 
 	if first != nil {
 		return nil, first
 	}
+	o.idempotency = op.idempotency(o.callerKey)
 	switch {
-	case idempotency == transport.ByKey && !o.callerKey:
+	case o.idempotency == transport.ByKey && !o.callerKey:
 		o.key = NewIdempotencyKey()
-	case idempotency != transport.ByKey && o.callerKey:
+	case o.idempotency != transport.ByKey && o.callerKey:
 		// More than useless: net/http takes the header as leave to send the request twice.
 		return nil, argErrorf("idempotency key", "is only for operations that create or void; the service ignores it on others")
 	}

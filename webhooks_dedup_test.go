@@ -161,7 +161,7 @@ func TestMemoryDeduplicatorFullOfRuns(t *testing.T) {
 }
 
 func TestMemoryDeduplicatorNeedsAWindow(t *testing.T) {
-	for _, window := range []time.Duration{0, -1} {
+	for _, window := range []time.Duration{0, -1, 24, time.Second - 1} {
 		assert.Panics(t, func() { moment.NewMemoryDeduplicator(window) })
 	}
 }
