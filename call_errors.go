@@ -130,13 +130,24 @@ func (c *core) redactResponse(header http.Header, body []byte) (http.Header, []b
 	return header, body
 }
 
-// redactError keeps err as it is, so that it unwraps, unless its text holds the key or a part of
-// the response.
+// redactError keeps err as it is, so that it unwraps, unless its text contains the key, a part of the
+// response or a URL, which has identifiers in it.
 func (c *core) redactError(err error) error {
-	if text := c.redact(withoutResponse(err.Error())); text != err.Error() {
+	if text := c.redact(withoutResponse(withoutURL(err))); text != err.Error() {
 		return &redactedError{text, func(target error) bool { return errors.Is(err, target) }}
 	}
 	return err
+}
+
+// withoutURL returns the text of err without the method and the URL that an http.Client puts into its
+// errors. The SDK uses none, but a RoundTripper may.
+func withoutURL(err error) string {
+	text := err.Error()
+	var client *url.Error
+	for ; errors.As(err, &client); err = client.Err {
+		text = strings.ReplaceAll(text, client.Error(), client.Err.Error())
+	}
+	return text
 }
 
 // withoutResponse removes what net/http quotes of a response that it cannot parse, because it

@@ -73,7 +73,7 @@ func TestOutcomeOfSeveralAttempts(t *testing.T) {
 		{why: "a success settles it", script: []testkit.Reply{testkit.HangUp, testkit.Respond(201, testkit.BillJSON)}, attempts: 2},
 		{why: "a replayed success settles it", script: []testkit.Reply{testkit.Truncated, testkit.Respond(201, testkit.BillJSON, testkit.Replayed)}, attempts: 2},
 		{why: "400 is the service's own judgement", script: []testkit.Reply{testkit.HangUp, testkit.Problem(400)}, attempts: 2, is: moment.ErrBadRequest},
-		{why: "402 is the service's own judgement", script: []testkit.Reply{testkit.Problem(502), testkit.Problem(402)}, attempts: 2, is: moment.ErrRequestFailed},
+		{why: "402 is the service's own judgement", script: []testkit.Reply{testkit.Problem(502), testkit.Problem(402)}, attempts: 2, is: moment.ErrPaymentRequired},
 		{why: "404 is the service's own judgement", script: []testkit.Reply{testkit.Problem(500), testkit.Problem(404)}, attempts: 2, is: moment.ErrNotFound},
 		{why: "422 is the service's own judgement", script: []testkit.Reply{testkit.Problem(408), testkit.Problem(422)}, attempts: 2, is: moment.ErrUnprocessable},
 		{why: "a success that is another object settles nothing", script: []testkit.Reply{testkit.HangUp, testkit.Respond(201, strings.ReplaceAll(testkit.BillJSON, "UBR1234567890", "UBR2"))}, attempts: 2, unknown: true},

@@ -60,6 +60,7 @@ func NewClient(secretKey string, opts ...ClientOption) (*Client, error) {
 		baseURL:        settings.baseURL,
 		transport:      settings.transport(),
 	}
+	c.transport.RequestID = c.requestID
 	s := newService(c)
 	return &Client{
 		Customers: &CustomersService{s},

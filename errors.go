@@ -3,6 +3,7 @@ package moment
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,15 +15,15 @@ import (
 // What went wrong with a call, for [errors.Is]. All but the last two match an [*Error] by its
 // status.
 var (
-	ErrBadRequest    = errors.New("moment: bad request")    // 400
-	ErrUnauthorized  = errors.New("moment: unauthorized")   // 401
-	ErrRequestFailed = errors.New("moment: request failed") // 402
-	ErrForbidden     = errors.New("moment: forbidden")      // 403
-	ErrNotFound      = errors.New("moment: not found")      // 404
-	ErrConflict      = errors.New("moment: conflict")       // 409
-	ErrUnprocessable = errors.New("moment: unprocessable")  // 422
-	ErrRateLimited   = errors.New("moment: rate limited")   // 429
-	ErrServer        = errors.New("moment: server error")   // any 5xx
+	ErrBadRequest      = errors.New("moment: bad request")      // 400
+	ErrUnauthorized    = errors.New("moment: unauthorized")     // 401
+	ErrPaymentRequired = errors.New("moment: payment required") // 402
+	ErrForbidden       = errors.New("moment: forbidden")        // 403
+	ErrNotFound        = errors.New("moment: not found")        // 404
+	ErrConflict        = errors.New("moment: conflict")         // 409
+	ErrUnprocessable   = errors.New("moment: unprocessable")    // 422
+	ErrRateLimited     = errors.New("moment: rate limited")     // 429
+	ErrServer          = errors.New("moment: server error")     // any 5xx
 
 	// ErrInvalidArgument matches [*ArgumentError]: nothing was sent.
 	ErrInvalidArgument = errors.New("moment: invalid argument")
@@ -97,7 +98,7 @@ func (e *Error) Is(target error) bool {
 		return e.Status == http.StatusBadRequest
 	case ErrUnauthorized:
 		return e.Status == http.StatusUnauthorized
-	case ErrRequestFailed:
+	case ErrPaymentRequired:
 		return e.Status == http.StatusPaymentRequired
 	case ErrForbidden:
 		return e.Status == http.StatusForbidden
@@ -138,14 +139,18 @@ type ConnectionError struct {
 
 // Error is one line: the operation and why there was no usable response.
 func (e *ConnectionError) Error() string {
-	text := "no usable response"
-	if e.Err != nil {
-		text = oneLine(e.Err.Error())
-	}
+	text := e.reason()
 	if e.Status != 0 {
 		text = strings.TrimSpace(strconv.Itoa(e.Status)+" "+http.StatusText(e.Status)) + ": " + text
 	}
 	return message(e.Op, text, errorDetails(e.RequestID, e.Attempts), nil, e.RetryBudgetEmpty, e.OutcomeUnknown)
+}
+
+func (e *ConnectionError) reason() string {
+	if e.Err == nil {
+		return "no usable response"
+	}
+	return oneLine(e.Err.Error())
 }
 
 // Unwrap returns Err.
@@ -154,6 +159,44 @@ func (e *ConnectionError) Unwrap() error { return e.Err }
 // Is makes the error match [ErrOutcomeUnknown].
 func (e *ConnectionError) Is(target error) bool {
 	return target == ErrOutcomeUnknown && e.OutcomeUnknown
+}
+
+// LogValue returns the operation, the status, the request id, the idempotency key, the attempts and
+// whether the outcome is unknown. It leaves out the service's texts, which may be about a person.
+func (e *Error) LogValue() slog.Value {
+	return slog.GroupValue(append(callAttrs(e.Op, e.Status, e.RequestID, e.IdempotencyKey, e.Attempts, e.OutcomeUnknown),
+		slog.Bool("from_service", e.FromService))...)
+}
+
+// LogValue returns the operation, the status, the request id, the idempotency key, the attempts,
+// whether the outcome is unknown, and the reason.
+func (e *ConnectionError) LogValue() slog.Value {
+	return slog.GroupValue(append(callAttrs(e.Op, e.Status, e.RequestID, e.IdempotencyKey, e.Attempts, e.OutcomeUnknown),
+		slog.String("reason", e.reason()))...)
+}
+
+// callAttrs returns what both kinds of failed calls log, without what is empty.
+func callAttrs(op string, status int, requestID, idempotencyKey string, attempts int, unknown bool) []slog.Attr {
+	attrs := []slog.Attr{slog.String("op", op)}
+	if status != 0 {
+		attrs = append(attrs, slog.Int("status", status))
+	}
+	if requestID != "" {
+		attrs = append(attrs, slog.String("request_id", requestID))
+	}
+	if idempotencyKey != "" {
+		attrs = append(attrs, slog.String("idempotency_key", idempotencyKey))
+	}
+	return append(attrs, slog.Int("attempts", attempts), slog.Bool("outcome_unknown", unknown))
+}
+
+// MarshalJSON writes Err as its text, which encoding/json would lose.
+func (e *ConnectionError) MarshalJSON() ([]byte, error) {
+	type fields ConnectionError
+	return json.Marshal(struct {
+		*fields
+		Err string
+	}{(*fields)(e), e.reason()})
 }
 
 // ArgumentError is a call that could not be made with these arguments. Nothing was sent.
@@ -166,6 +209,11 @@ type ArgumentError struct {
 // Error is one line: the operation, the argument and what is wrong with it.
 func (e *ArgumentError) Error() string {
 	return "moment: " + e.Op + ": " + e.Param + ": " + oneLine(e.Reason)
+}
+
+// LogValue returns the operation, the argument and what is wrong with it.
+func (e *ArgumentError) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("op", e.Op), slog.String("param", e.Param), slog.String("reason", oneLine(e.Reason)))
 }
 
 // Is makes the error match [ErrInvalidArgument].

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
@@ -21,7 +22,7 @@ import (
 )
 
 var sentinels = map[error]string{
-	moment.ErrBadRequest: "400", moment.ErrUnauthorized: "401", moment.ErrRequestFailed: "402", moment.ErrForbidden: "403",
+	moment.ErrBadRequest: "400", moment.ErrUnauthorized: "401", moment.ErrPaymentRequired: "402", moment.ErrForbidden: "403",
 	moment.ErrNotFound: "404", moment.ErrConflict: "409", moment.ErrUnprocessable: "422", moment.ErrRateLimited: "429",
 	moment.ErrServer:          "500 501 502 503 504 505 599",
 	moment.ErrInvalidArgument: "", moment.ErrOutcomeUnknown: "",
@@ -290,4 +291,49 @@ func TestMethodsReturnTheErrorInterface(t *testing.T) {
 	assert.True(t, err == nil) //nolint:testifylint // NoError would look through a typed nil
 	err = clientOf(t, s).Do(t.Context(), "GET", "/", nil, nil)
 	assert.True(t, err == nil) //nolint:testifylint // as above
+}
+
+// Errors as values of a log, and as JSON: nothing about a person, and nothing is lost that helps.
+func TestErrorsInLogsAndJSON(t *testing.T) {
+	service := &moment.Error{
+		Op: "create bill", Status: 409, Title: "Jane Roe", Detail: "Jane Roe", RequestID: "req_1", IdempotencyKey: "key-1",
+		Attempts: 2, FromService: true, OutcomeUnknown: true,
+	}
+	lost := &moment.ConnectionError{Op: "get bill", Err: errors.New("reset\n"), Attempts: 1}
+	for _, row := range []struct {
+		err       error
+		log, json string
+	}{
+		{
+			service, "e.op=\"create bill\" e.status=409 e.request_id=req_1 e.idempotency_key=key-1 e.attempts=2 e.outcome_unknown=true e.from_service=true",
+			`"RequestID":"req_1"`,
+		},
+		{lost, `e.op="get bill" e.attempts=1 e.outcome_unknown=false e.reason=reset\n`, `"Err":"reset\\n"`},
+		{&moment.ConnectionError{Op: "get bill", Status: 200}, `e.op="get bill" e.status=200 e.attempts=0 e.outcome_unknown=false e.reason="no usable response"`, `"Err":"no usable response"`},
+		{&moment.ArgumentError{Op: "get bill", Param: "bill", Reason: "is empty"}, `e.op="get bill" e.param=bill e.reason="is empty"`, `"Reason":"is empty"`},
+	} {
+		var out strings.Builder
+		infos(&out).Info("failed", "e", row.err)
+		assert.Equal(t, "level=INFO msg=failed "+row.log+"\n", out.String())
+		assert.NotContains(t, out.String(), "Jane")
+		assert.Contains(t, encoded(t, row.err), row.json)
+		assert.Contains(t, encoded(t, row.err), `"Op":`)
+	}
+}
+
+// A RoundTripper that wraps an http.Client returns its errors, which have the URL in them, and so
+// identifiers.
+func TestErrorsHoldNoURLOfAnHTTPClient(t *testing.T) {
+	c := clientThrough(t, func(r *http.Request) (*http.Response, error) {
+		inner := &url.Error{Op: "Get", URL: r.URL.String(), Err: context.DeadlineExceeded}
+		return nil, &url.Error{Op: "Get", URL: r.URL.String(), Err: fmt.Errorf("retried: %w", inner)}
+	}, moment.WithMaxRetries(0))
+	err := calls["GET"](t.Context(), c)
+	assert.EqualError(t, err, "moment: get bill: no response: retried: context deadline exceeded")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	var client *url.Error
+	assert.NotErrorAs(t, err, &client)
+	var lost *moment.ConnectionError
+	require.ErrorAs(t, err, &lost)
+	assert.NotContains(t, fmt.Sprintf("%+v %v", lost.LogValue(), encoded(t, lost)), "UBR1234567890")
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/moment-billing/moment-go"
 	"github.com/moment-billing/moment-go/momenttest"
@@ -19,7 +20,7 @@ func ExampleWithLogger() {
 	logger := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{
 		Level: slog.LevelDebug,
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-			if a.Key == slog.TimeKey || a.Key == "duration" { // not the same each time
+			if slices.Contains([]string{slog.TimeKey, "duration", "request_id"}, a.Key) { // not the same each time
 				return slog.Attr{}
 			}
 			return a

@@ -86,6 +86,6 @@ func attemptsOf(t *testing.T, err error) int {
 
 // sentinels are the sentinels of failed calls.
 var sentinels = []error{
-	moment.ErrBadRequest, moment.ErrUnauthorized, moment.ErrRequestFailed, moment.ErrForbidden, moment.ErrNotFound, moment.ErrConflict,
+	moment.ErrBadRequest, moment.ErrUnauthorized, moment.ErrPaymentRequired, moment.ErrForbidden, moment.ErrNotFound, moment.ErrConflict,
 	moment.ErrUnprocessable, moment.ErrRateLimited, moment.ErrServer, moment.ErrInvalidArgument, moment.ErrOutcomeUnknown,
 }

@@ -17,11 +17,14 @@ func (t *Transport) log(ctx context.Context, req *Request, res Result, o outcome
 	if !t.Logger.Enabled(ctx, level) {
 		return
 	}
-	attrs := make([]slog.Attr, 0, 9)
+	attrs := make([]slog.Attr, 0, 10)
 	attrs = append(attrs, slog.String("method", req.Method), slog.String("path", req.Route),
 		slog.Int("attempt", res.Attempts), slog.Duration("duration", took))
 	if o.status != 0 {
 		attrs = append(attrs, slog.Int("status", o.status))
+	}
+	if id := t.RequestID(o.header); id != "" {
+		attrs = append(attrs, slog.String("request_id", id))
 	}
 	if o.event == complete && o.status >= 400 {
 		attrs = append(attrs, slog.Bool("from_service", o.fromService))

@@ -21,12 +21,12 @@ func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f
 
 func TestLog(t *testing.T) {
 	for level, want := range map[slog.Level]string{
-		slog.LevelDebug: `level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=1 duration=1s status=503 from_service=false retry_in=0s
+		slog.LevelDebug: `level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=1 duration=1s status=503 request_id=req_1 from_service=false retry_in=0s
 level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=2 duration=1s failure="no response" retry_in=0s
 level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=3 duration=1s status=200 failure="response not JSON" retry_in=0s
 level=DEBUG msg="moment: request" method=GET path=/billing/bills/{bill} attempt=4 duration=1s status=404 from_service=true
 `,
-		slog.LevelInfo: `level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=1 duration=1s status=503 from_service=false retry_in=0s
+		slog.LevelInfo: `level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=1 duration=1s status=503 request_id=req_1 from_service=false retry_in=0s
 level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=2 duration=1s failure="no response" retry_in=0s
 level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=3 duration=1s status=200 failure="response not JSON" retry_in=0s
 `,
@@ -35,11 +35,13 @@ level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=3
 		synctest.Test(t, func(t *testing.T) {
 			var out bytes.Buffer
 			answers := []*http.Response{reply(503, "{}"), nil, reply(200, "<html>"), reply(404, "{}")}
+			answers[0].Header.Set("Id", "req_1")
 			n := 0
 			tr := &Transport{
 				AttemptTimeout: time.Minute,
 				MaxRetries:     3,
 				FromService:    func(status int, _ http.Header, _ []byte) bool { return status == 404 },
+				RequestID:      func(header http.Header) string { return header.Get("Id") },
 				Logger: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 					if a.Key == slog.TimeKey {
 						return slog.Attr{}

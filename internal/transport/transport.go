@@ -30,6 +30,8 @@ type Transport struct {
 	// FromService reports whether an error response is the service's own, and not one of a gateway
 	// in front of it.
 	FromService func(status int, header http.Header, body []byte) bool
+	// RequestID returns the service's name for a request, for the log; empty if it gave none.
+	RequestID func(header http.Header) string
 }
 
 // Request is one call: every attempt sends the same method, URL, header and body bytes.
