@@ -299,7 +299,7 @@ func TestErrorsInLogsAndJSON(t *testing.T) {
 		Op: "create bill", Status: 409, Title: "Jane Roe", Detail: "Jane Roe", RequestID: "req_1", IdempotencyKey: "key-1",
 		Attempts: 2, FromService: true, OutcomeUnknown: true,
 	}
-	lost := &moment.ConnectionError{Op: "get bill", Err: errors.New("reset\n"), Attempts: 1}
+	lost := &moment.ConnectionError{Op: "get bill", Err: errors.New("reset\tby peer"), Attempts: 1}
 	for _, row := range []struct {
 		err       error
 		log, json string
@@ -308,7 +308,7 @@ func TestErrorsInLogsAndJSON(t *testing.T) {
 			service, "e.op=\"create bill\" e.status=409 e.request_id=req_1 e.idempotency_key=key-1 e.attempts=2 e.outcome_unknown=true e.from_service=true",
 			`"RequestID":"req_1"`,
 		},
-		{lost, `e.op="get bill" e.attempts=1 e.outcome_unknown=false e.reason=reset\n`, `"Err":"reset\\n"`},
+		{lost, `e.op="get bill" e.attempts=1 e.outcome_unknown=false e.reason="reset\\tby peer"`, `"Err":"reset\\tby peer"`},
 		{&moment.ConnectionError{Op: "get bill", Status: 200}, `e.op="get bill" e.status=200 e.attempts=0 e.outcome_unknown=false e.reason="no usable response"`, `"Err":"no usable response"`},
 		{&moment.ArgumentError{Op: "get bill", Param: "bill", Reason: "is empty"}, `e.op="get bill" e.param=bill e.reason="is empty"`, `"Reason":"is empty"`},
 	} {

@@ -58,10 +58,10 @@ func checkTexts(metadata map[string]string, params ...param) error {
 // Moment's has the characters that it rejects. Escaped, they would be sent, but a proxy in between may
 // decode them (nginx does, with a URI in proxy_pass), and then the request reaches another endpoint.
 func checkIdentifier(id, name string) error {
-	switch {
-	case id == "":
+	switch id {
+	case "":
 		return argErrorf(name, "is empty")
-	case id == ".", id == "..":
+	case ".", "..":
 		// RFC 3986, section 5.2.4: these two are steps in a path, escaped or not.
 		return argErrorf(name, "must not be %q", id)
 	}
