@@ -5,13 +5,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/moment-billing/moment-go/internal/redact"
 	"github.com/moment-billing/moment-go/internal/transport"
 )
 
-// Client calls the Moment Billing API with one secret key. Make one with [NewClient] and keep it:
+// Client calls the Moment Billing API with one secret key. Make one with [NewClient] or [NewClientFromEnv] and keep it:
 // it is immutable, safe for concurrent use, and holds the connections that its calls share. The
 // zero Client has no services to call.
 //
@@ -35,8 +36,7 @@ type core struct {
 
 // NewClient returns a client that authenticates with secretKey: sk_test_… for test mode, sk_… for
 // live mode. A public key (pk_…) is rejected, because it cannot run billing operations. NewClient
-// reads nothing from the environment: [WithBaseURL] sets where a fake is. Every error is an
-// [*ArgumentError].
+// reads nothing from the environment; [NewClientFromEnv] does. Every error is an [*ArgumentError].
 func NewClient(secretKey string, opts ...ClientOption) (*Client, error) {
 	const op = "new client"
 	if err := checkSecretKey(secretKey); err != nil {
@@ -68,6 +68,20 @@ func NewClient(secretKey string, opts ...ClientOption) (*Client, error) {
 		Bills:     &BillsService{s},
 		service:   s,
 	}, nil
+}
+
+// NewClientFromEnv returns a client with the secret key in the environment variable MOMENT_API_KEY and,
+// if it is set, the base URL in MOMENT_BASE_URL, as moment-mock prints them. Options take precedence.
+// Every error is an [*ArgumentError].
+func NewClientFromEnv(opts ...ClientOption) (*Client, error) {
+	secretKey := os.Getenv("MOMENT_API_KEY")
+	if secretKey == "" {
+		return nil, withOp("new client", argErrorf("MOMENT_API_KEY", "is not set"))
+	}
+	if base := os.Getenv("MOMENT_BASE_URL"); base != "" {
+		opts = append([]ClientOption{WithBaseURL(base)}, opts...)
+	}
+	return NewClient(secretKey, opts...)
 }
 
 // Mode is whether a key, and with it a client, works on test data or on real money.

@@ -175,3 +175,32 @@ func TestZeroClient(t *testing.T) {
 	require.ErrorIs(t, err, moment.ErrInvalidArgument)
 	assert.Equal(t, "moment.Client", fmt.Sprint(&bills))
 }
+
+func TestNewClientFromEnv(t *testing.T) {
+	for _, row := range []struct {
+		why, key, base string
+		opts           []moment.ClientOption
+		want, says     string
+	}{
+		{why: "both", key: testkit.SecretKey, base: "http://127.0.0.1:8787", want: "moment.Client(test mode, http://127.0.0.1:8787)"},
+		{why: "the key alone", key: "sk_YOUR_SECRET_KEY", want: "moment.Client(live mode, https://api.momentpay.net)"},
+		{
+			why: "options take precedence", key: testkit.SecretKey, base: "http://127.0.0.1:8787",
+			opts: []moment.ClientOption{moment.WithBaseURL("https://example.com/x")}, want: "moment.Client(test mode, https://example.com/x)",
+		},
+		{why: "no key", base: "http://127.0.0.1:8787", says: "moment: new client: MOMENT_API_KEY: is not set"},
+		{why: "not a key", key: "hunter2", says: "moment: new client: secret key: does not begin with sk_"},
+		{why: "not a URL", key: testkit.SecretKey, base: "127.0.0.1:8787", says: "moment: new client: base URL: is not a URL"},
+	} {
+		t.Setenv("MOMENT_API_KEY", row.key)
+		t.Setenv("MOMENT_BASE_URL", row.base)
+		c, err := moment.NewClientFromEnv(row.opts...)
+		if row.says != "" {
+			assert.EqualError(t, err, row.says, row.why)
+			assert.Nil(t, c, row.why)
+			continue
+		}
+		require.NoError(t, err, row.why)
+		assert.Equal(t, row.want, fmt.Sprint(c), row.why)
+	}
+}

@@ -1,7 +1,7 @@
 // Package moment is the Go client of the Moment Billing API, in which merchants keep customers,
 // accounts and bills.
 //
-//	client, err := moment.NewClient(os.Getenv("MOMENT_API_KEY"))
+//	client, err := moment.NewClientFromEnv()
 //	…
 //	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
 //		Customer:          moment.ExistingCustomer("UCR1234567890"),

@@ -11,7 +11,7 @@ import (
 )
 
 // The examples run against a fake service; yours begin with
-// moment.NewClient(os.Getenv("MOMENT_API_KEY")).
+// moment.NewClientFromEnv().
 func Example() {
 	ctx := context.Background()
 	srv := momenttest.NewServer()

@@ -29,7 +29,7 @@ func main() {
 func run(ctx context.Context, out io.Writer) error {
 	srv := momenttest.NewServer()
 	defer srv.Close()
-	client := srv.Client() // in production: moment.NewClient(os.Getenv("MOMENT_API_KEY"))
+	client := srv.Client() // in production: moment.NewClientFromEnv()
 	b := &books{client: client, out: out, owed: moment.Amount(2000).In(moment.ZAR)}
 	customer, err := client.Customers.Create(ctx, moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: "John Doe"})
 	if err != nil {

@@ -29,7 +29,7 @@ func main() {
 func run(ctx context.Context, out io.Writer) error {
 	srv := momenttest.NewServer()
 	defer srv.Close()
-	client := srv.Client() // in production: moment.NewClient(os.Getenv("MOMENT_API_KEY"))
+	client := srv.Client() // in production: moment.NewClientFromEnv()
 
 	// One call creates all three. With moment.ExistingAccount, it raises a bill on an account that
 	// is there.

@@ -23,7 +23,7 @@ func main() {
 func run(ctx context.Context, out io.Writer) error {
 	srv := momenttest.NewServer()
 	defer srv.Close()
-	client := srv.Client() // in production: moment.NewClient(os.Getenv("MOMENT_API_KEY"))
+	client := srv.Client() // in production: moment.NewClientFromEnv()
 
 	// A customer with a bill and no account, in one call.
 	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{

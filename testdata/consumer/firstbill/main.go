@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log"
-	"os"
 	"time"
 
 	"github.com/moment-billing/moment-go"
@@ -13,7 +12,7 @@ import (
 
 func main() {
 	ctx := context.Background()
-	client, err := moment.NewClient(os.Getenv("MOMENT_API_KEY"))
+	client, err := moment.NewClientFromEnv()
 	if err != nil {
 		log.Fatal(err)
 	}
