@@ -79,6 +79,9 @@ type UnknownCurrencyError struct {
 
 // Error names the code, and says what codes look like.
 func (e *UnknownCurrencyError) Error() string {
+	if e.Currency == "" {
+		return "moment: there is no currency: a Money needs one, as in Amount(1095).In(ZAR)"
+	}
 	return "moment: unknown currency " + quoteInput(string(e.Currency)) +
 		": ISO 4217, as this version knows it, has no minor unit for that code (codes are three capital letters)"
 }

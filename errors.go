@@ -85,6 +85,9 @@ func (e *Error) Error() string {
 		details = append(details, "retry after "+e.RetryAfter.String())
 	}
 	var ends []string
+	if e.Status >= 300 && e.Status < 400 {
+		ends = append(ends, "the redirect was not followed")
+	}
 	if !e.FromService {
 		ends = append(ends, "not the service's own response (a gateway or a mock?)")
 	}

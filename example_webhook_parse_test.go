@@ -33,5 +33,5 @@ func ExampleWebhookVerifier_Parse() {
 	fmt.Println(err, errors.Is(err, moment.ErrInvalidSignature))
 	// Output:
 	// obligation.amount_applied ZAR 20.00
-	// moment: invalid webhook signature true
+	// moment: invalid webhook signature: the secret is another endpoint's, or middleware changed the body true
 }

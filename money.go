@@ -248,6 +248,13 @@ func (m Money) sameCurrency(op string, n Money) error {
 	if m.Currency == n.Currency {
 		return nil
 	}
+	if m.Currency == "" || n.Currency == "" {
+		return &ArgumentError{
+			Op:     op,
+			Param:  "currency",
+			Reason: "one of the two has no currency: begin a total with Amount(0).In(ZAR), not with Money{}",
+		}
+	}
 	return &ArgumentError{
 		Op:     op,
 		Param:  "currency",
@@ -286,6 +293,9 @@ func (m Money) Decimal() (string, error) {
 // String returns the money for logs and messages: "ZAR 10.95". In an unknown
 // currency it says that it cannot place the point: "1095 QQQ (minor units)".
 func (m Money) String() string {
+	if m.Currency == "" {
+		return strconv.FormatInt(int64(m.Amount), 10) + " minor units of no currency"
+	}
 	exponent, err := m.Currency.Exponent()
 	if err != nil {
 		code := quoteInput(string(m.Currency))

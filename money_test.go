@@ -237,7 +237,7 @@ func TestMoneyOfAnotherCurrency(t *testing.T) {
 	}{
 		{moment.Amount(100).In(moment.USD), `"USD" is not "ZAR": convert one of the two first`, "equal numbers are not equal sums"},
 		{moment.Amount(0).In(moment.USD), `"USD" is not "ZAR": convert one of the two first`, "zero is no exception"},
-		{moment.Money{}, `"" is not "ZAR": convert one of the two first`, "a forgotten currency must show"},
+		{moment.Money{}, "one of the two has no currency: begin a total with Amount(0).In(ZAR), not with Money{}", "a forgotten currency must show"},
 		{moment.Amount(1).In("zar"), `"zar" is not "ZAR": convert one of the two first`, "codes are compared exactly"},
 	} {
 		sum, err := zar.Add(tt.other)
@@ -288,7 +288,7 @@ func TestMoneyStringUnknownCurrency(t *testing.T) {
 	}{
 		{moment.Amount(1095).In(unknown), "1095 QQQ (minor units)", "no point that might be wrong"},
 		{moment.Amount(math.MinInt64).In("XAU"), "-9223372036854775808 XAU (minor units)", "the smallest"},
-		{moment.Money{}, `0 "" (minor units)`, "no currency is visible"},
+		{moment.Money{}, "0 minor units of no currency", "no currency is visible"},
 		{moment.Amount(1).In("A\nB"), `1 "A\nB" (minor units)`, "what the service sends cannot break a log line"},
 		{moment.Amount(1).In(moment.Currency(strings.Repeat("Q", 1000))), `1 "` + strings.Repeat("Q", 40) + `…" (minor units)`, "or fill it"},
 	} {

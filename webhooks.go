@@ -34,6 +34,9 @@ var (
 	ErrMalformedEvent = errors.New("moment: malformed webhook event")
 )
 
+// errWrongSignature is made once, because anybody can provoke it.
+var errWrongSignature = fmt.Errorf("%w: the secret is another endpoint's, or middleware changed the body", ErrInvalidSignature)
+
 const (
 	maxWebhookBody   = 1 << 20
 	defaultTolerance = 3 * time.Minute // what Moment's reference recommends
@@ -173,7 +176,7 @@ func (v *WebhookVerifier) verify(d delivery, body []byte) error {
 	if len(body) == 0 {
 		return fmt.Errorf("%w: the body is empty: has something read it before?", ErrInvalidSignature)
 	}
-	return ErrInvalidSignature
+	return errWrongSignature
 }
 
 func webhookHeader(header http.Header, name string) (string, error) {
@@ -283,7 +286,11 @@ func (v WebhookVerifier) text() string {
 		return "moment.WebhookVerifier"
 	}
 	c := v.hidden()
-	return fmt.Sprintf("moment.WebhookVerifier(%d secrets, tolerance %v)", len(c.keys), c.tolerance)
+	secrets := "1 secret"
+	if len(c.keys) > 1 {
+		secrets = fmt.Sprintf("%d secrets", len(c.keys))
+	}
+	return fmt.Sprintf("moment.WebhookVerifier(%s, tolerance %v)", secrets, c.tolerance)
 }
 
 // Format writes the number of secrets and the tolerance whatever the verb, and never a secret.

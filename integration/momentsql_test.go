@@ -274,6 +274,21 @@ func TestProcessInStricterIsolation(t *testing.T) {
 	}
 }
 
+// A migration that was forgotten shows at the first delivery. The error says what makes the table.
+func TestMissingTable(t *testing.T) {
+	for _, dialect := range dialects {
+		t.Run(string(dialect), func(t *testing.T) {
+			store, db := newDatabase(t, dialect).store(t)
+			_, err := db.ExecContext(t.Context(), "DROP TABLE moment_webhook_messages")
+			require.NoError(t, err)
+			err = store.Process(t.Context(), &moment.Event{MessageID: "msg_1"}, func(context.Context, *sql.Tx) error { return nil })
+			assert.ErrorContains(t, err, "(run the statements of momentsql.Schema once, in a migration)")
+			_, err = store.Prune(t.Context(), time.Hour)
+			assert.ErrorContains(t, err, "momentsql.Schema")
+		})
+	}
+}
+
 func TestPrune(t *testing.T) {
 	for _, dialect := range dialects {
 		t.Run(string(dialect), func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/moment-billing/moment-go"
@@ -90,10 +91,10 @@ func claim(ctx context.Context, tx *sql.Tx, messageID string) (bool, error) {
 }
 
 // Prune forgets the messages that were processed longer ago than olderThan, and returns how many. A
-// message that is delivered after that is processed again, so let it be longer than Moment goes on
-// delivering. Moment's reference does not say how long that is; a month is a careful choice, and
-// costs some hundred bytes for each message. An age that is not more than 0 is a
-// [*moment.ArgumentError].
+// message that is delivered after that is processed again. So olderThan must exceed twice the
+// verifier's tolerance, because a replay attack is possible for that long, and the time for which
+// Moment goes on delivering, which its reference does not state; a month is a careful choice, and costs
+// some hundred bytes for each message. An age that is not more than 0 is a [*moment.ArgumentError].
 func (s *Store) Prune(ctx context.Context, olderThan time.Duration) (int64, error) {
 	if olderThan <= 0 {
 		return 0, badArgument("prune webhook messages", "age", fmt.Sprintf("must be more than 0, not %v", olderThan))
@@ -115,7 +116,16 @@ func failed(ctx context.Context, what string, err error) error {
 	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
 		return fmt.Errorf("momentsql: %s: %w: %w", what, cause, err)
 	}
-	return fmt.Errorf("momentsql: %s: %w", what, err)
+	return fmt.Errorf("momentsql: %s: %w%s", what, err, hint(err))
+}
+
+// hint says where the table comes from, if the driver says that there is none.
+func hint(err error) string {
+	text := err.Error()
+	if strings.Contains(text, "moment_webhook_messages") && (strings.Contains(text, "no such table") || strings.Contains(text, "does not exist")) {
+		return " (run the statements of momentsql.Schema once, in a migration)"
+	}
+	return ""
 }
 
 func badArgument(op, param, reason string) error {

@@ -130,15 +130,15 @@ func hostileRows(elsewhere string) []hostile {
 		},
 		{
 			why: "302: a client that follows makes a GET of it", fault: testkit.FaultRedirect(302, elsewhere, after),
-			says: "302 Found", foreign: true, answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
+			says: "302 Found; the redirect was not followed", foreign: true, answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
 		},
 		{
 			why: "307: a client that follows sends it all, to somebody else", fault: testkit.FaultRedirect(307, elsewhere, after),
-			says: "307 Temporary Redirect", foreign: true, answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
+			says: "307 Temporary Redirect; the redirect was not followed", foreign: true, answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
 		},
 		{
 			why: "308", fault: testkit.FaultRedirect(308, elsewhere, after),
-			says: "308 Permanent Redirect", foreign: true, answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
+			says: "308 Permanent Redirect; the redirect was not followed", foreign: true, answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
 		},
 		{
 			why: "informational answers", fault: testkit.FaultInformational(3),

@@ -52,6 +52,9 @@ func ParseSecret(secret string) (*Key, error) {
 	if encoded == "" {
 		return nil, errors.New("is empty")
 	}
+	if encoded == secret && len(encoded) >= 2*minSecret && isHex(encoded) {
+		return nil, errors.New("is hexadecimal: decode it, and pass RawWebhookSecret of the bytes")
+	}
 	// A decoder that skips line breaks would take what was pasted with one; it is better told of.
 	key, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	switch {
@@ -67,6 +70,12 @@ func ParseSecret(secret string) (*Key, error) {
 		return nil, errors.New("has fewer than 16 bytes")
 	}
 	return NewKey(key), nil
+}
+
+// isHex reports whether s has hexadecimal digits only, of which at least one shows that it is not a
+// word. Base64 has them too, but not 32 of them by chance.
+func isHex(s string) bool {
+	return strings.Trim(s, "0123456789abcdefABCDEF") == "" && strings.ContainsAny(s, "0123456789")
 }
 
 // FormatSecret writes a key as ParseSecret reads it.

@@ -53,6 +53,8 @@ func TestParseSecret(t *testing.T) {
 		{"in the alphabet for URLs", "whsec_" + strings.Repeat("_-", 16), 0, "is not whsec_ and base64"},
 		{"encoded twice, as Kubernetes shows secrets", base64.StdEncoding.EncodeToString([]byte(secret)), 0, "was encoded with base64 twice"},
 		{"encoded twice, with its prefix", "whsec_" + base64.StdEncoding.EncodeToString([]byte(secret)), 0, "was encoded with base64 twice"},
+		{"in hex, which is base64 by its letters", strings.Repeat("0a1b2c3d", 8), 0, "is hexadecimal: decode it, and pass RawWebhookSecret of the bytes"},
+		{"the same letters behind the prefix", "whsec_" + strings.Repeat("0a1b2c3d", 8), 48, ""},
 		{"an API key", "sk_test_YOUR_SECRET_KEY", 0, "is not whsec_ and base64"},
 	} {
 		key, err := ParseSecret(row.secret)
