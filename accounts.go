@@ -166,9 +166,9 @@ func (p AccountUpdateParams) check() error {
 // Create creates an account, and its customer where params hold one: POST /billing/accounts.
 //
 // Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrNotFound] if there is no
-// such customer, [ErrConflict] if an external reference is taken, [ErrOutcomeUnknown] if it may have
-// been created; both, if a copy of the call may be in flight. After an error, the customer may have
-// been created, because Moment does not document that the call is atomic.
+// such customer, [ErrConflict] if an external reference is taken, [ErrOutcomeUnknown] if it may
+// have been created; both, if a copy of the call may be in flight. After an error, the customer may
+// have been created, because Moment does not document that the call is atomic.
 func (s *AccountsService) Create(ctx context.Context, params AccountCreateParams, opts ...RequestOption) (*Account, error) {
 	return call[Account](ctx, s.service, createAccount, "", params, params.accepts, opts)
 }

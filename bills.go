@@ -203,9 +203,9 @@ func (p BillUpdateParams) check() error {
 // /billing/bills.
 //
 // Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrNotFound] if there is no
-// such account or customer, [ErrConflict] if an external reference is taken, [ErrOutcomeUnknown] if it
-// may have been raised; both, if a copy of the call may be in flight. After an error, a part may have
-// been created, because Moment does not document that the call is atomic.
+// such account or customer, [ErrConflict] if an external reference is taken, [ErrOutcomeUnknown] if
+// it may have been raised; both, if a copy of the call may be in flight. After an error, a part may
+// have been created, because Moment does not document that the call is atomic.
 func (s *BillsService) Create(ctx context.Context, params BillCreateParams, opts ...RequestOption) (*Bill, error) {
 	return call[Bill](ctx, s.service, createBill, "", params, params.accepts, opts)
 }
@@ -230,8 +230,8 @@ func (s *BillsService) Update(ctx context.Context, idOrReference string, params 
 }
 
 // Void cancels a bill for good: POST /billing/bills/{bill}/void. It can be neither paid nor changed
-// after that. Amounts and dates cannot be updated: void a wrong bill, and raise another under another
-// reference. Whether a bill that was paid, or partly paid, may be voided is not documented.
+// after that. Amounts and dates cannot be updated: void a wrong bill, and raise another under
+// another reference. Whether a bill that was paid, or partly paid, may be voided is not documented.
 //
 // Errors to expect: [ErrNotFound], [ErrConflict] if it is voided already, [ErrOutcomeUnknown] if it
 // may have been voided; both, if a copy of the call may be in flight.

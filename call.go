@@ -18,8 +18,8 @@ type operation struct {
 	route  string // the path, with a placeholder for the identifier: "/billing/bills/{bill}"
 }
 
-// service is what the client and its services have in common: a function that returns the core, nil
-// for one that NewClient did not make. A pointer would not hide the key: fmt follows the pointers
+// service holds what the client and its services share: a function that returns the core. It is nil
+// if NewClient did not make the service. A pointer would not hide the key: fmt follows the pointers
 // in unexported fields where a verb is wrong for them, and dumpers that go by reflection follow
 // all, as far as into the buffers of the connections. A function is printed as its address.
 type service struct{ core func() *core }
@@ -72,18 +72,18 @@ func call[T any, P resource[T]](ctx context.Context, s service, op operation, id
 // /billing/refunds/…".
 func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts ...RequestOption) error {
 	op := operation{name: "request", method: method, route: path}
-	o, err := newRequestOptions(op, opts)
+	argErr := checkDo(method, path, in, out)
+	if argErr == nil {
+		op.name = method + " " + withoutIdentifiers(path)
+	}
+	o, err := newRequestOptions(op, opts) // before any other error, because it empties a Response
 	if err != nil {
 		return withOp(op.name, err)
 	}
-	if err := checkPath(path); err != nil {
-		return withOp(op.name, err)
-	}
-	if err := checkDo(method, in, out); err != nil {
-		return withOp(op.name, err)
+	if argErr != nil {
+		return withOp(op.name, argErr)
 	}
 	op.route = withoutIdentifiers(path)
-	op.name = method + " " + op.route
 	return c.exchange(ctx, op, path, in, o, anyDecoder{out}, maxAny)
 }
 
@@ -144,7 +144,7 @@ func (c *core) logAbsent(ctx context.Context, op operation, members []string) {
 // caller's, a PATCH and a DELETE can be keyed, but not below /billing/, where PATCH ignores keys.
 func (op operation) idempotency(callerKey bool) transport.Idempotency {
 	switch op.method {
-	case http.MethodGet:
+	case http.MethodGet, http.MethodHead, http.MethodOptions: // safe by RFC 9110, section 9.2.1
 		return transport.Safe
 	case http.MethodPost, http.MethodPut:
 		return transport.ByKey
@@ -171,7 +171,7 @@ func (op operation) path(id string) (string, error) {
 	return before + url.PathEscape(id) + after, nil
 }
 
-// withoutIdentifiers is how errors and logs name a path that a caller of Do gives. Moment's paths
+// withoutIdentifiers is how errors and logs name a path that a caller of Do passes. Moment's paths
 // are /billing/, the name of a collection, and then identifiers; of any other path, only the
 // beginning is taken for a name.
 func withoutIdentifiers(path string) string {

@@ -120,8 +120,10 @@ func withoutValues(err error) error {
 	case !errors.As(err, &mismatch):
 		return err
 	}
-	member, _, _ := strings.Cut(mismatch.Field, ".") // a name further in may be a key of metadata
-	member = cmp.Or(member, "it")
+	member, _, nested := strings.Cut(cmp.Or(mismatch.Field, "it"), ".")
+	if nested {
+		member = "a member of " + member // whose name may be a key of metadata
+	}
 	kind, _, _ := strings.Cut(mismatch.Value, " ") // "number 1095"
 	if mismatch.Type == reflect.TypeFor[Amount]() && kind == "number" {
 		return fmt.Errorf("%s is not an exact integer", member)

@@ -362,7 +362,7 @@ func TestDecodeErrorsQuoteNoValues(t *testing.T) {
 	for _, row := range []struct{ body, says string }{
 		{`{"at":"Jane Roe"}`, "a time in it is not as in RFC 3339"},
 		{`{"metadata":{"Jane Roe":"Jane Roe"}}`, "metadata is of type string, not int"},
-		{`{"items":[{"count":"Jane Roe"}]}`, "items is of type string, not int"},
+		{`{"items":[{"count":"Jane Roe"}]}`, "a member of items is of type string, not int"},
 		{`{"items":"Jane Roe"}`, "items is of type string, not []struct { Count int }"},
 		{`["Jane Roe"]`, "it is of type array, not object"},
 	} {

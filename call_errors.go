@@ -43,7 +43,7 @@ func (c *core) failure(op operation, o *requestOptions, res transport.Result) er
 	return e
 }
 
-// response is what WithResponse returns of a call.
+// response returns the Response of a call.
 func (c *core) response(o *requestOptions, res transport.Result) Response {
 	header, body := c.redactResponse(res.Header, res.Body)
 	return Response{
@@ -130,8 +130,8 @@ func (c *core) redactResponse(header http.Header, body []byte) (http.Header, []b
 	return header, body
 }
 
-// redactError keeps err as it is, so that it unwraps, unless its text contains the key, a part of the
-// response or a URL, which has identifiers in it.
+// redactError keeps err as it is, so that it unwraps, unless its text contains the key, a part of
+// the response or a URL, which has identifiers in it.
 func (c *core) redactError(err error) error {
 	if text := c.redact(withoutResponse(withoutURL(err))); text != err.Error() {
 		return &redactedError{text, func(target error) bool { return errors.Is(err, target) }}
@@ -139,8 +139,8 @@ func (c *core) redactError(err error) error {
 	return err
 }
 
-// withoutURL returns the text of err without the method and the URL that an http.Client puts into its
-// errors. The SDK uses none, but a RoundTripper may.
+// withoutURL returns the text of err without the method and the URL that an http.Client puts into
+// its errors. The SDK uses none, but a RoundTripper may.
 func withoutURL(err error) string {
 	text := err.Error()
 	var client *url.Error

@@ -12,9 +12,9 @@ import (
 	"github.com/moment-billing/moment-go/internal/transport"
 )
 
-// Client calls the Moment Billing API with one secret key. Make one with [NewClient] or [NewClientFromEnv] and keep it:
-// it is immutable, safe for concurrent use, and holds the connections that its calls share. The
-// zero Client has no services to call.
+// Client calls the Moment Billing API with one secret key. Make one with [NewClient] or
+// [NewClientFromEnv] and keep it: it is immutable, safe for concurrent use, and holds the
+// connections that its calls share. The zero Client has no services to call.
 //
 // Formatting a Client or one of its services, with any verb or as a log value, never shows the key.
 type Client struct {
@@ -70,9 +70,9 @@ func NewClient(secretKey string, opts ...ClientOption) (*Client, error) {
 	}, nil
 }
 
-// NewClientFromEnv returns a client with the secret key in the environment variable MOMENT_API_KEY and,
-// if it is set, the base URL in MOMENT_BASE_URL, as moment-mock prints them. Options take precedence.
-// Every error is an [*ArgumentError].
+// NewClientFromEnv returns a client with the secret key in the environment variable MOMENT_API_KEY
+// and, if it is set, the base URL in MOMENT_BASE_URL, as moment-mock prints them. Options take
+// precedence. Every error is an [*ArgumentError].
 func NewClientFromEnv(opts ...ClientOption) (*Client, error) {
 	secretKey := os.Getenv("MOMENT_API_KEY")
 	if secretKey == "" {

@@ -175,7 +175,7 @@ func Ptr[T any](v T) *T { return &v }
 
 // Create creates a customer: POST /billing/customers.
 //
-// Errors to expect: [ErrBadRequest] for a missing or ill-formed field, [ErrConflict] if the
+// Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrConflict] if the
 // external reference is taken, [ErrOutcomeUnknown] if it may have been created all the same; both,
 // if a copy of the call may still be running.
 func (s *CustomersService) Create(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
@@ -193,7 +193,7 @@ func (s *CustomersService) Get(ctx context.Context, idOrReference string, opts .
 // /billing/customers/{customer}. It is retried only if the service cannot have applied it, because
 // it sets the balance to a value that may be out of date by then.
 //
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for an malformed field, [ErrOutcomeUnknown] if
 // it may have been applied all the same.
 func (s *CustomersService) Update(ctx context.Context, idOrReference string, params CustomerUpdateParams, opts ...RequestOption) (*Customer, error) {
 	return call[Customer](ctx, s.service, updateCustomer, idOrReference, params, nil, opts)

@@ -26,6 +26,9 @@
 //   - [*ConnectionError]: no usable response. A success counts only if it is the requested object.
 //   - [*ArgumentError]: the arguments are wrong, and nothing was sent.
 //
+// Besides the errors that a method names, any call may end in [ErrUnauthorized], [ErrForbidden],
+// [ErrRateLimited] or [ErrServer].
+//
 // # Retries
 //
 // A call is retried only if the retry cannot apply it twice, at most 3 times. Every create and void
@@ -49,18 +52,18 @@
 //	a certificate that is not trusted                no   no            no      no
 //	the context ended                                no   no            no      yes, if it was sent
 //
-// The last column is about one attempt. What it leaves open stays open until a success, a replayed 4xx
-// (but 408 and 429), or a 400, 402, 404 or 422 of the service settles it. An earlier copy may be in
-// flight if an earlier attempt left the outcome open, or if the caller supplied the key. A retry costs
-// a token of the client's budget, unless it follows a 409: see [WithRetryBudget].
+// The last column is about one attempt. What it leaves open stays open until a success, a replayed
+// 4xx (but 408 and 429), or a 400, 402, 404 or 422 of the service settles it. An earlier copy may
+// be in flight if an earlier attempt left the outcome open, or if the caller supplied the key. A
+// retry costs a token of the client's budget, unless it follows a 409: see [WithRetryBudget].
 //
 // An error that matches [ErrOutcomeUnknown] is about a write that may have been applied. Settle a
-// create or a void by calling it again with the error's IdempotencyKey and the same arguments, and an
-// update by reading the object. The page docs/idempotency.md of the repository has the details.
+// create or a void by calling it again with the error's IdempotencyKey and the same arguments, and
+// an update by reading the object. The page docs/idempotency.md of the repository has the details.
 //
 // # Webhooks
 //
 // [WebhookVerifier.Handler] is an [http.Handler] that verifies Moment's webhooks and passes each
-// [Event] to a function. A [Deduplicator] processes each event once; package momentsql does so in the
-// transaction of your own work.
+// [Event] to a function. A [Deduplicator] processes each event once; package momentsql does so in
+// the transaction of your own work.
 package moment

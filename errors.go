@@ -29,7 +29,10 @@ var (
 	ErrInvalidArgument = errors.New("moment: invalid argument")
 
 	// ErrOutcomeUnknown matches an [*Error] or [*ConnectionError] of a write that may have been
-	// applied, although the call failed. The package overview says how to settle one.
+	// applied, although the call failed. Settle an update by reading the object. Settle a create or
+	// a void by calling it again with the error's IdempotencyKey and the same arguments; if the
+	// error then says Replayed, or the key is older than 24 hours, look for the object by its
+	// reference. After any other error, keep the key and call again later.
 	ErrOutcomeUnknown = errors.New("moment: outcome unknown")
 )
 

@@ -30,16 +30,17 @@ func uuid(b [16]byte) string {
 	return string(s[:])
 }
 
-// DeriveIdempotencyKey returns the key that belongs to parts: the same parts return the same key, in
-// every version of this package, so that a job which is run again applies nothing twice. The key has
-// the form of a version 4 UUID, with its bits from SHA-256 over the parts, each with its length.
+// DeriveIdempotencyKey returns the key that belongs to parts: the same parts return the same key,
+// in every version of this package, so that a job which is run again applies nothing twice. The key
+// has the form of a version 4 UUID, with its bits from SHA-256 over the parts, each with its
+// length.
 //
 // Derive it from the operation, the reference and the content ("create bill", "UBR1234567890",
-// "2000 ZAR 2025-01-31"). The service rejects a key with another body for 24 hours. It replays saved
-// failures too, so a corrected call needs another key.
+// "2000 ZAR 2025-01-31"). The service rejects a key with another body for 24 hours. It replays
+// saved failures too, so a corrected call needs another key.
 //
-// Without parts it returns "", which [WithIdempotencyKey] rejects, because a key that all such calls
-// shared would make them one.
+// Without parts it returns "", which [WithIdempotencyKey] rejects, because a key that all such
+// calls shared would make them one.
 func DeriveIdempotencyKey(parts ...string) string {
 	if len(parts) == 0 {
 		return ""

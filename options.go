@@ -61,10 +61,10 @@ func newSettings(mode Mode, opts []ClientOption) (*settings, error) {
 	return s, nil
 }
 
-// WithBaseURL sets where the service is, in place of https://api.momentpay.net. A path is kept in front
-// of every operation's path, so a base URL does not end in /billing or /collect. HTTPS is required,
-// because the key is sent with every call. Plain HTTP is accepted on a loopback address, and anywhere
-// with a test key, because fakes run in containers.
+// WithBaseURL sets where the service is, in place of https://api.momentpay.net. A path is kept in
+// front of every operation's path, so a base URL does not end in /billing or /collect. HTTPS is
+// required, because the key is sent with every call. Plain HTTP is accepted on a loopback address,
+// and anywhere with a test key, because fakes run in containers.
 func WithBaseURL(base string) ClientOption {
 	return ClientOption{func(s *settings) error {
 		// The reasons do not quote the URL: it may contain a password.
@@ -102,12 +102,14 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
-// WithHTTPClient makes the calls through the Transport of c, for a proxy, a connection limit, tracing
-// or a test double. c is read once, and never written to. Its Timeout bounds each attempt, and not the
-// whole call. Its Jar is used; its CheckRedirect is not, because redirects are never followed.
+// WithHTTPClient makes the calls through the Transport of c, for a proxy, a connection limit,
+// tracing or a test double. c is read once, and never written to. Its Timeout bounds each attempt,
+// and not the whole call. Its Jar is used; its CheckRedirect is not, because redirects are never
+// followed.
 //
-// The Transport must not retry requests by itself. It has its own limits (set MaxResponseHeaderBytes),
-// sends no HTTP/2 pings unless you set them, and does not name a proxy in errors.
+// The Transport must not retry requests by itself. It has its own limits (set
+// MaxResponseHeaderBytes), sends no HTTP/2 pings unless you set them, and does not name a proxy in
+// errors.
 func WithHTTPClient(c *http.Client) ClientOption {
 	return ClientOption{func(s *settings) error {
 		if c == nil {

@@ -48,7 +48,7 @@ func newRequestOptions(op operation, opts []RequestOption) (*requestOptions, err
 		o.key = NewIdempotencyKey()
 	case o.idempotency != transport.ByKey && o.callerKey:
 		// More than useless: net/http takes the header as leave to send the request twice.
-		return nil, argErrorf("idempotency key", "is only for operations that create or void; the service ignores it on others")
+		return nil, argErrorf("idempotency key", "is only for creates, voids, and PATCH and DELETE outside /billing/; the service ignores it on others")
 	}
 	return o, nil
 }
@@ -87,8 +87,8 @@ func WithQuery(params any) RequestOption {
 	}}
 }
 
-// WithHeader sets a header of the request. These belong to the client, and are an [*ArgumentError]:
-// Authorization, Idempotency-Key, X-Idempotency-Key, Host, Content-Length, Content-Type,
+// WithHeader sets a header of the request. It is an [*ArgumentError] for a header that the client
+// owns: Authorization, Idempotency-Key, X-Idempotency-Key, Host, Content-Length, Content-Type,
 // Content-Encoding, Transfer-Encoding and Accept-Encoding.
 func WithHeader(name, value string) RequestOption {
 	return RequestOption{func(o *requestOptions) error {

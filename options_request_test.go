@@ -20,8 +20,8 @@ func TestBadRequestOptionsAreRejected(t *testing.T) {
 		opt         moment.RequestOption
 		says        string
 	}{
-		{"net/http would send the update twice", "PATCH", moment.WithIdempotencyKey("key-1"), "update bill: idempotency key: is only for operations that create or void; the service ignores it on others"},
-		{"it has no meaning", "GET", moment.WithIdempotencyKey("key-1"), "get bill: idempotency key: is only for operations that create or void; the service ignores it on others"},
+		{"net/http would send the update twice", "PATCH", moment.WithIdempotencyKey("key-1"), "update bill: idempotency key: is only for creates, voids, and PATCH and DELETE outside /billing/; the service ignores it on others"},
+		{"it has no meaning", "GET", moment.WithIdempotencyKey("key-1"), "get bill: idempotency key: is only for creates, voids, and PATCH and DELETE outside /billing/; the service ignores it on others"},
 		{"an unset variable", "POST", moment.WithIdempotencyKey(""), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text"},
 		{"not in Moment's alphabet", "POST", moment.WithIdempotencyKey("key_1"), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text"},
 		{"too long", "POST", moment.WithIdempotencyKey(string(make([]byte, 256))), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text"},

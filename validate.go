@@ -55,8 +55,9 @@ func checkTexts(metadata map[string]string, params ...param) error {
 }
 
 // checkIdentifier checks the id or external reference that stands in a path. No id or reference of
-// Moment's has the characters that it rejects. Escaped, they would be sent, but a proxy in between may
-// decode them (nginx does, with a URI in proxy_pass), and then the request reaches another endpoint.
+// Moment's has the characters that it rejects. Escaped, they would be sent, but a proxy in between
+// may decode them (nginx does, with a URI in proxy_pass), and then the request reaches another
+// endpoint.
 func checkIdentifier(id, name string) error {
 	switch id {
 	case "":
@@ -119,7 +120,10 @@ func checkPath(escaped string) error {
 	return nil
 }
 
-func checkDo(method string, in, out any) error {
+func checkDo(method, path string, in, out any) error {
+	if err := checkPath(path); err != nil {
+		return err
+	}
 	if !isUpper(method) {
 		return argErrorf("method", "%.20q is not an HTTP method in capital letters", method)
 	}
@@ -129,8 +133,7 @@ func checkDo(method string, in, out any) error {
 	if method == http.MethodHead && out != nil {
 		return argErrorf("out", "must be nil: the response to a HEAD has no body")
 	}
-	// Found out after the call it would be too late: a write would be applied and then reported as
-	// failed.
+	// Checked before the call, because afterwards a write would be applied and reported as failed.
 	if out != nil && (reflect.ValueOf(out).Kind() != reflect.Pointer || reflect.ValueOf(out).IsNil()) {
 		return argErrorf("out", "is not a pointer to decode into")
 	}

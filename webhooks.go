@@ -47,7 +47,7 @@ const (
 // [NewWebhookVerifier]. It is immutable and safe for concurrent use; formatting it never shows a
 // secret.
 type WebhookVerifier struct {
-	// A function, for the reason that hidden gives.
+	// A function hides the secrets from fmt and dumpers: see service in call.go.
 	hidden func() *verifier
 }
 

@@ -12,8 +12,8 @@ import (
 
 // Deduplicator makes sure that a message which is delivered several times is processed once.
 //
-// [MemoryDeduplicator] is one for a single process; package momentsql has one for many, in a
-// database.
+// [MemoryDeduplicator] is one for a single process. With several processes, call the Process of
+// package momentsql in the handler's function instead.
 type Deduplicator interface {
 	// Once runs process, unless it has succeeded for messageID before: then it returns nil at once.
 	// If process fails, Once returns its error, and the message may be tried again. Of several
@@ -29,8 +29,8 @@ const maxMessages = 100_000
 // process ends. If an event must not be processed again after that, use package momentsql.
 //
 // It remembers at most 100,000 messages, those in progress included. When it is full, Once fails
-// rather than forget one, and Moment delivers the event again later. With a window of a day, that is a
-// little more than one event a second: use a shorter window for more, or package momentsql.
+// rather than forget one, and Moment delivers the event again later. With a window of a day, that
+// is a little more than one event a second: use a shorter window for more, or package momentsql.
 type MemoryDeduplicator struct {
 	window time.Duration
 
@@ -53,9 +53,9 @@ type doneMessage struct {
 
 // NewMemoryDeduplicator returns a MemoryDeduplicator that remembers a message for a window of time
 // after it was processed. The window must exceed twice the verifier's tolerance, because a replay
-// attack is possible for that long, and the time for which Moment goes on delivering an event; a day
-// is a good choice. NewMemoryDeduplicator panics if window is less than a second, because such a
-// window comes from a bare integer.
+// attack is possible for that long, and the time for which Moment goes on delivering an event; a
+// day is a good choice. NewMemoryDeduplicator panics if window is less than a second, because such
+// a window comes from a bare integer.
 func NewMemoryDeduplicator(window time.Duration) *MemoryDeduplicator {
 	if window < time.Second {
 		panic(fmt.Sprintf("moment: the window of a MemoryDeduplicator must be at least 1s, not %v: write 24*time.Hour", window))

@@ -22,8 +22,8 @@
 //		})
 //	})
 //
-// Work that is not in this database cannot be committed with the mark, so no package can promise that
-// it happens once: make such work safe to repeat.
+// Work that is not in this database cannot be committed with the mark, so no package can promise
+// that it happens once: make such work safe to repeat.
 //
 // What is committed is as durable as the database is set to be: one that loses commits when its
 // machine goes down, as with synchronous_commit = off, loses payments that were acknowledged, and

@@ -39,6 +39,9 @@ func NewStore(db *sql.DB) (*Store, error) {
 // return that error, because SQLite may have rolled the transaction back by then, and would run the
 // next statement outside of it.
 //
+// Do not call Process in the function for the same event: it would wait for itself, and is a
+// [*moment.ArgumentError].
+//
 // Process returns the function's own error unchanged. Other errors name the step that failed, and
 // unwrap to the error of the driver or of ctx. After a failed commit, the event may have been
 // processed or not: the next delivery shows. An event without a MessageID, which no handler passes,
@@ -55,6 +58,10 @@ func (s *Store) Process(ctx context.Context, event *moment.Event, process func(c
 	case process == nil:
 		return badArgument(op, "function", "is nil")
 	}
+	self := processing{s.db, event.MessageID}
+	if ctx.Value(self) != nil {
+		return badArgument(op, "message id", "is being processed by this very call, which would wait for itself")
+	}
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return failed(ctx, "begin", err)
@@ -67,13 +74,19 @@ func (s *Store) Process(ctx context.Context, event *moment.Event, process func(c
 	if !claimed {
 		return nil
 	}
-	if err := process(ctx, tx); err != nil {
+	if err := process(context.WithValue(ctx, self, true), tx); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
 		return failed(ctx, "commit", err)
 	}
 	return nil
+}
+
+// processing is the key in the context of what is being processed.
+type processing struct {
+	db        *sql.DB
+	messageID string
 }
 
 // claim marks a message, and reports whether it was not marked before. It waits for any other
@@ -93,8 +106,9 @@ func claim(ctx context.Context, tx *sql.Tx, messageID string) (bool, error) {
 // Prune forgets the messages that were processed longer ago than olderThan, and returns how many. A
 // message that is delivered after that is processed again. So olderThan must exceed twice the
 // verifier's tolerance, because a replay attack is possible for that long, and the time for which
-// Moment goes on delivering, which its reference does not state; a month is a careful choice, and costs
-// some hundred bytes for each message. An age that is not more than 0 is a [*moment.ArgumentError].
+// Moment goes on delivering, which its reference does not state; a month is a careful choice, and
+// costs some hundred bytes for each message. An age that is not more than 0 is a
+// [*moment.ArgumentError].
 func (s *Store) Prune(ctx context.Context, olderThan time.Duration) (int64, error) {
 	if olderThan <= 0 {
 		return 0, badArgument("prune webhook messages", "age", fmt.Sprintf("must be more than 0, not %v", olderThan))

@@ -96,6 +96,20 @@ func TestPruneErrors(t *testing.T) {
 	}
 }
 
+// A function calls Process for the event that it processes: the second claim would wait for the
+// first.
+func TestProcessOfWhatIsBeingProcessed(t *testing.T) {
+	r := &recorder{rows: 1}
+	store, other := newStore(t, r), newStore(t, &recorder{rows: 1})
+	succeed := func(context.Context, *sql.Tx) error { return nil }
+	err := store.Process(t.Context(), message, func(ctx context.Context, _ *sql.Tx) error {
+		assert.NoError(t, other.Process(ctx, message, succeed), "another database")
+		assert.NoError(t, store.Process(ctx, &moment.Event{MessageID: "msg_2"}, succeed), "another message")
+		return store.Process(ctx, message, succeed)
+	})
+	assert.EqualError(t, err, "moment: process webhook: message id: is being processed by this very call, which would wait for itself")
+}
+
 // None of these reaches the database.
 func TestBadArguments(t *testing.T) {
 	r := &recorder{fails: "connect"}

@@ -57,16 +57,16 @@ func ServiceError(code int) Fault {
 // DropBeforeCommit ends the connection without a response, and without having run anything.
 func DropBeforeCommit() Fault { return Fault{kind: dropBeforeCommit, times: 1} }
 
-// DropAfterCommit lets the operation run, and ends the connection without a response. Whoever called
-// cannot tell it from [DropBeforeCommit].
+// DropAfterCommit lets the operation run, and ends the connection without a response. Whoever
+// called cannot tell it from [DropBeforeCommit].
 func DropAfterCommit() Fault { return Fault{kind: dropAfterCommit, times: 1} }
 
 // Truncate lets the operation run, and ends the connection in the middle of the response's body.
 func Truncate() Fault { return Fault{kind: truncate, times: 1} }
 
 // Delay holds a request before its operation runs. It runs then, whether or not somebody still
-// waits for the response. Until then, the idempotency key of a POST is taken: another request with it
-// is answered 409. [Server.Close] ends the wait, and runs nothing.
+// waits for the response. Until then, the idempotency key of a POST is taken: another request with
+// it is answered 409. [Handler.Close] ends the wait, and runs nothing.
 func Delay(d time.Duration) Fault { return Fault{kind: delay, wait: d, times: 1} }
 
 // On returns the fault for requests of some operations only, by the names that they have in errors

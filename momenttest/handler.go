@@ -16,8 +16,8 @@ import (
 const maxBody = 1 << 20
 
 // A Handler is a fake of the Moment Billing API without a socket, for programs that listen by
-// themselves. It is safe for parallel use. Most tests use a [Server], which has the methods of its
-// Handler.
+// themselves. It is safe for parallel use. Make one with [NewHandler]. Most tests use a [Server],
+// which has the methods of its Handler.
 type Handler struct {
 	routes     []route
 	now        func() time.Time
@@ -69,12 +69,19 @@ func NewHandler(opts ...Option) *Handler {
 	}
 	h.routes = h.operations()
 	for _, opt := range opts {
+		if opt.apply == nil {
+			panic("momenttest: an option is the zero Option")
+		}
 		opt.apply(h)
 	}
 	return h
 }
 
-// ServeHTTP responds to one request, or lets it go wrong.
+// Close ends the waits of [Delay]: their requests get no response, and their operations do not run.
+// Call it before the server that listens is closed.
+func (h *Handler) Close() { h.closeOnce.Do(func() { close(h.closing) }) }
+
+// ServeHTTP responds to one request, or fails as a [Fault] says.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c, p, f := h.arrive(w, r)
 	switch f.kind {

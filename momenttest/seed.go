@@ -44,7 +44,7 @@ func (h *Handler) seed(state State) error {
 		func() error { return seedEach("Accounts", state.Accounts, h.seedAccount) },
 		func() error { return seedEach("Bills", state.Bills, h.seedBill) },
 		func() error { return seedEach("Payments", state.Payments, h.seedPayment) },
-		func() error { return seedEach("Answers", state.Responses, h.seedAnswer) },
+		func() error { return seedEach("Responses", state.Responses, h.seedResponse) },
 	} {
 		if err := seed(); err != nil {
 			return err
@@ -175,7 +175,7 @@ func (h *Handler) seedPayment(_ *params, given moment.AmountApplied) *problem {
 	return nil
 }
 
-func (h *Handler) seedAnswer(_ *params, given SavedResponse) *problem {
+func (h *Handler) seedResponse(_ *params, given SavedResponse) *problem {
 	if p := checkKey(given.IdempotencyKey); p != nil {
 		return p
 	}

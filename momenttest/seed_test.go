@@ -75,12 +75,12 @@ func TestSeedRefuses(t *testing.T) {
 		{"a payment to what is not there", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, Currency: moment.ZAR, BillID: "bill_1"}}}, `Payments[0]: No bill has the id or external reference "bill_1"`},
 		{"a payment of nothing", momenttest.State{Payments: []moment.AmountApplied{{Currency: moment.ZAR, CustomerID: "here"}}}, "Payments[0]: amount must be 1 or more"},
 		{"a payment in nothing", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, CustomerID: "here"}}}, "Payments[0]: currency must be an ISO 4217 code"},
-		{"an answer without a key", momenttest.State{Responses: []momenttest.SavedResponse{{Status: 201, Body: json.RawMessage(`{}`)}}}, "Answers[0]: The header Idempotency-Key is required"},
+		{"an answer without a key", momenttest.State{Responses: []momenttest.SavedResponse{{Status: 201, Body: json.RawMessage(`{}`)}}}, "Responses[0]: The header Idempotency-Key is required"},
 		{"an answer after a good one", momenttest.State{Responses: []momenttest.SavedResponse{
 			{IdempotencyKey: "k", Status: 201, Body: json.RawMessage(`{}`), Expires: time.Now().Add(time.Hour)}, {IdempotencyKey: "l"},
-		}}, "Answers[1]: status 0 is none"},
-		{"an answer without a status", momenttest.State{Responses: []momenttest.SavedResponse{{IdempotencyKey: "k", Body: json.RawMessage(`{}`)}}}, "Answers[0]: status 0 is none"},
-		{"an answer that is no JSON", momenttest.State{Responses: []momenttest.SavedResponse{{IdempotencyKey: "k", Status: 201}}}, "Answers[0]: body is not JSON"},
+		}}, "Responses[1]: status 0 is none"},
+		{"an answer without a status", momenttest.State{Responses: []momenttest.SavedResponse{{IdempotencyKey: "k", Body: json.RawMessage(`{}`)}}}, "Responses[0]: status 0 is none"},
+		{"an answer that is no JSON", momenttest.State{Responses: []momenttest.SavedResponse{{IdempotencyKey: "k", Status: 201}}}, "Responses[0]: body is not JSON"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			srv := newServer(t)

@@ -2,8 +2,10 @@ package momenttest
 
 import "net/http/httptest"
 
-// A Server is a fake of the Moment Billing API on a loopback address: a [Handler] that listens. It is
-// safe for parallel use.
+// A Server is a fake of the Moment Billing API on a loopback address: a [Handler] that listens. It
+// has the Handler's methods: [Handler.Seed] and [Handler.State] for its data, [Handler.Requests]
+// for what it received, [Handler.Fail] for faults, [Handler.SetWebhook] and [Handler.Pay] for
+// payments. It is safe for parallel use. Make one with [NewServer].
 type Server struct {
 	*Handler
 
@@ -22,6 +24,6 @@ func NewServer(opts ...Option) *Server {
 
 // Close waits for the requests in flight, then stops the server.
 func (s *Server) Close() {
-	s.closeOnce.Do(func() { close(s.closing) })
+	s.Handler.Close()
 	s.http.Close()
 }

@@ -7,10 +7,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -380,4 +382,36 @@ func BenchmarkNewServer(b *testing.B) {
 	for b.Loop() {
 		momenttest.NewServer().Close()
 	}
+}
+
+// A program that listens by itself ends the waits of delays before it stops listening.
+func TestHandlerCloseEndsDelays(t *testing.T) {
+	handler := momenttest.NewHandler()
+	server := httptest.NewServer(handler)
+	handler.Fail(momenttest.Delay(time.Hour))
+	done := make(chan error)
+	go func() {
+		r, err := http.NewRequest(http.MethodGet, server.URL+"/billing/customers/UCR1", http.NoBody)
+		if err != nil {
+			done <- err
+			return
+		}
+		r.Header.Set("Authorization", "Bearer sk_test_x")
+		resp, err := http.DefaultClient.Do(r)
+		if err == nil {
+			err = resp.Body.Close()
+		}
+		done <- err
+	}()
+	for len(handler.Requests()) == 0 {
+		runtime.Gosched()
+	}
+	handler.Close()
+	handler.Close() // again, as Server.Close may
+	require.Error(t, <-done, "no response")
+	server.Close()
+}
+
+func TestZeroOptionPanics(t *testing.T) {
+	require.PanicsWithValue(t, "momenttest: an option is the zero Option", func() { momenttest.NewHandler(momenttest.Option{}) })
 }

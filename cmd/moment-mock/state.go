@@ -82,7 +82,7 @@ func (f *stateFile) read(into *contents) error {
 	case err != nil:
 		return fmt.Errorf("broken, and left as it is: %w", err)
 	case found.Version != version:
-		return fmt.Errorf("not of version %d, and left as it is", version)
+		return fmt.Errorf("not of version %d, and left as it is: move it away to begin anew", version)
 	}
 	if err := decode(bytes.NewReader(text), into); err != nil {
 		return fmt.Errorf("broken, and left as it is: %w", err)

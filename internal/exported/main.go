@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"go/ast"
 	"go/build"
 	"go/doc"
@@ -43,8 +44,12 @@ func exported() (text string, err error) {
 			return fs.SkipDir
 		}
 		pkg, err := build.ImportDir(dir, 0)
-		if err != nil || pkg.IsCommand() {
-			return nil //nolint:nilerr // there are no Go files
+		var none *build.NoGoError
+		if errors.As(err, &none) || err == nil && pkg.IsCommand() {
+			return nil
+		}
+		if err != nil {
+			return err
 		}
 		fset, files := token.NewFileSet(), make([]*ast.File, len(pkg.GoFiles))
 		for i, name := range pkg.GoFiles {
@@ -91,8 +96,8 @@ func describe(api *doc.Package) string {
 // possible, so that the layout of the source and the names beside it change nothing.
 func source(node ast.Node) string {
 	ast.Inspect(node, func(n ast.Node) bool {
-		if s, ok := n.(*ast.StructType); ok {
-			s.Incomplete = false // that there are unexported fields is not part of the API
+		if s, ok := n.(*ast.StructType); ok && s.Incomplete { // it cannot be written without field names
+			s.Incomplete, s.Fields.List = false, append(s.Fields.List, &ast.Field{Type: ast.NewIdent("/* unexported fields */")})
 		}
 		if i, ok := n.(*ast.InterfaceType); ok && i.Incomplete { // nobody else can implement it
 			i.Incomplete, i.Methods.List = false, append(i.Methods.List, &ast.Field{Type: ast.NewIdent("/* unexported methods */")})

@@ -31,7 +31,8 @@ func TestText(t *testing.T) {
 	assert.Equal(t, "[secret key]", Text("sk_a", "sk_a", "sk_"), "a key shorter than what makes one recognisable")
 }
 
-// Whatever the text is, nothing of the key is left that makes it recognisable, and nothing else is removed.
+// Whatever the text is, nothing of the key is left that makes it recognisable, and nothing else is
+// removed.
 func FuzzText(f *testing.F) {
 	const key, prefix = "sk_test_ABCDEFGH", "sk_test_"
 	f.Add("Bearer " + key)

@@ -43,10 +43,12 @@ const (
 	replayedError     // a 408 or 5xx that the service saved under the key
 	replayedLimit     // a 429 that the service saved under the key
 	replayedRejection // any other 4xx that the service saved under the key: how the first attempt ended
+
+	events // how many there are
 )
 
 func (e event) String() string {
-	return [...]string{
+	return [events]string{
 		neverSent:         "never sent",
 		untrusted:         "certificate not trusted",
 		noResponse:        "no response",
@@ -72,7 +74,7 @@ const (
 // policy is the table in the package's overview: which calls are retried after an event, and what
 // the event says about a write. A retry must not be able to apply a call twice, and only the
 // service's own response settles a write.
-var policy = [...]struct {
+var policy = [events]struct {
 	get, keyed, update bool
 	write              effect
 }{

@@ -23,8 +23,8 @@ func TestDoIsRetriedByItsMethod(t *testing.T) {
 		"PUT":     {3, true}, // Moment's reference asks for a key on POST and PUT
 		"PATCH":   {1, false},
 		"DELETE":  {1, false},
-		"OPTIONS": {1, false},
-		"HEAD":    {1, false},
+		"OPTIONS": {3, false},
+		"HEAD":    {3, false},
 	} {
 		s := testkit.Serve(t, testkit.Problem(500))
 		err := clientOf(t, s, moment.WithMaxRetries(2)).Do(t.Context(), method, "/billing/refunds", nil, nil)
@@ -34,8 +34,8 @@ func TestDoIsRetriedByItsMethod(t *testing.T) {
 	}
 }
 
-// With a key of the caller's, PATCH and DELETE are retried under it, but not below /billing/, where the
-// service ignores keys.
+// With a key of the caller's, PATCH and DELETE are retried under it, but not below /billing/, where
+// the service ignores keys.
 func TestDoUnderACallersKey(t *testing.T) {
 	for _, row := range []struct {
 		method, path string
@@ -185,5 +185,26 @@ func TestDoWithNoContent(t *testing.T) {
 			assert.Equal(t, map[string]any{"before": true}, out)
 			s.Only(t)
 		}
+	}
+}
+
+// An option that is wrong is reported under the operation's name, and every error empties a
+// Response.
+func TestDoNamesTheOperationOfABadOption(t *testing.T) {
+	c := newClient(t)
+	for _, row := range []struct {
+		method, path string
+		opt          moment.RequestOption
+		says         string
+	}{
+		{"POST", "/billing/refunds", moment.WithHeader("Host", "x"), "moment: POST /billing/refunds: header: Host is set by the client"},
+		{"PATCH", "/billing/bills/UBR1", moment.WithIdempotencyKey("key-1"), "moment: PATCH /billing/bills/…: idempotency key: is only for"},
+		{"POST", "billing", moment.WithHeader("X-A", "b"), `moment: request: path: does not begin with "/"`},
+		{"post", "/x", moment.WithHeader("X-A", "b"), "moment: request: method: "},
+	} {
+		resp := moment.Response{StatusCode: 418}
+		err := c.Do(t.Context(), row.method, row.path, nil, nil, moment.WithResponse(&resp), row.opt)
+		assert.ErrorContains(t, err, row.says)
+		assert.Zero(t, resp)
 	}
 }
