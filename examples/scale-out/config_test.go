@@ -40,7 +40,7 @@ func TestWrongUsage(t *testing.T) {
 		{"the demo does not take the database of real jobs, which it would work against its fake", good, "demo", "--database or MOMENT_POSTGRES_DSN: is not a PostgreSQL address that can be used, and the demo does not take DATABASE_URL: "},
 		{"no key", with("MOMENT_API_KEY", ""), "worker", "MOMENT_API_KEY is not set: it is the sk_test_... or sk_... that Moment gave you"},
 		{"a public key, which is not shown", with("MOMENT_API_KEY", "pk_test_swordfish"), "worker", "MOMENT_API_KEY or MOMENT_BASE_URL: secret key is a public key"},
-		{"an address of the service without TLS", with("MOMENT_BASE_URL", "http://example.com"), "worker", "MOMENT_API_KEY or MOMENT_BASE_URL: "},
+		{"an address of the service without TLS", with("MOMENT_BASE_URL", "ftp://example.com"), "worker", "MOMENT_API_KEY or MOMENT_BASE_URL: "},
 		{"no requests at all", good, "worker --rate 0", "--rate: must be 1 to 1000000, not 0"},
 		{"no time at all", good, "worker --job-timeout 1ms", "--job-timeout: must be 1s or more, not 1ms"},
 		{"no secret", with("MOMENT_WEBHOOK_SECRET", ""), "receiver", "MOMENT_WEBHOOK_SECRET is not set: it is the whsec_... that Moment signs webhooks with"},
