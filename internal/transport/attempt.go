@@ -146,11 +146,11 @@ func (t *Transport) read(call, ctx context.Context, req *Request, resp *http.Res
 		header:   resp.Header,
 		replayed: req.Key != "" && resp.Header.Get("Idempotent-Replayed") == "true",
 	}
-	if value := resp.Header.Get("Retry-After"); value != "" {
-		o.retryAfter = parseRetryAfter(value, time.Now())
-	}
 	if o.status < 200 || o.status > 299 {
 		o.body = readError(resp)
+		if value := resp.Header.Get("Retry-After"); value != "" { // of a success, nobody would wait
+			o.retryAfter = parseRetryAfter(value, time.Now())
+		}
 		o.fromService = o.replayed || t.FromService(o.status, o.header, o.body)
 		return o
 	}

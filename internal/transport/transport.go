@@ -89,7 +89,10 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 		return res
 	}
 	for {
-		start := time.Now()
+		var start time.Time
+		if t.Logger != nil {
+			start = time.Now() // only the log needs it
+		}
 		o := t.attempt(ctx, req)
 		v := decide(req, o, res.OutcomeUnknown)
 		res = Result{
