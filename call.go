@@ -67,14 +67,18 @@ func call[T any, P resource[T]](ctx context.Context, s service, op operation, id
 // most 2 MiB. Do does not know which object was requested: check it.
 //
 // Do follows the same rules as the other calls: POST and PUT get an idempotency key and are retried
-// like a create, GET is retried freely, every other method is treated like an update. The errors
-// are the same three types. In them and in logs, the path ends where identifiers may begin: "POST
+// like a create, GET, HEAD and OPTIONS are retried freely, and every other method is treated like an
+// update. A PATCH or a DELETE is retried like a create if it has a key of yours
+// ([WithIdempotencyKey]) and is not below /billing/, where the service ignores keys. The errors are
+// the same three types. In them and in logs, the path ends where identifiers may begin: "POST
 // /billing/refunds/…".
 func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts ...RequestOption) error {
 	op := operation{name: "request", method: method, route: path}
+	route := ""
 	argErr := checkDo(method, path, in, out)
 	if argErr == nil {
-		op.name = method + " " + withoutIdentifiers(path)
+		route = withoutIdentifiers(path)
+		op.name = method + " " + route
 	}
 	o, err := newRequestOptions(op, opts) // before any other error, because it empties a Response
 	if err != nil {
@@ -83,7 +87,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts 
 	if argErr != nil {
 		return withOp(op.name, argErr)
 	}
-	op.route = withoutIdentifiers(path)
+	op.route = route
 	return c.exchange(ctx, op, path, in, o, anyDecoder{out}, maxAny)
 }
 

@@ -75,7 +75,7 @@ func (d anyDecoder) Decode(status int, header http.Header, body []byte) error {
 	case d.out == nil && (len(body) == 0 || json.Valid(body)):
 		return nil
 	case d.out == nil: // a page of something in front of the service
-		return undecodable(&json.SyntaxError{}, header, body)
+		return notJSONError(header, body)
 	case string(bytes.TrimSpace(body)) == "null":
 		return errors.New("it is null")
 	}
@@ -86,11 +86,14 @@ func (d anyDecoder) absent() []string { return nil }
 
 // undecodable is the error of a response that cannot be decoded because of err, nil if that is nil.
 func undecodable(err error, header http.Header, body []byte) error {
-	var syntax *json.SyntaxError
-	if !errors.As(err, &syntax) {
+	if isOdd(err) {
 		return withoutValues(err)
 	}
-	// As it came, because the API key would not be recognised in other letters.
+	return notJSONError(header, body)
+}
+
+func notJSONError(header http.Header, body []byte) error {
+	// The Content-Type as it came, because the API key would not be recognised in other letters.
 	return &transport.NotJSONError{Reason: fmt.Sprintf("the response body %s (Content-Type %.100q)", notJSON(body), header.Get("Content-Type"))}
 }
 

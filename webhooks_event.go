@@ -197,9 +197,8 @@ func (a *AmountApplied) oneObligation() bool {
 
 // malformed says what is wrong with an event that Moment signed.
 func malformed(err error, body []byte) error {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		return fmt.Errorf("%w: the body %s", ErrMalformedEvent, notJSON(body))
+	if isOdd(err) {
+		return fmt.Errorf("%w: %w", ErrMalformedEvent, withoutValues(err))
 	}
-	return fmt.Errorf("%w: %w", ErrMalformedEvent, withoutValues(err))
+	return fmt.Errorf("%w: the body %s", ErrMalformedEvent, notJSON(body))
 }
