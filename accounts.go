@@ -124,7 +124,7 @@ type AccountCreateParams struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-func (p AccountCreateParams) check() error {
+func (p *AccountCreateParams) check() error {
 	if err := checkCustomerRef(p.Customer, "customer"); err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (p AccountCreateParams) check() error {
 }
 
 // accepts finds where a response is not the account that was to be created.
-func (p AccountCreateParams) accepts(a *Account) error {
+func (p *AccountCreateParams) accepts(a *Account) error {
 	customer := customerID(p.Customer)
 	switch {
 	case a.ExternalReference != p.ExternalReference:
@@ -159,7 +159,7 @@ type AccountUpdateParams struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-func (p AccountUpdateParams) check() error {
+func (p *AccountUpdateParams) check() error {
 	return checkTexts(p.Metadata, param{"name", deref(p.Name)}, param{"currency", string(deref(p.Currency))})
 }
 
@@ -170,7 +170,7 @@ func (p AccountUpdateParams) check() error {
 // have been created; both, if a copy of the call may be in flight. After an error, the customer may
 // have been created, because Moment does not document that the call is atomic.
 func (s *AccountsService) Create(ctx context.Context, params AccountCreateParams, opts ...RequestOption) (*Account, error) {
-	return call[Account](ctx, s.service, createAccount, "", params, params.accepts, opts)
+	return call[Account](ctx, s.service, createAccount, "", &params, params.accepts, opts)
 }
 
 // Get returns an account: GET /billing/accounts/{account}.
@@ -187,5 +187,5 @@ func (s *AccountsService) Get(ctx context.Context, idOrReference string, opts ..
 // Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if
 // it may have been applied all the same.
 func (s *AccountsService) Update(ctx context.Context, idOrReference string, params AccountUpdateParams, opts ...RequestOption) (*Account, error) {
-	return call[Account](ctx, s.service, updateAccount, idOrReference, params, nil, opts)
+	return call[Account](ctx, s.service, updateAccount, idOrReference, &params, nil, opts)
 }

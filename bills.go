@@ -138,7 +138,7 @@ type BillCreateParams struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-func (p BillCreateParams) check() error {
+func (p *BillCreateParams) check() error {
 	if p.Customer == nil && p.Account == nil {
 		return argErrorf("customer", "is missing, and so is account: a bill belongs to one of the two")
 	}
@@ -160,7 +160,7 @@ func (p BillCreateParams) check() error {
 }
 
 // accepts finds where a response is not the bill that was to be raised.
-func (p BillCreateParams) accepts(b *Bill) error {
+func (p *BillCreateParams) accepts(b *Bill) error {
 	customer, account := customerID(p.Customer), accountID(p.Account)
 	switch inline := p.Account.(type) {
 	case AccountCreateParams:
@@ -195,7 +195,7 @@ type BillUpdateParams struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-func (p BillUpdateParams) check() error {
+func (p *BillUpdateParams) check() error {
 	return checkTexts(p.Metadata, param{"currency", string(deref(p.Currency))})
 }
 
@@ -207,7 +207,7 @@ func (p BillUpdateParams) check() error {
 // it may have been raised; both, if a copy of the call may be in flight. After an error, a part may
 // have been created, because Moment does not document that the call is atomic.
 func (s *BillsService) Create(ctx context.Context, params BillCreateParams, opts ...RequestOption) (*Bill, error) {
-	return call[Bill](ctx, s.service, createBill, "", params, params.accepts, opts)
+	return call[Bill](ctx, s.service, createBill, "", &params, params.accepts, opts)
 }
 
 // Get returns a bill: GET /billing/bills/{bill}.
@@ -226,7 +226,7 @@ func (s *BillsService) Get(ctx context.Context, idOrReference string, opts ...Re
 // another currency than the bill's or more than is due, [ErrConflict] for a voided bill,
 // [ErrOutcomeUnknown] if it may have been applied all the same.
 func (s *BillsService) Update(ctx context.Context, idOrReference string, params BillUpdateParams, opts ...RequestOption) (*Bill, error) {
-	return call[Bill](ctx, s.service, updateBill, idOrReference, params, nil, opts)
+	return call[Bill](ctx, s.service, updateBill, idOrReference, &params, nil, opts)
 }
 
 // Void cancels a bill for good: POST /billing/bills/{bill}/void. It can be neither paid nor changed

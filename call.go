@@ -53,7 +53,7 @@ func call[T any, P resource[T]](ctx context.Context, s service, op operation, id
 	}
 	// Encode, send, decode.
 	object := &objectDecoder[T, P]{id: id, accept: accept}
-	if err := s.exchange(ctx, op, path, in, o, object, maxObject); err != nil {
+	if err := s.exchange(ctx, op, path, in, &o, object, maxObject); err != nil {
 		return nil, err
 	}
 	return &object.value, nil
@@ -88,7 +88,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts 
 		return withOp(op.name, argErr)
 	}
 	op.route = route
-	return c.exchange(ctx, op, path, in, o, anyDecoder{out}, maxAny)
+	return c.exchange(ctx, op, path, in, &o, anyDecoder{out}, maxAny)
 }
 
 // exchange encodes in, sends it, and decodes the response: the part that Do and the methods of the

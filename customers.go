@@ -133,13 +133,13 @@ type CustomerCreateParams struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-func (p CustomerCreateParams) check() error {
+func (p *CustomerCreateParams) check() error {
 	return checkTexts(p.Metadata, param{"external_reference", p.ExternalReference}, param{"name", p.Name},
 		param{"email", p.Email}, param{"phone", p.Phone}, param{"currency", string(p.Currency)})
 }
 
 // accepts finds where a response is not the customer that was to be created.
-func (p CustomerCreateParams) accepts(c *Customer) error {
+func (p *CustomerCreateParams) accepts(c *Customer) error {
 	switch {
 	case c.ExternalReference != p.ExternalReference:
 		return errDiffers("external_reference")
@@ -164,7 +164,7 @@ type CustomerUpdateParams struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-func (p CustomerUpdateParams) check() error {
+func (p *CustomerUpdateParams) check() error {
 	return checkTexts(p.Metadata, param{"name", deref(p.Name)}, param{"email", deref(p.Email)},
 		param{"phone", deref(p.Phone)}, param{"currency", string(deref(p.Currency))})
 }
@@ -179,7 +179,7 @@ func Ptr[T any](v T) *T { return &v }
 // external reference is taken, [ErrOutcomeUnknown] if it may have been created all the same; both,
 // if a copy of the call may still be running.
 func (s *CustomersService) Create(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
-	return call[Customer](ctx, s.service, createCustomer, "", params, params.accepts, opts)
+	return call[Customer](ctx, s.service, createCustomer, "", &params, params.accepts, opts)
 }
 
 // Get returns a customer: GET /billing/customers/{customer}.
@@ -196,7 +196,7 @@ func (s *CustomersService) Get(ctx context.Context, idOrReference string, opts .
 // Errors to expect: [ErrNotFound], [ErrBadRequest] for an malformed field, [ErrOutcomeUnknown] if
 // it may have been applied all the same.
 func (s *CustomersService) Update(ctx context.Context, idOrReference string, params CustomerUpdateParams, opts ...RequestOption) (*Customer, error) {
-	return call[Customer](ctx, s.service, updateCustomer, idOrReference, params, nil, opts)
+	return call[Customer](ctx, s.service, updateCustomer, idOrReference, &params, nil, opts)
 }
 
 func balanceMoney(balance *Amount, currency Currency) (Money, bool) {

@@ -25,9 +25,30 @@ type requestOptions struct {
 	idempotency transport.Idempotency // of the call
 }
 
-// newRequestOptions applies all of opts even after an error, so that a Response is emptied whatever
+// newRequestOptions returns the options of a call. Without options, they stay on the stack.
+func newRequestOptions(op operation, opts []RequestOption) (requestOptions, error) {
+	var o requestOptions
+	if len(opts) > 0 {
+		applied, err := applyOptions(opts)
+		if err != nil {
+			return o, err
+		}
+		o = *applied
+	}
+	o.idempotency = op.idempotency(o.callerKey)
+	switch {
+	case o.idempotency == transport.ByKey && !o.callerKey:
+		o.key = NewIdempotencyKey()
+	case o.idempotency != transport.ByKey && o.callerKey:
+		// More than useless: net/http takes the header as leave to send the request twice.
+		return o, argErrorf("idempotency key", "is only for creates, voids, and PATCH and DELETE outside /billing/; the service ignores it on others")
+	}
+	return o, nil
+}
+
+// applyOptions applies all of opts even after an error, so that a Response is emptied whatever
 // happens.
-func newRequestOptions(op operation, opts []RequestOption) (*requestOptions, error) {
+func applyOptions(opts []RequestOption) (*requestOptions, error) {
 	o := &requestOptions{}
 	var first error
 	for _, opt := range opts {
@@ -39,18 +60,7 @@ func newRequestOptions(op operation, opts []RequestOption) (*requestOptions, err
 			first = err
 		}
 	}
-	if first != nil {
-		return nil, first
-	}
-	o.idempotency = op.idempotency(o.callerKey)
-	switch {
-	case o.idempotency == transport.ByKey && !o.callerKey:
-		o.key = NewIdempotencyKey()
-	case o.idempotency != transport.ByKey && o.callerKey:
-		// More than useless: net/http takes the header as leave to send the request twice.
-		return nil, argErrorf("idempotency key", "is only for creates, voids, and PATCH and DELETE outside /billing/; the service ignores it on others")
-	}
-	return o, nil
+	return o, first
 }
 
 // WithIdempotencyKey makes the call under a key of yours, 1 to 255 of a-z, A-Z, 0-9 and "-", instead

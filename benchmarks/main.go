@@ -57,7 +57,7 @@ func main() {
 	write := flag.Bool("write", false, "write RESULTS.md and the table of the README, as well as printing them")
 	flag.Parse()
 
-	s := settings{rounds: 51, slice: 10 * time.Millisecond, calls: 20_000, loads: 5, starts: 50}
+	s := settings{rounds: 31, slice: 50 * time.Millisecond, calls: 20_000, loads: 5, starts: 50}
 	if *short {
 		s = settings{rounds: 5, slice: 2 * time.Millisecond, calls: 2000, loads: 1, starts: 5, few: true}
 	}
