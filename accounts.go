@@ -94,17 +94,28 @@ func checkAccountRef(ref AccountRef, param string) error {
 	}
 }
 
+// splitAccount returns the id or external reference in ref, or the params of a new account.
+func splitAccount(ref AccountRef) (existing string, inline *AccountCreateParams) {
+	switch r := ref.(type) {
+	case ExistingAccount:
+		return string(r), nil
+	case *ExistingAccount:
+		return string(deref(r)), nil
+	case AccountCreateParams:
+		return "", &r
+	case *AccountCreateParams:
+		return "", r
+	}
+	return "", nil
+}
+
 // accountID returns the id in ref, empty if it is an external reference or the params of a new
 // account.
 func accountID(ref AccountRef) string {
-	existing, _ := ref.(ExistingAccount)
-	if p, ok := ref.(*ExistingAccount); ok {
-		existing = deref(p)
+	if existing, _ := splitAccount(ref); hasID(existing, accountPrefix) {
+		return existing
 	}
-	if !hasID(string(existing), accountPrefix) {
-		return ""
-	}
-	return string(existing)
+	return ""
 }
 
 // AccountCreateParams are the fields of a new account. Moment's reference sets the limits, and the
@@ -171,6 +182,16 @@ func (p *AccountUpdateParams) check() error {
 // have been created, because Moment does not document that the call is atomic.
 func (s *AccountsService) Create(ctx context.Context, params AccountCreateParams, opts ...RequestOption) (*Account, error) {
 	return call[Account](ctx, s.service, createAccount, "", &params, params.accepts, opts)
+}
+
+// Ensure creates an account, or finds the same account: POST /billing/accounts, and GET
+// /billing/accounts/{account} if the create does not decide. See [BillsService.Ensure].
+//
+// An account is the same if its external reference, its customer and the fields that params set are
+// the same. The balance is not compared, because payments change it. Errors to expect:
+// [*MismatchError], [ErrOutcomeUnknown], and the errors of Create.
+func (s *AccountsService) Ensure(ctx context.Context, params AccountCreateParams, opts ...RequestOption) (*Account, error) {
+	return ensure[Account](ctx, s.service, "ensure account", createAccount, getAccount, &params, opts)
 }
 
 // Get returns an account: GET /billing/accounts/{account}.

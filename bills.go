@@ -162,10 +162,7 @@ func (p *BillCreateParams) check() error {
 // accepts finds where a response is not the bill that was to be raised.
 func (p *BillCreateParams) accepts(b *Bill) error {
 	customer, account := customerID(p.Customer), accountID(p.Account)
-	switch inline := p.Account.(type) {
-	case AccountCreateParams:
-		customer = customerID(inline.Customer)
-	case *AccountCreateParams:
+	if _, inline := splitAccount(p.Account); inline != nil {
 		customer = customerID(inline.Customer)
 	}
 	switch {
@@ -208,6 +205,29 @@ func (p *BillUpdateParams) check() error {
 // have been created, because Moment does not document that the call is atomic.
 func (s *BillsService) Create(ctx context.Context, params BillCreateParams, opts ...RequestOption) (*Bill, error) {
 	return call[Bill](ctx, s.service, createBill, "", &params, params.accepts, opts)
+}
+
+// Ensure creates a bill, or finds the same bill: POST /billing/bills, and GET
+// /billing/bills/{bill} if the create does not decide. It settles unknown outcomes. Call it again
+// with the same key and params at any time: after an error, or when the program starts again.
+//
+// The key of the create is yours ([WithIdempotencyKey]) or random. After a conflict or an unknown
+// outcome, Ensure looks for the bill by its external reference. A bill that it
+// finds is the same if its customer or account, amount, currency and the dates that params set are
+// the same, and it is not voided. Customers and accounts in params are compared by the fields that
+// are set, but never by their balance, because payments change it.
+//
+// If the bill does not exist and the service has saved a failure under the key, Ensure continues
+// with keys that are derived from the first, at most 8 in one call. If a customer or an account in
+// params exists already and is the same, Ensure creates the bill for that one.
+//
+// Errors to expect: [*MismatchError], which matches [ErrConflict], if the bill, or its customer or
+// account, exists and is not the same; [ErrOutcomeUnknown] if nothing settled the create: call
+// Ensure again with the error's IdempotencyKey; otherwise the errors of Create. An error of a
+// lookup is joined to the error of the create. [WithResponse] returns the last response to a
+// request for the bill.
+func (s *BillsService) Ensure(ctx context.Context, params BillCreateParams, opts ...RequestOption) (*Bill, error) {
+	return ensure[Bill](ctx, s.service, "ensure bill", createBill, getBill, &params, opts)
 }
 
 // Get returns a bill: GET /billing/bills/{bill}.

@@ -37,26 +37,33 @@ type params interface {
 // creates. in is nil where there are no parameters, and accept where the object need only be the
 // one that id names.
 func call[T any, P resource[T]](ctx context.Context, s service, op operation, id string, in params, accept func(P) error, opts []RequestOption) (*T, error) {
-	// Check.
 	o, err := newRequestOptions(op, opts) // first, because it empties a Response
 	if err != nil {
 		return nil, withOp(op.name, err)
 	}
+	object, _, err := callWith(ctx, s, op, id, in, accept, &o)
+	return object, err
+}
+
+// callWith is call with options that were applied. It returns how the call ended too.
+func callWith[T any, P resource[T]](ctx context.Context, s service, op operation, id string, in params, accept func(P) error, o *requestOptions) (*T, transport.Result, error) {
+	// Check.
 	path, err := op.path(id)
 	if err != nil {
-		return nil, withOp(op.name, err)
+		return nil, transport.Result{}, withOp(op.name, err)
 	}
 	if in != nil {
 		if err := in.check(); err != nil {
-			return nil, withOp(op.name, err)
+			return nil, transport.Result{}, withOp(op.name, err)
 		}
 	}
 	// Encode, send, decode.
 	object := &objectDecoder[T, P]{id: id, accept: accept}
-	if err := s.exchange(ctx, op, path, in, &o, object, maxObject); err != nil {
-		return nil, err
+	res, err := s.exchange(ctx, op, path, in, o, object, maxObject)
+	if err != nil {
+		return nil, res, err
 	}
-	return &object.value, nil
+	return &object.value, res, nil
 }
 
 // Do calls an operation that has no method in this package yet. The path is the operation's, below
@@ -88,29 +95,29 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts 
 		return withOp(op.name, argErr)
 	}
 	op.route = route
-	return c.exchange(ctx, op, path, in, &o, anyDecoder{out}, maxAny)
+	_, err = c.exchange(ctx, op, path, in, &o, anyDecoder{out}, maxAny)
+	return err
 }
 
 // exchange encodes in, sends it, and decodes the response: the part that Do and the methods of the
 // services have in common.
-func (s service) exchange(ctx context.Context, op operation, path string, in any, o *requestOptions, d decoder, maxBody int64) error {
+func (s service) exchange(ctx context.Context, op operation, path string, in any, o *requestOptions, d decoder, maxBody int64) (res transport.Result, err error) {
 	if s.core == nil {
-		return withOp(op.name, argErrorf("client", "was not made by NewClient"))
+		return res, withOp(op.name, argErrorf("client", "was not made by NewClient"))
 	}
 	if ctx == nil {
-		return withOp(op.name, argErrorf("context", "is nil"))
+		return res, withOp(op.name, argErrorf("context", "is nil"))
 	}
 	c := s.core()
 	header := c.header
 	var body []byte // the same bytes for every attempt
 	if in != nil {
-		var err error
 		if body, err = json.Marshal(in); err != nil {
-			return withOp(op.name, argErrorf("body", "cannot be encoded as JSON: %v", err))
+			return res, withOp(op.name, argErrorf("body", "cannot be encoded as JSON: %v", err))
 		}
 		header = c.headerWithBody
 	}
-	res := c.transport.Do(ctx, &transport.Request{
+	res = c.transport.Do(ctx, &transport.Request{
 		Method:      op.method,
 		URL:         c.url(path, o.query),
 		Route:       op.route,
@@ -122,17 +129,19 @@ func (s service) exchange(ctx context.Context, op operation, path string, in any
 		CallerKey:   o.callerKey,
 		Decoder:     d,
 		MaxBody:     maxBody,
+
+		ReturnKeyInUse: o.returnKeyInUse,
 	})
 	if o.response != nil {
 		*o.response = c.response(o, res)
 	}
 	if res.Err != nil || res.Status < 200 || res.Status > 299 {
-		return c.failure(op, o, res)
+		return res, c.failure(op, o, res)
 	}
 	if c.transport.Logger != nil {
 		c.logAbsent(ctx, op, d.absent())
 	}
-	return nil
+	return res, nil
 }
 
 // logAbsent logs which members are missing from a response although Moment's reference says that

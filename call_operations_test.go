@@ -109,6 +109,10 @@ func TestOperationComments(t *testing.T) {
 	want := map[string]string{}
 	for _, o := range operations {
 		want[o.method] = o.request
+		if service, ok := strings.CutSuffix(o.method, ".Create"); ok {
+			singular := strings.ToLower(strings.TrimSuffix(service, "sService"))
+			want[service+".Ensure"] = o.request + ", and GET /billing/" + singular + "s/{" + singular + "} if the create does not decide"
+		}
 	}
 	assert.Equal(t, want, documented)
 }

@@ -18,9 +18,9 @@ import (
 //
 // Formatting a Client or one of its services, with any verb or as a log value, never shows the key.
 type Client struct {
-	Customers *CustomersService // Create, Get, Update
-	Accounts  *AccountsService  // Create, Get, Update
-	Bills     *BillsService     // Create, Get, Update, Void
+	Customers *CustomersService // Create, Ensure, Get, Update
+	Accounts  *AccountsService  // Create, Ensure, Get, Update
+	Bills     *BillsService     // Create, Ensure, Get, Update, Void
 
 	service
 }

@@ -104,17 +104,28 @@ func checkCustomerRef(ref CustomerRef, param string) error {
 	}
 }
 
+// splitCustomer returns the id or external reference in ref, or the params of a new customer.
+func splitCustomer(ref CustomerRef) (existing string, inline *CustomerCreateParams) {
+	switch r := ref.(type) {
+	case ExistingCustomer:
+		return string(r), nil
+	case *ExistingCustomer:
+		return string(deref(r)), nil
+	case CustomerCreateParams:
+		return "", &r
+	case *CustomerCreateParams:
+		return "", r
+	}
+	return "", nil
+}
+
 // customerID returns the id in ref, empty if it is an external reference or the params of a new
 // customer.
 func customerID(ref CustomerRef) string {
-	existing, _ := ref.(ExistingCustomer)
-	if p, ok := ref.(*ExistingCustomer); ok {
-		existing = deref(p)
+	if existing, _ := splitCustomer(ref); hasID(existing, customerPrefix) {
+		return existing
 	}
-	if !hasID(string(existing), customerPrefix) {
-		return ""
-	}
-	return string(existing)
+	return ""
 }
 
 // CustomerCreateParams are the fields of a new customer. Moment's reference sets the limits, and
@@ -180,6 +191,16 @@ func Ptr[T any](v T) *T { return &v }
 // if a copy of the call may still be running.
 func (s *CustomersService) Create(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
 	return call[Customer](ctx, s.service, createCustomer, "", &params, params.accepts, opts)
+}
+
+// Ensure creates a customer, or finds the same customer: POST /billing/customers, and GET
+// /billing/customers/{customer} if the create does not decide. See [BillsService.Ensure].
+//
+// A customer is the same if its external reference and the fields that params set are the same. The
+// balance is not compared, because payments change it. Errors to expect: [*MismatchError],
+// [ErrOutcomeUnknown], and the errors of Create.
+func (s *CustomersService) Ensure(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
+	return ensure[Customer](ctx, s.service, "ensure customer", createCustomer, getCustomer, &params, opts)
 }
 
 // Get returns a customer: GET /billing/customers/{customer}.

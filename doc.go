@@ -3,7 +3,7 @@
 //
 //	client, err := moment.NewClientFromEnv()
 //	…
-//	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
+//	bill, err := client.Bills.Ensure(ctx, moment.BillCreateParams{
 //		Customer:          moment.ExistingCustomer("UCR1234567890"),
 //		ExternalReference: "UBR1234567890",
 //		Currency:          moment.ZAR,
@@ -17,7 +17,7 @@
 //
 // # Errors
 //
-// A call that fails returns one of three types, for [errors.As]. Each is one line that says which
+// A call that fails returns one of these types, for [errors.As]. Each is one line that says which
 // operation failed and why, and never contains the API key.
 //
 //   - [*Error]: a complete response that is not a success. errors.Is(err, moment.ErrNotFound) and the
@@ -25,6 +25,7 @@
 //     and not one of a gateway in front of it.
 //   - [*ConnectionError]: no usable response. A success counts only if it is the requested object.
 //   - [*ArgumentError]: the arguments are wrong, and nothing was sent.
+//   - [*MismatchError]: Ensure found another object under the external reference.
 //
 // Besides the errors that a method names, any call may end in [ErrUnauthorized], [ErrForbidden],
 // [ErrRateLimited] or [ErrServer].
@@ -57,9 +58,10 @@
 // be in flight if an earlier attempt left the outcome open, or if the caller supplied the key. A
 // retry costs a token of the client's budget, unless it follows a 409: see [WithRetryBudget].
 //
-// An error that matches [ErrOutcomeUnknown] is about a write that may have been applied. Settle a
-// create or a void by calling it again with the error's IdempotencyKey and the same arguments, and
-// an update by reading the object. The page docs/idempotency.md of the repository has the details.
+// An error that matches [ErrOutcomeUnknown] is about a write that may have been applied. Ensure
+// settles a create: it creates the object, or finds the same object. Call it with the error's
+// IdempotencyKey, or in place of Create. Settle an update by reading the object. The page
+// docs/idempotency.md of the repository has the details.
 //
 // # Webhooks
 //

@@ -29,10 +29,9 @@ var (
 	ErrInvalidArgument = errors.New("moment: invalid argument")
 
 	// ErrOutcomeUnknown matches an [*Error] or [*ConnectionError] of a write that may have been
-	// applied, although the call failed. Settle an update by reading the object. Settle a create or
-	// a void by calling it again with the error's IdempotencyKey and the same arguments; if the
-	// error then says Replayed, or the key is older than 24 hours, look for the object by its
-	// reference. After any other error, keep the key and call again later.
+	// applied, although the call failed. Settle a create by Ensure with the error's IdempotencyKey
+	// and the same params, an update by reading the object, and a void by calling it again with the
+	// key within 24 hours. If that fails with this error too, call again later.
 	ErrOutcomeUnknown = errors.New("moment: outcome unknown")
 )
 
@@ -224,6 +223,32 @@ func (e *ArgumentError) LogValue() slog.Value {
 
 // Is makes the error match [ErrInvalidArgument].
 func (e *ArgumentError) Is(target error) bool { return target == ErrInvalidArgument }
+
+// MismatchError is an Ensure that found an object with the external reference that is not the one
+// to be created, which does not exist now. A customer or an account in its params may have been
+// created. It matches [ErrConflict].
+type MismatchError struct {
+	Op          string   // what was called: "ensure bill"
+	Reference   string   // the external reference of the object that exists
+	Differences []string // the names of the params that differ: "amount_due", "customer.name"; "status" for a voided bill
+	// Existing is the object: a *Bill, an *Account or a *Customer. JSON leaves it out, because it
+	// is about a person.
+	Existing       any    `json:"-"`
+	IdempotencyKey string // the first key
+}
+
+// Error is one line: the operation and the names of the params that differ, without their values.
+func (e *MismatchError) Error() string {
+	return "moment: " + e.Op + ": the external reference is taken by another object, which differs in " + oneLine(strings.Join(e.Differences, ", "))
+}
+
+// LogValue returns the operation, the names of the params that differ and the idempotency key.
+func (e *MismatchError) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("op", e.Op), slog.Any("differences", e.Differences), slog.String("idempotency_key", e.IdempotencyKey))
+}
+
+// Is makes the error match [ErrConflict].
+func (e *MismatchError) Is(target error) bool { return target == ErrConflict }
 
 // message is the one line that every error of a call is.
 func message(op, text string, details, ends []string, budgetEmpty, unknown bool) string {

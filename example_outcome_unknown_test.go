@@ -10,36 +10,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// raiseBill raises a bill for a customer, under a key that was stored with it. It may be called
-// again with the same arguments at any time, after an error or when the program starts again, and
-// settles what is unknown by then.
-func raiseBill(ctx context.Context, client *moment.Client, customerID string, params moment.BillCreateParams, key string) (*moment.Bill, error) {
-	params.Customer = moment.ExistingCustomer(customerID)
-	bill, err := client.Bills.Create(ctx, params, moment.WithIdempotencyKey(key))
-	var failure *moment.Error
-	if !errors.As(err, &failure) || !failure.Replayed {
-		return bill, err
-	}
-	// The service saved a failure under the key: perhaps that the reference is taken, by an earlier
-	// call of this function whose key it has forgotten, or by another bill.
-	bill, err = client.Bills.Get(ctx, params.ExternalReference)
-	switch {
-	case errors.Is(err, moment.ErrNotFound) && errors.As(err, &failure) && failure.FromService: // a gateway's 404 says nothing
-		// A new key, because the service returns the old failure under the old one for 24 hours.
-		// The reference is unique, which guards against a second bill.
-		return client.Bills.Create(ctx, params)
-	case err != nil:
-		return nil, err
-	case bill.CustomerID != customerID, bill.AmountDue != params.AmountDue, bill.Currency != params.Currency,
-		bill.DueDate != params.DueDate, bill.Status == moment.BillStatusVoided:
-		return nil, fmt.Errorf("%s is the reference of another bill", params.ExternalReference)
-	}
-	return bill, nil
-}
-
-// What to do when a create ends in [moment.ErrOutcomeUnknown]: repeat it with the same key, which
-// creates nothing twice. If the service then replays a failure, or the key is older than 24 hours,
-// read the object by its reference.
+// A create that ends in [moment.ErrOutcomeUnknown] is settled by Ensure with the error's key.
 func Example_outcomeUnknown() {
 	ctx := context.Background()
 	srv := momenttest.NewServer()
@@ -49,16 +20,20 @@ func Example_outcomeUnknown() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// The answers of the first call are lost, retries included.
+	// The responses to the first call are lost, retries included.
 	srv.Fail(momenttest.DropAfterCommit().On("create bill").Times(4))
 
-	key := moment.NewIdempotencyKey() // stored with the bill, before the call
-	params := moment.BillCreateParams{ExternalReference: "UBR1234567890", Currency: moment.ZAR, AmountDue: 2000}
-
-	bill, err := raiseBill(ctx, client, customer.ID, params, key)
+	params := moment.BillCreateParams{
+		Customer:          moment.ExistingCustomer(customer.ID),
+		ExternalReference: "UBR1234567890",
+		Currency:          moment.ZAR,
+		AmountDue:         2000, // ZAR 20.00
+	}
+	bill, err := client.Bills.Create(ctx, params)
 	fmt.Println(err)
-	if errors.Is(err, moment.ErrOutcomeUnknown) { // now, or later
-		bill, err = raiseBill(ctx, client, customer.ID, params, key)
+	var lost *moment.ConnectionError
+	if errors.Is(err, moment.ErrOutcomeUnknown) && errors.As(err, &lost) { // now, or within 24 hours
+		bill, err = client.Bills.Ensure(ctx, params, moment.WithIdempotencyKey(lost.IdempotencyKey))
 	}
 	fmt.Println(bill.ExternalReference, bill.DueMoney(), err)
 	// Output:

@@ -22,7 +22,8 @@ type requestOptions struct {
 	callerKey bool
 	response  *Response
 
-	idempotency transport.Idempotency // of the call
+	idempotency    transport.Idempotency // of the call
+	returnKeyInUse bool                  // Ensure looks for the object before it waits
 }
 
 // newRequestOptions returns the options of a call. Without options, they stay on the stack.

@@ -43,9 +43,9 @@ const (
 //
 //   - a success is exactly one bill;
 //   - a failure that does not say [moment.ErrOutcomeUnknown] is no bill, then and for ever;
-//   - one that does ends with exactly one bill, by the way that is documented (raiseBill);
+//   - one that does ends with exactly one bill, by Ensure with the error's key;
 //   - under one key the service is never asked for two bills, so its check of the reference, which would hide a second one,
-//     is not needed but where the documented way takes a new key.
+//     is not needed except where Ensure uses another key.
 //
 // The whole proof is go test ./internal/proof -run TestExactlyOnce -v -seeds=20
 func TestExactlyOnce(t *testing.T) {
@@ -164,7 +164,7 @@ func (j *job) run(ctx context.Context, client *moment.Client, customer string, r
 	}
 	for range 100 {
 		var err error
-		if j.bill, err = raiseBill(ctx, client, customer, params, j.key); err == nil {
+		if j.bill, err = client.Bills.Ensure(ctx, params, moment.WithIdempotencyKey(j.key)); err == nil {
 			j.settled = true
 			return
 		}

@@ -132,6 +132,7 @@ func TestNoFormattingShowsASecret(t *testing.T) {
 		"Money":                {bill.DueMoney()},
 		"Date":                 {bill.DueDate},
 		"UnknownCurrencyError": {unknownCurrency},
+		"MismatchError":        {&moment.MismatchError{Op: "ensure bill", Differences: []string{"amount_due"}, Existing: bill, IdempotencyKey: "key-1"}},
 	}
 	errs, responses := failures(t)
 	for _, err := range errs {

@@ -45,6 +45,9 @@ type Request struct {
 	Body      []byte      // nil for none
 	CallerKey bool        // the idempotency key came from the caller, so an earlier call may have used it
 	MaxBody   int64       // of a success, in bytes
+	// ReturnKeyInUse ends the call at a 409 that an earlier copy of the request may have caused,
+	// because the caller wants to look for the object before it waits.
+	ReturnKeyInUse bool
 
 	Idempotency Idempotency
 	Decoder     Decoder
@@ -77,6 +80,9 @@ type Result struct {
 	Err error
 	// OutcomeUnknown is set if a write may have been applied although the call failed.
 	OutcomeUnknown bool
+	// KeyInUse is set if the last response is a 409, and an earlier copy of the request may still be
+	// in flight.
+	KeyInUse bool
 	// BudgetEmpty is set if the call was not retried because the budget was spent.
 	BudgetEmpty bool
 }
@@ -105,9 +111,10 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 			Attempts:       res.Attempts + 1,
 			Err:            o.err,
 			OutcomeUnknown: v.unknown,
+			KeyInUse:       v.free,
 		}
 
-		retry := v.retry && res.Attempts <= t.MaxRetries
+		retry := v.retry && res.Attempts <= t.MaxRetries && (!v.free || !req.ReturnKeyInUse)
 		var wait time.Duration
 		if retry {
 			wait, retry = t.Backoff.next(ctx, res.Attempts-1, o.retryAfter)

@@ -16,14 +16,14 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	customer, err := client.Customers.Create(ctx, moment.CustomerCreateParams{
+	customer, err := client.Customers.Ensure(ctx, moment.CustomerCreateParams{
 		ExternalReference: "UCR1234567890",
 		Name:              "John Doe",
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
-	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
+	bill, err := client.Bills.Ensure(ctx, moment.BillCreateParams{
 		Customer:          moment.ExistingCustomer(customer.ID),
 		ExternalReference: "UBR1234567890",
 		Currency:          moment.ZAR,

@@ -1,0 +1,129 @@
+package moment
+
+import (
+	"context"
+	"encoding/json"
+)
+
+// differences does not compare the balance, because payments change it.
+func (p *CustomerCreateParams) differences(_ context.Context, _ *lookup, c *Customer, body []byte) ([]string, error) {
+	return missing(
+		member{"name", differs(p.Name, c.Name)},
+		member{"email", differs(p.Email, c.Email)},
+		member{"phone", differs(p.Phone, c.Phone)},
+		member{"currency", otherCurrency(p.Currency, c.Currency)},
+		member{"metadata", otherMetadata(p.Metadata, c.Metadata, body)},
+	), nil
+}
+
+// differences does not compare the balance, because payments change it.
+func (p *AccountCreateParams) differences(ctx context.Context, l *lookup, a *Account, body []byte) ([]string, error) {
+	different, err := l.customerDifferences(ctx, p.Customer, a.CustomerID, "customer")
+	return append(different, missing(
+		member{"name", differs(p.Name, a.Name)},
+		member{"currency", otherCurrency(p.Currency, a.Currency)},
+		member{"metadata", otherMetadata(p.Metadata, a.Metadata, body)},
+	)...), err
+}
+
+// differences compares what decides who pays how much and when. A voided bill cannot be paid, so it
+// is never the same.
+func (p *BillCreateParams) differences(ctx context.Context, l *lookup, b *Bill, body []byte) ([]string, error) {
+	different, err := l.customerDifferences(ctx, p.Customer, b.CustomerID, "customer")
+	if err != nil {
+		return nil, err
+	}
+	account, err := l.accountDifferences(ctx, p.Account, b.AccountID, "account")
+	return append(append(different, account...), missing(
+		member{"currency", otherCurrency(p.Currency, b.Currency)},
+		member{"amount_due", p.AmountDue != b.AmountDue},
+		member{"bill_date", otherDate(p.BillDate, b.BillDate, "bill_date", body)},
+		member{"due_date", otherDate(p.DueDate, b.DueDate, "due_date", body)},
+		member{"status", b.Status == BillStatusVoided},
+	)...), err
+}
+
+// customerDifferences compares the customer of an existing object, by its id, with the customer
+// that was to be named or created. param is the name of that parameter.
+func (l *lookup) customerDifferences(ctx context.Context, ref CustomerRef, id, param string) ([]string, error) {
+	reference, inline := splitCustomer(ref)
+	switch {
+	case ref == nil:
+		return nil, nil
+	case inline != nil:
+		reference = inline.ExternalReference
+	case hasID(reference, customerPrefix):
+		return missing(member{param, reference != id}), nil
+	}
+	customer, body, err := getIfAny[Customer](ctx, l, getCustomer, reference)
+	if err != nil {
+		return nil, err
+	}
+	if customer == nil || customer.ID != id {
+		return []string{param}, nil
+	}
+	if inline == nil {
+		return nil, nil
+	}
+	different, err := inline.differences(ctx, l, customer, body)
+	return prefixed(param, different), err
+}
+
+// accountDifferences does the same for the account of a bill.
+func (l *lookup) accountDifferences(ctx context.Context, ref AccountRef, id, param string) ([]string, error) {
+	reference, inline := splitAccount(ref)
+	switch {
+	case ref == nil:
+		return nil, nil
+	case inline != nil:
+		reference = inline.ExternalReference
+	case hasID(reference, accountPrefix):
+		return missing(member{param, reference != id}), nil
+	}
+	account, body, err := getIfAny[Account](ctx, l, getAccount, reference)
+	if err != nil {
+		return nil, err
+	}
+	if account == nil || account.ID != id {
+		return []string{param}, nil
+	}
+	if inline == nil {
+		return nil, nil
+	}
+	different, err := inline.differences(ctx, l, account, body)
+	return prefixed(param, different), err
+}
+
+// prefixed returns the names with the parameter that they are in: "customer.name".
+func prefixed(param string, names []string) []string {
+	for i, name := range names {
+		names[i] = param + "." + name
+	}
+	return names
+}
+
+// differs reports whether an existing text is not the one that was set.
+func differs(set, existing string) bool { return set != "" && set != existing }
+
+func otherDate(set, existing Date, name string, body []byte) bool {
+	return !set.IsZero() && set != existing && !unreadable[Date](body, name)
+}
+
+// otherMetadata compares the pairs that were set, because an update may have added others.
+func otherMetadata(set, existing map[string]string, body []byte) bool {
+	for key, value := range set {
+		if got, found := existing[key]; !found || got != value {
+			return !unreadable[map[string]string](body, "metadata")
+		}
+	}
+	return false
+}
+
+// unreadable reports whether an optional member of a response is in an unexpected form, so that it
+// was left empty.
+func unreadable[T any](body []byte, name string) bool {
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(body, &members) // the object was decoded from it
+	value, found := members[name]
+	return found && json.Unmarshal(value, new(T)) != nil
+}

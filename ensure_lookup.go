@@ -1,0 +1,162 @@
+package moment
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/moment-billing/moment-go/internal/transport"
+)
+
+// lookup gets existing objects by their external references, for one call of Ensure.
+type lookup struct {
+	s       service
+	op      string         // "ensure bill"
+	options requestOptions // of that call
+}
+
+// get returns the object with an external reference, and the response that it was decoded from. An
+// object whose id is the reference is another object.
+func get[T any, P ensurable[T]](ctx context.Context, l *lookup, op operation, reference string, response *Response) (P, []byte, error) {
+	o := requestOptions{header: l.options.header, query: l.options.query, response: response, idempotency: transport.Safe}
+	object, res, err := callWith(ctx, l.s, op, reference, nil, func(object P) error {
+		if object.reference() != reference {
+			return errors.New("external_reference is not the requested one")
+		}
+		return nil
+	}, &o)
+	return object, res.Body, l.withKey(err)
+}
+
+// getIfAny is get, and returns nil if the service says that there is no such object.
+func getIfAny[T any, P ensurable[T]](ctx context.Context, l *lookup, op operation, reference string) (P, []byte, error) {
+	object, body, err := get[T, P](ctx, l, op, reference, nil)
+	if isAbsent(err) {
+		err = nil
+	}
+	return object, body, err
+}
+
+// isAbsent reports whether the service says that there is no such object. A gateway's 404 says
+// nothing about an object.
+func isAbsent(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Status == http.StatusNotFound && e.FromService
+}
+
+// withKey puts the first key into an error, because Ensure is called again with that one.
+func (l *lookup) withKey(err error) error {
+	var failure *Error
+	if errors.As(err, &failure) {
+		failure.IdempotencyKey = l.options.key
+	}
+	var connection *ConnectionError
+	if errors.As(err, &connection) {
+		connection.IdempotencyKey = l.options.key
+	}
+	return err
+}
+
+func (l *lookup) mismatch(reference string, different []string, existing any) error {
+	return &MismatchError{Op: l.op, Reference: reference, Differences: different, Existing: existing, IdempotencyKey: l.options.key}
+}
+
+func (p *CustomerCreateParams) reference() string { return p.ExternalReference }
+func (p *AccountCreateParams) reference() string  { return p.ExternalReference }
+func (p *BillCreateParams) reference() string     { return p.ExternalReference }
+
+func (c *Customer) reference() string { return c.ExternalReference }
+func (a *Account) reference() string  { return a.ExternalReference }
+func (b *Bill) reference() string     { return b.ExternalReference }
+
+func (p *CustomerCreateParams) checkReferences() error {
+	return checkIdentifier(p.ExternalReference, "external_reference")
+}
+
+func (p *AccountCreateParams) checkReferences() error {
+	if err := checkCustomerLookup(p.Customer, "customer"); err != nil {
+		return err
+	}
+	return checkIdentifier(p.ExternalReference, "external_reference")
+}
+
+func (p *BillCreateParams) checkReferences() error {
+	if err := checkCustomerLookup(p.Customer, "customer"); err != nil {
+		return err
+	}
+	existing, inline := splitAccount(p.Account)
+	switch {
+	case inline != nil:
+		if err := inline.checkReferences(); err != nil {
+			return prefixParam("account", err)
+		}
+	case p.Account != nil:
+		if err := checkIdentifier(existing, "account"); err != nil {
+			return err
+		}
+	}
+	return checkIdentifier(p.ExternalReference, "external_reference")
+}
+
+func checkCustomerLookup(ref CustomerRef, param string) error {
+	existing, inline := splitCustomer(ref)
+	switch {
+	case inline != nil:
+		return prefixParam(param, inline.checkReferences())
+	case ref != nil:
+		return checkIdentifier(existing, param)
+	}
+	return nil
+}
+
+func (p *CustomerCreateParams) nameExisting(context.Context, *lookup) ([]string, error) {
+	return nil, nil
+}
+
+func (p *AccountCreateParams) nameExisting(ctx context.Context, l *lookup) (ids []string, err error) {
+	p.Customer, ids, err = l.nameCustomer(ctx, p.Customer, "customer")
+	return ids, err
+}
+
+func (p *BillCreateParams) nameExisting(ctx context.Context, l *lookup) (ids []string, err error) {
+	p.Customer, ids, err = l.nameCustomer(ctx, p.Customer, "customer")
+	_, inline := splitAccount(p.Account)
+	if inline == nil || err != nil {
+		return ids, err
+	}
+	account, body, err := getIfAny[Account](ctx, l, getAccount, inline.ExternalReference)
+	if err != nil {
+		return ids, err
+	}
+	if account != nil {
+		different, err := inline.differences(ctx, l, account, body)
+		if err == nil && len(different) > 0 {
+			err = l.mismatch(inline.ExternalReference, prefixed("account", different), account)
+		}
+		p.Account = ExistingAccount(account.ID)
+		return append(ids, account.ID), err
+	}
+	copied := *inline // may be the caller's
+	customer, more, err := l.nameCustomer(ctx, inline.Customer, "account.customer")
+	copied.Customer = customer
+	p.Account = copied
+	return append(ids, more...), err
+}
+
+// nameCustomer returns the customer in ref by its id, if ref holds the params of a customer that
+// exists. If it is not the same customer, the error is a [*MismatchError].
+func (l *lookup) nameCustomer(ctx context.Context, ref CustomerRef, param string) (CustomerRef, []string, error) {
+	_, inline := splitCustomer(ref)
+	if inline == nil {
+		return ref, nil, nil
+	}
+	customer, body, err := getIfAny[Customer](ctx, l, getCustomer, inline.ExternalReference)
+	if err != nil || customer == nil {
+		return ref, nil, err
+	}
+	different, err := inline.differences(ctx, l, customer, body)
+	if err == nil && len(different) > 0 {
+		err = l.mismatch(inline.ExternalReference, prefixed(param, different), customer)
+	}
+	return ExistingCustomer(customer.ID), []string{customer.ID}, err
+}

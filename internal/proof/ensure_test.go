@@ -1,0 +1,376 @@
+package proof_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+// How many objects are ensured with each seed. go test ./... runs one seed, in a short form.
+const (
+	ensures    = 2000
+	fewEnsures = 500
+)
+
+// TestEnsure calls Ensure through a network on which everything goes wrong at random. Half of the
+// objects exist already, or others are in their way, and processes are killed between the requests
+// of an Ensure and start again with the same key. In the end, each call has succeeded or names every
+// difference, and the service holds each object once, under the right customer.
+//
+// The whole proof is go test ./internal/proof -run '^TestEnsure$' -v -seeds=20
+func TestEnsure(t *testing.T) {
+	testkit.SilenceNetHTTP(t)
+	ends := map[string]int{}
+	for seed := 1; seed <= *seeds; seed++ {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			for _, j := range ensureAll(t, uint64(seed)) {
+				ends[j.situation.name+": "+j.end]++
+				ends["in all: "+j.end]++
+				ends["calls"] += j.calls
+				ends["killed"] += j.killed
+				ends["faults"] += j.faults
+			}
+		})
+	}
+	for _, name := range slices.Sorted(maps.Keys(ends)) {
+		t.Logf("%7d %s", ends[name], name)
+	}
+	assert.Zero(t, ends["in all: "+endless])
+	assert.NotZero(t, ends["killed"])
+	for _, s := range situations {
+		assert.NotZero(t, ends[s.name+": "+s.end()], s.name)
+	}
+}
+
+// How an Ensure can end.
+const (
+	ensured = "ensured"
+	named   = "every difference named"
+	endless = "never ended"
+)
+
+// situation is what an Ensure finds. n makes its references unique.
+type situation struct {
+	name    string
+	before  func(ctx context.Context, c *moment.Client, n string) error // what exists already
+	later   func(ctx context.Context, c *moment.Client, n string) error // what appears after the first call
+	params  func(n string) any
+	differs []string
+}
+
+func (s situation) end() string {
+	if s.differs != nil {
+		return named
+	}
+	return ensured
+}
+
+func customerOf(n string) moment.CustomerCreateParams {
+	return moment.CustomerCreateParams{ExternalReference: "UCR-" + n, Name: "John Doe", Currency: moment.ZAR, Balance: moment.MinorUnits(100)}
+}
+
+func accountOf(n string) moment.AccountCreateParams {
+	return moment.AccountCreateParams{Customer: customerOf(n), ExternalReference: "UAR-" + n, Name: "Water"}
+}
+
+func billOf(n string) moment.BillCreateParams {
+	return moment.BillCreateParams{Account: accountOf(n), ExternalReference: "UBR-" + n, Currency: moment.ZAR, AmountDue: 2000, DueDate: moment.NewDate(2025, time.January, 31)}
+}
+
+// simpleBill is a bill of a customer that exists.
+func simpleBill(n string) moment.BillCreateParams {
+	p := billOf(n)
+	p.Account, p.Customer = nil, moment.ExistingCustomer("UCR-"+n)
+	return p
+}
+
+func createCustomer(ctx context.Context, c *moment.Client, n string) error {
+	_, err := c.Customers.Create(ctx, customerOf(n))
+	return err
+}
+
+func createAccount(ctx context.Context, c *moment.Client, n string) error {
+	_, err := c.Accounts.Create(ctx, accountOf(n))
+	return err
+}
+
+func createBill(ctx context.Context, c *moment.Client, n string) error {
+	_, err := c.Bills.Create(ctx, billOf(n))
+	return err
+}
+
+// createOther creates the customer, and a bill that has the reference and is another one.
+func createOther(change func(p *moment.BillCreateParams, n string)) func(context.Context, *moment.Client, string) error {
+	return func(ctx context.Context, c *moment.Client, n string) error {
+		p := simpleBill(n)
+		change(&p, n)
+		if err := createCustomer(ctx, c, n); err != nil {
+			return err
+		}
+		_, err := c.Bills.Create(ctx, p)
+		return err
+	}
+}
+
+var situations = []situation{
+	{name: "a new customer", params: func(n string) any { return customerOf(n) }},
+	{name: "a customer that exists", before: createCustomer, params: func(n string) any { return customerOf(n) }},
+	{
+		name: "another customer", before: createCustomer, differs: []string{"name", "email"},
+		params: func(n string) any {
+			p := customerOf(n)
+			p.Name, p.Email = "Jane Roe", "jane.roe@example.com"
+			return p
+		},
+	},
+	{name: "a new account and customer", params: func(n string) any { return accountOf(n) }},
+	{name: "a new account of an inline customer that exists", before: createCustomer, params: func(n string) any { return accountOf(n) }},
+	{name: "an account that exists", before: createAccount, params: func(n string) any { return accountOf(n) }},
+	{
+		name: "an account under another customer", before: createAccount, differs: []string{"customer"},
+		params: func(n string) any {
+			p := accountOf(n)
+			p.Customer = moment.CustomerCreateParams{ExternalReference: "UCR-" + n + "-other"}
+			return p
+		},
+	},
+	{name: "a new bill, account and customer", params: func(n string) any { return billOf(n) }},
+	{name: "a new bill of an inline customer that exists", before: createCustomer, params: func(n string) any { return billOf(n) }},
+	{name: "a new bill of an inline account that exists", before: createAccount, params: func(n string) any { return billOf(n) }},
+	{name: "a bill that exists", before: createBill, params: func(n string) any { return billOf(n) }},
+	{
+		name: "a bill of an account under another customer", before: createAccount, differs: []string{"account.customer"},
+		params: func(n string) any {
+			p, a := billOf(n), accountOf(n)
+			a.Customer = moment.CustomerCreateParams{ExternalReference: "UCR-" + n + "-other"}
+			p.Account = a
+			return p
+		},
+	},
+	{name: "a customer that appears later", later: createCustomer, params: func(n string) any { return simpleBill(n) }},
+	{
+		name: "another bill", differs: []string{"currency", "amount_due", "due_date"}, params: func(n string) any { return simpleBill(n) },
+		before: createOther(func(p *moment.BillCreateParams, _ string) {
+			p.Currency, p.AmountDue, p.DueDate = moment.USD, 1, moment.Date{}
+		}),
+	},
+	{
+		name: "another customer's bill", differs: []string{"customer"}, params: func(n string) any { return simpleBill(n) },
+		before: createOther(func(p *moment.BillCreateParams, n string) {
+			p.Customer = moment.CustomerCreateParams{ExternalReference: "UCR-" + n + "-other"}
+		}),
+	},
+	{
+		name: "a voided bill", differs: []string{"status"}, params: func(n string) any { return billOf(n) },
+		before: func(ctx context.Context, c *moment.Client, n string) error {
+			err := createBill(ctx, c, n)
+			_, voidErr := c.Bills.Void(ctx, "UBR-"+n)
+			return errors.Join(err, voidErr)
+		},
+	},
+}
+
+// ensuring is one object to be ensured, by however many calls it takes.
+type ensuring struct {
+	n         string
+	situation situation
+	random    *rand.Rand
+
+	object                any
+	end                   string
+	calls, killed, faults int
+}
+
+func ensureAll(t *testing.T, seed uint64) []*ensuring {
+	t.Helper()
+	srv := momenttest.NewServer()
+	t.Cleanup(srv.Close)
+	direct := srv.Client()
+	elsewhere, strayed := strayedTo(t)
+	proxy := testkit.NewProxy(srv.URL)
+	t.Cleanup(proxy.Close)
+	network := &network{seed: seed, elsewhere: elsewhere, requests: map[string]uint64{}, kill: map[string]func() bool{}}
+	proxy.OnRequest = network.onRequest
+	testkit.ReplaceDefaultTransport(t, proxy.Transport())
+	client := newClient(t, moment.WithBaseURL(proxy.TLSURL), moment.WithBackoff(time.Millisecond, 4*time.Millisecond), moment.WithAttemptTimeout(250*time.Millisecond),
+		moment.WithRetryBudget(int(1-seed%2)*100))
+
+	count := int64(ensures)
+	if *seeds == 1 {
+		count = fewEnsures
+	}
+	all := make([]*ensuring, count)
+	var next atomic.Int64
+	var done sync.WaitGroup
+	for range callers {
+		done.Go(func() {
+			for n := next.Add(1) - 1; n < count; n = next.Add(1) - 1 {
+				j := &ensuring{n: strconv.Itoa(int(n)), situation: situations[int(n)%len(situations)], random: rand.New(rand.NewPCG(seed, uint64(n)))}
+				all[n] = j
+				j.run(t, client, direct, network)
+			}
+		})
+	}
+	done.Wait()
+	proxy.Close() // and all that was late has arrived
+
+	state := newLedger(t, srv.State())
+	for _, j := range all {
+		j.faults = int(network.requests[j.n+" faults"])
+		state.check(t, j)
+	}
+	assert.Zero(t, strayed.Load(), "requests that followed a redirect")
+	return all
+}
+
+func (j *ensuring) run(t *testing.T, client, direct *moment.Client, network *network) {
+	t.Helper()
+	if j.situation.before != nil {
+		require.NoError(t, j.situation.before(t.Context(), direct, j.n), j.situation.name)
+	}
+	key := moment.DeriveIdempotencyKey("ensure", j.n)
+	j.end = endless
+	for range 200 {
+		j.calls++
+		ctx, cancel := context.WithCancel(t.Context())
+		if j.random.IntN(3) == 0 { // the process is killed at one of its requests
+			left := 1 + j.random.IntN(6)
+			network.killAt(j.n, func() bool {
+				left--
+				if left == 0 {
+					j.killed++
+					cancel()
+				}
+				return left == 0
+			})
+		}
+		object, err := j.ensure(ctx, client, moment.WithIdempotencyKey(key), moment.WithHeader("X-Job", j.n))
+		network.killAt(j.n, nil)
+		cancel()
+		if j.calls == 1 && j.situation.later != nil {
+			require.NoError(t, j.situation.later(t.Context(), direct, j.n))
+		}
+		var mismatch *moment.MismatchError
+		switch {
+		case err == nil:
+			j.object, j.end = object, ensured
+			return
+		case errors.As(err, &mismatch):
+			j.end = fmt.Sprint(mismatch.Differences)
+			if slices.Equal(mismatch.Differences, j.situation.differs) {
+				j.end = named
+			}
+			return
+		}
+	}
+}
+
+func (j *ensuring) ensure(ctx context.Context, c *moment.Client, opts ...moment.RequestOption) (any, error) {
+	switch p := j.situation.params(j.n).(type) {
+	case moment.CustomerCreateParams:
+		return c.Customers.Ensure(ctx, p, opts...)
+	case moment.AccountCreateParams:
+		return c.Accounts.Ensure(ctx, p, opts...)
+	case moment.BillCreateParams:
+		return c.Bills.Ensure(ctx, p, opts...)
+	}
+	return nil, errors.New("no params")
+}
+
+// network chooses the faults by the seed, the job and how many requests of the job came before.
+type network struct {
+	seed      uint64
+	elsewhere string
+
+	mu       sync.Mutex
+	requests map[string]uint64
+	kill     map[string]func() bool // called at each request of a job
+}
+
+func (n *network) killAt(job string, f func() bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.kill[job] = f
+}
+
+func (n *network) onRequest(r *testkit.ProxyRequest) testkit.Fault {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	job := r.Header.Get("X-Job")
+	n.requests[job]++
+	if f := n.kill[job]; f != nil && f() {
+		return testkit.FaultLate(time.Millisecond) // it arrives when its process is gone
+	}
+	random := (&trouble{seed: n.seed}).random(job, n.requests[job])
+	if random.IntN(100) < 70 {
+		return testkit.FaultNone()
+	}
+	n.requests[job+" faults"]++
+	all := faults(random, n.elsewhere)
+	return all[random.IntN(len(all))]
+}
+
+// ledger is what the service holds in the end, by external reference.
+type ledger struct {
+	customers map[string]moment.Customer
+	accounts  map[string]moment.Account
+	bills     map[string]moment.Bill
+	ids       map[string]string // of customers, by their references
+}
+
+func newLedger(t *testing.T, s momenttest.State) *ledger {
+	t.Helper()
+	l := &ledger{map[string]moment.Customer{}, map[string]moment.Account{}, map[string]moment.Bill{}, map[string]string{}}
+	for _, c := range s.Customers {
+		assert.NotContains(t, l.customers, c.ExternalReference)
+		l.customers[c.ExternalReference], l.ids[c.ExternalReference] = c, c.ID
+	}
+	for _, a := range s.Accounts {
+		assert.NotContains(t, l.accounts, a.ExternalReference)
+		l.accounts[a.ExternalReference] = a
+	}
+	for _, b := range s.Bills {
+		assert.NotContains(t, l.bills, b.ExternalReference)
+		l.bills[b.ExternalReference] = b
+	}
+	return l
+}
+
+// check compares what the caller was told with what the service holds.
+func (l *ledger) check(t *testing.T, j *ensuring) {
+	t.Helper()
+	assert.Equal(t, j.situation.end(), j.end, "%s %s after %d calls", j.situation.name, j.n, j.calls)
+	if j.end != ensured {
+		return
+	}
+	customer := l.ids["UCR-"+j.n]
+	switch object := j.object.(type) {
+	case *moment.Customer:
+		assert.Equal(t, l.customers["UCR-"+j.n], *object)
+	case *moment.Account:
+		assert.Equal(t, l.accounts["UAR-"+j.n], *object)
+		assert.Equal(t, customer, object.CustomerID, j.situation.name)
+	case *moment.Bill:
+		assert.Equal(t, l.bills["UBR-"+j.n], *object)
+		assert.Equal(t, customer, object.CustomerID, j.situation.name)
+		assert.Equal(t, moment.Amount(2000), object.AmountDue)
+		if object.AccountID != "" {
+			assert.Equal(t, l.accounts["UAR-"+j.n].ID, object.AccountID)
+		}
+	}
+}
