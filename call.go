@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/moment-billing/moment-go/internal/transport"
 )
@@ -117,7 +118,17 @@ func (s service) exchange(ctx context.Context, op operation, path string, in any
 		}
 		header = c.headerWithBody
 	}
-	res = c.transport.Do(ctx, &transport.Request{
+	if c.observer != nil {
+		start := time.Now()
+		observed, end := c.observe(ctx, op)
+		ctx = observed
+		defer func() { end(callResult(res, time.Since(start))) }()
+	}
+	tr := &c.transport
+	if o.maxRetries != nil || o.attemptTimeout != 0 {
+		tr = o.limited(c.transport)
+	}
+	res = tr.Do(ctx, &transport.Request{
 		Method:      op.method,
 		URL:         c.url(path, o.query),
 		Route:       op.route,

@@ -32,6 +32,7 @@ type core struct {
 	headerWithBody http.Header // of each request with a body
 	baseURL        url.URL
 	transport      transport.Transport
+	observer       Observer // may be nil
 }
 
 // NewClient returns a client that authenticates with secretKey: sk_test_… for test mode, sk_… for
@@ -59,6 +60,7 @@ func NewClient(secretKey string, opts ...ClientOption) (*Client, error) {
 		headerWithBody: headerWithBody,
 		baseURL:        settings.baseURL,
 		transport:      settings.transport(),
+		observer:       settings.observer,
 	}
 	c.transport.RequestID = c.requestID
 	s := newService(c)

@@ -18,7 +18,8 @@ type lookup struct {
 // get returns the object with an external reference, and the response that it was decoded from. An
 // object whose id is the reference is another object.
 func get[T any, P ensurable[T]](ctx context.Context, l *lookup, op operation, reference string, response *Response) (P, []byte, error) {
-	o := requestOptions{header: l.options.header, query: l.options.query, response: response, idempotency: transport.Safe}
+	o := l.options // but of a GET
+	o.response, o.key, o.callerKey, o.idempotency = response, "", false, transport.Safe
 	object, res, err := callWith(ctx, l.s, op, reference, nil, func(object P) error {
 		if object.reference() != reference {
 			return errors.New("external_reference is not the requested one")

@@ -33,6 +33,7 @@ type settings struct {
 	attemptTimeout time.Duration
 	retryBudget    int // tokens; 0 for no limit
 	logger         *slog.Logger
+	observer       Observer // may be nil
 	userAgent      string
 }
 
@@ -124,13 +125,11 @@ func WithHTTPClient(c *http.Client) ClientOption {
 }
 
 // WithMaxRetries sets how often a call is retried at most. The default is 3; 0 turns retries off.
+// [WithCallMaxRetries] sets it for one call.
 func WithMaxRetries(n int) ClientOption {
 	return ClientOption{func(s *settings) error {
-		if n < 0 {
-			return argErrorf("max retries", "is negative")
-		}
 		s.maxRetries = n
-		return nil
+		return checkMaxRetries(n)
 	}}
 }
 
@@ -162,14 +161,11 @@ func WithRetryBudget(tokens int) ClientOption {
 
 // WithAttemptTimeout sets how long one attempt may take, from connecting to the last byte of the
 // response. It does not end the call, which may be retried; the context does. The default is 30
-// seconds.
+// seconds. [WithCallAttemptTimeout] sets it for one call.
 func WithAttemptTimeout(d time.Duration) ClientOption {
 	return ClientOption{func(s *settings) error {
-		if d < time.Millisecond {
-			return argErrorf("attempt timeout", "must be at least 1ms, not %v: write 30*time.Second", d)
-		}
 		s.attemptTimeout = d
-		return nil
+		return checkAttemptTimeout(d)
 	}}
 }
 

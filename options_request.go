@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/google/go-querystring/query"
 
@@ -21,6 +22,9 @@ type requestOptions struct {
 	key       string // the idempotency key, empty for calls that have none
 	callerKey bool
 	response  *Response
+
+	maxRetries     *int          // nil: the client's
+	attemptTimeout time.Duration // 0: the client's
 
 	idempotency    transport.Idempotency // of the call
 	returnKeyInUse bool                  // Ensure looks for the object before it waits
@@ -64,11 +68,12 @@ func applyOptions(opts []RequestOption) (*requestOptions, error) {
 	return o, first
 }
 
-// WithIdempotencyKey makes the call under a key of yours, 1 to 255 of a-z, A-Z, 0-9 and "-", instead
-// of a random one. For 24 hours, the service returns its first response to every call under one key,
-// success or failure, so that a job which runs again with the same keys applies nothing twice. See
-// [DeriveIdempotencyKey]. It is for creates and voids, and through [Client.Do] for POST and PUT, and
-// for PATCH and DELETE that are not below /billing/. On any other call it is an [*ArgumentError].
+// WithIdempotencyKey makes the call under a key of yours, 1 to 255 of a-z, A-Z, 0-9 and "-",
+// instead of a random one. For 24 hours, the service returns its first response to every call under
+// one key, success or failure, so that a job which runs again with the same keys applies nothing
+// twice. See [DeriveIdempotencyKey]. It is for creates and voids, and through [Client.Do] for POST
+// and PUT, and for PATCH and DELETE that are not below /billing/. On any other call it is an
+// [*ArgumentError].
 func WithIdempotencyKey(key string) RequestOption {
 	return RequestOption{func(o *requestOptions) error {
 		o.key, o.callerKey = strings.Clone(key), true // errors keep it, and some frameworks reuse the memory of their strings
@@ -77,6 +82,35 @@ func WithIdempotencyKey(key string) RequestOption {
 		}
 		return nil
 	}}
+}
+
+// WithCallMaxRetries sets how often this call is retried at most, in place of the client's
+// [WithMaxRetries]. 0 turns retries off.
+func WithCallMaxRetries(n int) RequestOption {
+	return RequestOption{func(o *requestOptions) error {
+		o.maxRetries = &n
+		return checkMaxRetries(n)
+	}}
+}
+
+// WithCallAttemptTimeout sets how long one attempt of this call may take, in place of the client's
+// [WithAttemptTimeout]. It does not end the call, which may be retried; the context does.
+func WithCallAttemptTimeout(d time.Duration) RequestOption {
+	return RequestOption{func(o *requestOptions) error {
+		o.attemptTimeout = d
+		return checkAttemptTimeout(d)
+	}}
+}
+
+// limited returns the transport with the limits of the call in place of the client's.
+func (o *requestOptions) limited(t transport.Transport) *transport.Transport {
+	if o.maxRetries != nil {
+		t.MaxRetries = *o.maxRetries
+	}
+	if o.attemptTimeout != 0 {
+		t.AttemptTimeout = o.attemptTimeout
+	}
+	return &t
 }
 
 // WithQuery adds a query to the URL: a struct, or a pointer to one, whose fields have `url` tags as

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -145,4 +146,42 @@ func TestCallersIdempotencyKeyIsCopied(t *testing.T) {
 	var failure *moment.Error
 	require.ErrorAs(t, err, &failure)
 	assert.Equal(t, "key-of-the-caller", failure.IdempotencyKey)
+}
+
+// The limits of one call replace the client's, and leave other calls alone.
+func TestCallLimits(t *testing.T) {
+	s := testkit.Serve(t, testkit.Problem(503))
+	client := clientOf(t, s, moment.WithMaxRetries(2), moment.WithRetryBudget(0))
+	attempts := func(opts ...moment.RequestOption) int {
+		before := len(s.Received())
+		_, err := client.Bills.Get(t.Context(), "UBR1", opts...)
+		require.ErrorIs(t, err, moment.ErrServer)
+		return len(s.Received()) - before
+	}
+	assert.Equal(t, 1, attempts(moment.WithCallMaxRetries(0)))
+	assert.Equal(t, 6, attempts(moment.WithCallMaxRetries(5)))
+	assert.Equal(t, 3, attempts())
+
+	synctest.Test(t, func(t *testing.T) {
+		slow := clientThrough(t, func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}, moment.WithMaxRetries(0))
+		for _, row := range []struct {
+			opts []moment.RequestOption
+			want time.Duration
+		}{
+			{[]moment.RequestOption{moment.WithCallAttemptTimeout(time.Second)}, time.Second},
+			{nil, 30 * time.Second},
+		} {
+			start := time.Now()
+			_, err := slow.Bills.Get(t.Context(), "UBR1", row.opts...)
+			require.ErrorContains(t, err, "within the attempt timeout of "+row.want.String())
+			assert.Equal(t, row.want, time.Since(start))
+		}
+	})
+	for _, opt := range []moment.RequestOption{moment.WithCallMaxRetries(-1), moment.WithCallAttemptTimeout(30)} {
+		_, err := client.Bills.Get(t.Context(), "UBR1", opt)
+		require.ErrorIs(t, err, moment.ErrInvalidArgument)
+	}
 }

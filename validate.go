@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -131,6 +132,21 @@ func checkDate(d Date, name string) error {
 		return nil
 	}
 	return argErrorf(name, "%s", d.problem())
+}
+
+func checkMaxRetries(n int) error {
+	if n < 0 {
+		return argErrorf("max retries", "is negative")
+	}
+	return nil
+}
+
+// checkAttemptTimeout rejects what comes from a bare integer.
+func checkAttemptTimeout(d time.Duration) error {
+	if d < time.Millisecond {
+		return argErrorf("attempt timeout", "must be at least 1ms, not %v: write 30*time.Second", d)
+	}
+	return nil
 }
 
 // checkPath checks the escaped path that a caller of Do gives. What passes reaches the service

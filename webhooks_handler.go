@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"time"
 )
 
 // HandlerOption changes a setting of the handler that [WebhookVerifier.Handler] makes.
@@ -62,15 +63,37 @@ func (v *WebhookVerifier) Handler(process func(ctx context.Context, e *Event) er
 type webhookHandler struct {
 	verifier     *WebhookVerifier
 	process      func(context.Context, *Event) error
-	deduplicator Deduplicator // may be nil
-	logger       *slog.Logger // may be nil
+	deduplicator Deduplicator    // may be nil
+	logger       *slog.Logger    // may be nil
+	observer     HandlerObserver // may be nil
 }
 
 func (h *webhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.observer == nil {
+		h.serve(w, r)
+		return
+	}
+	start := time.Now()
+	ctx, end := h.observer(r.Context(), Delivery{
+		TraceParent: strings.Clone(r.Header.Get("Traceparent")), // spans outlive requests, and some adapters reuse the memory of headers
+		TraceState:  strings.Clone(r.Header.Get("Tracestate")),
+	})
+	if ctx != nil {
+		r = r.WithContext(ctx)
+	}
+	result := h.serve(w, r)
+	if end != nil {
+		result.Duration = time.Since(start)
+		end(result)
+	}
+}
+
+// serve handles a delivery, and says what became of it.
+func (h *webhookHandler) serve(w http.ResponseWriter, r *http.Request) DeliveryResult {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		w.WriteHeader(http.StatusMethodNotAllowed)
-		return
+		return DeliveryResult{Outcome: DeliveryRejected, ErrorType: "method_not_allowed"}
 	}
 	event, err := h.verifier.ParseRequest(r)
 	if err != nil {
@@ -83,9 +106,11 @@ func (h *webhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		h.log(r.Context(), level, "moment: webhook rejected", attrs...)
 		w.WriteHeader(status)
-		return
+		return DeliveryResult{Outcome: DeliveryRejected, ErrorType: rejection(err)}
 	}
-	if err := h.once(r.Context(), event); err != nil {
+	processed, err := h.once(r.Context(), event)
+	if err != nil {
+		result := DeliveryResult{Outcome: DeliveryFailed, Type: event.Type, ErrorType: "function_failed"}
 		attrs := []slog.Attr{
 			slog.String("error", err.Error()),
 			slog.String("type", string(event.Type)), slog.String("event", event.ID), slog.String("message", event.MessageID),
@@ -93,26 +118,36 @@ func (h *webhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		var p *panicError
 		if errors.As(err, &p) {
 			attrs = append(attrs, slog.String("stack", p.stack))
+			result.ErrorType = "panic"
 		}
 		h.log(r.Context(), slog.LevelError, "moment: webhook failed", attrs...)
 		w.WriteHeader(http.StatusInternalServerError)
-		return
+		return result
 	}
 	w.WriteHeader(http.StatusNoContent)
+	if !processed {
+		return DeliveryResult{Outcome: DeliveryDuplicate, Type: event.Type}
+	}
+	return DeliveryResult{Outcome: DeliveryProcessed, Type: event.Type}
 }
 
-// once makes a panic an error, so that the event comes again.
-func (h *webhookHandler) once(ctx context.Context, e *Event) (err error) {
+// once reports whether the function was called. It turns a panic into an error, so that Moment
+// delivers the event again.
+func (h *webhookHandler) once(ctx context.Context, e *Event) (processed bool, err error) {
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = &panicError{panicText(reason), string(debug.Stack())}
 		}
 	}()
-	process := func(ctx context.Context) error { return h.process(ctx, e) }
-	if h.deduplicator == nil {
-		return process(ctx)
+	process := func(ctx context.Context) error {
+		processed = true
+		return h.process(ctx, e)
 	}
-	return h.deduplicator.Once(ctx, e.MessageID, process)
+	if h.deduplicator == nil {
+		return true, process(ctx)
+	}
+	err = h.deduplicator.Once(ctx, e.MessageID, process)
+	return processed, err
 }
 
 // panicError is what a function panicked with.

@@ -132,6 +132,13 @@ func TestNoFormattingShowsASecret(t *testing.T) {
 		"Money":                {bill.DueMoney()},
 		"Date":                 {bill.DueDate},
 		"UnknownCurrencyError": {unknownCurrency},
+		"Observer":             {moment.Observer(nil)},
+		"Call":                 {moment.Call{Operation: "create bill"}},
+		"CallResult":           {moment.CallResult{Attempts: 1}},
+		"HandlerObserver":      {moment.HandlerObserver(nil)},
+		"Delivery":             {moment.Delivery{}},
+		"DeliveryResult":       {moment.DeliveryResult{Outcome: moment.DeliveryProcessed}},
+		"DeliveryOutcome":      {moment.DeliveryProcessed},
 		"MismatchError":        {&moment.MismatchError{Op: "ensure bill", Differences: []string{"amount_due"}, Existing: bill, IdempotencyKey: "key-1"}},
 	}
 	errs, responses := failures(t)

@@ -61,6 +61,21 @@ func (e event) String() string {
 	}[e]
 }
 
+// word returns the event as one word in lower case, for metrics.
+func (e event) word() string {
+	return [events]string{
+		neverSent:         "never_sent",
+		untrusted:         "certificate_not_trusted",
+		noResponse:        "no_response",
+		truncated:         "response_truncated",
+		notJSON:           "response_not_json",
+		tooLarge:          "response_too_large",
+		badBody:           "unexpected_response_body",
+		contextDone:       "context_done",
+		contextDoneUnsent: "context_done",
+	}[e]
+}
+
 // effect is what an event says about whether a write was applied. The zero value is the most
 // careful one.
 type effect int

@@ -140,3 +140,11 @@ func everyRequest() []someRequest {
 	}
 	return all
 }
+
+// Every event without a usable response has a word for metrics.
+func TestEventWords(t *testing.T) {
+	for e := neverSent; e < success; e++ {
+		assert.Regexp(t, "^[a-z]+(_[a-z]+)+$", e.word(), e.String())
+	}
+	assert.Empty(t, complete.word())
+}

@@ -76,6 +76,9 @@ type Result struct {
 	// RetryAfter is how long the last response asked to wait, 0 if it did not ask.
 	RetryAfter time.Duration
 	Attempts   int
+	Waited     time.Duration // between the attempts
+	// Reason is a short word for Err, with underscores: "no_response".
+	Reason string
 	// Err says why there is no usable response; nil for a complete response, with whatever status.
 	Err error
 	// OutcomeUnknown is set if a write may have been applied although the call failed.
@@ -91,7 +94,7 @@ type Result struct {
 func (t *Transport) Do(ctx context.Context, req *Request) Result {
 	var res Result
 	if ctx.Err() != nil {
-		res.Err = contextError(ctx)
+		res.Err, res.Reason = contextError(ctx), contextDone.word()
 		return res
 	}
 	for {
@@ -109,6 +112,8 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 			Replayed:       o.replayed,
 			RetryAfter:     o.retryAfter,
 			Attempts:       res.Attempts + 1,
+			Waited:         res.Waited,
+			Reason:         o.event.word(),
 			Err:            o.err,
 			OutcomeUnknown: v.unknown,
 			KeyInUse:       v.free,
@@ -135,9 +140,10 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 			if !v.free {
 				t.Budget.add(tokenUnits) // the retry was not sent
 			}
-			res.Err = interrupted(ctx, res.Err)
+			res.Err, res.Reason = interrupted(ctx, res.Err), contextDone.word()
 			return res
 		}
+		res.Waited += wait
 	}
 }
 

@@ -1,0 +1,143 @@
+package moment
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/moment-billing/moment-go/internal/transport"
+)
+
+// Observer watches the calls of a client. It is called at the start of each call, and the function
+// that it returns at the end. The call uses the context that it returns, so that the attempts of
+// the call can be children of a span. Both results may be nil.
+//
+// An observer gets no API key, body, identifier or personal data. Package momentotel is an observer
+// that records OpenTelemetry spans and metrics.
+type Observer func(ctx context.Context, call Call) (context.Context, func(CallResult))
+
+// Call is a call that starts. Its arguments are valid: a call that ends in an [*ArgumentError] is
+// not observed. Ensure makes several calls.
+type Call struct {
+	Operation string // "create bill"; for Do, the method and the route
+	Method    string // "POST"
+	Route     string // the path without identifiers: "/billing/bills/{bill}"
+	Mode      Mode   // of the client: test or live
+}
+
+// CallResult is how a call ended.
+type CallResult struct {
+	Duration time.Duration // of the whole call
+	Waited   time.Duration // between the attempts
+	Attempts int           // 0 if the context ended before the first
+	Status   int           // of the last response; 0 if there was none
+
+	Replayed         bool // the service returned the response that it saved under the idempotency key
+	FromService      bool // an error response is the service's own, and not one of a gateway
+	OutcomeUnknown   bool // a write may have been applied, although the call failed
+	RetryBudgetEmpty bool // the call was not retried because the retry budget was spent
+
+	// ErrorType is a short word for why the call failed, and empty if it succeeded: the status
+	// ("503"), or one of never_sent, certificate_not_trusted, no_response, response_truncated,
+	// response_not_json, response_too_large, unexpected_response_body and context_done.
+	ErrorType string
+}
+
+// WithObserver sets the observer of the client's calls.
+func WithObserver(o Observer) ClientOption {
+	return ClientOption{func(s *settings) error {
+		if o == nil {
+			return argErrorf("observer", "is nil")
+		}
+		s.observer = o
+		return nil
+	}}
+}
+
+// observe calls the observer, and returns the context of the call and a function for its end.
+func (c *core) observe(ctx context.Context, op operation) (context.Context, func(CallResult)) {
+	observed, end := c.observer(ctx, Call{Operation: op.name, Method: op.method, Route: op.route, Mode: c.mode()})
+	if observed != nil {
+		ctx = observed
+	}
+	if end == nil {
+		end = func(CallResult) {}
+	}
+	return ctx, end
+}
+
+func callResult(res transport.Result, duration time.Duration) CallResult {
+	r := CallResult{
+		Duration:         duration,
+		Waited:           res.Waited,
+		Attempts:         res.Attempts,
+		Status:           res.Status,
+		Replayed:         res.Replayed,
+		FromService:      res.FromService,
+		OutcomeUnknown:   res.OutcomeUnknown,
+		RetryBudgetEmpty: res.BudgetEmpty,
+	}
+	switch {
+	case res.Err != nil:
+		r.ErrorType = res.Reason
+	case res.Status < 200 || res.Status > 299:
+		r.ErrorType = strconv.Itoa(res.Status)
+	}
+	return r
+}
+
+// HandlerObserver watches the deliveries to a webhook handler. It is called when a delivery
+// arrives, and the function that it returns at its end. The delivery is processed with the context
+// that it returns. Both results may be nil.
+type HandlerObserver func(ctx context.Context, d Delivery) (context.Context, func(DeliveryResult))
+
+// Delivery is a delivery that arrives. Nothing of it is verified yet.
+type Delivery struct {
+	// TraceParent and TraceState are the headers of W3C Trace Context. Link to this trace; do not
+	// continue it, because anybody may send it.
+	TraceParent, TraceState string
+}
+
+// DeliveryResult is how a delivery ended.
+type DeliveryResult struct {
+	Duration time.Duration   // from its arrival to the response
+	Outcome  DeliveryOutcome // what became of the delivery
+	Type     EventType       // of a verified event; empty for a rejected delivery
+	// ErrorType is a short word for why the delivery was rejected or failed, and otherwise empty:
+	// method_not_allowed, missing_header, invalid_signature, timestamp, body_too_large,
+	// malformed_event, body_not_read, function_failed or panic.
+	ErrorType string
+}
+
+// DeliveryOutcome is what became of a delivery.
+type DeliveryOutcome string
+
+// The outcomes of deliveries.
+const (
+	DeliveryProcessed DeliveryOutcome = "processed" // the function returned nil
+	DeliveryDuplicate DeliveryOutcome = "duplicate" // the deduplicator knew the message
+	DeliveryFailed    DeliveryOutcome = "failed"    // the function or the deduplicator failed, so Moment delivers the event again
+	DeliveryRejected  DeliveryOutcome = "rejected"  // it was not signed by Moment, or is not an event
+)
+
+// WithHandlerObserver sets the observer of the handler's deliveries. It panics if o is nil.
+func WithHandlerObserver(o HandlerObserver) HandlerOption {
+	if o == nil {
+		panic("moment: the HandlerObserver of a webhook handler is nil")
+	}
+	return HandlerOption{func(h *webhookHandler) { h.observer = o }}
+}
+
+// rejection is the ErrorType of a delivery that was rejected with err.
+func rejection(err error) string {
+	for target, word := range map[error]string{
+		ErrMissingHeader: "missing_header", ErrInvalidSignature: "invalid_signature", ErrTimestamp: "timestamp",
+		ErrBodyTooLarge: "body_too_large", ErrMalformedEvent: "malformed_event",
+	} {
+		if errors.Is(err, target) {
+			return word
+		}
+	}
+	return "body_not_read"
+}
