@@ -12,8 +12,8 @@ import (
 
 // Deduplicator makes sure that a message which is delivered several times is processed once.
 //
-// [MemoryDeduplicator] is one for a single process. With several processes, call the Process of
-// package momentsql in the handler's function instead.
+// [MemoryDeduplicator] is one for a single process. With several processes, use the Handler of
+// package momentsql instead.
 type Deduplicator interface {
 	// Once runs process, unless it has succeeded for messageID before: then it returns nil at once.
 	// If process fails, Once returns its error, and the message may be tried again. Of several

@@ -35,16 +35,14 @@ func Example_momentsql() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	handler := verifier.Handler(func(ctx context.Context, e *moment.Event) error {
-		return store.Process(ctx, e, func(ctx context.Context, tx *sql.Tx) error {
-			payment, ok := e.Data.(*moment.AmountApplied)
-			if !ok {
-				return nil
-			}
-			_, err := tx.ExecContext(ctx, `INSERT INTO ledger (payment_id, amount, currency) VALUES ($1, $2, $3)`,
-				payment.PaymentID, int64(payment.Amount), string(payment.Currency))
-			return err
-		})
+	handler := store.Handler(verifier, func(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
+		payment, ok := e.Data.(*moment.AmountApplied)
+		if !ok {
+			return nil
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO ledger (payment_id, amount, currency) VALUES ($1, $2, $3)`,
+			payment.PaymentID, int64(payment.Amount), string(payment.Currency))
+		return err
 	})
 
 	for range 3 { // deliveries of one message

@@ -2,25 +2,27 @@
 // however many processes, by remembering the messages in a PostgreSQL or SQLite database. It uses
 // database/sql and brings no driver.
 //
-// [Store.Process] runs a function of yours in the transaction in which the message is marked as
-// processed. What the function writes and the mark are committed together, or not at all, wherever
-// the process is killed:
+// [Store.Handler] passes each event to a function of yours, with the transaction in which the
+// message is marked as processed. What the function writes and the mark are committed together, or
+// not at all, wherever the process is killed:
 //
 //	_, err := db.ExecContext(ctx, momentsql.Schema(momentsql.PostgreSQL)) // the table, once
 //	…
 //	store, err := momentsql.NewStore(db)
 //	…
-//	handler := verifier.Handler(func(ctx context.Context, e *moment.Event) error {
-//		return store.Process(ctx, e, func(ctx context.Context, tx *sql.Tx) error {
-//			payment, ok := e.Data.(*moment.AmountApplied)
-//			if !ok {
-//				return nil
-//			}
-//			_, err := tx.ExecContext(ctx, `INSERT INTO ledger (payment_id, amount, currency) VALUES ($1, $2, $3)`,
-//				payment.PaymentID, int64(payment.Amount), string(payment.Currency))
-//			return err
-//		})
+//	handler := store.Handler(verifier, func(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
+//		payment, ok := e.Data.(*moment.AmountApplied)
+//		if !ok {
+//			return nil
+//		}
+//		_, err := tx.ExecContext(ctx, `INSERT INTO ledger (payment_id, amount, currency) VALUES ($1, $2, $3)`,
+//			payment.PaymentID, int64(payment.Amount), string(payment.Currency))
+//		return err
 //	})
+//
+// [Store.Process] is for those who have a handler of their own. Run [Store.Prune] once a day,
+// because the table grows with every message. Its window must exceed twice the verifier's
+// tolerance.
 //
 // Work that is not in this database cannot be committed with the mark, so no package can promise
 // that it happens once: make such work safe to repeat.
@@ -29,8 +31,8 @@
 // machine goes down, as with synchronous_commit = off, loses payments that were acknowledged, and
 // Moment does not deliver them again.
 //
-// Give each delivery a deadline, by context.WithTimeout, and the database a limit of connections:
-// waits end with the context.
+// Give each request a deadline, by context.WithTimeout in a middleware, and the database a limit of
+// connections: waits end with the context.
 //
 // # PostgreSQL
 //

@@ -13,7 +13,7 @@ import (
 )
 
 // The entry in the ledger and the mark of the message are committed together.
-func ExampleStore_Process() {
+func ExampleStore_Handler() {
 	database := &recorder{rows: 1} // a driver that writes down what it is asked; take PostgreSQL's or SQLite's
 	store, err := momentsql.NewStore(sql.OpenDB(database))
 	if err != nil {
@@ -24,24 +24,38 @@ func ExampleStore_Process() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	handler := verifier.Handler(func(ctx context.Context, e *moment.Event) error {
-		return store.Process(ctx, e, func(ctx context.Context, tx *sql.Tx) error {
-			payment, ok := e.Data.(*moment.AmountApplied)
-			if !ok {
-				return nil
-			}
-			_, err := tx.ExecContext(ctx, `INSERT INTO ledger (payment_id, amount, currency) VALUES ($1, $2, $3)`,
-				payment.PaymentID, int64(payment.Amount), string(payment.Currency))
-			return err
-		})
+	handler := store.Handler(verifier, func(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
+		payment, ok := e.Data.(*moment.AmountApplied)
+		if !ok {
+			return nil
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO ledger (payment_id, amount, currency) VALUES ($1, $2, $3)`,
+			payment.PaymentID, int64(payment.Amount), string(payment.Currency))
+		return err
 	})
 
 	event := `{"id": "evt_2341234567890abcdef", "type": "obligation.amount_applied", "data": {"id": "ob_N2a38DJQWPL8K4X42354234",
 		"amount": 2000, "currency": "ZAR", "payment_id": "pay_1313235234843nmafdsa", "bill_id": "bill_H4jp6KnU5cPw263v1jyz4"}}`
-	answer := httptest.NewRecorder()
-	handler.ServeHTTP(answer, momenttest.NewWebhookRequest("/webhooks/moment", secret, event))
-	fmt.Println(answer.Code, database.steps)
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, momenttest.NewWebhookRequest("/webhooks/moment", secret, event))
+	fmt.Println(w.Code, database.steps)
 	// Output: 204 [connect begin insert insert commit]
+}
+
+// A handler of your own calls Process: a queue's, say, that holds events which were verified before.
+func ExampleStore_Process() {
+	database := &recorder{rows: 1} // a driver that writes down what it is asked; take PostgreSQL's or SQLite's
+	store, err := momentsql.NewStore(sql.OpenDB(database))
+	if err != nil {
+		log.Fatal(err)
+	}
+	event := &moment.Event{MessageID: "msg_1", Data: &moment.AmountApplied{PaymentID: "pay_1", Amount: 2000, Currency: moment.ZAR}}
+	err = store.Process(context.Background(), event, func(ctx context.Context, tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO ledger (message_id) VALUES ($1)`, event.MessageID)
+		return err
+	})
+	fmt.Println(err, database.steps)
+	// Output: <nil> [connect begin insert insert commit]
 }
 
 func ExampleSchema() {

@@ -58,16 +58,20 @@ func (s *Store) Process(ctx context.Context, event *moment.Event, process func(c
 	case process == nil:
 		return badArgument(op, "function", "is nil")
 	}
-	self := processing{s.db, event.MessageID}
+	return s.process(ctx, event.MessageID, process)
+}
+
+func (s *Store) process(ctx context.Context, messageID string, process func(ctx context.Context, tx *sql.Tx) error) error {
+	self := processing{s.db, messageID}
 	if ctx.Value(self) != nil {
-		return badArgument(op, "message id", "is being processed by this very call, which would wait for itself")
+		return badArgument("process webhook", "message id", "is being processed by this very call, which would wait for itself")
 	}
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return failed(ctx, "begin", err)
 	}
 	defer func() { _ = tx.Rollback() }() // after an error or a panic; after the commit it does nothing
-	claimed, err := claim(ctx, tx, event.MessageID)
+	claimed, err := claim(ctx, tx, messageID)
 	if err != nil {
 		return failed(ctx, "claim message", err)
 	}

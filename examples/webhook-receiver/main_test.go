@@ -2,254 +2,292 @@ package main
 
 import (
 	"context"
-	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"syscall"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
 )
-
-// mainEnv makes the test binary the program, for what only a process shows.
-const mainEnv = "MOMENT_TEST_MAIN"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(mainEnv) != "" {
-		main()
-	}
-	os.Exit(m.Run())
-}
-
-// environment is what os.Getenv asks.
-type environment map[string]string
-
-func (e environment) get(name string) string { return e[name] }
-
-func TestWrongConfiguration(t *testing.T) {
-	good := func(name, value string) environment { return environment{"MOMENT_WEBHOOK_SECRET": secret, name: value} }
-	for _, row := range []struct {
-		why  string
-		env  environment
-		args []string
-		says string
-	}{
-		{"no secret: there would be nothing to verify with", environment{}, nil, "MOMENT_WEBHOOK_SECRET is not set: it is the whsec_... that Moment signs webhooks with (or try --demo)"},
-		{"only the old secret", environment{"MOMENT_WEBHOOK_OLD_SECRET": oldSecret}, nil, "MOMENT_WEBHOOK_SECRET is not set: it is the whsec_... that Moment signs webhooks with (or try --demo)"},
-		{"a secret that is none", environment{"MOMENT_WEBHOOK_SECRET": "swordfish!"}, nil, "MOMENT_WEBHOOK_SECRET: is not whsec_ and base64"},
-		{"a short secret", environment{"MOMENT_WEBHOOK_SECRET": moment.RawWebhookSecret([]byte("short"))}, nil, "MOMENT_WEBHOOK_SECRET: has fewer than 16 bytes"},
-		{"a wrong old secret", good("MOMENT_WEBHOOK_OLD_SECRET", "swordfish!"), nil, "MOMENT_WEBHOOK_OLD_SECRET: is not whsec_ and base64"},
-		{"a port alone", good("LISTEN", "8080"), nil, `LISTEN or --listen: must be host:port, like 127.0.0.1:8080, not "8080"`},
-		{"a port that is none", good("", ""), []string{"--listen", "localhost:99999"}, `LISTEN or --listen: must be host:port, like 127.0.0.1:8080, not "localhost:99999"`},
-		{"a PostgreSQL address that is none: it is not shown, for its password", good("DATABASE_URL", "postgres://u:swordfish@host:port/db"), nil, "DATABASE_URL or --database: is not a PostgreSQL address that can be used: postgres://user:password@host:5432/database"},
-		{"another database", good("DATABASE_URL", "mysql://u:swordfish@host/db"), nil, "DATABASE_URL or --database: must be postgres://user:password@host:5432/database or the path of an SQLite file"},
-		{"a ledger in memory: it would be lost", good("DATABASE_URL", ":memory:"), nil, "DATABASE_URL or --database: must be postgres://user:password@host:5432/database or the path of an SQLite file"},
-		{"an SQLite URI, whose options are this program's", good("DATABASE_URL", "file:ledger.db?mode=memory"), nil, "DATABASE_URL or --database: must be postgres://user:password@host:5432/database or the path of an SQLite file"},
-		{"PostgreSQL's other form, which would be a file with a password in its name", good("DATABASE_URL", "host=db password=swordfish"), nil, "DATABASE_URL or --database: must be postgres://user:password@host:5432/database or the path of an SQLite file"},
-		{"options of a driver, which would be a part of the path", good("DATABASE_URL", "ledger.db?_pragma=busy_timeout(1)"), nil, "DATABASE_URL or --database: must be postgres://user:password@host:5432/database or the path of an SQLite file"},
-		{"a wrong database for the demo", environment{}, []string{"--demo", "--database", ":memory:"}, "DATABASE_URL or --database: must be postgres://user:password@host:5432/database or the path of an SQLite file"},
-		{"an unknown flag", good("", ""), []string{"--port", "80"}, "flag provided but not defined: -port"},
-		{"a word too many", good("", ""), []string{"demo"}, `unexpected argument "demo": see --help`},
-	} {
-		t.Run(row.why, func(t *testing.T) {
-			t.Chdir(t.TempDir()) // were the program to start, its ledger would be here
-			var stdout, stderr strings.Builder
-			assert.Equal(t, 2, run(ended(t), row.args, row.env.get, &stdout, &stderr))
-			assert.Equal(t, "webhook-receiver: "+row.says+"\n", stderr.String())
-			assert.Empty(t, stdout.String())
-		})
-	}
-}
-
-// ended is a context with which nothing runs for long.
-func ended(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	return ctx
-}
-
-func TestHelp(t *testing.T) {
-	var stdout, stderr strings.Builder
-	assert.Zero(t, run(t.Context(), []string{"--help"}, environment{}.get, &stdout, &stderr))
-	assert.Equal(t, usage, stdout.String())
-	assert.Empty(t, stderr.String())
-}
-
-func TestFailures(t *testing.T) {
-	taken, _ := listen(t)
-	for _, row := range []struct{ why, listen, database, says string }{
-		{"no such folder", "127.0.0.1:0", filepath.Join(t.TempDir(), "none", "ledger.db"), "open the ledger: "},
-		{"no server; the password is not shown", "127.0.0.1:0", "postgres://u:swordfish@127.0.0.1:1/db", "open the ledger: "},
-		{"the port is taken", taken.Addr().String(), filepath.Join(t.TempDir(), "ledger.db"), "listen tcp "},
-	} {
-		t.Run(row.why, func(t *testing.T) {
-			log := newLogs()
-			env := environment{"MOMENT_WEBHOOK_SECRET": secret, "LISTEN": row.listen, "DATABASE_URL": row.database}
-			assert.Equal(t, 1, run(t.Context(), nil, env.get, io.Discard, log))
-			assert.Contains(t, log.wait(t, "failed")["error"], row.says)
-			assert.NotContains(t, log.String(), "swordfish")
-		})
-	}
-}
-
-// A program that is started again on the same ledger knows what it has processed. While Moment
-// changes the secret, both will do.
-func TestRestart(t *testing.T) {
-	for _, database := range databases {
-		t.Run(database.kind, func(t *testing.T) {
-			address := database.make(t)
-			for _, row := range []struct {
-				why     string
-				env     environment
-				secret  string
-				message int
-				status  int
-				says    string
-			}{
-				{"a payment", environment{"MOMENT_WEBHOOK_SECRET": oldSecret}, oldSecret, 1, 204, "payment entered"},
-				{"again after a restart", environment{"MOMENT_WEBHOOK_SECRET": oldSecret}, oldSecret, 1, 204, "payment delivered again"},
-				{"again, signed with the new secret", environment{"MOMENT_WEBHOOK_SECRET": secret, "MOMENT_WEBHOOK_OLD_SECRET": oldSecret}, secret, 1, 204, "payment delivered again"},
-				{"another one, signed with the old secret", environment{"MOMENT_WEBHOOK_SECRET": secret, "MOMENT_WEBHOOK_OLD_SECRET": oldSecret}, oldSecret, 2, 204, "payment entered"},
-				{"the old secret is no more", environment{"MOMENT_WEBHOOK_SECRET": secret}, oldSecret, 3, 400, "moment: webhook rejected"},
-			} {
-				t.Run(row.why, func(t *testing.T) {
-					row.env["LISTEN"], row.env["DATABASE_URL"] = "127.0.0.1:0", address
-					ctx, shutDown := context.WithCancel(t.Context())
-					defer shutDown()
-					log, code := newLogs(), make(chan int, 1)
-					go func() { code <- run(ctx, nil, row.env.get, io.Discard, log) }()
-					started := log.wait(t, "listening")
-					assert.Equal(t, database.kind, started["database"])
-					url := fmt.Sprint("http://", started["address"])
-					status, err := answer(sign(t, row.secret, url, fmt.Sprint("msg_", row.message), payment(row.message, 31415926)))
-					assert.NoError(t, err)
-					assert.Equal(t, row.status, status)
-					log.wait(t, row.says)
-					shutDown()
-					assert.Zero(t, await(t, "the end", code))
-					for line := range strings.Lines(log.String()) {
-						assert.True(t, json.Valid([]byte(line)), line)
-					}
-					for _, private := range []string{secret[6:], oldSecret[6:], "Jane", "metadata", "31415926"} {
-						assert.NotContains(t, log.String(), private)
-					}
-				})
-			}
-			l, err := openLedger(t.Context(), address)
-			require.NoError(t, err)
-			defer func() { assert.NoError(t, l.Close()) }()
-			assert.Equal(t, []string{"pay_1 for bill bill_1 31415926 ZAR", "pay_2 for bill bill_1 31415926 ZAR"}, entered(t, l))
-		})
-	}
-}
-
-// The signals by which systems end programs end this one in good order.
-func TestSignals(t *testing.T) {
-	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
-		t.Run(signal.String(), func(t *testing.T) {
-			database := newSQLiteFile(t)
-			cmd := exec.CommandContext(t.Context(), os.Args[0])
-			cmd.Env = append(os.Environ(), mainEnv+"=1", "MOMENT_WEBHOOK_SECRET="+secret, "LISTEN=127.0.0.1:0", "DATABASE_URL="+database)
-			log := newLogs()
-			cmd.Stderr = log
-			require.NoError(t, cmd.Start())
-			url := fmt.Sprint("http://", log.wait(t, "listening")["address"])
-			status, err := answer(sign(t, secret, url, "msg_1", payment(1, 1500)))
-			assert.NoError(t, err)
-			assert.Equal(t, 204, status)
-			require.NoError(t, cmd.Process.Signal(signal))
-			log.wait(t, "shut down")
-			assert.NoError(t, cmd.Wait(), "the exit code is 0")
-			r, _ := newTestReceiver(t, database)
-			assert.Equal(t, []string{"pay_1 for bill bill_1 1500 ZAR"}, entered(t, r.ledger))
-		})
-	}
-}
 
 var (
-	printed  = regexp.MustCompile("(?s)```console\n\\$ go run . --demo\n(.*?)```")
-	varying  = regexp.MustCompile(`(127\.0\.0\.1:)\d+|(pay_|evt_|bill_|bacc_|bcus_)[A-Z2-7]{6}`)
-	constant = "$1$2X"
+	secret    = moment.RawWebhookSecret([]byte("the secret of these tests"))
+	oldSecret = moment.RawWebhookSecret([]byte("the secret that was before"))
 )
 
-// The demo prints what the README says, but for the port and the ids; also on a ledger that it has
-// been on.
-func TestDemo(t *testing.T) {
-	readme, err := os.ReadFile("README.md")
+const path = "/webhooks/moment"
+
+// newLedger opens a ledger in a file whose name needs escaping.
+func newLedger(t *testing.T) *ledger {
+	t.Helper()
+	l, err := openLedger(t.Context(), filepath.Join(t.TempDir(), "100% of the ledger?.db"))
 	require.NoError(t, err)
-	want := printed.FindSubmatch(readme)
-	require.NotNil(t, want, "the README does not show the demo")
-	for _, database := range databases {
-		t.Run(database.kind, func(t *testing.T) {
-			address := database.make(t)
-			for _, row := range []struct {
-				why  string
-				args []string
-				env  environment
-			}{
-				{"a ledger of its own", []string{"--demo"}, environment{}},
-				{"one that is given", []string{"--demo", "--database", address}, environment{}},
-				{"one that has the entries of another run", []string{"--demo", "--database", address}, environment{}},
-				{"a real one is left alone", []string{"--demo"}, environment{"DATABASE_URL": filepath.Join(t.TempDir(), "no such folder", "ledger.db")}},
-			} {
-				t.Run(row.why, func(t *testing.T) {
-					temp := t.TempDir()
-					t.Setenv("TMPDIR", temp)
-					var stdout, stderr strings.Builder
-					assert.Zero(t, run(t.Context(), row.args, row.env.get, &stdout, &stderr))
-					assert.Equal(t, varying.ReplaceAllString(string(want[1]), constant), varying.ReplaceAllString(stdout.String(), constant))
-					assert.Empty(t, stderr.String())
-					left, err := os.ReadDir(temp)
-					assert.NoError(t, err)
-					assert.Empty(t, left)
-				})
+	t.Cleanup(func() { assert.NoError(t, l.Close()) })
+	return l
+}
+
+func newServer(t *testing.T, l *ledger) *http.Server {
+	t.Helper()
+	verifier, err := moment.NewWebhookVerifier(secret)
+	require.NoError(t, err)
+	return l.server(verifier)
+}
+
+// payment returns an event as Moment's reference shows it.
+func payment(n, amount int) string {
+	return fmt.Sprintf(`{"id":"evt_%d","type":"obligation.amount_applied","data":{"id":"ob_%d","amount":%d,"currency":"ZAR","payment_id":"pay_%d","bill_id":"bill_1"}}`, n, n, amount, n)
+}
+
+// sign returns a request that delivers a message, signed now.
+func sign(ctx context.Context, secret, url, message, body string) *http.Request {
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, url+path, strings.NewReader(body))
+	r.RequestURI = "" // so that a client sends it
+	r.Header = momenttest.SignWebhook(secret, message, time.Now(), []byte(body))
+	return r
+}
+
+func status(h http.Handler, r *http.Request) int {
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code
+}
+
+// entries returns the rows of the ledger, in the order of their payments.
+func entries(t *testing.T, l *ledger) (all []string) {
+	t.Helper()
+	rows, err := l.QueryContext(t.Context(), "SELECT payment_id || ' for ' || obligation_id || ' ' || amount || ' ' || currency FROM ledger ORDER BY payment_id")
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, rows.Close()) }()
+	for rows.Next() {
+		var entry string
+		require.NoError(t, rows.Scan(&entry))
+		all = append(all, entry)
+	}
+	require.NoError(t, rows.Err())
+	return all
+}
+
+// Deliveries come one after the other; each row has the ledger after its own.
+func TestDeliveries(t *testing.T) {
+	l := newLedger(t)
+	handler := newServer(t, l).Handler
+	one, two, reversal := "pay_1 for bill_1 1500 ZAR", "pay_2 for bill_1 700 ZAR", "pay_3 for bill_1 -1500 ZAR"
+	for _, row := range []struct {
+		why                          string
+		method, path, secret, id, is string
+		status                       int
+		ledger                       []string
+	}{
+		{"an event without an id: the entry fails, and the message is not marked", "POST", path, secret, "msg_1", strings.Replace(payment(1, 1500), "evt_1", "", 1), 500, nil},
+		{"a payment without an id, which nobody could find again", "POST", path, secret, "msg_1", strings.Replace(payment(1, 1500), "pay_1", "", 1), 500, nil},
+		{"the message comes again, complete: as it failed before, it is entered", "POST", path, secret, "msg_1", payment(1, 1500), 204, []string{one}},
+		{"and again: it is there already", "POST", path, secret, "msg_1", payment(1, 1500), 204, []string{one}},
+		{"the event under another message id: the ledger knows it", "POST", path, secret, "msg_1b", payment(1, 1500), 204, []string{one}},
+		{"an event of an unknown type is acknowledged", "POST", path, secret, "msg_9", `{"id":"evt_9","type":"bill.updated","data":{}}`, 204, []string{one}},
+		{"an event that Moment did not sign", "POST", path, oldSecret, "msg_2", payment(2, 700), 400, []string{one}},
+		{"another payment", "POST", path, secret, "msg_2", payment(2, 700), 204, []string{one, two}},
+		{"a payment that is taken back", "POST", path, secret, "msg_3", payment(3, -1500), 204, []string{one, two, reversal}},
+		{"not a POST", "GET", path, secret, "msg_4", payment(4, 1), 405, []string{one, two, reversal}},
+		{"another path", "POST", "/", secret, "msg_4", payment(4, 1), 404, []string{one, two, reversal}},
+	} {
+		r := sign(t.Context(), row.secret, "http://receiver", row.id, row.is)
+		r.Method, r.URL.Path = row.method, row.path
+		assert.Equal(t, row.status, status(handler, r), row.why)
+		assert.Equal(t, row.ledger, entries(t, l), row.why)
+	}
+}
+
+// A file that others can read shows them who paid what.
+func TestOnlyTheOwnerReadsTheFiles(t *testing.T) {
+	for _, row := range []struct {
+		why   string
+		there bool
+	}{
+		{"new files", false},
+		{"files of before, made with a wider mode", true},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			name := filepath.Join(t.TempDir(), "ledger.db")
+			files := []string{name, name + "-wal", name + "-shm"}
+			if row.there {
+				for _, file := range files {
+					require.NoError(t, os.WriteFile(file, nil, 0o600))
+					require.NoError(t, os.Chmod(file, 0o666)) //nolint:gosec // on purpose
+				}
+			}
+			l, err := openLedger(t.Context(), name)
+			require.NoError(t, err)
+			defer func() { assert.NoError(t, l.Close()) }()
+			assert.Equal(t, 204, status(newServer(t, l).Handler, sign(t.Context(), secret, "http://receiver", "msg_1", payment(1, 1500))))
+			for _, file := range files {
+				info, err := os.Stat(file)
+				require.NoError(t, err)
+				assert.Equal(t, os.FileMode(0o600), info.Mode(), file)
 			}
 		})
 	}
 }
 
-// The demo fails where a receiver is wrong, so that it shows something if it does not.
-func TestDemoFails(t *testing.T) {
+// What is acknowledged survives the loss of power, and waits for other writers.
+func TestSettingsOfTheDatabase(t *testing.T) {
+	l := newLedger(t)
+	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "busy_timeout": "5000"} { // 2 is FULL
+		var got string
+		require.NoError(t, l.QueryRowContext(t.Context(), "PRAGMA "+pragma).Scan(&got))
+		assert.Equal(t, want, got, pragma)
+	}
+}
+
+// While nothing can be stored, the health check fails, and no delivery is acknowledged.
+func TestHealth(t *testing.T) {
 	for _, row := range []struct {
-		why   string
-		enter func(context.Context, *sql.Tx, *moment.Event, *moment.AmountApplied) error
-		signs string // the secret of the demo
-		says  string
+		why             string
+		before          func(t *testing.T, l *ledger) error
+		health, payment int
 	}{
-		{"a payment is entered twice", func(ctx context.Context, tx *sql.Tx, e *moment.Event, p *moment.AmountApplied) error {
-			return errors.Join(enter(ctx, tx, e, p), enter(ctx, tx, &moment.Event{ID: e.ID + "again"}, p))
-		}, secret, "the ledger does not hold each of the 4 payments once, and nothing else"},
-		{"a payment is not entered", func(ctx context.Context, tx *sql.Tx, e *moment.Event, p *moment.AmountApplied) error {
-			if p.Amount < 0 {
-				return nil
+		{"all is well", func(*testing.T, *ledger) error { return nil }, 200, 204},
+		{"the database is closed", func(_ *testing.T, l *ledger) error { return l.Close() }, 503, 500},
+		{"the database can be read and not written", func(t *testing.T, l *ledger) error {
+			t.Helper()
+			l.SetMaxOpenConns(1)
+			_, err := l.ExecContext(t.Context(), "PRAGMA query_only = on")
+			return err
+		}, 503, 500},
+		{"the file was removed: SQLite goes on writing, to where nobody finds it", func(_ *testing.T, l *ledger) error { return os.Remove(l.path) }, 503, 500},
+		{"a copy is in its place", func(_ *testing.T, l *ledger) error {
+			content, err := os.ReadFile(l.path)
+			if err != nil {
+				return err
 			}
-			return enter(ctx, tx, e, p)
-		}, secret, "the ledger does not hold each of the 4 payments once, and nothing else"},
-		{"another amount is entered", func(ctx context.Context, tx *sql.Tx, e *moment.Event, p *moment.AmountApplied) error {
-			p.Amount++
-			return enter(ctx, tx, e, p)
-		}, secret, "the ledger does not hold each of the 4 payments once, and nothing else"},
-		{"the ledger fails", func(context.Context, *sql.Tx, *moment.Event, *moment.AmountApplied) error {
-			return errOfTheLedger
-		}, secret, "9 deliveries had the wrong answer"},
-		{"what Moment signs is refused", enter, oldSecret, "10 deliveries had the wrong answer"},
+			if err := os.WriteFile(l.path+".copy", content, 0o600); err != nil {
+				return err
+			}
+			return os.Rename(l.path+".copy", l.path)
+		}, 503, 500},
 	} {
 		t.Run(row.why, func(t *testing.T) {
-			r, _ := newTestReceiver(t, filepath.Join(t.TempDir(), "ledger.db"))
-			r.enter = row.enter
-			listener, _ := listen(t)
-			assert.ErrorContains(t, demo(t.Context(), r, listener, row.signs, io.Discard), row.says)
+			l := newLedger(t)
+			handler := newServer(t, l).Handler
+			require.NoError(t, row.before(t, l))
+			for range 2 { // a second check must not find the row that the first has left
+				assert.Equal(t, row.health, status(handler, httptest.NewRequest(http.MethodGet, "/healthz", nil)))
+			}
+			assert.Equal(t, row.payment, status(handler, sign(t.Context(), secret, "http://receiver", "msg_1", payment(1, 1500))))
 		})
 	}
+}
+
+// A database that does not respond is not waited for longer than the limits say.
+func TestWaitsHaveLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t)
+		handler := newServer(t, l).Handler
+		for range l.Stats().MaxOpenConnections {
+			connection, err := l.Conn(t.Context())
+			require.NoError(t, err)
+			defer func() { assert.NoError(t, connection.Close()) }()
+		}
+		begin := time.Now()
+		assert.Equal(t, 503, status(handler, httptest.NewRequest(http.MethodGet, "/healthz", nil)))
+		assert.Equal(t, 2*time.Second, time.Since(begin))
+		begin = time.Now()
+		assert.Equal(t, 503, status(handler, sign(t.Context(), secret, "http://receiver", "msg_1", payment(1, 1500))))
+		assert.Equal(t, 15*time.Second, time.Since(begin))
+	})
+}
+
+// pipes is a listener whose connections are in memory, so that their time is the fake clock's.
+type pipes struct {
+	net.Listener
+
+	accepted chan net.Conn
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	if conn, open := <-p.accepted; open {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
+func (p pipes) Close() error   { return nil }
+
+// A stranger who sends slowly, or nothing, or does not read, holds a connection no longer than the
+// limits say.
+func TestSlowStrangersAreDisconnected(t *testing.T) {
+	const begin = "POST " + path + " HTTP/1.1\r\nHost: receiver\r\n"
+	signed := begin + "Content-Length: 1000000\r\nWebhook-Id: msg_1\r\nWebhook-Timestamp: 946684800\r\nWebhook-Signature: v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=\r\n\r\n"
+	read := func(stranger net.Conn) { _, _ = io.Copy(io.Discard, stranger) }
+	for _, row := range []struct {
+		why, sends string
+		then       func(net.Conn)
+		after      time.Duration
+	}{
+		{"nothing", "", read, 5 * time.Second},
+		{"half of a header", begin, read, 5 * time.Second},
+		{"half of a body, behind headers that look good", signed + "{", read, 10 * time.Second},
+		{"a whole request, and no other", "GET / HTTP/1.1\r\nHost: receiver\r\n\r\n", read, time.Minute},
+		{"a whole request, whose response is not read", "GET / HTTP/1.1\r\nHost: receiver\r\n\r\n", func(stranger net.Conn) {
+			for err := error(nil); err == nil; { // until the server closes the connection
+				_, err = stranger.Write([]byte("\n"))
+			}
+		}, 20 * time.Second},
+		{"headers without end", begin + "X-Long: " + strings.Repeat("a", 80<<10), read, 0},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server, listener := newServer(t, newLedger(t)), pipes{nil, make(chan net.Conn)}
+				var running sync.WaitGroup
+				running.Go(func() { assert.ErrorIs(t, server.Serve(listener), net.ErrClosed) })
+				stranger, conn := net.Pipe()
+				begin := time.Now()
+				listener.accepted <- conn
+				running.Go(func() { _, _ = io.WriteString(stranger, row.sends) })
+				synctest.Wait() // until the server has taken what it takes
+				row.then(stranger)
+				assert.Equal(t, row.after, time.Since(begin).Truncate(time.Second))
+				close(listener.accepted)
+				assert.NoError(t, stranger.Close())
+				running.Wait()
+			})
+		})
+	}
+}
+
+// Old marks are removed at the start and each day after it; newer ones are kept.
+func TestPruning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t)
+		month := 30 * 24 * time.Hour
+		for message, age := range map[string]time.Duration{"old": month + time.Minute, "soon old": month - time.Hour, "young": 0} {
+			_, err := l.ExecContext(t.Context(), "INSERT INTO moment_webhook_messages VALUES ($1, $2)", message, time.Now().Add(-age).Unix())
+			require.NoError(t, err)
+		}
+		marks := func() (all string) {
+			require.NoError(t, l.QueryRowContext(t.Context(), "SELECT group_concat(message_id) FROM moment_webhook_messages").Scan(&all))
+			return all
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var pruning sync.WaitGroup
+		pruning.Go(func() { l.prune(ctx) })
+		synctest.Wait()
+		assert.Equal(t, "soon old,young", marks(), "at the start")
+		time.Sleep(24*time.Hour + time.Minute) // on the fake clock
+		synctest.Wait()
+		assert.Equal(t, "young", marks(), "a day later")
+		stop()
+		pruning.Wait()
+	})
 }
