@@ -40,6 +40,18 @@ func WithHandlerLogger(l *slog.Logger) HandlerOption {
 // Moment did not sign or that is not an event, with 413 to more than 1 MiB, and with 405 to any
 // method but POST. The response never says why; the logger does.
 //
+// Anyone can connect to the endpoint and send a body slowly, of which the handler holds up to 1
+// MiB. So set the timeouts of the server, and let WriteTimeout exceed the time that process takes:
+//
+//	server := &http.Server{
+//		Handler:           mux,
+//		ReadHeaderTimeout: 5 * time.Second,
+//		ReadTimeout:       10 * time.Second,
+//		WriteTimeout:      20 * time.Second,
+//		IdleTimeout:       time.Minute,
+//		MaxHeaderBytes:    64 << 10,
+//	}
+//
 // Return nil for events that mean nothing to you, above all of types that you do not know. Handler
 // panics if process is nil, an option is the zero HandlerOption, or v was not made by
 // [NewWebhookVerifier].

@@ -31,8 +31,8 @@
 // machine goes down, as with synchronous_commit = off, loses payments that were acknowledged, and
 // Moment does not deliver them again.
 //
-// Give each request a deadline, by context.WithTimeout in a middleware, and the database a limit of
-// connections: waits end with the context.
+// Give each request a deadline, by http.TimeoutHandler, and the database a limit of connections:
+// waits end with the context. [moment.WebhookVerifier.Handler] names the timeouts of the server.
 //
 // # PostgreSQL
 //
@@ -42,6 +42,9 @@
 // that is stricter than READ COMMITTED, those that have waited fail instead, and Moment delivers
 // them again. A machine that is cut off in the middle of a transaction holds its message until
 // PostgreSQL notices: set tcp_keepalives_idle or idle_in_transaction_session_timeout.
+//
+// Connect with sslmode=verify-full, because with a weaker mode the driver sends the password in
+// clear text to whoever takes the server's place and asks for it.
 //
 // # SQLite
 //

@@ -68,7 +68,8 @@ func run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// books are what the merchant knows about the account: in production, rows of a database.
+// books are what the merchant knows about the account: in production, rows of a database, which the
+// example customer-balance shows with several processes.
 type books struct {
 	client *moment.Client
 	out    io.Writer

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/moment-billing/moment-go"
 	"github.com/moment-billing/moment-go/momenttest"
@@ -26,19 +27,19 @@ func run(ctx context.Context, out io.Writer) error {
 	client := srv.Client() // in production: moment.NewClientFromEnv()
 
 	// A customer with a bill and no account, in one call.
-	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
-		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1", Name: "John Doe", Currency: moment.ZAR},
-		ExternalReference: "UBR1", Currency: moment.ZAR, AmountDue: 2000, // ZAR 20.00
+	order, err := client.Bills.Create(ctx, moment.BillCreateParams{
+		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1", Name: "Jane Roe", Currency: moment.ZAR},
+		ExternalReference: "UBR1", Currency: moment.ZAR, AmountDue: 5000, // ZAR 50.00
 		Metadata: map[string]string{"order_id": "ord_789012"},
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "Raised: ", bill.ExternalReference, "of", bill.DueMoney())
+	fmt.Fprintln(out, "Raised: ", order.ExternalReference, "of", order.DueMoney())
 
 	// A customer with two accounts. The first call creates the customer too, the second names it.
 	primary, err := client.Accounts.Create(ctx, moment.AccountCreateParams{
-		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR2", Name: "Jane Roe"},
+		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR2", Name: "Richard Roe"},
 		ExternalReference: "UAR1", Name: "Primary Account", Currency: moment.ZAR, Balance: moment.MinorUnits(5000),
 	})
 	if err != nil {
@@ -53,33 +54,54 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintln(out, "Opened: ", primary.Name, owes(primary.BalanceMoney()), "and", secondary.Name, owes(secondary.BalanceMoney()))
 
-	// What a customer and an account owe now, and what was paid of a bill by other means: each
+	// A customer with an account that has a bill, in one call.
+	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
+		Account: moment.AccountCreateParams{
+			Customer: moment.CustomerCreateParams{
+				ExternalReference: "UCR1234567890", Name: "John Doe", Email: "john.doe@example.com", Currency: moment.ZAR,
+			},
+			ExternalReference: "UAR1234567890", Name: "Subscription Account", Currency: moment.ZAR,
+		},
+		ExternalReference: "UBR1234567890", Currency: moment.ZAR, AmountDue: 2000,
+		BillDate: moment.NewDate(2025, time.January, 1), DueDate: moment.NewDate(2025, time.January, 31),
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "Raised: ", bill.ExternalReference, "of", bill.DueMoney(), "by", bill.DueDate)
+
+	// What a customer and an account owe now, and what was paid of bills by other means: each
 	// replaces the old amount.
-	customer, err := client.Customers.Update(ctx, "UCR1", moment.CustomerUpdateParams{Balance: moment.MinorUnits(5000)})
+	customer, err := client.Customers.Update(ctx, bill.CustomerID, moment.CustomerUpdateParams{Balance: moment.MinorUnits(5000)})
 	if err != nil {
 		return err
 	}
-	primary, err = client.Accounts.Update(ctx, primary.ID, moment.AccountUpdateParams{Balance: moment.MinorUnits(10000)})
+	account, err := client.Accounts.Update(ctx, bill.AccountID, moment.AccountUpdateParams{Balance: moment.MinorUnits(10000)})
 	if err != nil {
 		return err
 	}
-	bill, err = client.Bills.Update(ctx, bill.ID, moment.BillUpdateParams{AmountPaid: moment.MinorUnits(1500)})
-	if err != nil {
-		return err
+	fmt.Fprintln(out, "Set:    ", customer.Name, owes(customer.BalanceMoney()), "and", account.Name, owes(account.BalanceMoney()))
+	for _, payment := range []struct {
+		bill   string
+		amount moment.Amount
+	}{{bill.ID, 1500}, {order.ID, 5000}} {
+		paid, err := client.Bills.Update(ctx, payment.bill, moment.BillUpdateParams{AmountPaid: &payment.amount})
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(out, "Paid:   ", paid.PaidMoney(), "of", paid.DueMoney(), "-", paid.RemainingMoney(), "remaining, now", paid.Status)
 	}
-	fmt.Fprintln(out, "Set:    ", customer.Name, owes(customer.BalanceMoney()), "and", primary.Name, owes(primary.BalanceMoney()))
-	fmt.Fprintln(out, "Paid:   ", bill.PaidMoney(), "of", bill.DueMoney(), "-", bill.RemainingMoney(), "remaining, still", bill.Status)
 
 	// A new name, and metadata of a bill, which is merged into what is there.
-	customer, err = client.Customers.Update(ctx, customer.ID, moment.CustomerUpdateParams{Name: moment.Ptr("John Smith")})
+	customer, err = client.Customers.Update(ctx, order.CustomerID, moment.CustomerUpdateParams{Name: moment.Ptr("Jane Smith")})
 	if err != nil {
 		return err
 	}
-	bill, err = client.Bills.Update(ctx, bill.ID, moment.BillUpdateParams{Metadata: map[string]string{"branch": "Cape Town"}})
+	order, err = client.Bills.Update(ctx, order.ID, moment.BillUpdateParams{Metadata: map[string]string{"branch": "Cape Town"}})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "Changed:", customer.Name, bill.Metadata)
+	fmt.Fprintln(out, "Changed:", customer.Name, order.Metadata)
 
 	// A bill that was raised by mistake is voided, for good.
 	mistake, err := client.Bills.Create(ctx, moment.BillCreateParams{

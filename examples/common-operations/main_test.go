@@ -8,11 +8,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const output = `Raised:  UBR1 of ZAR 20.00
+const output = `Raised:  UBR1 of ZAR 50.00
 Opened:  Primary Account owes ZAR 50.00 and Secondary Account owes ZAR 20.00
-Set:     John Doe owes ZAR 50.00 and Primary Account owes ZAR 100.00
-Paid:    ZAR 15.00 of ZAR 20.00 - ZAR 5.00 remaining, still unpaid
-Changed: John Smith map[branch:Cape Town order_id:ord_789012]
+Raised:  UBR1234567890 of ZAR 20.00 by 2025-01-31
+Set:     John Doe owes ZAR 50.00 and Subscription Account owes ZAR 100.00
+Paid:    ZAR 15.00 of ZAR 20.00 - ZAR 5.00 remaining, now unpaid
+Paid:    ZAR 50.00 of ZAR 50.00 - ZAR 0.00 remaining, now paid
+Changed: Jane Smith map[branch:Cape Town order_id:ord_789012]
 Voided:  UBR2 is voided
 `
 

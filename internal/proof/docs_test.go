@@ -25,6 +25,19 @@ func TestReadmeSnippetsAreTested(t *testing.T) {
 	}
 }
 
+// The timeouts that the documentation of Handler names are those of the receiver, whose tests show
+// what they do.
+func TestServerTimeoutsAreDocumented(t *testing.T) {
+	needsTheRepository(t)
+	_, settings, found := strings.Cut(sources(t, "examples/webhook-receiver/main.go"), "&http.Server{\n")
+	require.True(t, found)
+	settings, _, found = strings.Cut(settings, "}\n")
+	require.True(t, found)
+	require.Equal(t, 6, strings.Count(settings, "\n"))
+	handler := unindented(strings.ReplaceAll(sources(t, "webhooks_handler.go"), "//\t", ""))
+	assert.True(t, strings.Contains(handler, unindented(strings.TrimSpace(settings))), "in no comment:\n%s", settings) //nolint:testifylint // Contains would print all of it
+}
+
 // documentedRows lists, for each row of the documented table, the rows of testkit.RetryTable that
 // it summarises.
 var documentedRows = map[string][]string{
