@@ -3,10 +3,11 @@ package momenttest
 import (
 	"net/http"
 	"time"
+
+	"github.com/moment-billing/moment-go"
 )
 
-// maxAmount is the most a bill can be about.
-const maxAmount = 99_999_999
+const maxAmount = int64(moment.MaxBillAmount)
 
 const (
 	unpaid = "unpaid"

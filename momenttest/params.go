@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"time"
 	"unicode/utf8"
+
+	"github.com/moment-billing/moment-go"
 )
 
 // params reads the parameters in one JSON object of a request. It keeps the first
@@ -74,11 +76,11 @@ type textForm struct {
 }
 
 var (
-	shortText     = atMost(255)
-	metadataValue = atMost(500)
+	shortText     = atMost(moment.MaxNameLength)
+	metadataValue = atMost(moment.MaxMetadataValueLength)
 	phoneNumber   = matching("a phone number in E.164 form, such as +27123456789", `^\+[1-9]\d{1,14}$`)
 	currencyCode  = matching("an ISO 4217 code of three capital letters, such as ZAR", `^[A-Z]{3}$`)
-	identifier    = matching("an object, an id or an external reference (1 to 255 of a-z, A-Z, 0-9, _ and -)", `^[a-zA-Z0-9_-]{1,255}$`)
+	identifier    = textForm{"an object, an id or an external reference (1 to 255 of a-z, A-Z, 0-9, _ and -)", isReference}
 	reservedID    = regexp.MustCompile(`^(bcus|bacc|bill|ob|pay|evt)_`)
 	newReference  = textForm{
 		"1 to 255 of a-z, A-Z, 0-9, _ and -, not beginning with bcus_, bacc_, bill_, ob_, pay_ or evt_",
@@ -96,6 +98,8 @@ func atMost(characters int) textForm {
 		func(s string) bool { return utf8.RuneCountInString(s) <= characters },
 	}
 }
+
+func isReference(s string) bool { return moment.CheckReference(s) == nil }
 
 func matching(form, pattern string) textForm {
 	return textForm{form, regexp.MustCompile(pattern).MatchString}
@@ -119,32 +123,27 @@ func (p *params) object(name, form string) (*params, bool) {
 	return inner, ok
 }
 
-const (
-	maxMetadataKeys = 10
-	maxMetadataKey  = 40
-)
-
 // metadata merges what is sent into dst, and leaves the map that was there as it is.
 func (p *params) metadata(dst *map[string]string) {
 	sent, ok := p.object("metadata", "an object of strings")
 	if !ok {
 		return
 	}
-	if len(sent.fields) > maxMetadataKeys {
-		p.failf(http.StatusBadRequest, "metadata", "may have at most %d keys", maxMetadataKeys)
+	if len(sent.fields) > moment.MaxMetadataPairs {
+		p.failf(http.StatusBadRequest, "metadata", "may have at most %d keys", moment.MaxMetadataPairs)
 	}
 	merged := map[string]string{}
 	maps.Copy(merged, *dst)
 	for _, key := range slices.Sorted(maps.Keys(sent.fields)) { // sorted: the same problem each time
-		if utf8.RuneCountInString(key) > maxMetadataKey {
-			p.failf(http.StatusBadRequest, "metadata", "may have keys of at most %d characters", maxMetadataKey)
+		if utf8.RuneCountInString(key) > moment.MaxMetadataKeyLength {
+			p.failf(http.StatusBadRequest, "metadata", "may have keys of at most %d characters", moment.MaxMetadataKeyLength)
 		}
 		var text string
 		sent.text(key, metadataValue, &text)
 		merged[key] = text
 	}
-	if len(merged) > maxMetadataKeys {
-		p.failf(http.StatusUnprocessableEntity, "metadata", "would have %d keys after merging; at most %d are allowed", len(merged), maxMetadataKeys)
+	if len(merged) > moment.MaxMetadataPairs {
+		p.failf(http.StatusUnprocessableEntity, "metadata", "would have %d keys after merging; at most %d are allowed", len(merged), moment.MaxMetadataPairs)
 	}
 	*dst = merged
 }
