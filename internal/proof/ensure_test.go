@@ -34,6 +34,7 @@ const (
 //
 // The whole proof is go test ./internal/proof -run '^TestEnsure$' -v -seeds=20
 func TestEnsure(t *testing.T) {
+	takesSeconds(t)
 	testkit.SilenceNetHTTP(t)
 	ends := map[string]int{}
 	for seed := 1; seed <= *seeds; seed++ {

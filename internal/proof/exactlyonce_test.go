@@ -49,6 +49,7 @@ const (
 //
 // The whole proof is go test ./internal/proof -run TestExactlyOnce -v -seeds=20
 func TestExactlyOnce(t *testing.T) {
+	takesSeconds(t)
 	testkit.SilenceNetHTTP(t)
 	table := newTally()
 	for seed := 1; seed <= *seeds; seed++ {

@@ -37,6 +37,7 @@ const (
 //
 // The whole proof is go test ./internal/proof -run TestLoad -v -calls=50000
 func TestLoad(t *testing.T) {
+	takesSeconds(t)
 	require.GreaterOrEqual(t, *loadCalls, atOnce*waves, "calls")
 	for _, row := range []loadRow{
 		{"HTTP/1.1", false, 1, 0, 2 * atOnce, "a call may dial and then find an idle connection"},

@@ -21,6 +21,7 @@ import (
 // knows, a payment of 1500 comes in and is taken off the balance. A second copy of the update would
 // undo that: so there is none, and the caller is told that the outcome is unknown.
 func TestLostUpdate(t *testing.T) {
+	takesSeconds(t)
 	testkit.SilenceNetHTTP(t)
 	elsewhere, _ := strayedTo(t)
 	const after = testkit.After

@@ -35,6 +35,7 @@ const (
 //
 // The whole proof is go test ./internal/proof -run TestOutage -v -outage=2
 func TestOutage(t *testing.T) {
+	takesSeconds(t)
 	part := time.Duration(*outageMinutes * float64(time.Minute))
 	for _, row := range []struct {
 		name   string
