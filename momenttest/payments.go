@@ -9,29 +9,29 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// Payment is money that comes in for a customer, an account or a bill: exactly one
-// of the three is set, to its id or its external reference.
+// Payment is a payment of a customer, an account or a bill: exactly one of the three is set, to its
+// id or its external reference.
 type Payment struct {
-	Customer string // its balance stays as it is
-	Account  string // its balance stays as it is
+	Customer string // its balance does not change
+	Account  string // its balance does not change
 	Bill     string // its amount_paid grows
 
-	Amount moment.Amount // minor units in the currency of what is paid, 1 or more
+	Amount moment.Amount // 1 or more, in minor units of the currency of the customer, account or bill
 }
 
-// Pay lets a payment come in: it applies the payment and delivers an
-// obligation.amount_applied event to the endpoint of [Handler.SetWebhook]. It returns
-// when the endpoint has acknowledged the event or [MaxDeliveryAttempts] are used up.
-// That an event is never acknowledged is no error, and undoes nothing: Delivery tells.
+// Pay applies a payment and delivers an obligation.amount_applied event to the endpoint of
+// [Handler.SetWebhook]. It returns when the endpoint has acknowledged the event or after
+// [MaxDeliveryAttempts]. Pay does not return an error if the endpoint does not acknowledge the
+// event; check [Delivery.Acknowledged].
 //
-// A bill's amount_paid, amount_remaining and status change. The balances of customers
-// and accounts do not: the event tells the merchant, who reconciles them.
+// A bill's amount_paid, amount_remaining and status change. The balances of customers and accounts
+// do not, because the merchant reconciles them with the event.
 //
-// It is an error if Payment has not exactly one target or an Amount below 1, if what
-// is to be paid does not exist, is a voided bill, has no currency, or has payment_rules
-// that refuse the Amount, and if ctx has ended. Then nothing is changed or delivered, and
-// there is no Delivery. Where ctx ends later, before the event is acknowledged, both
-// are returned: the payment stays applied, and Delivery tells how far it came.
+// It returns an error without a Delivery, and changes nothing, if Payment does not have exactly one
+// target, if the Amount is below 1, if the target does not exist, is a voided bill, has no
+// currency, or has payment_rules that reject the Amount, and if ctx has ended. If ctx ends later,
+// before the event is acknowledged, it returns an error and the Delivery, and the payment stays
+// applied.
 func (h *Handler) Pay(ctx context.Context, p Payment) (*Delivery, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("momenttest: pay: %w", err)
@@ -44,14 +44,14 @@ func (h *Handler) Pay(ctx context.Context, p Payment) (*Delivery, error) {
 	if to == nil {
 		return d, nil
 	}
-	// The lock of the service is free again: the endpoint may call it.
-	if err := d.deliver(ctx, h.deliveries, *to, h.now); err != nil {
+	// The lock is not held, because the endpoint may call the service.
+	if err := d.deliver(ctx, *to, h.now); err != nil {
 		return d, fmt.Errorf("momenttest: pay: the payment is applied, its event is not acknowledged: %w", err)
 	}
 	return d, nil
 }
 
-// pay applies a payment and gives the event that tells of it, and where that is to go.
+// pay applies a payment and returns its event, and the webhook that receives it.
 func (h *Handler) pay(p Payment) (*webhook, []byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -75,10 +75,10 @@ type amountApplied struct {
 	Amount     int64             `json:"amount"`
 	Currency   string            `json:"currency"`
 	PaymentID  string            `json:"payment_id"`
-	CustomerID string            `json:"customer_id,omitempty"` // one of the three
+	CustomerID string            `json:"customer_id,omitempty"` // exactly one of the three is set
 	AccountID  string            `json:"account_id,omitempty"`
 	BillID     string            `json:"bill_id,omitempty"`
-	Metadata   map[string]string `json:"metadata,omitempty"` // of what was paid
+	Metadata   map[string]string `json:"metadata,omitempty"` // of the customer, account or bill
 	CreatedAt  string            `json:"created_at"`
 	UpdatedAt  string            `json:"updated_at"`
 }
@@ -124,14 +124,14 @@ func exactlyOne(names ...string) bool {
 	return n == 1
 }
 
-// obligation is what is paid: one of the three is set.
+// obligation is the target of a payment: one of the three is set.
 type obligation struct {
 	customer *customer
 	account  *account
 	bill     *bill
 }
 
-// obligation finds what is paid by the one name that is not empty: an id or an external reference.
+// obligation finds the target by the one name that is not empty: an id or an external reference.
 func (h *Handler) obligation(customer, account, bill string) (to obligation, notFound *problem) {
 	switch {
 	case customer != "":
@@ -144,7 +144,7 @@ func (h *Handler) obligation(customer, account, bill string) (to obligation, not
 	return to, notFound
 }
 
-// ids are the id of what is paid, and two empty ones.
+// ids returns the id of the target, and two empty strings.
 func (to obligation) ids() (customer, account, bill string) {
 	switch {
 	case to.customer != nil:
@@ -156,7 +156,7 @@ func (to obligation) ids() (customer, account, bill string) {
 	}
 }
 
-// pay adds to what has been paid, as far as the bill's payment rules allow.
+// pay adds to the amount paid, if the bill's payment rules allow it.
 func (b *bill) pay(amount int64) error {
 	switch {
 	case b.Status == voided:
@@ -174,8 +174,8 @@ func (b *bill) pay(amount int64) error {
 	return nil
 }
 
-// applyToBalance lets a customer or an account be paid, whose balance the merchant reconciles.
-// Without payment rules, anything goes.
+// applyToBalance checks the payment of a customer or an account. It does not change the balance,
+// because the merchant reconciles it. Without payment rules, every amount is accepted.
 func applyToBalance(data amountApplied, id string, b *balance) (amountApplied, error) {
 	if b.Currency == "" {
 		return data, fmt.Errorf("%s has no currency, so it cannot be paid", id)

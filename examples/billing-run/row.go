@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -65,8 +64,9 @@ func newColumns(header []string, currency moment.Currency) (columns, error) {
 	return c, nil
 }
 
-// likeID matches what would be taken for an id where a row names a customer that exists.
-var likeID = regexp.MustCompile(`^(bcus|bacc|bill)_`)
+// reservedPrefix is the prefix of customers' ids, which Moment reserves in the references of customers
+// and bills.
+const reservedPrefix = "bcus_"
 
 // row makes a row of a record, and finds what is wrong with it: all of it at once, to be corrected
 // in one go.
@@ -137,8 +137,8 @@ func (c columns) cell(b *row, name string, check func(string) error) string {
 }
 
 func checkReference(text string) error {
-	if likeID.MatchString(text) {
-		return fmt.Errorf("%.40q begins like an id of Moment's", text)
+	if strings.HasPrefix(text, reservedPrefix) {
+		return fmt.Errorf("%.40q begins with %s, which Moment reserves", text, reservedPrefix)
 	}
 	return moment.CheckReference(text)
 }

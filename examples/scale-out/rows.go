@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -153,12 +152,13 @@ func (r *rows) next() (b Bill, line int, err error) {
 	return b, line, nil
 }
 
-// likeID matches what would be taken for an id where a row names a customer that exists.
-var likeID = regexp.MustCompile(`^(bcus|bacc|bill)_`)
+// reservedPrefix is the prefix of customers' ids, which Moment reserves in the references of customers
+// and bills.
+const reservedPrefix = "bcus_"
 
 func checkReference(text string) error {
-	if likeID.MatchString(text) {
-		return fmt.Errorf("%.40q begins like an id of Moment's", text)
+	if strings.HasPrefix(text, reservedPrefix) {
+		return fmt.Errorf("%.40q begins with %s, which Moment reserves", text, reservedPrefix)
 	}
 	return moment.CheckReference(text)
 }
