@@ -18,9 +18,11 @@ import (
 //
 // Formatting a Client or one of its services, with any verb or as a log value, never shows the key.
 type Client struct {
-	Customers *CustomersService // Create, Get, Update
-	Accounts  *AccountsService  // Create, Get, Update
-	Bills     *BillsService     // Create, Get, Update, Void
+	Customers       *CustomersService       // Create, Get, Update
+	Accounts        *AccountsService        // Create, Get, Update
+	Bills           *BillsService           // Create, Get, Update, Void
+	PaymentRequests *PaymentRequestsService // Create, Get, Update
+	Payments        *PaymentsService        // Get
 
 	service
 }
@@ -63,10 +65,12 @@ func NewClient(secretKey string, opts ...ClientOption) (*Client, error) {
 	c.transport.RequestID = c.requestID
 	s := newService(c)
 	return &Client{
-		Customers: &CustomersService{s},
-		Accounts:  &AccountsService{s},
-		Bills:     &BillsService{s},
-		service:   s,
+		Customers:       &CustomersService{s},
+		Accounts:        &AccountsService{s},
+		Bills:           &BillsService{s},
+		PaymentRequests: &PaymentRequestsService{s},
+		Payments:        &PaymentsService{s},
+		service:         s,
 	}, nil
 }
 

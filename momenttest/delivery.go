@@ -29,6 +29,8 @@ type Delivery struct {
 	Attempts  int    // 0 if no webhook is set, MaxDeliveryAttempts at most
 	Status    int    // the endpoint's answer to the last attempt; 0 if there was none
 	Err       error  // why the last attempt had no response
+
+	Previous *Delivery // of the event before, if a payment has two; otherwise nil
 }
 
 // Acknowledged reports whether the endpoint has answered with a 2xx.

@@ -30,6 +30,7 @@ type Handler struct {
 	mu sync.Mutex // guards all below, and is held while an operation runs
 	data
 	webhook      *webhook // nil: events go nowhere
+	origin       string   // of the request that runs, for links
 	requests     []Request
 	requestBytes int // of their bodies
 	faults       []Fault
@@ -61,10 +62,12 @@ func NewHandler(opts ...Option) *Handler {
 		deliveries: newDeliverer(),
 		closing:    make(chan struct{}),
 		data: data{
-			customers: newCollection[customer]("customer"),
-			accounts:  newCollection[account]("account"),
-			bills:     newCollection[bill]("bill"),
-			keys:      map[string]savedResponse{},
+			customers:       newCollection[customer]("customer"),
+			accounts:        newCollection[account]("account"),
+			bills:           newCollection[bill]("bill"),
+			paymentRequests: newCollection[paymentRequest]("payment request"),
+			paymentDetails:  newCollection[payment]("payment"),
+			keys:            map[string]savedResponse{},
 		},
 	}
 	h.routes = h.operations()
@@ -123,16 +126,17 @@ func (h *Handler) arrive(w http.ResponseWriter, r *http.Request) (call, *problem
 // exists, its idempotency key is well-formed.
 type call struct {
 	route
-	path string // as sent, still escaped
-	id   string // the identifier in the path, decoded
-	key  string // the idempotency key of a POST
-	body []byte
+	origin string // that the request was sent to: "http://127.0.0.1:8080"
+	path   string // as sent, still escaped
+	id     string // the identifier in the path, decoded
+	key    string // the idempotency key, if the operation requires one
+	body   []byte
 }
 
 // admit turns a request into a call without its body, or says why not. What is refused here is
 // not saved under an idempotency key.
 func (h *Handler) admit(r *http.Request) (c call, p *problem) {
-	c.path = r.URL.EscapedPath()
+	c.origin, c.path = originOf(r), r.URL.EscapedPath()
 	route, id, notFound := h.find(r.Method, c.path)
 	c.route, c.id = route, id
 	if p = authenticate(r.Header.Get("Authorization")); p != nil {
@@ -141,7 +145,7 @@ func (h *Handler) admit(r *http.Request) (c call, p *problem) {
 	if notFound != nil {
 		return c, notFound
 	}
-	if r.Method == http.MethodPost {
+	if route.keyed() {
 		c.key = r.Header.Get("Idempotency-Key")
 		return c, checkKey(c.key)
 	}
@@ -162,6 +166,7 @@ func (h *Handler) perform(c call, f Fault) response {
 		delete(h.keys, c.key)
 		return response{}
 	}
+	h.origin = c.origin
 	a := c.run(f)
 	if c.key != "" {
 		h.finish(c, a)

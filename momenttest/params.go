@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -99,6 +100,10 @@ func atMost(characters int) textForm {
 
 func matching(form, pattern string) textForm {
 	return textForm{form, regexp.MustCompile(pattern).MatchString}
+}
+
+func oneOf(values ...string) textForm {
+	return textForm{strings.Join(values, " or "), func(s string) bool { return slices.Contains(values, s) }}
 }
 
 // text reads a string into dst, which keeps what it had where there is none.

@@ -4,71 +4,109 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/moment-billing/moment-go"
 )
 
-// Payment is money that comes in for a customer, an account or a bill: exactly one
-// of the three is set, to its id or its external reference.
+// Payment is money that comes in for a customer, an account, a bill or a payment request: exactly
+// one of the four is set. The first three are named by id or external reference, a payment request
+// by its id.
 type Payment struct {
 	Customer string // its balance stays as it is
 	Account  string // its balance stays as it is
 	Bill     string // its amount_paid grows
+	Request  string // becomes paid; only an Amount in full will do
 
 	Amount moment.Amount // minor units in the currency of what is paid, 1 or more
+	Method string        // what the payer pays with, the type of its payment_method_details; empty: a card
 }
 
-// Pay lets a payment come in: it applies the payment and delivers an
-// obligation.amount_applied event to the endpoint of [Handler.SetWebhook]. It returns
-// when the endpoint has acknowledged the event or [MaxDeliveryAttempts] are used up.
-// That an event is never acknowledged is no error, and undoes nothing: Delivery tells.
+// Pay records a payment, which [moment.PaymentsService.Get] finds, and delivers its event to the
+// endpoint of [Handler.SetWebhook]: obligation.amount_applied or, for a payment request,
+// payment.succeeded and then payment_request.paid. It returns when the endpoint has acknowledged
+// each event or [MaxDeliveryAttempts] are used up. Pay does not return an error if the endpoint
+// does not acknowledge an event, and undoes nothing: check [Delivery.Acknowledged].
 //
-// A bill's amount_paid, amount_remaining and status change. The balances of customers
-// and accounts do not: the event tells the merchant, who reconciles them.
+// A bill's amount_paid, amount_remaining and status change. The balances of customers and accounts
+// do not, because the merchant reconciles them. A payment request becomes paid, and nothing else
+// does: whether Moment also applies its payment to a bill is not documented.
 //
-// It is an error if Payment has not exactly one target or an Amount below 1, if what
-// is to be paid does not exist, is a voided bill, has no currency, or has payment_rules
-// that refuse the Amount, and if ctx has ended. Then nothing is changed or delivered, and
-// there is no Delivery. Where ctx ends later, before the event is acknowledged, both
-// are returned: the payment stays applied, and Delivery tells how far it came.
+// It is an error if Payment has not exactly one target or an Amount below 1, if the target does not
+// exist, is a voided bill, has no currency, has payment_rules that reject the Amount, or is a
+// payment request of another amount, and one that is paid or expired. Then nothing is changed or
+// delivered, and the Delivery is nil. If ctx ends later, before an event is acknowledged, both are
+// returned: the payment stays recorded, and the Delivery says how far it came.
 func (h *Handler) Pay(ctx context.Context, p Payment) (*Delivery, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("momenttest: pay: %w", err)
+	return h.settle(ctx, "pay", p, h.pay)
+}
+
+// settle records a payment and delivers its events.
+func (h *Handler) settle(ctx context.Context, op string, p Payment, record func(Payment) ([]event, error)) (*Delivery, error) {
+	err := ctx.Err()
+	var to *webhook
+	var events []event
+	if err == nil {
+		to, events, err = h.recordPayment(p, record)
 	}
-	to, body, err := h.pay(p)
 	if err != nil {
-		return nil, fmt.Errorf("momenttest: pay: %w", err)
+		return nil, fmt.Errorf("momenttest: %s: %w", op, err)
 	}
-	d := &Delivery{MessageID: newMessageID(), Body: body}
-	if to == nil {
-		return d, nil
-	}
-	// The lock of the service is free again: the endpoint may call it.
-	if err := d.deliver(ctx, h.deliveries, *to, h.now); err != nil {
-		return d, fmt.Errorf("momenttest: pay: the payment is applied, its event is not acknowledged: %w", err)
+	// The lock of the service is free again, because the endpoint may call it.
+	var d *Delivery
+	for _, e := range events {
+		d = &Delivery{MessageID: newMessageID(), Body: encode(e), Previous: d}
+		if to == nil {
+			continue
+		}
+		if err := d.deliver(ctx, h.deliveries, *to, h.now); err != nil {
+			return d, fmt.Errorf("momenttest: %s: the payment is recorded, its event is not acknowledged: %w", op, err)
+		}
 	}
 	return d, nil
 }
 
-// pay applies a payment and gives the event that tells of it, and where that is to go.
-func (h *Handler) pay(p Payment) (*webhook, []byte, error) {
+func (h *Handler) recordPayment(p Payment, record func(Payment) ([]event, error)) (*webhook, []event, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	data, err := h.apply(p)
+	switch {
+	case !exactlyOne(p.Customer, p.Account, p.Bill, p.Request):
+		return nil, nil, errors.New("exactly one of Customer, Account, Bill and Request must be set")
+	case p.Amount < 1:
+		return nil, nil, fmt.Errorf("the amount must be 1 or more, not %d", p.Amount)
+	}
+	events, err := record(p)
 	if err != nil {
 		return nil, nil, err
 	}
-	h.payments = append(h.payments, data)
 	h.changed()
-	return h.webhook, encode(event{"evt_" + randomID(), "obligation.amount_applied", data}), nil
+	return h.webhook, events, nil
+}
+
+// pay records a payment and returns the events about it.
+func (h *Handler) pay(p Payment) ([]event, error) {
+	t, err := h.check(p)
+	if err != nil {
+		return nil, err
+	}
+	h.addPayment(t.made)
+	if r := t.request; r != nil {
+		r.Status, r.PaymentID, r.UpdatedAt = paid, t.made.ID, t.made.CreatedAt
+		return []event{newEvent("payment.succeeded", t.made), newEvent("payment_request.paid", r)}, nil
+	}
+	if b := t.bill; b != nil {
+		b.setPaid(b.AmountPaid + t.applied.Amount)
+	}
+	h.payments = append(h.payments, t.applied)
+	return []event{newEvent("obligation.amount_applied", t.applied)}, nil
 }
 
 type event struct {
-	ID   string        `json:"id"`
-	Type string        `json:"type"`
-	Data amountApplied `json:"data"`
+	ID   string `json:"id"`
+	Type string `json:"type"`
+	Data any    `json:"data"`
 }
+
+func newEvent(kind string, data any) event { return event{"evt_" + randomID(), kind, data} }
 
 type amountApplied struct {
 	ID         string            `json:"id"`
@@ -83,8 +121,25 @@ type amountApplied struct {
 	UpdatedAt  string            `json:"updated_at"`
 }
 
-func (h *Handler) apply(p Payment) (amountApplied, error) {
-	now := h.now().UTC().Format(time.RFC3339)
+// transfer is a payment that may be recorded: made, and what is applied or the request that is
+// paid.
+type transfer struct {
+	made    *payment
+	applied amountApplied
+	bill    *bill // nil, unless a bill is paid
+	request *paymentRequest
+}
+
+// check returns the payment that p makes, and changes nothing.
+func (h *Handler) check(p Payment) (transfer, error) {
+	if p.Request != "" {
+		return h.checkRequest(p)
+	}
+	to, notFound := h.obligation(p.Customer, p.Account, p.Bill)
+	if notFound != nil {
+		return transfer{}, errors.New(notFound.Detail)
+	}
+	now := formatTime(h.now())
 	data := amountApplied{
 		ID:        "ob_" + randomID(),
 		Amount:    int64(p.Amount),
@@ -92,26 +147,26 @@ func (h *Handler) apply(p Payment) (amountApplied, error) {
 		CreatedAt: now,
 		UpdatedAt: now,
 	}
-	switch {
-	case !exactlyOne(p.Customer, p.Account, p.Bill):
-		return data, errors.New("exactly one of Customer, Account and Bill must be set")
-	case p.Amount < 1:
-		return data, fmt.Errorf("the amount must be 1 or more, not %d", p.Amount)
-	}
-	to, notFound := h.obligation(p.Customer, p.Account, p.Bill)
-	if notFound != nil {
-		return data, errors.New(notFound.Detail)
-	}
 	data.CustomerID, data.AccountID, data.BillID = to.ids()
+	var reference string
+	var err error
 	switch {
 	case to.customer != nil:
-		return applyToBalance(data, data.CustomerID, &to.customer.balance)
+		reference = to.customer.ExternalReference
+		data, err = applyToBalance(data, data.CustomerID, &to.customer.balance)
 	case to.account != nil:
-		return applyToBalance(data, data.AccountID, &to.account.balance)
+		reference = to.account.ExternalReference
+		data, err = applyToBalance(data, data.AccountID, &to.account.balance)
 	default:
+		reference = to.bill.ExternalReference
 		data.Currency, data.Metadata = to.bill.Currency, to.bill.Metadata
-		return data, to.bill.pay(data.Amount)
+		err = to.bill.checkPayment(data.Amount)
 	}
+	if err != nil {
+		return transfer{}, err
+	}
+	made := h.newPayment(data.PaymentID, data.Amount, data.Currency, p.Method, reference, data.Metadata)
+	return transfer{made: made, applied: data, bill: to.bill}, nil
 }
 
 func exactlyOne(names ...string) bool {
@@ -156,8 +211,8 @@ func (to obligation) ids() (customer, account, bill string) {
 	}
 }
 
-// pay adds to what has been paid, as far as the bill's payment rules allow.
-func (b *bill) pay(amount int64) error {
+// checkPayment rejects what may not be added to what has been paid.
+func (b *bill) checkPayment(amount int64) error {
 	switch {
 	case b.Status == voided:
 		return fmt.Errorf("%s is voided: it can no longer be paid", b.ID)
@@ -170,7 +225,6 @@ func (b *bill) pay(amount int64) error {
 	if amount > maxAmount-b.AmountPaid {
 		return fmt.Errorf("%s would have an amount_paid of more than %d", b.ID, maxAmount)
 	}
-	b.setPaid(b.AmountPaid + amount)
 	return nil
 }
 

@@ -19,6 +19,7 @@ type Server struct {
 func NewServer(opts ...Option) *Server {
 	handler := NewHandler(opts...)
 	listening := httptest.NewServer(handler)
+	handler.origin = listening.URL
 	return &Server{Handler: handler, URL: listening.URL, http: listening}
 }
 

@@ -18,8 +18,12 @@ type State struct {
 	Customers []moment.Customer      `json:"customers"` // with what they owe now
 	Accounts  []moment.Account       `json:"accounts"`  // with what is owed on them now
 	Bills     []moment.Bill          `json:"bills"`     // with what is paid, voided ones too
-	Payments  []moment.AmountApplied `json:"payments"`  // that Handler.Pay recorded
-	Responses []SavedResponse        `json:"responses"` // to requests with an idempotency key
+	Payments  []moment.AmountApplied `json:"payments"`  // that Handler.Pay applied to customers, accounts and bills
+
+	PaymentRequests []moment.PaymentRequest `json:"payment_requests"` // with what became of them
+	PaymentDetails  []moment.Payment        `json:"payment_details"`  // how each payment was made, or failed
+
+	Responses []SavedResponse `json:"responses"` // to requests with an idempotency key
 }
 
 // SavedResponse is what a request with an idempotency key was answered, and is answered again until
@@ -32,7 +36,7 @@ type SavedResponse struct {
 	Expires        time.Time       `json:"expires"`         // when the key may be used again
 }
 
-// String has a line for each customer, account, bill and payment.
+// String has a line for each customer, account, bill, payment request and payment.
 func (s State) String() string {
 	var b strings.Builder
 	line := func(parts ...string) {
@@ -62,6 +66,10 @@ func (s State) String() string {
 		_, id := p.Obligation()
 		line("payment", p.PaymentID, "to", id, p.Money().String())
 	}
+	for i := range s.PaymentRequests {
+		r := &s.PaymentRequests[i]
+		line("payment request", r.ID, r.ExternalReference, string(r.Status), r.Money().String())
+	}
 	return b.String()
 }
 
@@ -80,6 +88,11 @@ func (h *Handler) state() State {
 		Bills:     copied[moment.Bill](h.bills.ordered),
 		Payments:  copied[moment.AmountApplied](h.payments),
 	}
+	for _, r := range h.paymentRequests.ordered {
+		r.expire(h.now())
+	}
+	state.PaymentRequests = copied[moment.PaymentRequest](h.paymentRequests.ordered)
+	state.PaymentDetails = copied[moment.Payment](h.paymentDetails.ordered)
 	for key, saved := range h.keys {
 		if h.now().Before(saved.expires) { // while a request runs, there is nothing to answer yet
 			state.Responses = append(state.Responses, SavedResponse{key, saved.request, saved.response.status, bytes.Clone(saved.response.body), saved.expires})
