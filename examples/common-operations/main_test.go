@@ -12,6 +12,7 @@ const output = `Raised:  UBR1 of ZAR 20.00
 Opened:  Primary Account owes ZAR 50.00 and Secondary Account owes ZAR 20.00
 Set:     John Doe owes ZAR 50.00 and Primary Account owes ZAR 100.00
 Paid:    ZAR 15.00 of ZAR 20.00 - ZAR 5.00 remaining, still unpaid
+By:      ZAR 5.00 succeeded by card visa 4242
 Changed: John Smith map[branch:Cape Town order_id:ord_789012]
 Voided:  UBR2 is voided
 `
