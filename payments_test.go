@@ -140,8 +140,16 @@ func TestSuccessIsTheRequestedPayment(t *testing.T) {
 	}
 }
 
-// A method that a test makes has no Raw.
+// A method is encoded as it was received; one that a test makes has no Raw.
 func TestPaymentMethodIsEncoded(t *testing.T) {
+	const received = `{"type":"capitec_pay","capitec_pay":{"account":[1]}}`
+	var method moment.PaymentMethod
+	require.NoError(t, json.Unmarshal([]byte(received), &method))
+	assert.JSONEq(t, received, encoded(t, method))
+	buffer := []byte(received)
+	require.NoError(t, method.UnmarshalJSON(buffer))
+	clear(buffer)
+	assert.Equal(t, received, string(method.Raw), "a copy, because encoding/json reuses its buffer")
 	assert.JSONEq(t, `{"type":"card","card":{"scheme":"visa","last4":"4242"}}`, encoded(t, moment.PaymentMethod{Type: "card", Card: &moment.PaymentCard{Scheme: "visa", Last4: "4242"}}))
 	assert.JSONEq(t, `{"type":"zapper"}`, encoded(t, moment.PaymentMethod{Type: "zapper"}))
 }

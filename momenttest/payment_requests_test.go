@@ -1,6 +1,8 @@
 package momenttest_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -214,4 +216,19 @@ func TestPaymentRequestsInStateAndSeed(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, moment.PaymentStatusSucceeded, payment.Status)
 	assert.Regexp(t, "^"+srv.URL+"/_pay/chk_", srv.State().PaymentRequests[4].Link.URL)
+}
+
+// A link leads to the service that the request was sent to, and that of a seeded request to the
+// server.
+func TestLinksLeadToTheFake(t *testing.T) {
+	asked := momenttest.State{PaymentRequests: []moment.PaymentRequest{{Amount: 1, Currency: moment.ZAR}}}
+	srv := newServer(t)
+	require.NoError(t, srv.Seed(asked))
+	assert.Regexp(t, "^"+srv.URL+"/_pay/chk_", srv.State().PaymentRequests[0].Link.URL)
+
+	r := httptest.NewRequest(http.MethodPost, "https://moment.test"+requestsPath, strings.NewReader(`{"amount":1,"currency":"ZAR"}`))
+	r.Header = http.Header{"Authorization": {"Bearer sk_test_YOUR_SECRET_KEY"}, "Content-Type": {"application/json"}, "Idempotency-Key": {"k"}}
+	handler := momenttest.NewHandler()
+	handler.ServeHTTP(httptest.NewRecorder(), r)
+	assert.Regexp(t, "^https://moment.test/_pay/chk_", handler.State().PaymentRequests[0].Link.URL)
 }
