@@ -20,7 +20,7 @@ var (
 )
 
 // PaymentRequest asks for an amount, to be paid in full. Moment documents no link between it and a
-// bill: use ExternalReference or Metadata. Only an [AmountApplied] event says that a bill is paid.
+// bill: use ExternalReference or Metadata. Only an [AmountApplied] says that a bill was paid.
 //
 // Members other than ID, Status, Amount and Currency are left empty if they have an unexpected
 // form. Do not embed a PaymentRequest in a struct that is decoded from JSON.
@@ -32,7 +32,7 @@ type PaymentRequest struct {
 	Amount            Amount               `json:"amount"`               // minor units
 	Currency          Currency             `json:"currency"`
 	ExternalReference string               `json:"external_reference,omitempty"` // the merchant's own
-	Description       string               `json:"description,omitempty"`        // what the payer is told
+	Description       string               `json:"description,omitempty"`        // at most 500 characters
 	ExpiresAt         time.Time            `json:"expires_at,omitzero"`          // zero: none, or it could not be read
 	Link              *PaymentLink         `json:"link,omitempty"`               // of type link
 	Push              *PaymentPush         `json:"push,omitempty"`               // of type push; beta

@@ -46,14 +46,14 @@ type PaymentStatus string
 
 // The statuses of Moment's reference.
 const (
-	PaymentStatusDraft         PaymentStatus = "draft"          // not begun
-	PaymentStatusInitiating    PaymentStatus = "initiating"     // begins
-	PaymentStatusPendingAction PaymentStatus = "pending_action" // the payer has to do something
-	PaymentStatusProcessing    PaymentStatus = "processing"     // may yet succeed or fail
+	PaymentStatusDraft         PaymentStatus = "draft"          // not started
+	PaymentStatusInitiating    PaymentStatus = "initiating"     // being started
+	PaymentStatusPendingAction PaymentStatus = "pending_action" // waits for an action
+	PaymentStatusProcessing    PaymentStatus = "processing"     // in progress
 	PaymentStatusSucceeded     PaymentStatus = "succeeded"      // the payer paid
 	PaymentStatusFailed        PaymentStatus = "failed"         // see LastError
-	PaymentStatusCancelled     PaymentStatus = "cancelled"      // will not be made
-	PaymentStatusExpired       PaymentStatus = "expired"        // was not made in time
+	PaymentStatusCancelled     PaymentStatus = "cancelled"      // cancelled before it succeeded
+	PaymentStatusExpired       PaymentStatus = "expired"        // not completed in time
 )
 
 // PaymentMethod is what a payer paid with: a card, Capitec Pay, Instant EFT, Zapper, MTN MoMo or
