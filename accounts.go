@@ -114,7 +114,7 @@ type AccountCreateParams struct {
 	// one call.
 	Customer CustomerRef `json:"customer"`
 	// ExternalReference is required: 1 to 255 of a-z, A-Z, 0-9, "_" and "-", unique among the
-	// merchant's accounts, and not beginning like an id of Moment's.
+	// merchant's accounts, and not beginning with "bacc_".
 	ExternalReference string   `json:"external_reference"`
 	Name              string   `json:"name,omitempty"`     // at most 255 characters
 	Currency          Currency `json:"currency,omitempty"` // the reference wants it with a Balance

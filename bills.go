@@ -127,7 +127,7 @@ type BillCreateParams struct {
 	Customer CustomerRef `json:"customer,omitempty"` // [ExistingCustomer] or [CustomerCreateParams]
 	Account  AccountRef  `json:"account,omitempty"`  // [ExistingAccount] or [AccountCreateParams]
 	// ExternalReference is required: 1 to 255 of a-z, A-Z, 0-9, "_" and "-", unique among the
-	// merchant's bills, and not beginning like an id of Moment's.
+	// merchant's bills, and not beginning with "bcus_".
 	ExternalReference string   `json:"external_reference"`
 	Currency          Currency `json:"currency"`           // required
 	AmountDue         Amount   `json:"amount_due"`         // required; minor units, 1 to 99 999 999

@@ -121,7 +121,7 @@ func customerID(ref CustomerRef) string {
 // the service judges them.
 type CustomerCreateParams struct {
 	// ExternalReference is required: 1 to 255 of a-z, A-Z, 0-9, "_" and "-", unique among the
-	// merchant's customers, and not beginning like an id of Moment's.
+	// merchant's customers, and not beginning with "bcus_".
 	ExternalReference string   `json:"external_reference"`
 	Name              string   `json:"name,omitempty"`     // full name or business name, at most 255 characters
 	Email             string   `json:"email,omitempty"`    // at most 255 characters

@@ -149,7 +149,7 @@ func TestPaymentMethodIsEncoded(t *testing.T) {
 	buffer := []byte(received)
 	require.NoError(t, method.UnmarshalJSON(buffer))
 	clear(buffer)
-	assert.Equal(t, received, string(method.Raw), "a copy, because encoding/json reuses its buffer")
+	assert.JSONEq(t, received, string(method.Raw), "a copy, because encoding/json reuses its buffer")
 	assert.JSONEq(t, `{"type":"card","card":{"scheme":"visa","last4":"4242"}}`, encoded(t, moment.PaymentMethod{Type: "card", Card: &moment.PaymentCard{Scheme: "visa", Last4: "4242"}}))
 	assert.JSONEq(t, `{"type":"zapper"}`, encoded(t, moment.PaymentMethod{Type: "zapper"}))
 }

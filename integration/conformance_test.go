@@ -295,6 +295,8 @@ var (
 	updates    = []place{oldCustomer, oldAccount, oldBill}
 	outermost  = slices.Concat(objects, updates)
 	creates    = slices.Concat(objects, []place{accountsCustomer, billsCustomer, billsAccount, accountsCustomerOfABill})
+	accounts   = []place{newAccount, billsAccount}
+	others     = []place{newCustomer, newBill, accountsCustomer, billsCustomer, accountsCustomerOfABill} // than accounts
 	everywhere = slices.Concat(creates, updates)
 	customers  = []place{newCustomer, oldCustomer, accountsCustomer, billsCustomer, accountsCustomerOfABill}
 	owing      = slices.Concat(customers, []place{newAccount, oldAccount, billsAccount}) // have a name and a balance
@@ -643,13 +645,14 @@ var documentation = slices.Concat(
 			after(raised, patch("/billing/bills/UBR1234567890", `{"metadata": `+metadata(10)+`}`)),
 	},
 
-	// External references: 1 to 255 of a-z, A-Z, 0-9, _ and -, not like an id of Moment's.
+	// External references: 1 to 255 of a-z, A-Z, 0-9, _ and -. Accounts reject bacc_ at the beginning,
+	// and customers and bills bcus_.
 	notOnMoment("it is soon taken", takes(objects, "a reference of 1 character", "external_reference", `"a"`)),
 	takes(creates, "a reference of 255 characters", "external_reference", reference(255)),
 	refuses(creates, "a reference of 256", "external_reference", reference(256)),
 	takes(creates, "a reference with every kind of character", "external_reference", `"aZ09_-1234567890"`),
-	takes(objects, "a reference with a prefix, but not in front", "external_reference", `"my_bill_1234567890"`),
-	takes(objects, "a reference with a prefix, but no underscore", "external_reference", `"bill-1234567890"`),
+	takes(objects, "a reference with a reserved prefix, but not in front", "external_reference", `"my_bcus_bacc_1234567890"`),
+	takes(objects, "a reference with a reserved prefix, but no underscore", "external_reference", `"bcus-1234567890"`),
 	refuses(creates, "no reference", "external_reference", ""),
 	refuses(creates, "an empty reference", "external_reference", `""`),
 	refuses(objects, "a reference with a dot", "external_reference", `"a.1234567890"`),
@@ -658,12 +661,14 @@ var documentation = slices.Concat(
 	refuses(objects, "a reference with a line end", "external_reference", `"1234567890\n"`),
 	refuses(objects, "a reference not in ASCII", "external_reference", `"é1234567890"`),
 	refuses(objects, "a reference that is a number", "external_reference", `1234567890`),
-	refuses(creates, "a reference like a customer's id", "external_reference", `"bcus_1234567890"`),
-	refuses(objects, "a reference like an account's id", "external_reference", `"bacc_1234567890"`),
-	refuses(objects, "a reference like a bill's id", "external_reference", `"bill_1234567890"`),
-	refuses(objects, "a reference like an obligation's id", "external_reference", `"ob_1234567890"`),
-	refuses(objects, "a reference like a payment's id", "external_reference", `"pay_1234567890"`),
-	refuses(objects, "a reference like an event's id", "external_reference", `"evt_1234567890"`),
+	refuses(accounts, "a reference with the prefix that is reserved for accounts", "external_reference", `"bacc_1234567890"`),
+	refuses(others, "a reference with the prefix that is reserved for customers and bills", "external_reference", `"bcus_1234567890"`),
+	takes(accounts, "bcus_ is not reserved for accounts", "external_reference", `"bcus_1234567890"`),
+	takes(others, "bacc_ is not reserved for customers and bills", "external_reference", `"bacc_1234567890"`),
+	takes(creates, "bill_ is not reserved", "external_reference", `"bill_1234567890"`),
+	takes(creates, "ob_ is not reserved", "external_reference", `"ob_1234567890"`),
+	takes(creates, "pay_ is not reserved", "external_reference", `"pay_1234567890"`),
+	takes(creates, "evt_ is not reserved", "external_reference", `"evt_1234567890"`),
 
 	// What else is required, and the unions.
 	refuses([]place{newAccount, billsAccount}, "no customer", "customer", ""),

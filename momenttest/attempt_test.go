@@ -62,7 +62,7 @@ func TestTimeOfAttempts(t *testing.T) {
 				defer cancel()
 				start := time.Now()
 				var timestamps []int64
-				client := newDeliverer()
+				client := newDeliveryClient(nil)
 				client.Transport = endpointFunc(func(r *http.Request) (int, error) {
 					at, err := strconv.ParseInt(r.Header.Get("Webhook-Timestamp"), 10, 64)
 					timestamps = append(timestamps, at-start.Unix())
@@ -70,7 +70,7 @@ func TestTimeOfAttempts(t *testing.T) {
 					return row.endpoint(r)
 				})
 				d := &Delivery{MessageID: "msg_1", Body: []byte("{}")}
-				err := d.deliver(ctx, client, webhook{"http://endpoint.test/", signature.NewKey([]byte("sixteen bytes..."))}, time.Now)
+				err := d.deliver(ctx, webhook{"http://endpoint.test/", signature.NewKey([]byte("sixteen bytes...")), client}, time.Now)
 				require.ErrorIs(t, err, row.err)
 				require.ErrorIs(t, d.Err, row.attemptErr)
 				require.Equal(t, row.timestamps, timestamps)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// maxAmount is the most a bill can be about.
+// maxAmount is the maximum amount of a bill.
 const maxAmount = 99_999_999
 
 const (
@@ -18,7 +18,7 @@ type bill struct {
 	ID                string            `json:"id"`
 	ExternalReference string            `json:"external_reference"`
 	CustomerID        string            `json:"customer_id"`
-	AccountID         string            `json:"account_id,omitempty"` // of a bill raised on an account
+	AccountID         string            `json:"account_id,omitempty"` // only on an account's bill
 	Status            string            `json:"status"`
 	Currency          string            `json:"currency"`
 	AmountDue         int64             `json:"amount_due"`
@@ -33,10 +33,10 @@ type bill struct {
 	account  *account  // nil on a customer's bill
 }
 
-// setPaid sets what has been paid in all, and what follows from it.
+// setPaid sets the amount paid in total, and the amount remaining and the status that follow.
 func (b *bill) setPaid(amount int64) {
 	b.AmountPaid = amount
-	b.AmountRemaining = max(0, b.AmountDue-amount) // less than nothing is not documented
+	b.AmountRemaining = max(0, b.AmountDue-amount) // the documentation has no negative one
 	b.Status = unpaid
 	if b.AmountRemaining == 0 {
 		b.Status = paid
@@ -69,7 +69,7 @@ func (h *Handler) newBill(p *params) *bill {
 		PaymentRules: &paymentRules{UnderpaymentAllowed: true},
 	}
 	p.require("external_reference", "currency", "amount_due")
-	p.text("external_reference", newReference, &b.ExternalReference)
+	p.text("external_reference", newReference("bcus_"), &b.ExternalReference)
 	p.text("currency", currencyCode, &b.Currency)
 	p.integer("amount_due", 1, maxAmount, &b.AmountDue)
 	p.text("bill_date", calendarDate, &b.BillDate)
@@ -77,10 +77,10 @@ func (h *Handler) newBill(p *params) *bill {
 	p.metadata(&b.Metadata)
 	b.setPaid(0)
 
-	// Read last: what is ill-formed is reported before what does not exist.
+	// Read last, because a malformed parameter is reported before an object that does not exist.
 	switch onCustomer, onAccount := p.has("customer"), p.has("account"); {
 	case onCustomer && onAccount:
-		p.failf(http.StatusBadRequest, "customer and account", "may not both be given: a bill belongs to one of them")
+		p.failf(http.StatusBadRequest, "customer and account", "may not both be sent: a bill belongs to one of them")
 	case onCustomer:
 		b.customer = h.customers.refer(p, h.newCustomer)
 		b.CustomerID = b.customer.ID
@@ -93,7 +93,7 @@ func (h *Handler) newBill(p *params) *bill {
 	return b
 }
 
-// addBill stores a bill, after the customer or account that it belongs to if that one is new.
+// addBill stores a bill, after its customer or account if that is new too.
 func (h *Handler) addBill(b *bill, path string) *problem {
 	var p *problem
 	if b.account != nil {
@@ -107,15 +107,15 @@ func (h *Handler) addBill(b *bill, path string) *problem {
 	return h.bills.add(b, b.ID, b.ExternalReference, path)
 }
 
-// voidBill takes no parameters: a body is ignored. A paid bill may be voided;
-// nothing documented forbids it.
+// voidBill ignores a body, because the operation has no parameters. A paid bill can be voided,
+// because no documentation forbids it.
 func (h *Handler) voidBill(id string, _ []byte) (any, *problem) {
 	b, p := h.bills.find(id)
 	if p != nil {
 		return nil, p
 	}
 	if b.Status == voided {
-		return nil, newProblem(http.StatusConflict, "The bill %q is voided already.", b.ID)
+		return nil, newProblem(http.StatusConflict, "The bill %q is already voided.", b.ID)
 	}
 	b.Status = voided
 	return b, nil

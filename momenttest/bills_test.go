@@ -3,7 +3,11 @@ package momenttest_test
 import (
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
 )
 
 func TestBills(t *testing.T) {
@@ -195,7 +199,23 @@ func TestBillsLife(t *testing.T) {
 		srv := newSample(t)
 		a := send(t, srv, "POST", "/billing/bills/UBR1234567890/void", ``)
 		id := field(t, a, "id")
-		requireProblem(t, send(t, srv, "POST", "/billing/bills/UBR1234567890/void", ``), 409, `The bill "`+id+`" is voided already.`)
+		requireProblem(t, send(t, srv, "POST", "/billing/bills/UBR1234567890/void", ``), 409, `The bill "`+id+`" is already voided.`)
 		requireProblem(t, send(t, srv, "PATCH", "/billing/bills/UBR1234567890", `{}`), 409, `bill "`+id+`" is voided: it can no longer be changed.`)
 	})
+}
+
+// The prefix of bills' ids is not reserved, so a bill's reference can be another bill's id.
+func TestReferenceThatIsAnotherBillsID(t *testing.T) {
+	srv := newServer(t)
+	require.NoError(t, srv.Seed(momenttest.State{
+		Customers: []moment.Customer{{ID: "bcus_1", ExternalReference: "UCR-1"}},
+		Bills:     []moment.Bill{{ID: "bill_1", ExternalReference: "UBR-1", CustomerID: "bcus_1", Currency: moment.ZAR, AmountDue: 2000}},
+	}))
+	a := send(t, srv, "POST", "/billing/bills", `{"external_reference": "bill_1", "customer": "bcus_1", "currency": "ZAR", "amount_due": 1}`)
+	require.Equal(t, 201, a.status, a.body)
+	assert.Equal(t, "UBR-1", field(t, send(t, srv, "GET", "/billing/bills/bill_1", ""), "external_reference"), "an id takes precedence")
+	assert.Equal(t, "bill_1", field(t, send(t, srv, "GET", "/billing/bills/"+field(t, a, "id"), ""), "external_reference"))
+	require.NoError(t, newServer(t).Seed(srv.State()), "such a state can be restored")
+	a = send(t, srv, "POST", "/billing/bills", `{"external_reference": "bill_1", "customer": "bcus_1", "currency": "ZAR", "amount_due": 1}`)
+	requireProblem(t, a, 409, `external_reference "bill_1" belongs to another bill.`)
 }

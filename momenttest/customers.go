@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// customer has its fields in the order of the reference, as account and bill have.
+// customer has its fields in the order of the reference, like account and bill.
 type customer struct {
 	ID                string `json:"id"`
 	ExternalReference string `json:"external_reference"`
@@ -15,9 +15,9 @@ type customer struct {
 	balance
 }
 
-// balance is what customers and accounts have in common. The reference wants a
-// currency with every balance; the guides send a balance alone, to objects that
-// have a currency already. So one of the two is needed.
+// balance has the members that customers and accounts share. The reference requires a currency
+// with every balance. The guides send a balance alone, to objects that have a currency. So the
+// currency must be in the request or on the object.
 type balance struct {
 	Currency     string            `json:"currency,omitempty"`
 	Balance      *int64            `json:"balance,omitempty"`       // nil: no balance is tracked
@@ -37,7 +37,7 @@ func (b *balance) change(p *params) {
 	p.metadata(&b.Metadata)
 }
 
-// change reads what both create and update accept.
+// change reads the parameters that both create and update accept.
 func (c *customer) change(p *params) {
 	p.text("name", shortText, &c.Name)
 	p.text("email", shortText, &c.Email)
@@ -48,7 +48,7 @@ func (c *customer) change(p *params) {
 func (h *Handler) newCustomer(p *params) *customer {
 	c := &customer{ID: "bcus_" + randomID()}
 	p.require("external_reference")
-	p.text("external_reference", newReference, &c.ExternalReference)
+	p.text("external_reference", newReference("bcus_"), &c.ExternalReference)
 	c.change(p)
 	return c
 }

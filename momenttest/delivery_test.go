@@ -154,10 +154,10 @@ func TestContextEndsDuringDelivery(t *testing.T) {
 
 func TestDeliveriesSayHowTheyEnded(t *testing.T) {
 	for want, d := range map[string]momenttest.Delivery{
-		"msg_1: 204 at attempt 1":                    {MessageID: "msg_1", Attempts: 1, Status: 204},
-		"msg_1: 404 at attempt 3":                    {MessageID: "msg_1", Attempts: 3, Status: 404},
-		"msg_1: no response at attempt 3: EOF":       {MessageID: "msg_1", Attempts: 3, Err: io.EOF},
-		"msg_1: not delivered, as no webhook is set": {MessageID: "msg_1"},
+		"msg_1: 204 at attempt 1":                         {MessageID: "msg_1", Attempts: 1, Status: 204},
+		"msg_1: 404 at attempt 3":                         {MessageID: "msg_1", Attempts: 3, Status: 404},
+		"msg_1: no response at attempt 3: EOF":            {MessageID: "msg_1", Attempts: 3, Err: io.EOF},
+		"msg_1: not delivered, because no webhook is set": {MessageID: "msg_1"},
 	} {
 		assert.Equal(t, want, d.String())
 	}

@@ -125,7 +125,7 @@ func ExampleServer_Seed() {
 	fmt.Println(err)
 	fmt.Print(srv.State())
 	// Output:
-	// momenttest: pay: bill_1 takes payments of ZAR 5.00 or more, not ZAR 4.99: see min_amount in its payment_rules
+	// momenttest: pay: bill_1 accepts payments of ZAR 5.00 or more, not ZAR 4.99: see min_amount in its payment_rules
 	// customer bcus_1 UCR1234567890
 	// bill bill_1 UBR1234567890 of bcus_1 unpaid ZAR 0.00 of ZAR 20.00 paid
 }

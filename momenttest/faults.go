@@ -10,12 +10,13 @@ import (
 	"time"
 )
 
-// Fault is something that goes wrong with a request: see [Handler.Fail]. It goes wrong once, with a
-// request for any operation, unless [Fault.Times] or [Fault.On] says otherwise.
+// Fault is a failure of a request: see [Handler.Fail]. It happens once, to a request for any
+// operation, unless [Fault.Times] or [Fault.On] says otherwise.
 type Fault struct {
 	kind       faultKind
-	status     int
-	wait       time.Duration // of Delay and RateLimit
+	status     int           // of Status and ServiceError
+	retryAfter time.Duration // of Status and ServiceError
+	delay      time.Duration // of Delay
 	operations []string      // none: any request
 	times      int
 }
@@ -32,45 +33,44 @@ const (
 	truncate
 )
 
-// Status answers in front of the service, as a gateway does: nothing is run, and no idempotency key
-// is saved. 502, 503 and 504 are a page of HTML, other statuses are problem details. It panics if
-// the status is not from 300 to 599.
+// Status responds like a gateway in front of the service: with a page of HTML, which is not the
+// service's own response. No operation runs, and no response is saved under the idempotency key.
+// Only 429 has problem details, like [RateLimit]. For the service's own errors, use [ServiceError].
+// It panics if the status is not from 300 to 599.
 func Status(code int) Fault {
 	return Fault{kind: statusFault, status: checkStatus(code, 300), times: 1}
 }
 
-// RateLimit answers 429 in front of the service, like [Status], with a Retry-After of whole
-// seconds, rounded up; of 0, without. The client of package moment waits for that long, in a test
-// too, if it is no more than 30 seconds; else the call fails at once.
+// RateLimit is [Status] with 429 and [Fault.RetryAfter].
 func RateLimit(retryAfter time.Duration) Fault {
-	return Fault{kind: statusFault, status: http.StatusTooManyRequests, wait: retryAfter, times: 1}
+	return Status(http.StatusTooManyRequests).RetryAfter(retryAfter)
 }
 
-// ServiceError lets the operation fail in the service: nothing is created or changed, and the
-// answer is saved under the idempotency key of a POST, to be given again to whoever repeats it. A
-// request that is refused anyway, or answered from what is saved, has its usual answer, and the
-// fault is used up. It panics if the status is not from 400 to 599.
+// ServiceError makes the service itself fail, with problem details: nothing is created or changed,
+// and the response is saved under the idempotency key of a POST and replayed to its retries. A
+// request that is rejected anyway, or has a saved response, gets its usual response, and the fault
+// is used up. It panics if the status is not from 400 to 599.
 func ServiceError(code int) Fault {
 	return Fault{kind: serviceError, status: checkStatus(code, 400), times: 1}
 }
 
-// DropBeforeCommit ends the connection without a response, and without having run anything.
+// DropBeforeCommit ends the connection without a response, and does not run the operation.
 func DropBeforeCommit() Fault { return Fault{kind: dropBeforeCommit, times: 1} }
 
-// DropAfterCommit lets the operation run, and ends the connection without a response. Whoever
-// called cannot tell it from [DropBeforeCommit].
+// DropAfterCommit runs the operation, and ends the connection without a response. The client cannot
+// distinguish it from [DropBeforeCommit].
 func DropAfterCommit() Fault { return Fault{kind: dropAfterCommit, times: 1} }
 
-// Truncate lets the operation run, and ends the connection in the middle of the response's body.
+// Truncate runs the operation, and ends the connection in the middle of the response's body.
 func Truncate() Fault { return Fault{kind: truncate, times: 1} }
 
-// Delay holds a request before its operation runs. It runs then, whether or not somebody still
-// waits for the response. Until then, the idempotency key of a POST is taken: another request with
-// it is answered 409. [Handler.Close] ends the wait, and runs nothing.
-func Delay(d time.Duration) Fault { return Fault{kind: delay, wait: d, times: 1} }
+// Delay waits before it runs the operation. The operation runs even if the client no longer waits
+// for the response. Until then, the idempotency key of a POST is in flight: another request with it
+// gets 409. [Handler.Close] ends the wait, and the operation does not run.
+func Delay(d time.Duration) Fault { return Fault{kind: delay, delay: d, times: 1} }
 
-// On returns the fault for requests of some operations only, by the names that they have in errors
-// of package moment: "create", "get" or "update" with "customer", "account", "bill" or "payment
+// On returns the fault for requests of some operations only, by their names in the errors of
+// package moment: "create", "get" or "update" with "customer", "account", "bill" or "payment
 // request", "void bill" and "get payment". It panics if there is no such operation.
 func (f Fault) On(operations ...string) Fault {
 	names := operationNames()
@@ -83,6 +83,18 @@ func (f Fault) On(operations ...string) Fault {
 	return f
 }
 
+// RetryAfter returns the fault with a Retry-After in whole seconds, rounded up; with 0, without
+// one. The client of package moment waits at least that long before a retry. It does not retry if
+// Retry-After exceeds 30 seconds. It panics if the fault is not one of Status, RateLimit and
+// ServiceError, because the others have no response of their own.
+func (f Fault) RetryAfter(d time.Duration) Fault {
+	if f.status == 0 {
+		panic("momenttest: RetryAfter is for Status, RateLimit and ServiceError, not for a " + f.String())
+	}
+	f.retryAfter = d
+	return f
+}
+
 // Times returns the fault for the next n requests. It panics if n is below 1.
 func (f Fault) Times(n int) Fault {
 	if n < 1 {
@@ -92,7 +104,7 @@ func (f Fault) Times(n int) Fault {
 	return f
 }
 
-// String says what the fault is: "503 on create bill, 2 times".
+// String describes the fault: "503 on create bill, 2 times".
 func (f Fault) String() string {
 	var what string
 	switch f.kind {
@@ -107,7 +119,7 @@ func (f Fault) String() string {
 	case truncate:
 		what = "truncated response"
 	case delay:
-		what = "delay of " + f.wait.String()
+		what = "delay of " + f.delay.String()
 	default:
 		return "no fault"
 	}
@@ -127,9 +139,8 @@ func checkStatus(code, least int) int {
 	return code
 }
 
-// Fail makes the next requests fail. Each request takes the first fault that is meant for its
-// operation and has not happened often enough; the others wait for theirs. Faults of later calls
-// come after those that are left.
+// Fail makes the next requests fail. Each request meets the first fault for its operation that is
+// left. Faults of later calls come after those that are left.
 //
 //	srv.Fail(momenttest.Status(503), momenttest.DropAfterCommit()) // the next request, and the one after that
 //	srv.Fail(momenttest.Truncate().On("update bill").Times(2))     // the next two updates of bills
@@ -138,7 +149,7 @@ func checkStatus(code, least int) int {
 func (h *Handler) Fail(faults ...Fault) {
 	for _, f := range faults {
 		if f.kind == noFault {
-			panic("momenttest: Fail with a Fault that is none: make it by Status, DropAfterCommit, ...")
+			panic("momenttest: Fail was called with the zero Fault: make one with Status, DropAfterCommit, ...")
 		}
 	}
 	h.mu.Lock()
@@ -146,22 +157,22 @@ func (h *Handler) Fail(faults ...Fault) {
 	h.faults = append(h.faults, faults...)
 }
 
-// Faults returns the faults that are left: those that no request has met. A test that ends with any
-// has not tested what it meant to.
+// Faults returns the faults that are left, because no request has met them. A test should end with
+// none.
 func (h *Handler) Faults() []Fault {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.faults)
 }
 
-// ClearFaults ends all faults that are left: the trouble is over.
+// ClearFaults removes all faults that are left.
 func (h *Handler) ClearFaults() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.faults = nil
 }
 
-// takeFault gives the fault of the next request for an operation.
+// takeFault returns the fault that a request for an operation meets, and removes it.
 func (h *Handler) takeFault(operation string) Fault {
 	for i := range h.faults {
 		f := &h.faults[i]
@@ -177,22 +188,23 @@ func (h *Handler) takeFault(operation string) Fault {
 	return Fault{}
 }
 
-// answer is that of a fault that answers by itself.
+// response returns the response of a Status or ServiceError.
 func (f Fault) response(path string) response {
-	if f.kind == statusFault && slices.Contains([]int{http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout}, f.status) {
+	resp := newProblem(f.status, "The test asked for this failure.").response(path)
+	if f.kind == statusFault && f.status != http.StatusTooManyRequests {
 		text := fmt.Sprintf("%d %s", f.status, http.StatusText(f.status))
-		return response{status: f.status, body: []byte("<html><head><title>" + text + "</title></head><body><h1>" + text + "</h1></body></html>\n"), html: true}
+		resp.html = true
+		resp.body = []byte("<html><head><title>" + text + "</title></head><body><h1>" + text + "</h1></body></html>\n")
 	}
-	a := newProblem(f.status, "The test asked for this failure.").response(path)
-	if f.wait > 0 {
-		a.retryAfter = strconv.FormatInt(int64((f.wait+time.Second-1)/time.Second), 10)
+	if f.retryAfter > 0 {
+		resp.retryAfter = strconv.FormatInt(int64((f.retryAfter+time.Second-1)/time.Second), 10)
 	}
-	return a
+	return resp
 }
 
-// drop ends the connection after an interim answer, which clients skip (RFC 9110, section 15.2).
-// Without a byte, net/http's client would sometimes, where the connection was used before, repeat a
-// request by itself, and a test would see one attempt fewer.
+// drop ends the connection after an interim response, which clients skip (RFC 9110, section 15.2).
+// If a reused connection ends without a byte, net/http's client sometimes retries the request by
+// itself, and a test would count one attempt less.
 func drop(w http.ResponseWriter) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -202,11 +214,11 @@ func drop(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// writeHalf breaks off in the middle of the body.
-func (a response) writeHalf(w http.ResponseWriter) {
-	w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
-	a.body = a.body[:len(a.body)/2]
-	a.write(w)
+// writeHalf ends the connection in the middle of the body.
+func (r response) writeHalf(w http.ResponseWriter) {
+	w.Header().Set("Content-Length", strconv.Itoa(len(r.body)))
+	r.body = r.body[:len(r.body)/2]
+	r.write(w)
 	_ = http.NewResponseController(w).Flush()
 	panic(http.ErrAbortHandler)
 }

@@ -41,13 +41,19 @@ func TestFaults(t *testing.T) {
 		{"a gateway's page", momenttest.Status(502), 502, "Content-Type: text/html; charset=utf-8", "<html><head><title>502 Bad Gateway</title>", false, 201, ""},
 		{"a gateway without the service", momenttest.Status(503), 503, "Content-Type: text/html; charset=utf-8", "<html>", false, 201, ""},
 		{"a gateway that waited too long", momenttest.Status(504), 504, "Content-Type: text/html; charset=utf-8", "<html>", false, 201, ""},
-		{"the service in front of the operation", momenttest.Status(500), 500, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#internal-server-error","title":"Internal Server Error","status":500,"detail":"The test asked for this failure.","instance":"/billing/customers"}`, false, 201, ""},
-		{"a key that is no more", momenttest.Status(401), 401, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#unauthorized"`, false, 201, ""},
-		{"a redirect", momenttest.Status(302), 302, "", "", false, 201, ""},
+		{"a proxy's own error", momenttest.Status(500), 500, "Content-Type: text/html; charset=utf-8", "<html>", false, 201, ""},
+		{"a gateway that does not accept the key", momenttest.Status(401), 401, "Content-Type: text/html; charset=utf-8", "<html>", false, 201, ""},
+		{"an ingress without a route", momenttest.Status(404), 404, "Content-Type: text/html; charset=utf-8", "<html><head><title>404 Not Found</title>", false, 201, ""},
+		{"a firewall", momenttest.Status(422), 422, "Content-Type: text/html; charset=utf-8", "<html>", false, 201, ""},
+		{"a redirect", momenttest.Status(302), 302, "Content-Type: text/html; charset=utf-8", "<html>", false, 201, ""},
+		{"429 is the only status with problem details, because that of RateLimit has them", momenttest.Status(429), 429, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#too-many-requests"`, false, 201, ""},
 		{"too many requests", momenttest.RateLimit(2 * time.Second), 429, "Retry-After: 2", `{"type":"https://api.momentco.io/docs/errors#too-many-requests"`, false, 201, ""},
+		{"a gateway that knows how long", momenttest.Status(503).RetryAfter(2 * time.Second), 503, "Retry-After: 2", "<html>", false, 201, ""},
+		{"the service knows how long", momenttest.ServiceError(503).RetryAfter(2 * time.Second), 503, "Retry-After: 2", `{"type":`, false, 503, "true"},
 		{"a wait is rounded up: to come too early is of no use", momenttest.RateLimit(1001 * time.Millisecond), 429, "Retry-After: 2", "", false, 201, ""},
 		{"too many requests, and not for how long", momenttest.RateLimit(0), 429, "Retry-After: ", "", false, 201, ""},
-		{"the service fails, and says so for 24 hours", momenttest.ServiceError(500), 500, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#internal-server-error"`, false, 500, "true"},
+		{"the service fails, and says so for 24 hours", momenttest.ServiceError(500), 500, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#internal-server-error","title":"Internal Server Error","status":500,"detail":"The test asked for this failure.","instance":"/billing/customers"}`, false, 500, "true"},
+		{"the service's own 404 is no page", momenttest.ServiceError(404), 404, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#not-found"`, false, 404, "true"},
 		{"a request that failed", momenttest.ServiceError(402), 402, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#payment-required"`, false, 402, "true"},
 		{"the service's own 503 is no page", momenttest.ServiceError(503), 503, "Content-Type: application/problem+json", `{"type":`, false, 503, "true"},
 		{"no response, nothing run", momenttest.DropBeforeCommit(), 0, "", "", false, 201, ""},
@@ -76,6 +82,22 @@ func TestFaults(t *testing.T) {
 			require.Equal(t, row.again, a.status)
 			require.Equal(t, row.replayed, a.header.Get("Idempotent-Replayed"))
 		})
+	}
+}
+
+// A client believes ServiceError, and not Status.
+func TestStatusIsForeign(t *testing.T) {
+	for _, code := range []int{400, 401, 403, 404, 409, 422, 500, 503} {
+		srv := newServer(t)
+		client := srv.Client(moment.WithMaxRetries(0))
+		srv.Fail(momenttest.Status(code), momenttest.ServiceError(code))
+		for _, own := range []bool{false, true} {
+			_, err := client.Customers.Get(t.Context(), "new")
+			var failure *moment.Error
+			require.ErrorAs(t, err, &failure)
+			assert.Equal(t, code, failure.Status)
+			assert.Equal(t, own, failure.FromService, code)
+		}
 	}
 }
 
@@ -140,11 +162,12 @@ func TestFaultsAreTakenInTheirOrder(t *testing.T) {
 func TestFaultsThatAreNone(t *testing.T) {
 	srv := newServer(t)
 	for want, fail := range map[string]func(){
-		"momenttest: Fail with a Fault that is none: make it by Status, DropAfterCommit, ...": func() { srv.Fail(momenttest.Fault{}) },
-		"momenttest: the status of a fault must be from 300 to 599, not 200":                  func() { momenttest.Status(200) },
-		"momenttest: the status of a fault must be from 300 to 599, not 600":                  func() { momenttest.Status(600) },
-		"momenttest: the status of a fault must be from 400 to 599, not 399":                  func() { momenttest.ServiceError(399) },
-		"momenttest: a fault cannot happen 0 times":                                           func() { momenttest.Truncate().Times(0) },
+		"momenttest: Fail was called with the zero Fault: make one with Status, DropAfterCommit, ...":    func() { srv.Fail(momenttest.Fault{}) },
+		"momenttest: the status of a fault must be from 300 to 599, not 200":                             func() { momenttest.Status(200) },
+		"momenttest: the status of a fault must be from 300 to 599, not 600":                             func() { momenttest.Status(600) },
+		"momenttest: the status of a fault must be from 400 to 599, not 399":                             func() { momenttest.ServiceError(399) },
+		"momenttest: RetryAfter is for Status, RateLimit and ServiceError, not for a truncated response": func() { momenttest.Truncate().RetryAfter(time.Second) },
+		"momenttest: a fault cannot happen 0 times":                                                      func() { momenttest.Truncate().Times(0) },
 		`momenttest: no operation is called "pay bill", but create customer, get customer, update customer, create account, get account, update account, create bill, get bill, update bill, void bill, create payment request, get payment request, update payment request, get payment`: func() {
 			momenttest.Truncate().On("get bill", "pay bill")
 		},
@@ -183,7 +206,7 @@ func TestDelay(t *testing.T) {
 	a := send(t, srv, "POST", "/billing/customers", newCustomer, "Idempotency-Key: other")
 	require.Equal(t, 201, a.status, "another key")
 	a = send(t, srv, "POST", "/billing/customers", `{"external_reference":"new"}`, "Idempotency-Key: k")
-	requireProblem(t, a, 409, "The first request with this Idempotency-Key is still running.")
+	requireProblem(t, a, 409, "The first request with this Idempotency-Key is still in flight.")
 	require.Empty(t, a.header.Get("Idempotent-Replayed"))
 	a = send(t, srv, "POST", "/billing/customers", `{}`, "Idempotency-Key: k")
 	require.Equal(t, 422, a.status, "another body")

@@ -10,27 +10,37 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/moment-billing/moment-go/internal/localhost"
 )
 
-// maxBody is the most a request body may have.
+// maxBody is the maximum size of a request body.
 const maxBody = 1 << 20
 
 // A Handler is a fake of the Moment Billing API without a socket, for programs that listen by
 // themselves. It is safe for parallel use. Make one with [NewHandler]. Most tests use a [Server],
 // which has the methods of its Handler.
+//
+// It rejects requests whose Host header is a foreign name, and does not record them, because a web
+// page could reach it under its own name (DNS rebinding). Accepted are IP addresses, names without
+// a full stop, such as localhost and the names of containers, names that end in .localhost or
+// .internal, the host of [net/http/httptest.NewRequest], and the host of [WithHost].
 type Handler struct {
 	routes     []route
 	now        func() time.Time
 	save       func(State) // may be nil
+	hosts      []string    // of WithHost
+	inProcess  bool
 	deliveries *http.Client
 
 	closeOnce sync.Once
-	closing   chan struct{} // ends delays
+	closing   chan struct{} // closed by Close, to end delays
 
 	mu sync.Mutex // guards all below, and is held while an operation runs
 	data
-	webhook      *webhook // nil: events go nowhere
-	origin       string   // of the request that runs, for links
+	nextExpiry   time.Time // no saved response expires before it
+	webhook      *webhook  // nil: events are not delivered
+	origin       string    // of the request that runs, for links
 	requests     []Request
 	requestBytes int // of their bodies
 	faults       []Fault
@@ -41,25 +51,31 @@ type Option struct {
 	apply func(*Handler)
 }
 
-// WithClock sets the clock: of bill dates, of the life of idempotency keys, of events and their
-// signatures. The default is time.Now. It does not shorten what [Delay] waits. Requests call it
-// from other goroutines: guard what moves it.
+// WithClock sets the clock of bill dates, of the expiry of idempotency keys, and of events and
+// their signatures. The default is time.Now. It does not shorten the wait of [Delay]. Requests call
+// now from other goroutines, so guard the variable that it reads.
 func WithClock(now func() time.Time) Option {
 	return Option{func(h *Handler) { h.now = now }}
 }
 
 // WithSave sets a function that is called after each change, before the response is sent and before
-// the event is delivered. What it has stored is all that is needed to go on later: see
-// [Handler.Seed]. Calls come one at a time, and must not call the handler.
+// the event is delivered. [Handler.Seed] restores the State that it stored. Calls come one at a
+// time, and must not call the handler.
 func WithSave(save func(State)) Option {
 	return Option{func(h *Handler) { h.save = save }}
 }
 
-// NewHandler returns a handler that holds no data yet.
+// WithHost adds a host name under which the handler is served, without a port. See [Handler] for
+// the names that it accepts without this option.
+func WithHost(name string) Option {
+	return Option{func(h *Handler) { h.hosts = append(h.hosts, name) }}
+}
+
+// NewHandler returns a handler without data.
 func NewHandler(opts ...Option) *Handler {
 	h := &Handler{
 		now:        time.Now,
-		deliveries: newDeliverer(),
+		deliveries: newDeliveryClient(nil),
 		closing:    make(chan struct{}),
 		data: data{
 			customers:       newCollection[customer]("customer"),
@@ -86,7 +102,11 @@ func (h *Handler) Close() { h.closeOnce.Do(func() { close(h.closing) }) }
 
 // ServeHTTP responds to one request, or fails as a [Fault] says.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c, p, f := h.arrive(w, r)
+	if !localhost.Accepts(r.Host, h.hosts...) {
+		foreignHost().response(r.URL.EscapedPath()).write(w)
+		return
+	}
+	c, p, f := h.receive(w, r)
 	switch f.kind {
 	case statusFault:
 		f.response(c.path).write(w)
@@ -95,26 +115,33 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		drop(w)
 		return
 	}
-	var a response
+	var resp response
 	if p != nil {
-		a = p.response(c.path)
+		resp = p.response(c.path)
 	} else {
-		a = h.perform(c, f)
+		resp = h.execute(c, f)
 	}
 	switch {
-	case f.kind == dropAfterCommit, a.status == 0:
+	case f.kind == dropAfterCommit, resp.status == 0:
 		drop(w)
 	case f.kind == truncate:
-		a.writeHalf(w)
+		resp.writeHalf(w)
 	default:
-		a.write(w)
+		resp.write(w)
 	}
 }
 
-// arrive reads and records a request, and gives the fault that it meets.
-func (h *Handler) arrive(w http.ResponseWriter, r *http.Request) (call, *problem, Fault) {
+// foreignHost does not have a type on Moment's domains, because the service has no such check.
+func foreignHost() *problem {
+	p := newProblem(http.StatusForbidden, "The header Host must be an IP address, localhost, a name without a full stop, a name that ends in .localhost or .internal, or the host that the fake is served under.")
+	p.Type = "about:blank"
+	return p
+}
+
+// receive reads and records a request, and returns the fault that it meets.
+func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (call, *problem, Fault) {
 	body, unreadable := readBody(w, r)
-	c, p := h.admit(r)
+	c, p := h.checkRequest(r)
 	c.body = body
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -122,8 +149,8 @@ func (h *Handler) arrive(w http.ResponseWriter, r *http.Request) (call, *problem
 	return c, cmp.Or(p, unreadable), h.takeFault(c.name)
 }
 
-// A call is a request that may run: it is authenticated and read, its operation
-// exists, its idempotency key is well-formed.
+// A call is a request that may run: it is authenticated and read, its operation exists, and its
+// idempotency key is well-formed.
 type call struct {
 	route
 	origin string // that the request was sent to: "http://127.0.0.1:8080"
@@ -133,9 +160,9 @@ type call struct {
 	body   []byte
 }
 
-// admit turns a request into a call without its body, or says why not. What is refused here is
-// not saved under an idempotency key.
-func (h *Handler) admit(r *http.Request) (c call, p *problem) {
+// checkRequest returns the call of a request, without its body. A rejection is not saved under an
+// idempotency key.
+func (h *Handler) checkRequest(r *http.Request) (c call, p *problem) {
 	c.origin, c.path = originOf(r), r.URL.EscapedPath()
 	route, id, notFound := h.find(r.Method, c.path)
 	c.route, c.id = route, id
@@ -152,39 +179,39 @@ func (h *Handler) admit(r *http.Request) (c call, p *problem) {
 	return c, nil
 }
 
-// perform runs a call, unless its idempotency key has been answered before. If the server closes
-// before it could run, the response is empty.
-func (h *Handler) perform(c call, f Fault) response {
+// execute runs a call, unless its idempotency key has a saved response. The response is empty if
+// the server closes before the call runs.
+func (h *Handler) execute(c call, f Fault) response {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if c.key != "" {
-		if a, done := h.begin(c); done {
-			return a
+		if resp, done := h.begin(c); done {
+			return resp
 		}
 	}
-	if f.kind == delay && !h.wait(f.wait) {
+	if f.kind == delay && !h.wait(f.delay) {
 		delete(h.keys, c.key)
 		return response{}
 	}
 	h.origin = c.origin
-	a := c.run(f)
+	resp := c.run(f)
 	if c.key != "" {
-		h.finish(c, a)
+		h.finish(c, resp)
 	}
 	if c.method != http.MethodGet {
 		h.changed()
 	}
-	return a
+	return resp
 }
 
-// changed is called after each change, before anybody hears of it.
+// changed is called after each change, before the response is sent or the event is delivered.
 func (h *Handler) changed() {
 	if h.save != nil {
 		h.save(h.state())
 	}
 }
 
-// wait lets others in meanwhile, and reports false if the server closes.
+// wait releases the lock for a time, and returns false if the server closes.
 func (h *Handler) wait(d time.Duration) bool {
 	h.mu.Unlock()
 	defer h.mu.Lock()

@@ -19,10 +19,14 @@ import (
 // post hands a POST to a service without a socket, with which a synctest bubble
 // would not be durably blocked.
 func post(h *Handler, body io.Reader) *httptest.ResponseRecorder {
+	return postUnder(h, "k", body)
+}
+
+func postUnder(h *Handler, key string, body io.Reader) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodPost, "/billing/customers", body)
 	r.Header.Set("Authorization", "Bearer sk_test_x")
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Idempotency-Key", "k")
+	r.Header.Set("Idempotency-Key", key)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
@@ -51,6 +55,33 @@ func TestKeysAreForgottenAfter24Hours(t *testing.T) {
 	})
 }
 
+// An expired response is deleted, and not only ignored: it does not come back when the clock is set
+// back.
+func TestExpiredResponsesAreDeleted(t *testing.T) {
+	now := time.Date(2025, time.January, 31, 9, 0, 0, 0, time.UTC)
+	begin := now
+	h := NewHandler(WithClock(func() time.Time { return now }))
+	expired := SavedResponse{IdempotencyKey: "seeded", Status: 201, Body: []byte(`{}`), Expires: begin.Add(time.Hour)}
+	require.NoError(t, h.Seed(State{Responses: []SavedResponse{expired}}))
+	require.Equal(t, 201, post(h, strings.NewReader(`{"external_reference": "a"}`)).Code)
+	saved := func(at time.Time) int {
+		now = at
+		defer func() { now = begin }()
+		return len(h.State().Responses)
+	}
+	require.Equal(t, 2, saved(begin.Add(time.Hour-1)))
+	require.Equal(t, 1, saved(begin.Add(time.Hour)), "each response expires at its own time")
+	require.Equal(t, 1, saved(begin), "and is deleted")
+	require.Equal(t, 1, saved(begin.Add(24*time.Hour-1)))
+
+	now = begin.Add(24 * time.Hour)
+	require.Equal(t, 400, postUnder(h, "another", strings.NewReader("{}")).Code)
+	require.Len(t, h.keys, 1, "another call deletes it too")
+	require.Zero(t, saved(begin.Add(48*time.Hour)))
+	require.Equal(t, 400, postUnder(h, "third", strings.NewReader("{}")).Code, "while the clock is set back")
+	require.Zero(t, saved(begin.Add(24*time.Hour)), "its response expires before those of a later clock")
+}
+
 // Two requests with one key must not both run. HTTP requests do not meet often enough
 // to show it, so these calls begin inside the service.
 func TestOneOfManyCallsWithOneKeyRuns(t *testing.T) {
@@ -64,7 +95,7 @@ func TestOneOfManyCallsWithOneKeyRuns(t *testing.T) {
 		for range 16 {
 			calls.Go(func() {
 				<-start
-				a := s.perform(c, Fault{})
+				a := s.execute(c, Fault{})
 				if a.status != http.StatusCreated || !a.replayed {
 					ran.Add(1)
 				}

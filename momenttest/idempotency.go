@@ -25,32 +25,33 @@ func checkKey(key string) *problem {
 	return nil
 }
 
-// A savedResponse is the first answer given under an idempotency key.
+// A savedResponse is the response to the first request with an idempotency key.
 type savedResponse struct {
-	request  string    // its fingerprint
-	response response  // empty while the request runs
-	expires  time.Time // meanwhile zero
+	fingerprint string    // of the request
+	response    response  // empty while the request is in flight
+	expires     time.Time // zero while the request is in flight
 }
 
-func (a savedResponse) running() bool { return a.response.status == 0 }
+func (s savedResponse) inFlight() bool { return s.response.status == 0 }
 
-// begin opens a call that has an idempotency key. It reports true with the response where there is
-// nothing to run: the call was answered before, or its key belongs to another request, or to one
-// that still runs. Otherwise the call is to be run, and closed by finish.
+// begin opens a call that has an idempotency key. It returns true with the response if there is
+// nothing to run, because the key has a saved response, belongs to another request, or is in
+// flight. Otherwise the caller runs the call, and closes it with finish.
 //
-// The caller holds the lock from begin to finish, so of two calls under one key the
-// second finds the response of the first. A delayed call alone lets others in.
+// The caller holds the lock from begin to finish, so the second of two calls under one key finds
+// the response to the first. Only a delayed call releases the lock.
 func (h *Handler) begin(c call) (response, bool) {
+	h.forgetExpired()
 	saved, ok := h.keys[c.key]
 	switch {
-	case !ok || !saved.running() && !h.now().Before(saved.expires):
-		h.keys[c.key] = savedResponse{request: c.fingerprint()}
+	case !ok:
+		h.keys[c.key] = savedResponse{fingerprint: c.fingerprint()}
 		return response{}, false
-	case saved.request != c.fingerprint():
+	case saved.fingerprint != c.fingerprint():
 		p := newProblem(http.StatusUnprocessableEntity, "This Idempotency-Key was used with another request; the path and body must be the same, byte for byte.")
 		return p.response(c.path), true
-	case saved.running():
-		p := newProblem(http.StatusConflict, "The first request with this Idempotency-Key is still running.")
+	case saved.inFlight():
+		p := newProblem(http.StatusConflict, "The first request with this Idempotency-Key is still in flight.")
 		return p.response(c.path), true
 	}
 	replay := saved.response
@@ -58,13 +59,39 @@ func (h *Handler) begin(c call) (response, bool) {
 	return replay, true
 }
 
-// finish saves the response of a call, success and failure alike.
-func (h *Handler) finish(c call, a response) {
-	h.keys[c.key] = savedResponse{c.fingerprint(), a, h.now().Add(keyLife)}
+// finish saves the response to a call, success and failure alike.
+func (h *Handler) finish(c call, resp response) {
+	h.saveResponse(c.key, savedResponse{c.fingerprint(), resp, h.now().Add(keyLife)})
 }
 
-// fingerprint stands for the path and body of a call; only a POST has a key. An
-// escaped path cannot hold the character that ends it.
+func (h *Handler) saveResponse(key string, saved savedResponse) {
+	h.keys[key] = saved
+	if saved.expires.Before(h.nextExpiry) {
+		h.nextExpiry = saved.expires
+	}
+}
+
+// forgetExpired deletes the saved responses that have expired. nextExpiry is no later than the
+// first expiry, so that most calls do not look at every key.
+func (h *Handler) forgetExpired() {
+	now := h.now()
+	if now.Before(h.nextExpiry) {
+		return
+	}
+	h.nextExpiry = now.Add(keyLife)
+	for key, saved := range h.keys {
+		switch {
+		case saved.inFlight():
+		case !now.Before(saved.expires):
+			delete(h.keys, key)
+		case saved.expires.Before(h.nextExpiry):
+			h.nextExpiry = saved.expires
+		}
+	}
+}
+
+// fingerprint identifies the path and body of a call, whose method is POST. The line feed that ends
+// the path cannot be in it, because the path is escaped.
 func (c call) fingerprint() string {
 	sum := sha256.Sum256(slices.Concat([]byte(c.path+"\n"), c.body))
 	return hex.EncodeToString(sum[:])

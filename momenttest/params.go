@@ -13,28 +13,28 @@ import (
 	"unicode/utf8"
 )
 
-// params reads the parameters in one JSON object of a request. It keeps the first
-// problem it meets and goes on, so that its callers ask once, at the end, whether
-// all was well; what they have read until then is not to be used before.
+// params reads the parameters in one JSON object of a request. It keeps the first problem and goes
+// on, so that its callers check for a problem once, at the end. They must not use the values that
+// they read before that.
 type params struct {
 	fields map[string]json.RawMessage
-	path   string    // in front of the names in details: "account.customer."
+	path   string    // prefix of the names in details: "account.customer."
 	first  **problem // shared by all objects of a request
 }
 
 func readParams(body []byte) (*params, *problem) {
 	p := &params{first: new(*problem)}
-	// A null is decoded without an error, and leaves the map nil.
+	// A null decodes without an error, and leaves the map nil.
 	if err := json.Unmarshal(body, &p.fields); err != nil || p.fields == nil || !utf8.Valid(body) {
 		return nil, newProblem(http.StatusBadRequest, "The body must be a JSON object in UTF-8.")
 	}
 	return p, nil
 }
 
-// problem gives the first problem, or nil.
+// problem returns the first problem, or nil.
 func (p *params) problem() *problem { return *p.first }
 
-// failf notes a problem with a parameter, unless there was one before.
+// failf records a problem with a parameter, unless there was one before.
 func (p *params) failf(status int, name, format string, args ...any) {
 	if *p.first == nil {
 		*p.first = newProblem(status, "%s%s %s.", p.path, name, fmt.Sprintf(format, args...))
@@ -54,8 +54,8 @@ func (p *params) require(names ...string) {
 	}
 }
 
-// value decodes a parameter into dst and reports whether it was there and all
-// right. Otherwise dst must not be used.
+// value decodes a parameter into dst and reports whether it was present and valid. Otherwise dst
+// must not be used.
 func value[T any](p *params, name, form string, valid func(T) bool, dst *T) bool {
 	if !p.has(name) {
 		return false
@@ -68,7 +68,7 @@ func value[T any](p *params, name, form string, valid func(T) bool, dst *T) bool
 	return true
 }
 
-// A textForm is what the value of a text parameter must look like.
+// A textForm is the required form of a text parameter.
 type textForm struct {
 	form  string
 	valid func(string) bool
@@ -80,16 +80,20 @@ var (
 	phoneNumber   = matching("a phone number in E.164 form, such as +27123456789", `^\+[1-9]\d{1,14}$`)
 	currencyCode  = matching("an ISO 4217 code of three capital letters, such as ZAR", `^[A-Z]{3}$`)
 	identifier    = matching("an object, an id or an external reference (1 to 255 of a-z, A-Z, 0-9, _ and -)", `^[a-zA-Z0-9_-]{1,255}$`)
-	reservedID    = regexp.MustCompile(`^(bcus|bacc|bill|ob|pay|evt)_`)
-	newReference  = textForm{
-		"1 to 255 of a-z, A-Z, 0-9, _ and -, not beginning with bcus_, bacc_, bill_, ob_, pay_ or evt_",
-		func(s string) bool { return identifier.valid(s) && !reservedID.MatchString(s) },
-	}
-	calendarDate = textForm{
+	calendarDate  = textForm{
 		"a calendar date in the form YYYY-MM-DD",
 		func(s string) bool { _, err := time.Parse(time.DateOnly, s); return err == nil },
 	}
 )
+
+// newReference is the form of an external reference on create. Moment's changelog of 16 March 2026
+// reserves one prefix for each kind of object.
+func newReference(reserved string) textForm {
+	return textForm{
+		"1 to 255 of a-z, A-Z, 0-9, _ and -, not beginning with " + reserved,
+		func(s string) bool { return identifier.valid(s) && !strings.HasPrefix(s, reserved) },
+	}
+}
 
 func atMost(characters int) textForm {
 	return textForm{
@@ -106,18 +110,18 @@ func oneOf(values ...string) textForm {
 	return textForm{strings.Join(values, " or "), func(s string) bool { return slices.Contains(values, s) }}
 }
 
-// text reads a string into dst, which keeps what it had where there is none.
+// text reads a string into dst, which keeps its value if the parameter is absent.
 func (p *params) text(name string, form textForm, dst *string) bool {
 	return value(p, name, form.form, form.valid, dst)
 }
 
-// integer does the same for a whole number. One with a fraction or an exponent is none.
+// integer does the same for an integer, written without a fraction or an exponent.
 func (p *params) integer(name string, least, most int64, dst *int64) bool {
 	form := fmt.Sprintf("an integer from %d to %d, in minor units", least, most)
 	return value(p, name, form, func(n int64) bool { return least <= n && n <= most }, dst)
 }
 
-// object reads a JSON object, whose parameters carry this one's name in front of theirs.
+// object reads a JSON object. Details name its parameters with this one's name as a prefix.
 func (p *params) object(name, form string) (*params, bool) {
 	inner := &params{path: p.path + name + ".", first: p.first}
 	ok := value(p, name, form, func(map[string]json.RawMessage) bool { return true }, &inner.fields)
@@ -129,7 +133,7 @@ const (
 	maxMetadataKey  = 40
 )
 
-// metadata merges what is sent into dst, and leaves the map that was there as it is.
+// metadata merges the parameter into dst. It makes a new map, because copies share the old one.
 func (p *params) metadata(dst *map[string]string) {
 	sent, ok := p.object("metadata", "an object of strings")
 	if !ok {
@@ -140,7 +144,7 @@ func (p *params) metadata(dst *map[string]string) {
 	}
 	merged := map[string]string{}
 	maps.Copy(merged, *dst)
-	for _, key := range slices.Sorted(maps.Keys(sent.fields)) { // sorted: the same problem each time
+	for _, key := range slices.Sorted(maps.Keys(sent.fields)) { // sorted, so that the same request has the same problem
 		if utf8.RuneCountInString(key) > maxMetadataKey {
 			p.failf(http.StatusBadRequest, "metadata", "may have keys of at most %d characters", maxMetadataKey)
 		}

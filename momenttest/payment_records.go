@@ -69,14 +69,14 @@ func (h *Handler) newPayment(id string, amount int64, currency, method, referenc
 func (h *Handler) addPayment(p *payment) { _ = h.paymentDetails.add(p, p.ID, p.ID, "") }
 
 func (h *Handler) getPayment(id string, _ []byte) (any, *problem) {
-	if p, ok := h.paymentDetails.objects[id]; ok {
+	if p, ok := h.paymentDetails.byID[id]; ok {
 		return p, nil
 	}
 	return nil, newProblem(http.StatusNotFound, "No payment has the id %q.", id)
 }
 
-// checkRequest returns the payment of a payment request.
-func (h *Handler) checkRequest(p Payment) (transfer, error) {
+// checkRequestPayment returns the payment of a payment request.
+func (h *Handler) checkRequestPayment(p Payment) (transfer, error) {
 	r, notFound := h.findPaymentRequest(p.Request)
 	switch {
 	case notFound != nil:

@@ -128,7 +128,7 @@ func (h *Handler) addPaymentRequest(r *paymentRequest, path string) *problem {
 
 // findPaymentRequest finds a request by its id. One that has expired by now says so.
 func (h *Handler) findPaymentRequest(id string) (*paymentRequest, *problem) {
-	r, ok := h.paymentRequests.objects[id]
+	r, ok := h.paymentRequests.byID[id]
 	if !ok {
 		return nil, newProblem(http.StatusNotFound, "No payment request has the id %q.", id)
 	}

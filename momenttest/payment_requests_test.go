@@ -222,13 +222,16 @@ func TestPaymentRequestsInStateAndSeed(t *testing.T) {
 // server.
 func TestLinksLeadToTheFake(t *testing.T) {
 	asked := momenttest.State{PaymentRequests: []moment.PaymentRequest{{Amount: 1, Currency: moment.ZAR}}}
-	srv := newServer(t)
-	require.NoError(t, srv.Seed(asked))
-	assert.Regexp(t, "^"+srv.URL+"/_pay/chk_", srv.State().PaymentRequests[0].Link.URL)
+	for _, opts := range [][]momenttest.Option{nil, {momenttest.InProcess()}} {
+		srv := momenttest.NewServer(opts...)
+		t.Cleanup(srv.Close)
+		require.NoError(t, srv.Seed(asked))
+		assert.Regexp(t, "^"+srv.URL+"/_pay/chk_", srv.State().PaymentRequests[0].Link.URL)
+	}
 
-	r := httptest.NewRequest(http.MethodPost, "https://moment.test"+requestsPath, strings.NewReader(`{"amount":1,"currency":"ZAR"}`))
+	r := httptest.NewRequest(http.MethodPost, "https://moment.localhost"+requestsPath, strings.NewReader(`{"amount":1,"currency":"ZAR"}`))
 	r.Header = http.Header{"Authorization": {"Bearer sk_test_YOUR_SECRET_KEY"}, "Content-Type": {"application/json"}, "Idempotency-Key": {"k"}}
 	handler := momenttest.NewHandler()
 	handler.ServeHTTP(httptest.NewRecorder(), r)
-	assert.Regexp(t, "^https://moment.test/_pay/chk_", handler.State().PaymentRequests[0].Link.URL)
+	assert.Regexp(t, "^https://moment.localhost/_pay/chk_", handler.State().PaymentRequests[0].Link.URL)
 }

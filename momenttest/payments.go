@@ -8,34 +8,33 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// Payment is money that comes in for a customer, an account, a bill or a payment request: exactly
-// one of the four is set. The first three are named by id or external reference, a payment request
-// by its id.
+// Payment is a payment of a customer, an account, a bill or a payment request: exactly one of the
+// four is set, to its id or, except for a payment request, its external reference.
 type Payment struct {
-	Customer string // its balance stays as it is
-	Account  string // its balance stays as it is
+	Customer string // its balance does not change
+	Account  string // its balance does not change
 	Bill     string // its amount_paid grows
 	Request  string // becomes paid; only an Amount in full will do
 
-	Amount moment.Amount // minor units in the currency of what is paid, 1 or more
-	Method string        // what the payer pays with, the type of its payment_method_details; empty: a card
+	Amount moment.Amount // 1 or more, in minor units of the target's currency
+	Method string        // the type in payment_method_details; empty: a card
 }
 
 // Pay records a payment, which [moment.PaymentsService.Get] finds, and delivers its event to the
 // endpoint of [Handler.SetWebhook]: obligation.amount_applied or, for a payment request,
 // payment.succeeded and then payment_request.paid. It returns when the endpoint has acknowledged
-// each event or [MaxDeliveryAttempts] are used up. Pay does not return an error if the endpoint
-// does not acknowledge an event, and undoes nothing: check [Delivery.Acknowledged].
+// each event or after [MaxDeliveryAttempts]. Pay does not return an error if the endpoint does not
+// acknowledge an event; check [Delivery.Acknowledged]. The Delivery is that of the last event.
 //
 // A bill's amount_paid, amount_remaining and status change. The balances of customers and accounts
-// do not, because the merchant reconciles them. A payment request becomes paid, and nothing else
-// does: whether Moment also applies its payment to a bill is not documented.
+// do not, because the merchant reconciles them with the event. A payment request becomes paid, and
+// nothing else changes, because Moment does not document that its payment is applied to a bill.
 //
-// It is an error if Payment has not exactly one target or an Amount below 1, if the target does not
-// exist, is a voided bill, has no currency, has payment_rules that reject the Amount, or is a
-// payment request of another amount, and one that is paid or expired. Then nothing is changed or
-// delivered, and the Delivery is nil. If ctx ends later, before an event is acknowledged, both are
-// returned: the payment stays recorded, and the Delivery says how far it came.
+// It returns an error without a Delivery, and changes nothing, if Payment does not have exactly one
+// target, if the Amount is below 1, if the target does not exist, is a voided bill, has no
+// currency, has payment_rules that reject the Amount, or is a payment request of another amount or
+// one that can no longer be paid, and if ctx has ended. If ctx ends later, before an event is
+// acknowledged, it returns an error and the Delivery, and the payment stays recorded.
 func (h *Handler) Pay(ctx context.Context, p Payment) (*Delivery, error) {
 	return h.settle(ctx, "pay", p, h.pay)
 }
@@ -44,28 +43,29 @@ func (h *Handler) Pay(ctx context.Context, p Payment) (*Delivery, error) {
 func (h *Handler) settle(ctx context.Context, op string, p Payment, record func(Payment) ([]event, error)) (*Delivery, error) {
 	err := ctx.Err()
 	var to *webhook
-	var events []event
+	var bodies [][]byte
 	if err == nil {
-		to, events, err = h.recordPayment(p, record)
+		to, bodies, err = h.recordPayment(p, record)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("momenttest: %s: %w", op, err)
 	}
-	// The lock of the service is free again, because the endpoint may call it.
+	// The lock is not held, because the endpoint may call the service.
 	var d *Delivery
-	for _, e := range events {
-		d = &Delivery{MessageID: newMessageID(), Body: encode(e), Previous: d}
+	for _, body := range bodies {
+		d = &Delivery{MessageID: newMessageID(), Body: body, Previous: d}
 		if to == nil {
 			continue
 		}
-		if err := d.deliver(ctx, h.deliveries, *to, h.now); err != nil {
+		if err := d.deliver(ctx, *to, h.now); err != nil {
 			return d, fmt.Errorf("momenttest: %s: the payment is recorded, its event is not acknowledged: %w", op, err)
 		}
 	}
 	return d, nil
 }
 
-func (h *Handler) recordPayment(p Payment, record func(Payment) ([]event, error)) (*webhook, []event, error) {
+// recordPayment records a payment and returns its events, and the webhook that receives them.
+func (h *Handler) recordPayment(p Payment, record func(Payment) ([]event, error)) (*webhook, [][]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
@@ -79,7 +79,11 @@ func (h *Handler) recordPayment(p Payment, record func(Payment) ([]event, error)
 		return nil, nil, err
 	}
 	h.changed()
-	return h.webhook, events, nil
+	bodies := make([][]byte, len(events))
+	for i, e := range events {
+		bodies[i] = encode(e)
+	}
+	return h.webhook, bodies, nil
 }
 
 // pay records a payment and returns the events about it.
@@ -113,10 +117,10 @@ type amountApplied struct {
 	Amount     int64             `json:"amount"`
 	Currency   string            `json:"currency"`
 	PaymentID  string            `json:"payment_id"`
-	CustomerID string            `json:"customer_id,omitempty"` // one of the three
+	CustomerID string            `json:"customer_id,omitempty"` // exactly one of the three is set
 	AccountID  string            `json:"account_id,omitempty"`
 	BillID     string            `json:"bill_id,omitempty"`
-	Metadata   map[string]string `json:"metadata,omitempty"` // of what was paid
+	Metadata   map[string]string `json:"metadata,omitempty"` // of the customer, account or bill
 	CreatedAt  string            `json:"created_at"`
 	UpdatedAt  string            `json:"updated_at"`
 }
@@ -133,7 +137,7 @@ type transfer struct {
 // check returns the payment that p makes, and changes nothing.
 func (h *Handler) check(p Payment) (transfer, error) {
 	if p.Request != "" {
-		return h.checkRequest(p)
+		return h.checkRequestPayment(p)
 	}
 	to, notFound := h.obligation(p.Customer, p.Account, p.Bill)
 	if notFound != nil {
@@ -179,14 +183,14 @@ func exactlyOne(names ...string) bool {
 	return n == 1
 }
 
-// obligation is what is paid: one of the three is set.
+// obligation is the target of a payment: one of the three is set.
 type obligation struct {
 	customer *customer
 	account  *account
 	bill     *bill
 }
 
-// obligation finds what is paid by the one name that is not empty: an id or an external reference.
+// obligation finds the target by the one name that is not empty: an id or an external reference.
 func (h *Handler) obligation(customer, account, bill string) (to obligation, notFound *problem) {
 	switch {
 	case customer != "":
@@ -199,7 +203,7 @@ func (h *Handler) obligation(customer, account, bill string) (to obligation, not
 	return to, notFound
 }
 
-// ids are the id of what is paid, and two empty ones.
+// ids returns the id of the target, and two empty strings.
 func (to obligation) ids() (customer, account, bill string) {
 	switch {
 	case to.customer != nil:
@@ -211,7 +215,7 @@ func (to obligation) ids() (customer, account, bill string) {
 	}
 }
 
-// checkPayment rejects what may not be added to what has been paid.
+// checkPayment returns an error if the bill's payment rules do not allow the amount.
 func (b *bill) checkPayment(amount int64) error {
 	switch {
 	case b.Status == voided:
@@ -228,8 +232,8 @@ func (b *bill) checkPayment(amount int64) error {
 	return nil
 }
 
-// applyToBalance lets a customer or an account be paid, whose balance the merchant reconciles.
-// Without payment rules, anything goes.
+// applyToBalance checks the payment of a customer or an account. It does not change the balance,
+// because the merchant reconciles it. Without payment rules, every amount is accepted.
 func applyToBalance(data amountApplied, id string, b *balance) (amountApplied, error) {
 	if b.Currency == "" {
 		return data, fmt.Errorf("%s has no currency, so it cannot be paid", id)

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A problem is an error answer: problem details after RFC 9457.
+// A problem is an error response: problem details (RFC 9457).
 type problem struct {
 	Type     string `json:"type"`
 	Title    string `json:"title"`
@@ -18,7 +18,7 @@ type problem struct {
 	allow string // the methods, on a 405
 }
 
-// newProblem gives the problem of a status: #not-found, "Not Found" for 404.
+// newProblem returns the problem of a status: #not-found, "Not Found" for 404.
 func newProblem(status int, format string, args ...any) *problem {
 	title := cmp.Or(http.StatusText(status), "Error")
 	return &problem{
@@ -29,10 +29,10 @@ func newProblem(status int, format string, args ...any) *problem {
 	}
 }
 
-// answer gives the response that states the problem of a call to a path.
+// response returns the response to a call with this problem. The path is the call's.
 func (p problem) response(path string) response {
 	p.Instance = path
-	a := newResponse(p.Status, p)
-	a.allow = p.allow
-	return a
+	resp := newResponse(p.Status, p)
+	resp.allow = p.allow
+	return resp
 }

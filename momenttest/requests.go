@@ -6,18 +6,18 @@ import (
 	"slices"
 )
 
-// What is remembered of requests: so many, with bodies of so many bytes together.
+// Limits of the recorded requests: their number, and the bytes of their bodies together.
 const (
 	maxRequests     = 10_000
 	maxRequestBytes = 64 << 20
 )
 
-// Request is one that has arrived.
+// Request is a request that the server received.
 type Request struct {
 	Method string      // POST
 	Path   string      // as it was sent, still escaped, with its query
-	Header http.Header // the API key included
-	Body   []byte      // 1 MiB of it at most
+	Header http.Header // with the API key
+	Body   []byte      // at most its first 1 MiB
 }
 
 // String is the method, the path and the body, without headers.
@@ -29,9 +29,9 @@ func (r Request) String() string {
 	return text
 }
 
-// Requests returns what has arrived, in this order: every attempt of every call, those included
-// that were refused or went wrong. Of more than 10,000 of them, or of bodies of more than 64 MiB
-// together, they are the last.
+// Requests returns the received requests in their order: every attempt of every call, also if it
+// was rejected or met a fault. Only the last 10,000 requests are kept, and only as many as have
+// bodies of 64 MiB together.
 func (h *Handler) Requests() []Request {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -47,7 +47,7 @@ func (h *Handler) record(r *http.Request, body []byte) {
 	h.requestBytes += len(body)
 	for len(h.requests) > maxRequests || h.requestBytes > maxRequestBytes {
 		h.requestBytes -= len(h.requests[0].Body)
-		h.requests[0] = Request{} // or the array would hold it
+		h.requests[0] = Request{} // because the array would keep it
 		h.requests = h.requests[1:]
 	}
 }

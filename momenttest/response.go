@@ -6,23 +6,22 @@ import (
 	"net/http"
 )
 
-// An answer is what the service says to one request, and what an idempotency key
-// saves of it.
+// A response is what the service sends, and what is saved under an idempotency key.
 type response struct {
 	status   int
 	body     []byte
 	allow    string // the methods, on a 405
 	replayed bool
 
-	retryAfter string // seconds, on a 429 of a fault
-	html       bool   // a page, of a fault
+	retryAfter string // seconds, of a fault
+	html       bool   // a gateway's page, of a fault
 }
 
 func newResponse(status int, content any) response {
 	return response{status: status, body: encode(content)}
 }
 
-// encode panics if the content has no JSON, as only what a test gives can have none.
+// encode panics if the content has no JSON form, because only a test can pass such content.
 func encode(content any) []byte {
 	body, err := json.Marshal(content)
 	if err != nil {
@@ -31,28 +30,28 @@ func encode(content any) []byte {
 	return body
 }
 
-func (a response) write(w http.ResponseWriter) {
+func (r response) write(w http.ResponseWriter) {
 	header := w.Header()
 	header.Set("Content-Type", "application/json")
 	switch {
-	case a.html:
+	case r.html:
 		header.Set("Content-Type", "text/html; charset=utf-8")
-	case a.status >= http.StatusBadRequest:
+	case r.status >= http.StatusBadRequest:
 		header.Set("Content-Type", "application/problem+json")
 	}
 	header.Set("X-Request-Id", "req_"+randomID())
-	if a.allow != "" {
-		header.Set("Allow", a.allow)
+	if r.allow != "" {
+		header.Set("Allow", r.allow)
 	}
-	if a.retryAfter != "" {
-		header.Set("Retry-After", a.retryAfter)
+	if r.retryAfter != "" {
+		header.Set("Retry-After", r.retryAfter)
 	}
-	if a.replayed {
+	if r.replayed {
 		header.Set("Idempotent-Replayed", "true")
 	}
-	w.WriteHeader(a.status)
-	_, _ = w.Write(a.body) // a client that has gone away is no concern of the service
+	w.WriteHeader(r.status)
+	_, _ = w.Write(r.body) // the service does not care whether the client is still connected
 }
 
-// randomID gives what follows the prefix of an id: 21 letters and digits.
+// randomID returns the part of an id after its prefix: 21 letters and digits.
 func randomID() string { return rand.Text()[:21] }

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// An operation does what a route is for: it takes the identifier in the path and
-// the body, and gives the object to answer with.
+// An operation returns the object for the response. Its arguments are the identifier in the path
+// and the body.
 type operation func(id string, body []byte) (any, *problem)
 
 type route struct {
-	name      string // as package moment calls it in errors
+	name      string // as in the errors of package moment
 	method    string
 	pattern   string
 	status    int // of a success
@@ -52,7 +52,7 @@ func operationNames() []string {
 	return names
 }
 
-// find gives the route of a method and an escaped path, and the identifier in the path.
+// find returns the route of a method and an escaped path, and the identifier in the path.
 func (h *Handler) find(method, path string) (route, string, *problem) {
 	segments := strings.Split(path, "/")
 	var allow []string
@@ -68,21 +68,21 @@ func (h *Handler) find(method, path string) (route, string, *problem) {
 	if allow == nil {
 		return route{}, "", newProblem(http.StatusNotFound, "This path does not exist.")
 	}
-	p := newProblem(http.StatusMethodNotAllowed, "This path takes %s only.", strings.Join(allow, " and "))
+	p := newProblem(http.StatusMethodNotAllowed, "This path accepts %s only.", strings.Join(allow, " and "))
 	p.allow = strings.Join(allow, ", ")
 	return route{}, "", p
 }
 
-// match compares segment by segment and decodes each one by itself, so that an
-// escaped slash stays inside an identifier. Unlike http.ServeMux it never cleans a
-// path: an identifier of ".." is one that does not exist, and not another path.
+// match compares segment by segment and decodes each one by itself, so that an escaped slash stays
+// inside an identifier. Unlike http.ServeMux it never cleans a path: ".." is an identifier that
+// does not exist, and not another path.
 func (rt route) match(segments []string) (id string, ok bool) {
 	pattern := strings.Split(rt.pattern, "/")
 	if len(pattern) != len(segments) {
 		return "", false
 	}
 	for i, want := range pattern {
-		segment, _ := url.PathUnescape(segments[i]) // net/http has refused broken escapes
+		segment, _ := url.PathUnescape(segments[i]) // net/http has rejected broken escapes
 		switch {
 		case want == "{id}" && segment != "":
 			id = segment

@@ -15,14 +15,14 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// Seed adds objects, for a test to begin with: under ids of your choice, with payment rules, with
-// amounts that are paid, bills that are voided. What is required on creation is required here; ids
-// that are left out are made up, and so is what follows from the rest. An account names its
-// customer by CustomerID, a bill its customer or account by CustomerID or AccountID: by id or
+// Seed adds the objects that a test begins with: with ids of your choice, payment rules, amounts
+// paid, and voided bills. Members that are required on creation are required here. Ids that are
+// left out are generated, and so are members that follow from others. An account names its customer
+// by CustomerID, and a bill its customer or account by CustomerID or AccountID: an id or an
 // external reference. A bill without PaymentRules cannot be paid.
 //
-// Either all is added or, if anything is not as the service would have it, nothing, and the error
-// says what.
+// If the service would reject an object, Seed adds nothing, and the error names the object and the
+// reason.
 func (h *Handler) Seed(state State) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -37,8 +37,8 @@ func (h *Handler) Seed(state State) error {
 }
 
 func (h *Handler) seed(state State) error {
-	// In this order, as each refers to those before. The first error ends it: others often follow
-	// from it.
+	// In this order, because objects refer to those before. The first error ends it, because others
+	// often follow from it.
 	for _, seed := range []func() error{
 		func() error { return seedEach("Customers", state.Customers, h.seedCustomer) },
 		func() error { return seedEach("Accounts", state.Accounts, h.seedAccount) },
@@ -68,10 +68,10 @@ func seedEach[T any](name string, all []T, seed func(*params, T) *problem) error
 	return nil
 }
 
-// seedParams are an object's members as if somebody had sent them. What is empty was left out.
+// seedParams returns an object's members as parameters. Empty strings count as left out.
 func seedParams(object any) (*params, error) {
 	body, err := json.Marshal(object)
-	var bad *moment.ArgumentError // a Date that is none
+	var bad *moment.ArgumentError // for an invalid Date
 	switch {
 	case errors.As(err, &bad):
 		return nil, bad
@@ -109,7 +109,7 @@ func (h *Handler) seedAccount(p *params, _ moment.Account) *problem {
 
 func (h *Handler) seedBill(p *params, given moment.Bill) *problem {
 	if given.AccountID != "" {
-		delete(p.fields, "customer_id") // it follows, and is compared below
+		delete(p.fields, "customer_id") // it follows from the account, and is compared below
 	}
 	p.rename("customer_id", "customer")
 	p.rename("account_id", "account")
@@ -119,7 +119,7 @@ func (h *Handler) seedBill(p *params, given moment.Bill) *problem {
 	p.paymentRules(&b.PaymentRules)
 	b.seedAmounts(p, string(given.Status))
 	if given.AccountID != "" && given.CustomerID != "" {
-		if owner := h.customers.objects[given.CustomerID]; owner == nil || owner.ID != b.CustomerID {
+		if owner := h.customers.lookup(given.CustomerID); owner == nil || owner.ID != b.CustomerID {
 			p.failf(http.StatusBadRequest, "customer_id", "%q is not the account's customer", given.CustomerID)
 		}
 	}
@@ -145,7 +145,7 @@ func (b *bill) seedAmounts(p *params, status string) {
 	case voided:
 		b.Status = voided
 	default:
-		p.failf(http.StatusBadRequest, "status", "must be %s, as follows from the amounts, or %s, or left out", b.Status, voided)
+		p.failf(http.StatusBadRequest, "status", "must be %s, which follows from the amounts, or %s, or left out", b.Status, voided)
 	}
 }
 
@@ -182,13 +182,13 @@ func (h *Handler) seedResponse(_ *params, given SavedResponse) *problem {
 		return p
 	}
 	if given.Status < 100 || given.Status > 599 {
-		return newProblem(http.StatusBadRequest, "status %d is none", given.Status)
+		return newProblem(http.StatusBadRequest, "status %d is not an HTTP status", given.Status)
 	}
 	var body bytes.Buffer
-	if err := json.Compact(&body, given.Body); err != nil { // as kept JSON may be indented, and answers are not
+	if err := json.Compact(&body, given.Body); err != nil { // because stored JSON may be indented, and responses are not
 		return newProblem(http.StatusBadRequest, "body is not JSON")
 	}
-	h.keys[given.IdempotencyKey] = savedResponse{given.Fingerprint, response{status: given.Status, body: body.Bytes()}, given.Expires}
+	h.saveResponse(given.IdempotencyKey, savedResponse{given.Fingerprint, response{status: given.Status, body: body.Bytes()}, given.Expires})
 	return nil
 }
 
@@ -196,7 +196,7 @@ func idForm(prefix string) textForm {
 	return matching("an id: "+prefix+" and then letters and digits", "^"+prefix+"[a-zA-Z0-9]+$")
 }
 
-// rename lets a member of an object be the parameter that it is made by.
+// rename renames a member of an object to the parameter that sets it.
 func (p *params) rename(member, parameter string) {
 	if value, ok := p.fields[member]; ok {
 		p.fields[parameter] = value
@@ -213,7 +213,7 @@ func (p *params) paymentRules(dst **paymentRules) {
 	}
 }
 
-// data is what a service remembers of calls and payments.
+// data is the state of a service.
 type data struct {
 	customers collection[customer]
 	accounts  collection[account]
@@ -226,7 +226,7 @@ type data struct {
 	keys map[string]savedResponse
 }
 
-// clone gives data to which can be added without adding to these.
+// clone returns a copy. Adding to it does not change the original.
 func (d data) clone() data {
 	d.customers = d.customers.clone()
 	d.accounts = d.accounts.clone()

@@ -67,7 +67,7 @@ func TestSeedRefuses(t *testing.T) {
 		{"a bill about nothing", change(bill, func(b *moment.Bill) { b.AmountDue = 0 }), "Bills[0]: amount_due must be an integer from 1 to 99999999, in minor units"},
 		{"more paid than due", change(bill, func(b *moment.Bill) { b.AmountPaid = 2001 }), "Bills[0]: amount_paid may not be above the amount_due of 2000"},
 		{"amounts that do not add up", change(bill, func(b *moment.Bill) { b.AmountPaid, b.AmountRemaining = 1500, 600 }), "Bills[0]: amount_remaining must be 500, or left out"},
-		{"paid, but not in full", change(bill, func(b *moment.Bill) { b.Status = moment.BillStatusPaid }), "Bills[0]: status must be unpaid, as follows from the amounts, or voided, or left out"},
+		{"paid, but not in full", change(bill, func(b *moment.Bill) { b.Status = moment.BillStatusPaid }), "Bills[0]: status must be unpaid, which follows from the amounts, or voided, or left out"},
 		{"the account of another customer", change(bill, func(b *moment.Bill) { b.CustomerID, b.AccountID = "here", "bacc_1" }), `Bills[0]: customer_id "here" is not the account's customer`},
 		{"a day that does not exist", change(bill, func(b *moment.Bill) { b.DueDate = moment.NewDate(2025, time.February, 30) }), "Bills[0]: moment: encode date: "},
 		{"a payment to nobody", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, Currency: moment.ZAR}}}, "Payments[0]: exactly one of customer_id, account_id and bill_id is required"},
@@ -78,8 +78,8 @@ func TestSeedRefuses(t *testing.T) {
 		{"an answer without a key", momenttest.State{Responses: []momenttest.SavedResponse{{Status: 201, Body: json.RawMessage(`{}`)}}}, "Responses[0]: The header Idempotency-Key is required"},
 		{"an answer after a good one", momenttest.State{Responses: []momenttest.SavedResponse{
 			{IdempotencyKey: "k", Status: 201, Body: json.RawMessage(`{}`), Expires: time.Now().Add(time.Hour)}, {IdempotencyKey: "l"},
-		}}, "Responses[1]: status 0 is none"},
-		{"an answer without a status", momenttest.State{Responses: []momenttest.SavedResponse{{IdempotencyKey: "k", Body: json.RawMessage(`{}`)}}}, "Responses[0]: status 0 is none"},
+		}}, "Responses[1]: status 0 is not an HTTP status"},
+		{"an answer without a status", momenttest.State{Responses: []momenttest.SavedResponse{{IdempotencyKey: "k", Body: json.RawMessage(`{}`)}}}, "Responses[0]: status 0 is not an HTTP status"},
 		{"an answer that is no JSON", momenttest.State{Responses: []momenttest.SavedResponse{{IdempotencyKey: "k", Status: 201}}}, "Responses[0]: body is not JSON"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
@@ -231,16 +231,16 @@ func TestPaymentRules(t *testing.T) {
 	}{
 		{"none: it cannot be paid against", nil, 2000, " has no payment_rules, so it cannot be paid against", 0, 0},
 		{"all at once", rules(moment.PaymentRules{}), 2000, "", 2000, 0},
-		{"less is refused", rules(moment.PaymentRules{OverpaymentAllowed: true}), 1999, " has ZAR 20.00 left to pay, not ZAR 19.99: its payment_rules refuse underpayment", 0, 0},
-		{"more is refused", rules(moment.PaymentRules{UnderpaymentAllowed: true}), 2001, " has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules refuse overpayment", 0, 0},
+		{"less is refused", rules(moment.PaymentRules{OverpaymentAllowed: true}), 1999, " has ZAR 20.00 left to pay, not ZAR 19.99: its payment_rules reject underpayment", 0, 0},
+		{"more is refused", rules(moment.PaymentRules{UnderpaymentAllowed: true}), 2001, " has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment", 0, 0},
 		{"less", &anything, 1, "", 1, 1999},
 		{"more", &anything, 2001, "", 2001, 0},
 		{"as much as an amount_paid can be", &anything, 99_999_999, "", 99_999_999, 0},
 		{"more than that", &anything, 100_000_000, " would have an amount_paid of more than 99999999", 0, 0},
 		{"the least", rules(moment.PaymentRules{MinAmount: moment.MinorUnits(500), UnderpaymentAllowed: true}), 500, "", 500, 1500},
-		{"less than that", rules(moment.PaymentRules{MinAmount: moment.MinorUnits(500), UnderpaymentAllowed: true}), 499, " takes payments of ZAR 5.00 or more, not ZAR 4.99: see min_amount in its payment_rules", 0, 0},
+		{"less than that", rules(moment.PaymentRules{MinAmount: moment.MinorUnits(500), UnderpaymentAllowed: true}), 499, " accepts payments of ZAR 5.00 or more, not ZAR 4.99: see min_amount in its payment_rules", 0, 0},
 		{"the most", rules(moment.PaymentRules{MaxAmount: moment.MinorUnits(500), UnderpaymentAllowed: true}), 500, "", 500, 1500},
-		{"more than that", rules(moment.PaymentRules{MaxAmount: moment.MinorUnits(500), UnderpaymentAllowed: true}), 501, " takes payments of ZAR 5.00 or less, not ZAR 5.01: see max_amount in its payment_rules", 0, 0},
+		{"more than that", rules(moment.PaymentRules{MaxAmount: moment.MinorUnits(500), UnderpaymentAllowed: true}), 501, " accepts payments of ZAR 5.00 or less, not ZAR 5.01: see max_amount in its payment_rules", 0, 0},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			srv := newServer(t)

@@ -83,10 +83,10 @@ func TestRouting(t *testing.T) {
 		{"doubled slash: paths are not cleaned", "GET", "/billing//customers/UCR1234567890", 404, nowhere, ""},
 		{"only bills are voided", "POST", "/billing/accounts/UAR1234567890/void", 404, nowhere, ""},
 
-		{"there is no list", "GET", "/billing/customers", 405, "This path takes POST only.", "POST"},
-		{"there is no delete", "DELETE", "/billing/bills/UBR1234567890", 405, "This path takes GET and PATCH only.", "GET, PATCH"},
-		{"no PUT", "PUT", "/billing/accounts/UAR1234567890", 405, "This path takes GET and PATCH only.", "GET, PATCH"},
-		{"void is a POST", "GET", "/billing/bills/UBR1234567890/void", 405, "This path takes POST only.", "POST"},
+		{"there is no list", "GET", "/billing/customers", 405, "This path accepts POST only.", "POST"},
+		{"there is no delete", "DELETE", "/billing/bills/UBR1234567890", 405, "This path accepts GET and PATCH only.", "GET, PATCH"},
+		{"no PUT", "PUT", "/billing/accounts/UAR1234567890", 405, "This path accepts GET and PATCH only.", "GET, PATCH"},
+		{"void is a POST", "GET", "/billing/bills/UBR1234567890/void", 405, "This path accepts POST only.", "POST"},
 
 		{"an escaped slash stays inside the identifier", "GET", "/billing/customers/a%2Fb", 404, noCustomer("a/b"), ""},
 		{"even where it would make another path", "GET", "/billing/bills/x%2Fvoid", 404, `No bill has the id or external reference "x/void".`, ""},
@@ -168,7 +168,7 @@ func TestProblemDetails(t *testing.T) {
 				"type": "https://api.momentco.io/docs/errors#method-not-allowed",
 				"title": "Method Not Allowed",
 				"status": 405,
-				"detail": "This path takes POST only.",
+				"detail": "This path accepts POST only.",
 				"instance": "/billing/bills"
 			}`,
 		},

@@ -12,31 +12,31 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// State is what a server holds, in the order in which it came. As JSON it can be kept, and given to
+// State is the data of a server, in the order of creation. As JSON, it can be stored and passed to
 // [Handler.Seed] later.
 type State struct {
-	Customers []moment.Customer      `json:"customers"` // with what they owe now
-	Accounts  []moment.Account       `json:"accounts"`  // with what is owed on them now
-	Bills     []moment.Bill          `json:"bills"`     // with what is paid, voided ones too
+	Customers []moment.Customer      `json:"customers"` // with their current balances
+	Accounts  []moment.Account       `json:"accounts"`  // with their current balances
+	Bills     []moment.Bill          `json:"bills"`     // with their amounts paid, and voided ones too
 	Payments  []moment.AmountApplied `json:"payments"`  // that Handler.Pay applied to customers, accounts and bills
 
-	PaymentRequests []moment.PaymentRequest `json:"payment_requests"` // with what became of them
+	PaymentRequests []moment.PaymentRequest `json:"payment_requests"` // with their current status
 	PaymentDetails  []moment.Payment        `json:"payment_details"`  // how each payment was made, or failed
 
 	Responses []SavedResponse `json:"responses"` // to requests with an idempotency key
 }
 
-// SavedResponse is what a request with an idempotency key was answered, and is answered again until
+// SavedResponse is the response to the first request with an idempotency key. It is replayed until
 // Expires.
 type SavedResponse struct {
 	IdempotencyKey string          `json:"idempotency_key"` // of the request
 	Fingerprint    string          `json:"fingerprint"`     // a hash of the path and the body
 	Status         int             `json:"status"`          // of the response: a success or a failure
 	Body           json.RawMessage `json:"body"`            // of the response
-	Expires        time.Time       `json:"expires"`         // when the key may be used again
+	Expires        time.Time       `json:"expires"`         // from then on, the key is forgotten
 }
 
-// String has a line for each customer, account, bill, payment request and payment.
+// String returns a line for each customer, account, bill, payment request and payment.
 func (s State) String() string {
 	var b strings.Builder
 	line := func(parts ...string) {
@@ -73,8 +73,8 @@ func (s State) String() string {
 	return b.String()
 }
 
-// State returns all that the server holds: a copy, which does not change with it. Idempotency keys
-// whose requests still run are not in it.
+// State returns a copy of all data of the server. Idempotency keys of requests in flight are not in
+// it.
 func (h *Handler) State() State {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -82,6 +82,7 @@ func (h *Handler) State() State {
 }
 
 func (h *Handler) state() State {
+	h.forgetExpired()
 	state := State{
 		Customers: copied[moment.Customer](h.customers.ordered),
 		Accounts:  copied[moment.Account](h.accounts.ordered),
@@ -94,8 +95,8 @@ func (h *Handler) state() State {
 	state.PaymentRequests = copied[moment.PaymentRequest](h.paymentRequests.ordered)
 	state.PaymentDetails = copied[moment.Payment](h.paymentDetails.ordered)
 	for key, saved := range h.keys {
-		if h.now().Before(saved.expires) { // while a request runs, there is nothing to answer yet
-			state.Responses = append(state.Responses, SavedResponse{key, saved.request, saved.response.status, bytes.Clone(saved.response.body), saved.expires})
+		if !saved.inFlight() {
+			state.Responses = append(state.Responses, SavedResponse{key, saved.fingerprint, saved.response.status, bytes.Clone(saved.response.body), saved.expires})
 		}
 	}
 	slices.SortFunc(state.Responses, func(a, b SavedResponse) int {
@@ -104,7 +105,7 @@ func (h *Handler) state() State {
 	return state
 }
 
-// copied gives objects the types of package moment. The wire is what both sides agree on.
+// copied converts objects to the types of package moment, by their JSON.
 func copied[T, F any](objects []F) []T {
 	all := make([]T, len(objects))
 	for i, object := range objects {

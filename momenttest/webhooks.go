@@ -9,37 +9,54 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/moment-billing/moment-go/internal/signature"
 )
 
-// SetWebhook sets where the events of payments go from now on, and the secret that
-// they are signed with: whsec_ and base64, of at least 16 bytes. Plain HTTP will do, and
-// the certificate of an [httptest.NewTLSServer] is not trusted.
-// With an empty URL they go nowhere, as before the first call, and the secret does
-// not matter. It panics if the URL is not an absolute one of HTTP or HTTPS, or the
-// secret is none.
+// SetWebhook sets the endpoint for the events of payments, and the secret that signs them: whsec_
+// and base64, of at least 16 bytes. The URL may be plain HTTP. The certificate of an
+// [httptest.NewTLSServer] is not trusted. With an empty URL, events are not delivered, as before
+// the first call, and the secret does not matter. It panics if the URL is not an absolute one of
+// HTTP or HTTPS, or if the secret is malformed.
 func (h *Handler) SetWebhook(endpointURL, secret string) {
-	var w *webhook
-	if endpointURL != "" {
-		u, err := url.Parse(endpointURL)
-		switch {
-		case err != nil:
-			panic("momenttest: webhook URL: " + err.Error())
-		case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
-			panic("momenttest: webhook URL: " + strconv.Quote(endpointURL) + " is not of the form http://host/path or https://host/path")
-		}
-		w = &webhook{endpointURL, mustParse(secret)}
+	if endpointURL == "" {
+		h.setWebhook(nil)
+		return
 	}
+	u, err := url.Parse(endpointURL)
+	switch {
+	case err != nil:
+		panic("momenttest: webhook URL: " + err.Error())
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		panic("momenttest: webhook URL: " + strconv.Quote(endpointURL) + " is not of the form http://host/path or https://host/path")
+	}
+	h.setWebhook(&webhook{endpointURL, mustParse(secret), h.deliveries})
+}
+
+// SetWebhookHandler is [Handler.SetWebhook] for an endpoint without a socket: events are delivered
+// to the path on the handler, over [net.Pipe]. Use it inside testing/synctest, with [InProcess]. It
+// panics if the handler is nil, the path does not begin with a slash, or the secret is malformed.
+func (h *Handler) SetWebhookHandler(endpoint http.Handler, path, secret string) {
+	switch {
+	case endpoint == nil:
+		panic("momenttest: the webhook handler is nil")
+	case !strings.HasPrefix(path, "/"):
+		panic("momenttest: webhook path: " + strconv.Quote(path) + " does not begin with a slash")
+	}
+	h.setWebhook(&webhook{"http://localhost" + path, mustParse(secret), newDeliveryClient(newPipeServer(endpoint).dial)})
+}
+
+func (h *Handler) setWebhook(w *webhook) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.webhook = w
 }
 
-// SignWebhook returns the headers webhook-id, webhook-timestamp and webhook-signature
-// of a message, as Moment sends them. What is refused is tested by changing them, or
-// with a time long ago. It panics if the secret is none: see [Handler.SetWebhook].
+// SignWebhook returns the headers webhook-id, webhook-timestamp and webhook-signature of a message,
+// as Moment sends them. To test a rejection, change them, or use a time long ago. It panics if the
+// secret is malformed: see [Handler.SetWebhook].
 func SignWebhook(secret, messageID string, at time.Time, body []byte) http.Header {
 	return sign(mustParse(secret), messageID, at, body)
 }
@@ -53,16 +70,14 @@ func sign(key *signature.Key, messageID string, at time.Time, body []byte) http.
 	return header
 }
 
-// NewWebhookRequest returns a request that delivers an event: a POST, signed now,
-// under a new message id. The event is sent as it is if it is a []byte, a
-// [json.RawMessage] or a string; anything else is encoded as JSON. Moment sends objects
-// with id, type and data, which is not checked here: what is malformed can be tested.
+// NewWebhookRequest returns a request that delivers an event: a POST, signed now, under a new
+// message id. The event is sent unchanged if it is a []byte, a [json.RawMessage] or a string;
+// anything else is encoded as JSON. Moment sends objects with id, type and data. This is not
+// checked, so that a test can send malformed events.
 //
-// The request is good for both sides: for an [http.Handler] with
-// [httptest.NewRecorder], where the target may be a path alone, and for an
-// [http.Client]. To deliver the same message twice, give it its body again:
-// req.Body, _ = req.GetBody(). Like [httptest.NewRequest], it panics
-// if an argument is no good, which is fine in a test.
+// The request works for an [http.Handler] with [httptest.NewRecorder], where the target may be a
+// path alone, and for an [http.Client]. To deliver the same message twice, reset its body:
+// req.Body, _ = req.GetBody(). Like [httptest.NewRequest], it panics if an argument is invalid.
 func NewWebhookRequest(target, secret string, event any) *http.Request {
 	var body []byte
 	switch event := event.(type) {
@@ -76,7 +91,7 @@ func NewWebhookRequest(target, secret string, event any) *http.Request {
 		body = encode(event)
 	}
 	req := httptest.NewRequestWithContext(context.Background(), http.MethodPost, target, bytes.NewReader(body))
-	req.RequestURI = "" // a client refuses it; handlers go by URL
+	req.RequestURI = "" // http.Client rejects it, and handlers use URL
 	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	req.Header = SignWebhook(secret, newMessageID(), time.Now(), body)
 	req.Header.Set("Content-Type", "application/json")
@@ -85,7 +100,7 @@ func NewWebhookRequest(target, secret string, event any) *http.Request {
 
 func newMessageID() string { return "msg_" + randomID() }
 
-// mustParse reads a secret. What it panics with does not repeat it.
+// mustParse parses a secret, and does not quote it when it panics.
 func mustParse(secret string) *signature.Key {
 	key, err := signature.ParseSecret(secret)
 	if err != nil {

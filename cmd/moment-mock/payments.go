@@ -9,10 +9,11 @@ import (
 	"mime"
 	"net"
 	"net/http"
-	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/localhost"
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
@@ -27,7 +28,7 @@ type order struct {
 	Amount string `json:"amount"` // a decimal
 }
 
-// receipt is the answer.
+// receipt is the response.
 type receipt struct {
 	To           string          `json:"to"`                  // the id
 	Money        string          `json:"money"`               // ZAR 15.00
@@ -35,45 +36,44 @@ type receipt struct {
 	MessageID    string          `json:"message_id"`
 	Attempts     int             `json:"attempts"` // 0 if events go nowhere
 	Acknowledged bool            `json:"acknowledged"`
-	Status       int             `json:"status"`          // of the endpoint's last answer; 0 if there was none
+	Status       int             `json:"status"`          // of the endpoint's last response; 0 if there was none
 	Error        string          `json:"error,omitempty"` // why there was none
 	Event        json.RawMessage `json:"event"`
 }
 
-// refusal is the answer if nothing was paid: problem details, as the service has them.
+// refusal is the response if nothing was paid: problem details, like the service's.
 type refusal struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
 }
 
-// handler is the fake, and beside it what lets money come in.
+// handler is the fake with a path that records payments.
 type handler struct {
 	fake *momenttest.Handler
-	host string // by which it may be called, beside addresses and localhost; may be ""
+	host string // of --listen; may be ""
 }
 
-func newHandler(fake *momenttest.Handler, listen string) *handler {
+func newHandler(listen string, options ...momenttest.Option) *handler {
 	host, _, _ := net.SplitHostPort(listen)
-	return &handler{fake, host}
+	return &handler{momenttest.NewHandler(append(options, momenttest.WithHost(host))...), host}
 }
 
-// ServeHTTP is no http.ServeMux, which would redirect the paths that it finds untidy before the
-// fake can refuse them.
+// ServeHTTP does not use http.ServeMux, because that redirects untidy paths, which the fake
+// rejects.
+//
+// Web pages that a browser on this machine has opened cannot pay. JSON for another site needs a
+// consent (CORS) that is not given here, and the fake rejects the requests of a page whose own name
+// was made to resolve to this machine.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var receipt *receipt
-	refused := h.admit(r)
-	switch {
-	case refused != nil:
-	case r.URL.Path != paymentsPath:
+	if r.URL.Path != paymentsPath || !localhost.Accepts(r.Host, h.host) {
 		h.fake.ServeHTTP(w, r)
 		return
-	default:
-		receipt, refused = h.pay(w, r)
 	}
-	if refused != nil {
-		refused.Title = http.StatusText(refused.Status)
-		writeJSON(w, refused.Status, "application/problem+json", refused)
+	receipt, rejection := h.pay(w, r)
+	if rejection != nil {
+		rejection.Title = http.StatusText(rejection.Status)
+		writeJSON(w, rejection.Status, "application/problem+json", rejection)
 		return
 	}
 	writeJSON(w, http.StatusOK, "application/json", receipt)
@@ -82,7 +82,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func writeJSON(w http.ResponseWriter, status int, mediaType string, content any) {
 	w.Header().Set("Content-Type", mediaType)
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(content) //nolint:errchkjson // who has gone away needs no answer
+	_ = json.NewEncoder(w).Encode(content) //nolint:errchkjson // a client that has disconnected needs no response
 }
 
 func refuse(status int, format string, args ...any) *refusal {
@@ -116,7 +116,7 @@ func (h *handler) pay(w http.ResponseWriter, r *http.Request) (*receipt, *refusa
 		return nil, refuse(http.StatusBadRequest, "amount: must be more than 0, not %s", o.Amount)
 	}
 	target.payment.Amount = money.Amount
-	// Whoever ordered it may go away: what was paid is told.
+	// The event is delivered even if the client disconnects, because the payment is applied.
 	delivery, err := h.fake.Pay(context.WithoutCancel(r.Context()), target.payment)
 	if delivery == nil {
 		return nil, refuse(http.StatusUnprocessableEntity, "%s", strings.TrimPrefix(err.Error(), "momenttest: pay: "))
@@ -129,27 +129,6 @@ func (h *handler) pay(w http.ResponseWriter, r *http.Request) (*receipt, *refusa
 		receipt.Error = delivery.Err.Error()
 	}
 	return receipt, nil
-}
-
-// admit keeps web pages out that a browser on this machine has opened. To send JSON or a key to
-// another site, they need a consent which they do not get here; and where their name is made to
-// lead here, it is still their name that the browser calls.
-func (h *handler) admit(r *http.Request) *refusal {
-	if !h.known(r.Host) {
-		return refuse(http.StatusForbidden, "the header Host must be an address, localhost, the host of --listen, a name without a full stop or one that ends in .internal")
-	}
-	return nil
-}
-
-// known reports whether the host is no name that somebody else could have given to this machine.
-// Those that containers have are none: nobody can register them.
-func (h *handler) known(host string) bool {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	host = strings.ToLower(host)
-	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
-	return err == nil || !strings.Contains(host, ".") || strings.HasSuffix(host, ".internal") || strings.EqualFold(host, h.host)
 }
 
 // target is what can be paid.
@@ -179,6 +158,9 @@ func (h *handler) find(name string) (target, *refusal) {
 		if b := &state.Bills[i]; name == b.ID || name == b.ExternalReference {
 			found = append(found, target{"bill", b.ID, b.Currency, momenttest.Payment{Bill: b.ID}})
 		}
+	}
+	if i := slices.IndexFunc(found, func(t target) bool { return t.id == name }); i >= 0 {
+		found = found[i : i+1] // because a bill's reference may be another bill's id
 	}
 	switch {
 	case len(found) == 0:

@@ -105,20 +105,20 @@ func (c serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	kept.WebhookSecret = cmp.Or(kept.WebhookSecret, moment.RawWebhookSecret([]byte(rand.Text())))
 
-	fake := momenttest.NewHandler(options...)
+	mock := newHandler(c.listen, options...)
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.listen)
 	if err != nil {
 		return fmt.Errorf("%w: choose another address by --listen, like 127.0.0.1:0", err)
 	}
 	defer func() { _ = listener.Close() }()
-	if err := fake.Seed(kept.State); err != nil {
+	if err := mock.fake.Seed(kept.State); err != nil {
 		return fmt.Errorf("the state file %s: broken, and left as it is: %s", c.state, strings.TrimPrefix(err.Error(), "momenttest: seed: "))
 	}
 	if c.forwardTo != "" {
-		fake.SetWebhook(c.forwardTo, cmp.Or(c.secret, kept.WebhookSecret))
+		mock.fake.SetWebhook(c.forwardTo, cmp.Or(c.secret, kept.WebhookSecret))
 	}
 	fmt.Fprint(stdout, c.announcement(listener.Addr(), kept.WebhookSecret))
-	return serve(ctx, listener, newHandler(fake, c.listen), log.New(stderr, "", 0))
+	return serve(ctx, listener, mock, log.New(stderr, "", 0))
 }
 
 // announcement is what a program has to know. The secret of the environment is not repeated: it may

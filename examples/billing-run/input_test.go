@@ -31,7 +31,7 @@ func TestWrongRows(t *testing.T) {
 		{"a day in another order", `C,Joe,,B,10,ZAR,31/01/2031`, `line 2, column 17: due_date "31/01/2031" is not in the form YYYY-MM-DD, like "2025-01-31"`},
 		{"no reference", `C,Joe,,,10,ZAR,`, `line 2, column 8: bill_reference is empty`},
 		{"a reference with a space", `C 1,Joe,,B,10,ZAR,`, `line 2, column 1: customer_reference "C 1" is not 1 to 255 letters, digits, _ and -`},
-		{"an id, which would bill an existing customer", `bcus_1,Joe,,B,10,ZAR,`, `line 2, column 1: customer_reference "bcus_1" begins like an id of Moment's`},
+		{"an id, which would bill an existing customer", `bcus_1,Joe,,B,10,ZAR,`, `line 2, column 1: customer_reference "bcus_1" begins with bcus_, which Moment reserves`},
 		{"a long name", `C,` + strings.Repeat("é", 256) + `,,B,10,ZAR,`, `line 2, column 3: name has 256 characters: 255 are allowed`},
 		{"Latin-1", "C,Jos\xe9,,B,10,ZAR,", `line 2, column 3: name is not UTF-8: save the file as CSV in UTF-8`},
 		{"Latin-1 that another program has read as UTF-8", "C,Jos\ufffd,,B,10,ZAR,", `line 2, column 3: name has the character U+FFFD, which a program has put there for one that it could not read`},

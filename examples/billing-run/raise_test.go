@@ -48,7 +48,7 @@ func TestTrouble(t *testing.T) {
 		{"too many requests, for ever", create(momenttest.Status(429), 1000), exitFailed, map[outcome]int{open: 3}, nil},
 		{"the service refuses a row", create(momenttest.ServiceError(422), 3), exitRefused, map[outcome]int{refused: 3}, nil},
 		{"no answer, ever, although the bills are raised", create(momenttest.DropAfterCommit(), 1000), exitFailed, map[outcome]int{open: 3}, nil},
-		{"a conflict that settles nothing, and then the other form is refused, which says nothing of the first", append(create(momenttest.Status(409), 12), create(momenttest.Status(422), 1)...), exitFailed, map[outcome]int{raised: 2, open: 1}, nil},
+		{"a conflict that settles nothing, and then the other form is refused, which says nothing of the first", append(create(momenttest.Status(409), 12), create(momenttest.ServiceError(422), 1)...), exitFailed, map[outcome]int{raised: 2, open: 1}, nil},
 		{"a bill is still being raised when the client gives up: a conflict is no refusal", create(momenttest.Delay(time.Second), 1), exitFailed, map[outcome]int{raised: 2, open: 1}, func(_ *testing.T, w *world) {
 			w.options = append(w.options, moment.WithAttemptTimeout(50*time.Millisecond))
 		}},

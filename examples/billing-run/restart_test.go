@@ -230,7 +230,7 @@ func TestCorrectionsAreKept(t *testing.T) {
 func TestRefusedFileGrows(t *testing.T) {
 	w := newWorld(t, "C,Joe,,B,\"1,50\",ZAR,\n"+fine)
 	w.options = append(w.options, moment.WithMaxRetries(0))
-	w.srv.Fail(momenttest.Status(503).Times(3), momenttest.Status(422))
+	w.srv.Fail(momenttest.Status(503).Times(3), momenttest.ServiceError(422))
 	w.run(t).check(t, exitFailed, map[outcome]int{refused: 1, open: 1})
 	assert.Len(t, w.refusedRows(t), 1)
 	written, err := os.ReadFile(w.refused)

@@ -65,12 +65,11 @@ func newColumns(header []string, currency moment.Currency) (columns, error) {
 	return c, nil
 }
 
-// form is that of references in Moment's reference. What begins like an id would be taken for one
-// where a row names a customer that exists.
-var (
-	form   = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,255}$`)
-	likeID = regexp.MustCompile(`^(bcus|bacc|bill)_`)
-)
+// form is the form of references in Moment's documentation, which reserves the prefix of customers'
+// ids for the references of customers and bills.
+var form = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,255}$`)
+
+const reservedPrefix = "bcus_"
 
 const maxAmount = 99_999_999
 
@@ -148,8 +147,8 @@ func checkReference(text string) error {
 		return errors.New("is empty")
 	case !form.MatchString(text):
 		return fmt.Errorf("%.40q is not 1 to 255 letters, digits, _ and -", text)
-	case likeID.MatchString(text):
-		return fmt.Errorf("%.40q begins like an id of Moment's", text)
+	case strings.HasPrefix(text, reservedPrefix):
+		return fmt.Errorf("%.40q begins with %s, which Moment reserves", text, reservedPrefix)
 	}
 	return nil
 }

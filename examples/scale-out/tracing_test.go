@@ -123,7 +123,7 @@ func TestTraceWithoutPeople(t *testing.T) {
 		{"it is refused", func(t *testing.T, w *world, b Bill) {
 			t.Helper()
 			w.customer(t, b.Customer)
-			w.srv.Fail(momenttest.Status(422).On(createBill))
+			w.srv.Fail(momenttest.ServiceError(422).On(createBill))
 		}, "422", []string{"/billing/bills"}},
 	} {
 		t.Run(row.why, func(t *testing.T) {

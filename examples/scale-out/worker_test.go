@@ -76,9 +76,9 @@ func TestRaise(t *testing.T) {
 			why: "an argument that is never sent: it would not be the next time", change: func(b *Bill) { b.DueDate = moment.NewDate(2031, time.February, 30) },
 			state: "cancelled", says: "create bill", raised: false,
 		},
-		{why: "the service refuses the bill", faults: []momenttest.Fault{momenttest.Status(422).On(createBill)}, state: "cancelled", says: "422", keys: 1},
-		{why: "a parameter is wrong", faults: []momenttest.Fault{momenttest.Status(400).On(createBill)}, state: "cancelled", says: "400", keys: 1},
-		{why: "the request failed", faults: []momenttest.Fault{momenttest.Status(402).On(createBill)}, state: "cancelled", says: "402", keys: 1},
+		{why: "the service refuses the bill", faults: []momenttest.Fault{momenttest.ServiceError(422).On(createBill)}, state: "cancelled", says: "422", keys: 1},
+		{why: "a parameter is wrong", faults: []momenttest.Fault{momenttest.ServiceError(400).On(createBill)}, state: "cancelled", says: "400", keys: 1},
+		{why: "the request failed", faults: []momenttest.Fault{momenttest.ServiceError(402).On(createBill)}, state: "cancelled", says: "402", keys: 1},
 		{why: "the customer is new", state: "completed", keys: 2, raised: true, fresh: true, asks: 1},
 		{
 			why: "the customer is new, and the worker is killed before it raises the bill: what was answered is answered again, and passed", state: "completed", keys: 2, raised: true, fresh: true, asks: 1,
@@ -89,11 +89,11 @@ func TestRaise(t *testing.T) {
 				require.ErrorIs(t, err, moment.ErrUnauthorized)
 			},
 		},
-		{why: "the customer is refused: there is no bill without", faults: []momenttest.Fault{momenttest.Status(422).On(createCustomer)}, state: "cancelled", says: "422", keys: 1, fresh: true, asks: 1},
-		{why: "the customer is created by the job of another bill", faults: []momenttest.Fault{momenttest.Status(409).On(createCustomer).Times(4), momenttest.Status(404).On(createBill)}, state: "completed", keys: 2, raised: true, asks: 4},
+		{why: "the customer is refused: there is no bill without", faults: []momenttest.Fault{momenttest.ServiceError(422).On(createCustomer)}, state: "cancelled", says: "422", keys: 1, fresh: true, asks: 1},
+		{why: "the customer is created by the job of another bill", faults: []momenttest.Fault{momenttest.ServiceError(409).On(createCustomer), momenttest.ServiceError(404).On(createBill)}, state: "completed", keys: 2, raised: true, asks: 2},
 		{why: "the key was deleted: another one will do, and a million bills are not to be enqueued again", faults: []momenttest.Fault{momenttest.Status(401)}, state: "retryable", says: "401", keys: 1},
-		{why: "the key may not", faults: []momenttest.Fault{momenttest.Status(403).On(createBill)}, state: "retryable", says: "403", keys: 1},
-		{why: "the address is wrong", faults: []momenttest.Fault{momenttest.Status(404).Times(2)}, state: "retryable", says: "create customer: 404", keys: 1, asks: 1},
+		{why: "the key may not", faults: []momenttest.Fault{momenttest.ServiceError(403).On(createBill)}, state: "retryable", says: "403", keys: 1},
+		{why: "the address is wrong", faults: []momenttest.Fault{momenttest.ServiceError(404).Times(2)}, state: "retryable", says: "create customer: 404", keys: 1, asks: 1},
 		{why: "rate limited: put off for as long as it says, which is no attempt", faults: []momenttest.Fault{momenttest.RateLimit(time.Minute).On(createBill)}, state: "scheduled", keys: 1},
 		{why: "rate limited at the customer", faults: []momenttest.Fault{momenttest.RateLimit(time.Minute).On(createCustomer)}, state: "scheduled", keys: 1, fresh: true, asks: 1},
 		{why: "the service is down for as long as the client tries", faults: []momenttest.Fault{momenttest.Status(500).On(createBill).Times(4)}, state: "retryable", says: "500", keys: 1},
@@ -114,10 +114,10 @@ func TestRaise(t *testing.T) {
 		{why: "another customer", before: there(func(b *Bill) { b.Customer = "UCR2" }), state: "cancelled", says: "it is that of another customer", keys: 1, gets: 1, raised: true},
 		{
 			why:    "a conflict and no bill: the call of a worker that was killed is still under way",
-			faults: []momenttest.Fault{momenttest.Status(409).On(createBill).Times(4)}, state: "retryable", says: "there is no such bill", keys: 1, gets: 1,
+			faults: []momenttest.Fault{momenttest.ServiceError(409).On(createBill)}, state: "retryable", says: "there is no such bill", keys: 1, gets: 1,
 		},
 		{
-			why: "it is not known whether it is there", before: there(func(*Bill) {}), faults: []momenttest.Fault{momenttest.Status(500).On(getBill).Times(4)},
+			why: "it is not known whether it is there", before: there(func(*Bill) {}), faults: []momenttest.Fault{momenttest.ServiceError(500).On(getBill).Times(4)},
 			state: "retryable", says: "500", keys: 1, gets: 4, raised: true,
 		},
 		{why: "within a day of the job the key lives: no need to look", before: age(22 * time.Hour), state: "completed", keys: 1, raised: true},
@@ -462,7 +462,7 @@ func TestReconcile(t *testing.T) {
 		{"still not, ten seconds later", func(t *testing.T, w *world) { t.Helper(); paid(t, w) }, 1, "scheduled", ""},
 		{"still not, ten more seconds later", func(t *testing.T, w *world) { t.Helper(); paid(t, w) }, 2, "completed", `["ZAR 15.00 is paid, and the ledger has ZAR 0.00"]`},
 		{"posted twice", func(t *testing.T, w *world) { t.Helper(); paid(t, w, 1500, 1500) }, 2, "completed", `["ZAR 15.00 is paid, and the ledger has ZAR 30.00"]`},
-		{"the service is down", func(_ *testing.T, w *world) { w.srv.Fail(momenttest.Status(500).Times(4)) }, 0, "retryable", ""},
+		{"the service is down", func(_ *testing.T, w *world) { w.srv.Fail(momenttest.ServiceError(500).Times(4)) }, 0, "retryable", ""},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			w := newWorld(t)
