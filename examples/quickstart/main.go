@@ -18,22 +18,19 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), os.Getenv, os.Stdout); err != nil {
+	if err := run(context.Background(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
-	var srv *momenttest.Server // nil: the service itself
-	if getenv("MOMENT_API_KEY") == "" && getenv("MOMENT_BASE_URL") == "" {
-		fmt.Fprintln(out, "MOMENT_API_KEY is not set: talking to a fake of the service, in this process.")
-		srv = momenttest.NewServer()
-		defer srv.Close()
-	}
-	client, err := connect(getenv, srv)
+func run(ctx context.Context, out io.Writer) error {
+	client, srv, err := connect(out)
 	if err != nil {
 		return err
+	}
+	if srv != nil {
+		defer srv.Close()
 	}
 	fmt.Fprintln(out, "Talking to             ", client)
 
@@ -102,21 +99,17 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 	return nil
 }
 
-// connect returns a client of the service that the environment names, or of the fake.
-func connect(getenv func(string) string, srv *momenttest.Server) (*moment.Client, error) {
-	if srv != nil {
-		return srv.Client(), nil
+// connect returns a client of the service that the environment names, or of a fake, which it returns
+// too.
+func connect(out io.Writer) (*moment.Client, *momenttest.Server, error) {
+	if os.Getenv("MOMENT_API_KEY") == "" && os.Getenv("MOMENT_BASE_URL") == "" {
+		fmt.Fprintln(out, "MOMENT_API_KEY is not set: talking to a fake of the service, in this process.")
+		srv := momenttest.NewServer()
+		return srv.Client(), srv, nil
 	}
-	if getenv("MOMENT_API_KEY") == "" {
-		return nil, errors.New("MOMENT_BASE_URL is set, but MOMENT_API_KEY is not")
-	}
-	var opts []moment.ClientOption
-	if base := getenv("MOMENT_BASE_URL"); base != "" {
-		opts = append(opts, moment.WithBaseURL(base))
-	}
-	client, err := moment.NewClient(getenv("MOMENT_API_KEY"), opts...)
+	client, err := moment.NewClientFromEnv()
 	if err == nil && client.Mode() != moment.ModeTest {
 		err = errors.New("this example creates a customer: use a test key (sk_test_…)")
 	}
-	return client, err
+	return client, nil, err
 }
