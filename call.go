@@ -75,8 +75,8 @@ func callWith[T any, P resource[T]](ctx context.Context, s service, op operation
 // most 2 MiB. Do does not know which object was requested: check it.
 //
 // Do follows the same rules as the other calls: POST and PUT get an idempotency key and are retried
-// like a create, GET, HEAD and OPTIONS are retried freely, and every other method is treated like an
-// update. A PATCH or a DELETE is retried like a create if it has a key of yours
+// like a create, GET, HEAD and OPTIONS are retried freely, and every other method is treated like
+// an update. A PATCH or a DELETE is retried like a create if it has a key of yours
 // ([WithIdempotencyKey]) and is not below /billing/, where the service ignores keys. The errors are
 // the same three types. In them and in logs, the path ends where identifiers may begin: "POST
 // /billing/refunds/…".
@@ -166,6 +166,7 @@ func (c *core) logAbsent(ctx context.Context, op operation, members []string) {
 
 // idempotency returns what a second copy of the operation's request could do. With a key of the
 // caller's, a PATCH and a DELETE can be keyed, but not below /billing/, where PATCH ignores keys.
+// The update of a payment request always is.
 func (op operation) idempotency(callerKey bool) transport.Idempotency {
 	switch op.method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions: // safe by RFC 9110, section 9.2.1
@@ -174,7 +175,7 @@ func (op operation) idempotency(callerKey bool) transport.Idempotency {
 		return transport.ByKey
 	case http.MethodPatch, http.MethodDelete:
 		plain, err := url.PathUnescape(op.route)
-		if callerKey && err == nil && !strings.HasPrefix(strings.ToLower(plain), "/billing/") {
+		if op == updatePaymentRequest || callerKey && err == nil && !strings.HasPrefix(strings.ToLower(plain), "/billing/") {
 			return transport.ByKey
 		}
 	}
@@ -196,11 +197,11 @@ func (op operation) path(id string) (string, error) {
 }
 
 // withoutIdentifiers is how errors and logs name a path that a caller of Do passes. Moment's paths
-// are /billing/, the name of a collection, and then identifiers; of any other path, only the
-// beginning is taken for a name.
+// are /billing/ or /collect/, the name of a collection, and then identifiers; of any other path,
+// only the beginning is taken for a name.
 func withoutIdentifiers(path string) string {
 	names := 1
-	if strings.HasPrefix(path, "/billing/") {
+	if strings.HasPrefix(path, "/billing/") || strings.HasPrefix(path, "/collect/") {
 		names = 2
 	}
 	segments := strings.SplitN(path[1:], "/", names+1)

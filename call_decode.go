@@ -196,6 +196,38 @@ func readLeniently(object []byte, wire any, amounts ...string) error {
 	return err
 }
 
+// readMoney decodes an object with the members amount and currency into wire. Members of another
+// type than documented are left empty, because encoding/json skips them; an inexact amount is an
+// error.
+func readMoney(object []byte, wire any) error {
+	err := readLeniently(object, wire, "amount")
+	var mismatch *json.UnmarshalTypeError
+	if errors.As(err, &mismatch) && mismatch.Field != "" && mismatch.Type != reflect.TypeFor[Amount]() {
+		return nil
+	}
+	return err
+}
+
+// checkMoney names the first member that is missing of those without which an object with a status
+// is not one.
+func checkMoney(status string, m Money) error {
+	if names := missing(member{"status", status == ""}, member{"currency", m.Currency == ""}, member{"amount", m.Amount == noAmount}); len(names) > 0 {
+		return errors.New(names[0] + " is missing")
+	}
+	return nil
+}
+
+// inCapitals returns the code of a currency in capitals, because one of Moment's samples writes it
+// in lower case. A code that is unknown in capitals too is kept as received.
+func inCapitals(c Currency) Currency {
+	if capitals := Currency(strings.ToUpper(string(c))); capitals != c {
+		if _, err := capitals.Exponent(); err == nil {
+			return capitals
+		}
+	}
+	return c
+}
+
 // checkAmounts names the first of an object's amounts that is not an exact integer. The error of
 // encoding/json does not: from Go 1.27 on, it does not name the member of an error that a type's
 // own UnmarshalJSON returns.

@@ -163,6 +163,9 @@ func TestDoNamesThePathWithoutIdentifiers(t *testing.T) {
 		"/billing/customers/":               "/billing/customers/…",
 		"/billing/refunds":                  "/billing/refunds",
 		"/billing":                          "/billing",
+		"/collect/payments/john-doe":        "/collect/payments/…",
+		"/collect/payments/john-doe/voids":  "/collect/payments/…",
+		"/collect/payment_requests":         "/collect/payment_requests",
 		"/payments/john-doe":                "/payments/…",
 		"/":                                 "/",
 	} {

@@ -31,7 +31,7 @@ var decoding = []struct {
 	status int
 	prefix string // of the id
 
-	reference string
+	reference string // empty if the call is not about one
 	call      func(context.Context, *moment.Client, ...moment.RequestOption) (any, error)
 }{
 	{"GET", 200, "bcus_", "UCR1234567890", func(ctx context.Context, c *moment.Client, opts ...moment.RequestOption) (any, error) {
@@ -52,12 +52,23 @@ var decoding = []struct {
 	{"POST", 200, "bill_", "UBR1234567890", func(ctx context.Context, c *moment.Client, opts ...moment.RequestOption) (any, error) {
 		return c.Bills.Void(ctx, "UBR1234567890", opts...)
 	}},
+	{"POST", 201, "pr_", "UBR1234567890", func(ctx context.Context, c *moment.Client, opts ...moment.RequestOption) (any, error) {
+		return c.PaymentRequests.Create(ctx, paymentRequestParams, opts...)
+	}},
+	{"PATCH with a key", 200, "pr_", "", func(ctx context.Context, c *moment.Client, opts ...moment.RequestOption) (any, error) {
+		return c.PaymentRequests.Update(ctx, requestID, moment.PaymentRequestUpdateParams{Description: moment.Ptr("")}, opts...)
+	}},
+	{"GET", 200, "pay_", "", func(ctx context.Context, c *moment.Client, opts ...moment.RequestOption) (any, error) {
+		return c.Payments.Get(ctx, paymentID, opts...)
+	}},
 }
 
 // A call returns the requested object or a *ConnectionError, whatever the body of the success.
 func FuzzResponse(f *testing.F) {
 	for _, body := range []string{
-		testkit.CustomerJSON, testkit.AccountJSON, testkit.BillJSON,
+		testkit.CustomerJSON, testkit.AccountJSON, testkit.BillJSON, testkit.PaymentRequestJSON, testkit.PaymentJSON,
+		strings.ReplaceAll(testkit.PaymentRequestJSON, "2025", "x"), strings.ReplaceAll(testkit.PaymentJSON, `"card"`, "1"), strings.ReplaceAll(testkit.PaymentJSON, "ZAR", "zar"),
+		`{"id":"pr_H4jp6KnU5cPw263v1jyz4","status":"active","amount":2000,"currency":"ZAR","external_reference":"UBR1234567890","link":{},"push":{}}`,
 		"", "null", "[]", "{}", `"bill_1"`, "<html>", " \r\n" + testkit.BillJSON + "\n",
 		strings.ReplaceAll(testkit.BillJSON, "unpaid", "VOIDED"), strings.ReplaceAll(testkit.BillJSON, "2025", "x"), strings.ReplaceAll(testkit.BillJSON, "2000", "2e3"),
 		`{"id":"bill_"}`, `{"id":"xbill_1"}`, `{"id":1}`, `{"id":null}`,
@@ -87,7 +98,7 @@ func FuzzResponse(f *testing.F) {
 		}
 		for _, row := range decoding {
 			attempts := 1
-			if !json.Valid([]byte(body)) && (row.method == "GET" || row.method == "POST" && !replayed) {
+			if !json.Valid([]byte(body)) && (row.method == "GET" || row.method != "PATCH" && !replayed) {
 				attempts = 4
 			}
 			c := clientThrough(t, func(*http.Request) (*http.Response, error) {
@@ -115,8 +126,15 @@ func FuzzResponse(f *testing.F) {
 			if err == nil {
 				id := idOf(t, got)
 				assert.True(t, strings.HasPrefix(id, row.prefix) && len(id) > len(row.prefix), "%q", id)
-				assert.Equal(t, row.reference, reflect.ValueOf(got).Elem().FieldByName("ExternalReference").String())
-				assert.Equal(t, got, encodedAndDecoded(t, got))
+				reference := reflect.ValueOf(got).Elem().FieldByName("ExternalReference").String()
+				assert.True(t, row.reference == "" || row.reference == reference, "%q", reference)
+				again := encodedAndDecoded(t, got)
+				for _, object := range []any{got, again} {
+					if payment, ok := object.(*moment.Payment); ok {
+						payment.Method.Raw = nil // encoded without white space
+					}
+				}
+				assert.Equal(t, got, again)
 				continue
 			}
 			assert.Nil(t, got)
@@ -175,6 +193,18 @@ var identifying = []struct {
 	}},
 	{"POST " + testkit.BasePath + "/billing/bills/{id}/void", func(ctx context.Context, c *moment.Client, id string) error {
 		_, err := c.Bills.Void(ctx, id)
+		return err
+	}},
+	{"GET " + testkit.BasePath + "/collect/payment_requests/{id}", func(ctx context.Context, c *moment.Client, id string) error {
+		_, err := c.PaymentRequests.Get(ctx, id)
+		return err
+	}},
+	{"PATCH " + testkit.BasePath + "/collect/payment_requests/{id}", func(ctx context.Context, c *moment.Client, id string) error {
+		_, err := c.PaymentRequests.Update(ctx, id, moment.PaymentRequestUpdateParams{})
+		return err
+	}},
+	{"GET " + testkit.BasePath + "/collect/payments/{id}", func(ctx context.Context, c *moment.Client, id string) error {
+		_, err := c.Payments.Get(ctx, id)
 		return err
 	}},
 }

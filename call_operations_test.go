@@ -27,7 +27,7 @@ type operation struct {
 }
 
 // operations lists every documented operation.
-var operations = slices.Concat(customerOperations, accountOperations, billOperations)
+var operations = slices.Concat(customerOperations, accountOperations, billOperations, paymentRequestOperations, paymentOperations)
 
 func TestOperationsOnTheWire(t *testing.T) {
 	for _, o := range operations {
@@ -41,11 +41,16 @@ func TestOperationsOnTheWire(t *testing.T) {
 			method, path, _ := strings.Cut(o.request, " ")
 			if before, rest, found := strings.Cut(path, "{"); found {
 				_, after, _ := strings.Cut(rest, "}")
-				path = before + testkit.StringMember(t, o.response, "external_reference") + after
+				name := "external_reference"
+				if strings.HasPrefix(path, "/collect/") {
+					name = "id"
+				}
+				path = before + testkit.StringMember(t, o.response, name) + after
 			}
 			assert.Equal(t, method, r.Method)
 			assert.Equal(t, testkit.BasePath+path, r.URI)
-			assert.Equal(t, method == "POST", r.Header.Get("Idempotency-Key") != "")
+			keyed := method == "POST" || method == "PATCH" && strings.HasPrefix(path, "/collect/")
+			assert.Equal(t, keyed, r.Header.Get("Idempotency-Key") != "")
 			if o.body == "" {
 				assert.Empty(t, r.Body)
 				assert.NotContains(t, r.Header, "Content-Type")
@@ -67,6 +72,10 @@ func idOf(t *testing.T, object any) string {
 	case *moment.Account:
 		return o.ID
 	case *moment.Bill:
+		return o.ID
+	case *moment.PaymentRequest:
+		return o.ID
+	case *moment.Payment:
 		return o.ID
 	default:
 		t.Fatalf("unexpected %T", object)
@@ -109,7 +118,7 @@ func TestOperationComments(t *testing.T) {
 	want := map[string]string{}
 	for _, o := range operations {
 		want[o.method] = o.request
-		if service, ok := strings.CutSuffix(o.method, ".Create"); ok {
+		if service, ok := strings.CutSuffix(o.method, ".Create"); ok && service != "PaymentRequestsService" {
 			singular := strings.ToLower(strings.TrimSuffix(service, "sService"))
 			want[service+".Ensure"] = o.request + ", and GET /billing/" + singular + "s/{" + singular + "} if the create does not decide"
 		}

@@ -18,9 +18,11 @@ import (
 //
 // Formatting a Client or one of its services, with any verb or as a log value, never shows the key.
 type Client struct {
-	Customers *CustomersService // Create, Ensure, Get, Update
-	Accounts  *AccountsService  // Create, Ensure, Get, Update
-	Bills     *BillsService     // Create, Ensure, Get, Update, Void
+	Customers       *CustomersService       // Create, Ensure, Get, Update
+	Accounts        *AccountsService        // Create, Ensure, Get, Update
+	Bills           *BillsService           // Create, Ensure, Get, Update, Void
+	PaymentRequests *PaymentRequestsService // Create, Get, Update
+	Payments        *PaymentsService        // Get
 
 	service
 }
@@ -65,10 +67,12 @@ func NewClient(secretKey string, opts ...ClientOption) (*Client, error) {
 	c.transport.RequestID = c.requestID
 	s := newService(c)
 	return &Client{
-		Customers: &CustomersService{s},
-		Accounts:  &AccountsService{s},
-		Bills:     &BillsService{s},
-		service:   s,
+		Customers:       &CustomersService{s},
+		Accounts:        &AccountsService{s},
+		Bills:           &BillsService{s},
+		PaymentRequests: &PaymentRequestsService{s},
+		Payments:        &PaymentsService{s},
+		service:         s,
 	}, nil
 }
 

@@ -1,5 +1,5 @@
 // Package moment is the Go client of the Moment Billing API, in which merchants keep customers,
-// accounts and bills.
+// accounts and bills, and ask for payments.
 //
 //	client, err := moment.NewClientFromEnv()
 //	…
@@ -33,7 +33,8 @@
 // # Retries
 //
 // A call is retried only if the retry cannot apply it twice, at most 3 times. Every create and void
-// carries an idempotency key, under which the service returns its first response for 24 hours.
+// carries an idempotency key, under which the service returns its first response for 24 hours. So
+// does every update of a payment request, which is retried like a create.
 //
 //	what happened                                    Get  Create, Void  Update  may have been applied
 //	never sent, because there was no connection      yes  yes           yes     no

@@ -138,6 +138,10 @@ func apply(ctx context.Context, c *moment.Client, params any) error {
 		_, err = c.Accounts.Create(ctx, p)
 	case moment.BillCreateParams:
 		_, err = c.Bills.Create(ctx, p)
+	case moment.PaymentRequestCreateParams:
+		_, err = c.PaymentRequests.Create(ctx, p)
+	case moment.PaymentRequestUpdateParams:
+		_, err = c.PaymentRequests.Update(ctx, "pr_1", p)
 	case moment.CustomerUpdateParams:
 		_, err = c.Customers.Update(ctx, "REF", p)
 	case moment.AccountUpdateParams:

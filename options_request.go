@@ -71,9 +71,9 @@ func applyOptions(opts []RequestOption) (*requestOptions, error) {
 // WithIdempotencyKey makes the call under a key of yours, 1 to 255 of a-z, A-Z, 0-9 and "-",
 // instead of a random one. For 24 hours, the service returns its first response to every call under
 // one key, success or failure, so that a job which runs again with the same keys applies nothing
-// twice. See [DeriveIdempotencyKey]. It is for creates and voids, and through [Client.Do] for POST
-// and PUT, and for PATCH and DELETE that are not below /billing/. On any other call it is an
-// [*ArgumentError].
+// twice. See [DeriveIdempotencyKey]. It is for creates, voids and updates of payment requests, and
+// through [Client.Do] for POST and PUT, and for PATCH and DELETE that are not below /billing/. On
+// any other call it is an [*ArgumentError].
 func WithIdempotencyKey(key string) RequestOption {
 	return RequestOption{func(o *requestOptions) error {
 		o.key, o.callerKey = strings.Clone(key), true // errors keep it, and some frameworks reuse the memory of their strings

@@ -14,11 +14,11 @@ import (
 type Event struct {
 	ID   string    // evt_…
 	Type EventType // what Data is
-	Data EventData // *AmountApplied, or *UnknownEvent
+	Data EventData // *AmountApplied, *PaymentRequest, *Payment, or *UnknownEvent
 
 	// Raw is the whole body, as it was received. To process an event later, store Raw and
-	// MessageID, and decode the member data of Raw, not Raw itself, into an AmountApplied with
-	// encoding/json. Parse would reject it by its timestamp.
+	// MessageID, and decode the member data of Raw, not Raw itself, into a variable of Data's type
+	// with encoding/json. Parse would reject it by its timestamp.
 	Raw json.RawMessage
 	// MessageID is the same for each delivery of one event: what a [Deduplicator] goes by.
 	MessageID string
@@ -29,12 +29,26 @@ type Event struct {
 // EventType says what an event is about. One that this package does not know is kept as it came.
 type EventType string
 
-// EventTypeAmountApplied is the type of events whose Data is an [*AmountApplied].
-const EventTypeAmountApplied EventType = "obligation.amount_applied"
+// The types of events that this version knows. Only EventTypeAmountApplied says that a bill or a
+// balance was paid: whether the payment of a payment request is applied to one is not documented.
+const (
+	EventTypeAmountApplied EventType = "obligation.amount_applied" // Data is an [*AmountApplied]
 
-// EventData is what an event tells: [*AmountApplied] or, of a type that this version does not know,
-// [*UnknownEvent]. Later versions add types, so a switch over them needs a default that does
-// nothing.
+	EventTypePaymentRequestCreated EventType = "payment_request.created" // Data is a [*PaymentRequest]
+	EventTypePaymentRequestUpdated EventType = "payment_request.updated" // Data is a [*PaymentRequest]
+	EventTypePaymentRequestPaid    EventType = "payment_request.paid"    // Data is a [*PaymentRequest]
+
+	EventTypePaymentSucceeded     EventType = "payment.succeeded"      // Data is a [*Payment]
+	EventTypePaymentAttemptFailed EventType = "payment.attempt_failed" // Data is a [*Payment]
+	EventTypePaymentFailed        EventType = "payment.failed"         // Data is a [*Payment]
+	EventTypePaymentCaptured      EventType = "payment.captured"       // Data is a [*Payment]
+	EventTypePaymentVoided        EventType = "payment.voided"         // Data is a [*Payment]
+)
+
+// EventData is what an event reports: [*AmountApplied], [*PaymentRequest], [*Payment] or, of a type
+// that this version does not know, [*UnknownEvent]. Later versions add types, so a switch over them
+// needs a default that does nothing. An event about money without an exact amount or a currency is
+// [ErrMalformedEvent].
 type EventData interface{ isEventData() }
 
 // AmountApplied tells that money came in: a payment was applied to a customer's or an account's
@@ -93,8 +107,10 @@ type UnknownEvent struct {
 	Data json.RawMessage // as it came; nil if there was none
 }
 
-func (*AmountApplied) isEventData() {}
-func (*UnknownEvent) isEventData()  {}
+func (*AmountApplied) isEventData()  {}
+func (*PaymentRequest) isEventData() {}
+func (*Payment) isEventData()        {}
+func (*UnknownEvent) isEventData()   {}
 
 // UnmarshalJSON reads leniently what no money depends on: all but amount, currency and the three
 // ids are left empty if they have an unexpected form. An inexact amount is an error. Do not embed
@@ -154,14 +170,14 @@ func decodeOther(event *Event) (*Event, error) {
 	}
 	_ = json.Unmarshal(wire.ID, &event.ID) // one in an unexpected form is left empty: the MessageID identifies the event
 	event.Type = wire.Type
-	switch {
-	case event.Type == "":
+	if event.Type == "" {
 		return nil, malformed(errors.New("type is missing"), event.Raw)
-	case event.Type != EventTypeAmountApplied:
+	}
+	data := newMoneyData(event.Type)
+	if data == nil {
 		event.Data = &UnknownEvent{wire.Data}
 		return event, nil
 	}
-	data := &AmountApplied{Amount: noAmount}
 	if len(wire.Data) > 0 {
 		if err := data.UnmarshalJSON(wire.Data); err != nil {
 			return nil, malformed(err, event.Raw)
@@ -170,15 +186,37 @@ func decodeOther(event *Event) (*Event, error) {
 	return event.with(data)
 }
 
-// with completes an event about a payment, unless a member is missing without which it cannot be
+// moneyData is the data of an event about money.
+type moneyData interface {
+	EventData
+	json.Unmarshaler
+	Money() Money
+}
+
+// newMoneyData returns data to decode into, nil for a type of events that is unknown.
+func newMoneyData(t EventType) moneyData {
+	switch t {
+	case EventTypeAmountApplied:
+		return &AmountApplied{Amount: noAmount}
+	case EventTypePaymentRequestCreated, EventTypePaymentRequestUpdated, EventTypePaymentRequestPaid:
+		return &PaymentRequest{Amount: noAmount}
+	case EventTypePaymentSucceeded, EventTypePaymentAttemptFailed, EventTypePaymentFailed, EventTypePaymentCaptured, EventTypePaymentVoided:
+		return &Payment{Amount: noAmount}
+	default:
+		return nil
+	}
+}
+
+// with completes an event about money, unless a member is missing without which it cannot be
 // booked.
-func (e *Event) with(data *AmountApplied) (*Event, error) {
+func (e *Event) with(data moneyData) (*Event, error) {
+	applied, isApplied := data.(*AmountApplied)
 	switch {
-	case data.Amount == noAmount:
+	case data.Money().Amount == noAmount:
 		return nil, malformed(errors.New("amount is missing"), e.Raw)
-	case data.Currency == "":
+	case data.Money().Currency == "":
 		return nil, malformed(errors.New("currency is missing"), e.Raw)
-	case !data.oneObligation():
+	case isApplied && !applied.oneObligation():
 		return nil, malformed(errors.New("there is not exactly one of customer_id, account_id and bill_id"), e.Raw)
 	}
 	e.Data = data

@@ -91,7 +91,7 @@ func TestParse(t *testing.T) {
 			&moment.AmountApplied{Amount: 1, Currency: "ZAR", BillID: "bill_1"},
 		},
 		{"a type that was announced", `{"id":"evt_2","type":"bill.created","data":{"id":"bill_1"}}`, "evt_2", "bill.created", &moment.UnknownEvent{Data: json.RawMessage(`{"id":"bill_1"}`)}},
-		{"whose data has another shape", `{"data":{"amount":"2000","created_at":1},"type":"payment.failed","id":"evt_3"}`, "evt_3", "payment.failed", &moment.UnknownEvent{Data: json.RawMessage(`{"amount":"2000","created_at":1}`)}},
+		{"whose data has another shape", `{"data":{"amount":"2000","created_at":1},"type":"payment_session.failed","id":"evt_3"}`, "evt_3", "payment_session.failed", &moment.UnknownEvent{Data: json.RawMessage(`{"amount":"2000","created_at":1}`)}},
 		{"whose data is no object", `{"type":"ping","data":[1]}`, "", "ping", &moment.UnknownEvent{Data: json.RawMessage(`[1]`)}},
 		{"without data", `{"type":"ping"}`, "", "ping", &moment.UnknownEvent{}},
 	} {
@@ -113,6 +113,66 @@ func TestParse(t *testing.T) {
 		fromRequest, err := newVerifier(t).ParseRequest(r)
 		require.NoError(t, err, row.why)
 		assert.Equal(t, got.Raw, fromRequest.Raw, row.why)
+	}
+}
+
+// eventData is the type of the data of each type of events that is known.
+var eventData = map[moment.EventType]moment.EventData{
+	"obligation.amount_applied": &moment.AmountApplied{},
+	"payment_request.created":   &moment.PaymentRequest{}, "payment_request.updated": &moment.PaymentRequest{}, "payment_request.paid": &moment.PaymentRequest{},
+	"payment.succeeded": &moment.Payment{}, "payment.attempt_failed": &moment.Payment{}, "payment.failed": &moment.Payment{},
+	"payment.captured": &moment.Payment{}, "payment.voided": &moment.Payment{},
+}
+
+func TestEventsOfPaymentRequestsAndPayments(t *testing.T) {
+	parse := func(body string) (*moment.Event, error) {
+		return newVerifier(t).Parse(testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, body), []byte(body))
+	}
+	for kind, want := range eventData {
+		object := testkit.PaymentJSON
+		switch want.(type) {
+		case *moment.AmountApplied:
+			continue
+		case *moment.PaymentRequest:
+			object = testkit.PaymentRequestJSON
+		}
+		e, err := parse(`{"id":"wh_12345","type":"` + string(kind) + `","data":` + object + `}`)
+		require.NoError(t, err, kind)
+		assert.Equal(t, "wh_12345", e.ID, "as in one of the samples")
+		assert.IsType(t, want, e.Data, kind)
+		assert.JSONEq(t, object, strings.Replace(encoded(t, e.Data), `"paid_amount"`, `"authorised_amount":null,"paid_amount"`, 1), kind)
+
+		// An optional member is no reason to deliver an event for ever.
+		for _, row := range []struct{ why, data, malformed string }{
+			{"the least", `{"amount":1,"currency":"ZAR"}`, ""},
+			{"every optional member of another form", `{"amount":1,"currency":"zar","id":1,"type":1,"status":[],"payment_id":{},"external_reference":1,"description":1,"expires_at":"x","link":"x","push":1,
+				"metadata":1,"created_at":1,"updated_at":"","country":1,"mode":1,"intent":1,"reconciliation_reference":1,"payment_method_details":1,"last_payment_error":"x","capture_method":1,
+				"authorised_amount":"1","paid_amount":0.5,"voided_amount":[]}`, ""},
+			{"no data", "", "amount is missing"},
+			{"null", `null`, "amount is missing"},
+			{"no amount", `{"currency":"ZAR"}`, "amount is missing"},
+			{"no currency", `{"amount":1}`, "currency is missing"},
+			{"an inexact amount", `{"amount":0.5,"currency":"ZAR"}`, "amount is not an exact integer"},
+			{"a text", `"Jane Roe"`, "it is of type string, not object"},
+		} {
+			body := `{"id":"evt_1","type":"` + string(kind) + `","data":` + row.data + `}`
+			if row.data == "" {
+				body = `{"id":"evt_1","type":"` + string(kind) + `"}`
+			}
+			e, err := parse(body)
+			if row.malformed != "" {
+				require.ErrorIs(t, err, moment.ErrMalformedEvent, row.why)
+				require.EqualError(t, err, "moment: malformed webhook event: "+row.malformed, row.why)
+				continue
+			}
+			require.NoError(t, err, row.why)
+			assert.Equal(t, "ZAR 0.01", e.Data.(interface{ Money() moment.Money }).Money().String(), row.why)
+		}
+	}
+	for _, kind := range []string{"payment_session.completed", "payment_page.payment_received", "payment_request.expired", "payment.refunded"} {
+		e, err := parse(`{"type":"` + kind + `","data":{"amount":"x"}}`)
+		require.NoError(t, err, kind)
+		assert.Equal(t, &moment.UnknownEvent{Data: json.RawMessage(`{"amount":"x"}`)}, e.Data, kind)
 	}
 }
 
@@ -138,6 +198,8 @@ func FuzzEvent(f *testing.F) {
 		`{"type":"obligation.amount_applied","data":{"amount":1,"AMOUNT":2,"currency":"ZAR","bill_id":"b"}}`,
 		`{"type":"obligation.amount_applied","data":{"amount":1,"currency":"ZAR","bill_id":"b","created_at":null}}`,
 		"{\"type\":\"\xff\"}",
+		`{"type":"payment_request.paid","data":` + testkit.PaymentRequestJSON + `}`, `{"type":"payment.succeeded","data":` + testkit.PaymentJSON + `}`,
+		`{"type":"payment.failed","data":{"amount":1,"currency":"zar","last_payment_error":[]}}`,
 	} {
 		f.Add(body)
 	}
@@ -151,15 +213,18 @@ func FuzzEvent(f *testing.F) {
 		}
 		assert.NotEmpty(t, e.Type)
 		assert.Equal(t, body, string(e.Raw))
-		data, ok := e.Data.(*moment.AmountApplied)
-		assert.Equal(t, ok, e.Type == moment.EventTypeAmountApplied)
-		if ok {
+		want := eventData[e.Type]
+		if want == nil {
+			want = &moment.UnknownEvent{}
+		}
+		assert.IsType(t, want, e.Data)
+		if data, ok := e.Data.(interface{ Money() moment.Money }); ok {
+			assert.NotEmpty(t, data.Money().Currency)
+		}
+		if data, ok := e.Data.(*moment.AmountApplied); ok {
 			kind, id := data.Obligation()
 			assert.NotEmpty(t, kind)
 			assert.NotEmpty(t, id)
-			assert.NotEmpty(t, data.Currency)
-		} else {
-			assert.IsType(t, &moment.UnknownEvent{}, e.Data)
 		}
 	})
 }

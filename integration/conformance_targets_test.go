@@ -125,6 +125,13 @@ func (s service) check(t *testing.T, e exchange) []string {
 	t.Helper()
 	known := samples{sampleDigits: strconv.FormatInt(1e9+mathrand.Int64N(9e9), 10)}
 	send := func(r request) reply {
+		switch method, id, _ := strings.Cut(r.operation, " "); {
+		case method != payerPays && method != payerDeclined:
+		case s.fake == nil:
+			t.Skip("no program can pay")
+		default:
+			return payRequest(t, s.fake, known.replace(id), method == payerDeclined)
+		}
 		switch {
 		case r.fault != nil && s.fake == nil:
 			t.Skip("it cannot be told to fail")
@@ -169,6 +176,20 @@ func (s service) check(t *testing.T, e exchange) []string {
 	return d.found
 }
 
+// payRequest lets a payer pay a request, or have a card declined, and returns the object of the
+// last event.
+func payRequest(t *testing.T, fake *momenttest.Server, id string, declined bool) reply {
+	t.Helper()
+	pay := fake.Pay
+	if declined {
+		pay = fake.FailPayment
+	}
+	delivery, err := pay(t.Context(), momenttest.Payment{Request: id, Amount: 2000})
+	require.NoError(t, err)
+	object, _ := decode(string(delivery.Body))["data"].(map[string]any)
+	return reply{status: http.StatusOK, object: object}
+}
+
 // prismMock is a target that has a description and no state.
 type prismMock struct {
 	url, without422 string
@@ -208,7 +229,7 @@ func (s samples) replace(text string) string {
 
 // learn takes the ids of an answer, unless there were such ids before.
 func (s samples) learn(from reply) {
-	for _, name := range []string{"id", "customer_id", "account_id"} {
+	for _, name := range []string{"id", "customer_id", "account_id", "payment_id"} {
 		id := from.text(name)
 		if prefix, _, ok := strings.Cut(id, "_"); ok {
 			sample := prefix + "_" + sampleID
@@ -244,7 +265,7 @@ func roundTrip(t *testing.T, url, key string, r request) reply {
 	if r.body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if method == http.MethodPost {
+	if method == http.MethodPost || method == http.MethodPatch && strings.HasPrefix(path, "/collect/") {
 		req.Header.Set("Idempotency-Key", rand.Text())
 	}
 	for _, line := range r.header {
@@ -453,10 +474,10 @@ func changed(t *testing.T, pattern, replacement string) string {
 	return path
 }
 
-// Prism takes no webhooks, but it does if the webhook of the description is one of its paths.
+// Prism takes no webhooks, but it does if the webhooks of the description are among its paths.
 func TestConformanceOfEvents(t *testing.T) {
-	prism := startPrism(t, "mock", changed(t, `\nwebhooks:\n  obligation`, "\n  /obligation"))
-	endpoint := prism() + "/obligation.amount_applied"
+	prism := startPrism(t, "mock", changed(t, `(?m)^(?:webhooks:\n)?  (obligation|payment|payment_request)\.`, "  /$1."))()
+	endpoint := prism + "/obligation.amount_applied"
 
 	fake := newFake(t)
 	fake.SetWebhook(endpoint, webhookSecret)
@@ -508,6 +529,43 @@ func TestConformanceOfEvents(t *testing.T) {
 	}
 }
 
+// The events of payment requests and payments fit the description, each under its own type.
+func TestConformanceOfPaymentEvents(t *testing.T) {
+	prism := startPrism(t, "mock", changed(t, `(?m)^(?:webhooks:\n)?  (obligation|payment|payment_request)\.`, "  /$1."))()
+	fake := newFake(t)
+	asked := roundTrip(t, fake.URL, anyTestKey, asked)
+	require.Equal(t, http.StatusCreated, asked.status, asked.body)
+	declined, err := fake.FailPayment(t.Context(), momenttest.Payment{Request: asked.text("id"), Amount: 2000})
+	require.NoError(t, err)
+	paid, err := fake.Pay(t.Context(), momenttest.Payment{Request: asked.text("id"), Amount: 2000, Method: "zapper"})
+	require.NoError(t, err)
+	events := map[string]string{}
+	for _, d := range []*momenttest.Delivery{declined.Previous, declined, paid.Previous, paid} {
+		kind, _ := decode(string(d.Body))["type"].(string)
+		events[kind] = string(d.Body)
+	}
+	request := events["payment_request.paid"]
+	events["payment_request.created"] = strings.Replace(request, "payment_request.paid", "payment_request.created", 1)
+	events["payment_request.updated"] = strings.Replace(request, "payment_request.paid", "payment_request.updated", 1)
+	events["payment.captured"] = strings.Replace(events["payment.succeeded"], "payment.succeeded", "payment.captured", 1)
+	events["payment.voided"] = strings.Replace(events["payment.succeeded"], "payment.succeeded", "payment.voided", 1)
+	require.Len(t, events, 8)
+	takes := func(kind, event string) bool {
+		resp, err := http.DefaultTransport.RoundTrip(momenttest.NewWebhookRequest(prism+"/"+kind, webhookSecret, event))
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		return resp.StatusCode == http.StatusOK
+	}
+	for kind, event := range events {
+		assert.True(t, takes(kind, event), event)
+		assert.True(t, takes(kind, strings.Replace(event, `"id":"evt_`, `"id":"wh_`, 1)), "an id as in one of the samples")
+		assert.False(t, takes(kind, strings.Replace(event, kind, "payment.other", 1)), "of another type")
+		assert.False(t, takes(kind, strings.Replace(event, `"amount":2000`, `"amount":20.5`, 1)), "in major units")
+		assert.False(t, takes(kind, strings.Replace(event, `"currency":"ZAR",`, "", 1)), "without a currency")
+		assert.False(t, takes(kind, strings.Replace(event, `"status":"`, `"status":"un`, 1)), "with another status")
+	}
+}
+
 // The table has a row for each status of each operation that is described. Each row has a name of
 // its own, and a success has members that can be read.
 func TestConformanceIsComplete(t *testing.T) {
@@ -528,7 +586,7 @@ func TestConformanceIsComplete(t *testing.T) {
 		}
 	}
 	asked, whys := map[string]bool{}, map[string]bool{}
-	identifier := regexp.MustCompile(`(customer|account|bill)s/[^/]+`)
+	identifier := regexp.MustCompile(`(customer|account|bill|payment_request|payment)s/[^/]+`)
 	for _, e := range documentation {
 		assert.False(t, whys[e.why], e.why)
 		whys[e.why] = true

@@ -30,7 +30,8 @@ type exchange struct {
 	open    string // what the documentation does not say: the service may answer otherwise
 }
 
-// A request is sent with a test key and, if it is a POST, an idempotency key of its own.
+// A request is sent with a test key and, if it is a POST or below /collect/ a PATCH, an idempotency
+// key of its own.
 type request struct {
 	operation string            // method and path
 	body      string            // JSON
@@ -69,6 +70,16 @@ func (e exchange) undocumented(what string) exchange {
 func get(path string) request         { return request{operation: "GET " + path} }
 func post(path, body string) request  { return request{operation: "POST " + path, body: body} }
 func patch(path, body string) request { return request{operation: "PATCH " + path, body: body} }
+
+// pay and decline are what a payer does with a payment request of ZAR 20.00. They are no requests
+// to the service.
+func pay(id string) request     { return request{operation: payerPays + " " + id} }
+func decline(id string) request { return request{operation: payerDeclined + " " + id} }
+
+const (
+	payerPays     = "PAY"
+	payerDeclined = "DECLINE"
+)
 
 func (r request) with(header string) request {
 	r.header = append(slices.Clip(r.header), header)
@@ -204,18 +215,26 @@ var (
 	}`)
 	voided = post("/billing/bills/UBR1234567890/void", "")
 
+	asked = post("/collect/payment_requests", `{
+		"amount": 2000, "currency": "ZAR", "external_reference": "UBR1234567890", "description": "Water, January", "metadata": {"order_id": "ord_789012"}
+	}`)
+	asking = patch("/collect/payment_requests/pr_1234567890", `{"description": "Water"}`)
+
 	posts = []request{customer, account, raised, voided}
 	gets  = []request{
 		get("/billing/customers/UCR1234567890"),
 		get("/billing/accounts/UAR1234567890"),
 		get("/billing/bills/UBR1234567890"),
+		get("/collect/payment_requests/pr_1234567890"),
+		get("/collect/payments/pay_1234567890"),
 	}
 	patches = []request{
 		patch("/billing/customers/UCR1234567890", `{"balance": 5000}`),
 		patch("/billing/accounts/UAR1234567890", `{"balance": 10000}`),
 		patch("/billing/bills/UBR1234567890", `{"amount_paid": 1500}`),
 	}
-	writes     = slices.Concat(posts, patches)
+	keyed      = slices.Concat(posts, []request{asked, asking})
+	writes     = slices.Concat(posts, patches, []request{asked, asking})
 	operations = slices.Concat(writes, gets)
 )
 
@@ -700,6 +719,10 @@ var documentation = slices.Concat(
 			not("it follows the page on errors", onFake, onProxy).undocumented("which of the pages is right"),
 		ask("a key that is none, by the page on authentication: bill", gets[2].with("Authorization: Bearer UNKNOWN"), failed(400)).
 			not("it follows the page on errors", onFake, onProxy).undocumented("which of the pages is right"),
+		ask("a key that is none, by the page on authentication: payment request", gets[3].with("Authorization: Bearer UNKNOWN"), failed(400)).
+			not("it follows the page on errors", onFake, onProxy).undocumented("which of the pages is right"),
+		ask("a key that is none, by the page on authentication: payment", gets[4].with("Authorization: Bearer UNKNOWN"), failed(400)).
+			not("it follows the page on errors", onFake, onProxy).undocumented("which of the pages is right"),
 		ask("a key that is none, by the page on errors", gets[0].with("Authorization: Bearer UNKNOWN"), failed(401)).undocumented("which of the pages is right"),
 		ask("a key that is none, when something is created", raised.with("Authorization: Bearer UNKNOWN"), failed(401)).undocumented("which of the pages is right"),
 		ask("a key in another scheme", gets[0].with("Authorization: Basic c2tfdGVzdF9ZT1VSX1NFQ1JFVF9LRVk6"), unauthorized),
@@ -707,8 +730,8 @@ var documentation = slices.Concat(
 	},
 
 	// Idempotency keys: 1 to 255 of a-z, A-Z, 0-9 and -, required with each POST.
-	each(posts, "no idempotency key", with("Idempotency-Key: "), refused("Idempotency-Key")),
-	each(posts, "an idempotency key of 256 characters", with("Idempotency-Key: "+long(256)), refused("Idempotency-Key")),
+	each(keyed, "no idempotency key", with("Idempotency-Key: "), refused("Idempotency-Key")),
+	each(keyed, "an idempotency key of 256 characters", with("Idempotency-Key: "+long(256)), refused("Idempotency-Key")),
 	[]exchange{
 		ask("an idempotency key of 255 characters", customer.with("Idempotency-Key: "+long(255)), created(`{"external_reference": "UCR1234567890"}`)),
 		ask("an idempotency key of 1 character", customer.with("Idempotency-Key: k"), created(`{"external_reference": "UCR1234567890"}`)).
@@ -745,7 +768,7 @@ var documentation = slices.Concat(
 	},
 
 	// What does not exist.
-	each(slices.Concat(gets, patches, []request{voided}), "no such reference", asItIs, failed(404, "1234567890")),
+	each(slices.Concat(gets, patches, []request{voided, asking}), "no such reference", asItIs, failed(404, "1234567890")),
 	[]exchange{
 		ask("no customer with this id", get("/billing/customers/bcus_1234567890"), failed(404, "bcus_1234567890")),
 		ask("no account with this id", get("/billing/accounts/bacc_1234567890"), failed(404, "bacc_1234567890")),
@@ -814,4 +837,6 @@ var documentation = slices.Concat(
 		ask("a bill is given another currency", patch("/billing/bills/UBR1234567890", `{"currency": "USD"}`), failed(422, "currency")).after(raised).
 			undocumented("what becomes of another currency"),
 	},
+
+	collectDocumentation,
 )

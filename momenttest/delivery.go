@@ -30,6 +30,8 @@ type Delivery struct {
 	Attempts  int    // at most MaxDeliveryAttempts; 0 if no webhook is set
 	Status    int    // of the response to the last attempt; 0 if there was none
 	Err       error  // why the last attempt had no response
+
+	Previous *Delivery // of the event before, if a payment has two; otherwise nil
 }
 
 // Acknowledged reports whether the endpoint responded with a 2xx.

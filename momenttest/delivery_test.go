@@ -141,7 +141,7 @@ func TestContextEndsDuringDelivery(t *testing.T) {
 			})...)
 			srv.SetWebhook(e.URL, webhookSecret)
 			d, err := srv.Pay(ctx, momenttest.Payment{Bill: "UBR1234567890", Amount: 1})
-			require.EqualError(t, err, "momenttest: pay: the payment is applied, its event is not acknowledged: context canceled")
+			require.EqualError(t, err, "momenttest: pay: the payment is recorded, its event is not acknowledged: context canceled")
 			require.ErrorIs(t, err, context.Canceled)
 			require.ErrorIs(t, d.Err, context.Canceled)
 			require.Equal(t, row.attempts, d.Attempts)

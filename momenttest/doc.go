@@ -11,8 +11,10 @@
 //
 // # Behaviour
 //
-//   - The ten documented operations: create, retrieve and update customers, accounts and bills, and
-//     void a bill. Objects are found by their id and by their external reference.
+//   - The documented operations: create, retrieve and update customers, accounts and bills, and void
+//     a bill; create, retrieve and update payment requests, and retrieve payments. Customers,
+//     accounts and bills are found by their id and by their external reference, the others by their
+//     id.
 //   - Authentication: 401 without a test key, 403 for a public key.
 //   - Validation: 400 with a detail that names the parameter by its path (account.customer.name) and
 //     states the limit. References to objects that do not exist are 404. External references must
@@ -27,7 +29,8 @@
 //     duplicate reference, the objects created before it stay, so do not rely on atomicity.
 //   - Conflicts: 409 for an external reference that is taken, and for every change to a voided bill,
 //     also for voiding it again.
-//   - Idempotency: every POST needs an Idempotency-Key. The first response under a key, a success or
+//   - Idempotency: every POST, and the PATCH of a payment request, needs an Idempotency-Key. The
+//     first response under a key, a success or
 //     a failure, is replayed for 24 hours with Idempotent-Replayed: true, and then forgotten. The
 //     key with another path or other bytes is 422. Nothing is saved for requests that are rejected
 //     before they reach an operation: for their authentication, path, method or idempotency key, or
@@ -47,6 +50,20 @@
 // It does not change balances, because the merchant reconciles them. An event without a 2xx
 // response is delivered again under the same webhook-id with a new timestamp, three times in all
 // and without a wait.
+//
+// # Payment requests
+//
+// [Handler.Pay] pays a payment request too, in full. The request becomes paid, and the events
+// payment.succeeded and payment_request.paid are delivered. [Handler.FailPayment] declines a card.
+// Every payment, whatever it pays, can be retrieved under its payment_id.
+//
+// Moment does not document whether paying a request is also applied to a bill or a balance. Here it
+// is not: no obligation.amount_applied is sent, and a bill of the same reference stays as it is.
+// Other choices of this fake are these. A request expires by the clock: its status is expired from
+// expires_at on, and active again if an update moves expires_at. A declined card leaves a link
+// active, and makes a push failed. An update of a paid request is 409. External references of
+// requests need not be unique. The link leads to /_pay/ on this server, where there is no page yet.
+// The events payment_request.created and payment_request.updated are not sent. There is no DELETE.
 //
 // [NewWebhookRequest] and [SignWebhook] sign the test's own events, for a handler without a server.
 //

@@ -70,8 +70,8 @@ func Truncate() Fault { return Fault{kind: truncate, times: 1} }
 func Delay(d time.Duration) Fault { return Fault{kind: delay, delay: d, times: 1} }
 
 // On returns the fault for requests of some operations only, by their names in the errors of
-// package moment: "create", "get" or "update" with "customer", "account" or "bill", and "void
-// bill". It panics if there is no such operation.
+// package moment: "create", "get" or "update" with "customer", "account", "bill" or "payment
+// request", "void bill" and "get payment". It panics if there is no such operation.
 func (f Fault) On(operations ...string) Fault {
 	names := operationNames()
 	for _, name := range operations {

@@ -40,6 +40,7 @@ type Handler struct {
 	data
 	nextExpiry   time.Time // no saved response expires before it
 	webhook      *webhook  // nil: events are not delivered
+	origin       string    // of the request that runs, for links
 	requests     []Request
 	requestBytes int // of their bodies
 	faults       []Fault
@@ -77,10 +78,12 @@ func NewHandler(opts ...Option) *Handler {
 		deliveries: newDeliveryClient(nil),
 		closing:    make(chan struct{}),
 		data: data{
-			customers: newCollection[customer]("customer"),
-			accounts:  newCollection[account]("account"),
-			bills:     newCollection[bill]("bill"),
-			keys:      map[string]savedResponse{},
+			customers:       newCollection[customer]("customer"),
+			accounts:        newCollection[account]("account"),
+			bills:           newCollection[bill]("bill"),
+			paymentRequests: newCollection[paymentRequest]("payment request"),
+			paymentDetails:  newCollection[payment]("payment"),
+			keys:            map[string]savedResponse{},
 		},
 	}
 	h.routes = h.operations()
@@ -150,16 +153,17 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (call, *proble
 // idempotency key is well-formed.
 type call struct {
 	route
-	path string // as sent, still escaped
-	id   string // the identifier in the path, decoded
-	key  string // the idempotency key of a POST
-	body []byte
+	origin string // that the request was sent to: "http://127.0.0.1:8080"
+	path   string // as sent, still escaped
+	id     string // the identifier in the path, decoded
+	key    string // the idempotency key, if the operation requires one
+	body   []byte
 }
 
 // checkRequest returns the call of a request, without its body. A rejection is not saved under an
 // idempotency key.
 func (h *Handler) checkRequest(r *http.Request) (c call, p *problem) {
-	c.path = r.URL.EscapedPath()
+	c.origin, c.path = originOf(r), r.URL.EscapedPath()
 	route, id, notFound := h.find(r.Method, c.path)
 	c.route, c.id = route, id
 	if p = authenticate(r.Header.Get("Authorization")); p != nil {
@@ -168,7 +172,7 @@ func (h *Handler) checkRequest(r *http.Request) (c call, p *problem) {
 	if notFound != nil {
 		return c, notFound
 	}
-	if r.Method == http.MethodPost {
+	if route.keyed() {
 		c.key = r.Header.Get("Idempotency-Key")
 		return c, checkKey(c.key)
 	}
@@ -189,6 +193,7 @@ func (h *Handler) execute(c call, f Fault) response {
 		delete(h.keys, c.key)
 		return response{}
 	}
+	h.origin = c.origin
 	resp := c.run(f)
 	if c.key != "" {
 		h.finish(c, resp)

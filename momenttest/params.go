@@ -110,6 +110,10 @@ func matching(form, pattern string) textForm {
 	return textForm{form, regexp.MustCompile(pattern).MatchString}
 }
 
+func oneOf(values ...string) textForm {
+	return textForm{strings.Join(values, " or "), func(s string) bool { return slices.Contains(values, s) }}
+}
+
 // text reads a string into dst, which keeps its value if the parameter is absent.
 func (p *params) text(name string, form textForm, dst *string) bool {
 	return value(p, name, form.form, form.valid, dst)

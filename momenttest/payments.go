@@ -4,71 +4,113 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/moment-billing/moment-go"
 )
 
-// Payment is a payment of a customer, an account or a bill: exactly one of the three is set, to its
-// id or its external reference.
+// Payment is a payment of a customer, an account, a bill or a payment request: exactly one of the
+// four is set, to its id or, except for a payment request, its external reference.
 type Payment struct {
 	Customer string // its balance does not change
 	Account  string // its balance does not change
 	Bill     string // its amount_paid grows
+	Request  string // becomes paid; only an Amount in full will do
 
-	Amount moment.Amount // 1 or more, in minor units of the currency of the customer, account or bill
+	Amount moment.Amount // 1 or more, in minor units of the target's currency
+	Method string        // the type in payment_method_details; empty: a card
 }
 
-// Pay applies a payment and delivers an obligation.amount_applied event to the endpoint of
-// [Handler.SetWebhook]. It returns when the endpoint has acknowledged the event or after
-// [MaxDeliveryAttempts]. Pay does not return an error if the endpoint does not acknowledge the
-// event; check [Delivery.Acknowledged].
+// Pay records a payment, which [moment.PaymentsService.Get] finds, and delivers its event to the
+// endpoint of [Handler.SetWebhook]: obligation.amount_applied or, for a payment request,
+// payment.succeeded and then payment_request.paid. It returns when the endpoint has acknowledged
+// each event or after [MaxDeliveryAttempts]. Pay does not return an error if the endpoint does not
+// acknowledge an event; check [Delivery.Acknowledged]. The Delivery is that of the last event.
 //
 // A bill's amount_paid, amount_remaining and status change. The balances of customers and accounts
-// do not, because the merchant reconciles them with the event.
+// do not, because the merchant reconciles them with the event. A payment request becomes paid, and
+// nothing else changes, because Moment does not document that its payment is applied to a bill.
 //
 // It returns an error without a Delivery, and changes nothing, if Payment does not have exactly one
 // target, if the Amount is below 1, if the target does not exist, is a voided bill, has no
-// currency, or has payment_rules that reject the Amount, and if ctx has ended. If ctx ends later,
-// before the event is acknowledged, it returns an error and the Delivery, and the payment stays
-// applied.
+// currency, has payment_rules that reject the Amount, or is a payment request of another amount or
+// one that can no longer be paid, and if ctx has ended. If ctx ends later, before an event is
+// acknowledged, it returns an error and the Delivery, and the payment stays recorded.
 func (h *Handler) Pay(ctx context.Context, p Payment) (*Delivery, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("momenttest: pay: %w", err)
+	return h.settle(ctx, "pay", p, h.pay)
+}
+
+// settle records a payment and delivers its events.
+func (h *Handler) settle(ctx context.Context, op string, p Payment, record func(Payment) ([]event, error)) (*Delivery, error) {
+	err := ctx.Err()
+	var to *webhook
+	var bodies [][]byte
+	if err == nil {
+		to, bodies, err = h.recordPayment(p, record)
 	}
-	to, body, err := h.pay(p)
 	if err != nil {
-		return nil, fmt.Errorf("momenttest: pay: %w", err)
-	}
-	d := &Delivery{MessageID: newMessageID(), Body: body}
-	if to == nil {
-		return d, nil
+		return nil, fmt.Errorf("momenttest: %s: %w", op, err)
 	}
 	// The lock is not held, because the endpoint may call the service.
-	if err := d.deliver(ctx, *to, h.now); err != nil {
-		return d, fmt.Errorf("momenttest: pay: the payment is applied, its event is not acknowledged: %w", err)
+	var d *Delivery
+	for _, body := range bodies {
+		d = &Delivery{MessageID: newMessageID(), Body: body, Previous: d}
+		if to == nil {
+			continue
+		}
+		if err := d.deliver(ctx, *to, h.now); err != nil {
+			return d, fmt.Errorf("momenttest: %s: the payment is recorded, its event is not acknowledged: %w", op, err)
+		}
 	}
 	return d, nil
 }
 
-// pay applies a payment and returns its event, and the webhook that receives it.
-func (h *Handler) pay(p Payment) (*webhook, []byte, error) {
+// recordPayment records a payment and returns its events, and the webhook that receives them.
+func (h *Handler) recordPayment(p Payment, record func(Payment) ([]event, error)) (*webhook, [][]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	data, err := h.apply(p)
+	switch {
+	case !exactlyOne(p.Customer, p.Account, p.Bill, p.Request):
+		return nil, nil, errors.New("exactly one of Customer, Account, Bill and Request must be set")
+	case p.Amount < 1:
+		return nil, nil, fmt.Errorf("the amount must be 1 or more, not %d", p.Amount)
+	}
+	events, err := record(p)
 	if err != nil {
 		return nil, nil, err
 	}
-	h.payments = append(h.payments, data)
 	h.changed()
-	return h.webhook, encode(event{"evt_" + randomID(), "obligation.amount_applied", data}), nil
+	bodies := make([][]byte, len(events))
+	for i, e := range events {
+		bodies[i] = encode(e)
+	}
+	return h.webhook, bodies, nil
+}
+
+// pay records a payment and returns the events about it.
+func (h *Handler) pay(p Payment) ([]event, error) {
+	t, err := h.check(p)
+	if err != nil {
+		return nil, err
+	}
+	h.addPayment(t.made)
+	if r := t.request; r != nil {
+		r.Status, r.PaymentID, r.UpdatedAt = paid, t.made.ID, t.made.CreatedAt
+		return []event{newEvent("payment.succeeded", t.made), newEvent("payment_request.paid", r)}, nil
+	}
+	if b := t.bill; b != nil {
+		b.setPaid(b.AmountPaid + t.applied.Amount)
+	}
+	h.payments = append(h.payments, t.applied)
+	return []event{newEvent("obligation.amount_applied", t.applied)}, nil
 }
 
 type event struct {
-	ID   string        `json:"id"`
-	Type string        `json:"type"`
-	Data amountApplied `json:"data"`
+	ID   string `json:"id"`
+	Type string `json:"type"`
+	Data any    `json:"data"`
 }
+
+func newEvent(kind string, data any) event { return event{"evt_" + randomID(), kind, data} }
 
 type amountApplied struct {
 	ID         string            `json:"id"`
@@ -83,8 +125,25 @@ type amountApplied struct {
 	UpdatedAt  string            `json:"updated_at"`
 }
 
-func (h *Handler) apply(p Payment) (amountApplied, error) {
-	now := h.now().UTC().Format(time.RFC3339)
+// transfer is a payment that may be recorded: made, and what is applied or the request that is
+// paid.
+type transfer struct {
+	made    *payment
+	applied amountApplied
+	bill    *bill // nil, unless a bill is paid
+	request *paymentRequest
+}
+
+// check returns the payment that p makes, and changes nothing.
+func (h *Handler) check(p Payment) (transfer, error) {
+	if p.Request != "" {
+		return h.checkRequestPayment(p)
+	}
+	to, notFound := h.obligation(p.Customer, p.Account, p.Bill)
+	if notFound != nil {
+		return transfer{}, errors.New(notFound.Detail)
+	}
+	now := formatTime(h.now())
 	data := amountApplied{
 		ID:        "ob_" + randomID(),
 		Amount:    int64(p.Amount),
@@ -92,26 +151,26 @@ func (h *Handler) apply(p Payment) (amountApplied, error) {
 		CreatedAt: now,
 		UpdatedAt: now,
 	}
-	switch {
-	case !exactlyOne(p.Customer, p.Account, p.Bill):
-		return data, errors.New("exactly one of Customer, Account and Bill must be set")
-	case p.Amount < 1:
-		return data, fmt.Errorf("the amount must be 1 or more, not %d", p.Amount)
-	}
-	to, notFound := h.obligation(p.Customer, p.Account, p.Bill)
-	if notFound != nil {
-		return data, errors.New(notFound.Detail)
-	}
 	data.CustomerID, data.AccountID, data.BillID = to.ids()
+	var reference string
+	var err error
 	switch {
 	case to.customer != nil:
-		return applyToBalance(data, data.CustomerID, &to.customer.balance)
+		reference = to.customer.ExternalReference
+		data, err = applyToBalance(data, data.CustomerID, &to.customer.balance)
 	case to.account != nil:
-		return applyToBalance(data, data.AccountID, &to.account.balance)
+		reference = to.account.ExternalReference
+		data, err = applyToBalance(data, data.AccountID, &to.account.balance)
 	default:
+		reference = to.bill.ExternalReference
 		data.Currency, data.Metadata = to.bill.Currency, to.bill.Metadata
-		return data, to.bill.pay(data.Amount)
+		err = to.bill.checkPayment(data.Amount)
 	}
+	if err != nil {
+		return transfer{}, err
+	}
+	made := h.newPayment(data.PaymentID, data.Amount, data.Currency, p.Method, reference, data.Metadata)
+	return transfer{made: made, applied: data, bill: to.bill}, nil
 }
 
 func exactlyOne(names ...string) bool {
@@ -156,8 +215,8 @@ func (to obligation) ids() (customer, account, bill string) {
 	}
 }
 
-// pay adds to the amount paid, if the bill's payment rules allow it.
-func (b *bill) pay(amount int64) error {
+// checkPayment returns an error if the bill's payment rules do not allow the amount.
+func (b *bill) checkPayment(amount int64) error {
 	switch {
 	case b.Status == voided:
 		return fmt.Errorf("%s is voided: it can no longer be paid", b.ID)
@@ -170,7 +229,6 @@ func (b *bill) pay(amount int64) error {
 	if amount > maxAmount-b.AmountPaid {
 		return fmt.Errorf("%s would have an amount_paid of more than %d", b.ID, maxAmount)
 	}
-	b.setPaid(b.AmountPaid + amount)
 	return nil
 }
 

@@ -267,7 +267,7 @@ func TestPayRefuses(t *testing.T) {
 	}
 	before := everything()
 
-	const oneTarget = "exactly one of Customer, Account and Bill must be set"
+	const oneTarget = "exactly one of Customer, Account, Bill and Request must be set"
 	for _, row := range []struct {
 		why     string
 		ctx     context.Context

@@ -30,7 +30,17 @@ func (h *Handler) operations() []route {
 		{"get bill", http.MethodGet, "/billing/bills/{id}", http.StatusOK, h.bills.get},
 		{"update bill", http.MethodPatch, "/billing/bills/{id}", http.StatusOK, h.bills.update((*bill).change)},
 		{"void bill", http.MethodPost, "/billing/bills/{id}/void", http.StatusOK, h.voidBill},
+		{"create payment request", http.MethodPost, "/collect/payment_requests", http.StatusCreated, create(h.newPaymentRequest, h.addPaymentRequest)},
+		{"get payment request", http.MethodGet, "/collect/payment_requests/{id}", http.StatusOK, h.getPaymentRequest},
+		{"update payment request", http.MethodPatch, "/collect/payment_requests/{id}", http.StatusOK, h.updatePaymentRequest},
+		{"get payment", http.MethodGet, "/collect/payments/{id}", http.StatusOK, h.getPayment},
 	}
+}
+
+// keyed reports whether an operation requires an idempotency key: every POST, and every PATCH but
+// those below /billing/.
+func (rt route) keyed() bool {
+	return rt.method == http.MethodPost || rt.method == http.MethodPatch && !strings.HasPrefix(rt.pattern, "/billing/")
 }
 
 func operationNames() []string {

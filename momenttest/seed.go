@@ -44,6 +44,8 @@ func (h *Handler) seed(state State) error {
 		func() error { return seedEach("Accounts", state.Accounts, h.seedAccount) },
 		func() error { return seedEach("Bills", state.Bills, h.seedBill) },
 		func() error { return seedEach("Payments", state.Payments, h.seedPayment) },
+		func() error { return seedEach("PaymentRequests", state.PaymentRequests, h.seedPaymentRequest) },
+		func() error { return seedEach("PaymentDetails", state.PaymentDetails, h.seedPaymentDetails) },
 		func() error { return seedEach("Responses", state.Responses, h.seedResponse) },
 	} {
 		if err := seed(); err != nil {
@@ -217,7 +219,11 @@ type data struct {
 	accounts  collection[account]
 	bills     collection[bill]
 	payments  []amountApplied
-	keys      map[string]savedResponse
+
+	paymentRequests collection[paymentRequest]
+	paymentDetails  collection[payment]
+
+	keys map[string]savedResponse
 }
 
 // clone returns a copy. Adding to it does not change the original.
@@ -226,6 +232,8 @@ func (d data) clone() data {
 	d.accounts = d.accounts.clone()
 	d.bills = d.bills.clone()
 	d.payments = slices.Clip(d.payments)
+	d.paymentRequests = d.paymentRequests.clone()
+	d.paymentDetails = d.paymentDetails.clone()
 	d.keys = maps.Clone(d.keys)
 	return d
 }

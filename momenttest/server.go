@@ -25,14 +25,16 @@ func NewServer(opts ...Option) *Server {
 	handler := NewHandler(opts...)
 	if handler.inProcess {
 		pipes := newPipeServer(handler)
+		handler.origin = "http://momenttest" // resolves nowhere
 		return &Server{
 			Handler:    handler,
-			URL:        "http://momenttest", // resolves nowhere
+			URL:        handler.origin,
 			httpClient: &http.Client{Transport: &http.Transport{DialContext: pipes.dial}},
 			stop:       pipes.close,
 		}
 	}
 	listening := httptest.NewServer(handler)
+	handler.origin = listening.URL
 	return &Server{Handler: handler, URL: listening.URL, stop: listening.Close}
 }
 

@@ -18,8 +18,12 @@ type State struct {
 	Customers []moment.Customer      `json:"customers"` // with their current balances
 	Accounts  []moment.Account       `json:"accounts"`  // with their current balances
 	Bills     []moment.Bill          `json:"bills"`     // with their amounts paid, and voided ones too
-	Payments  []moment.AmountApplied `json:"payments"`  // that Handler.Pay recorded
-	Responses []SavedResponse        `json:"responses"` // to requests with an idempotency key
+	Payments  []moment.AmountApplied `json:"payments"`  // that Handler.Pay applied to customers, accounts and bills
+
+	PaymentRequests []moment.PaymentRequest `json:"payment_requests"` // with their current status
+	PaymentDetails  []moment.Payment        `json:"payment_details"`  // how each payment was made, or failed
+
+	Responses []SavedResponse `json:"responses"` // to requests with an idempotency key
 }
 
 // SavedResponse is the response to the first request with an idempotency key. It is replayed until
@@ -32,7 +36,7 @@ type SavedResponse struct {
 	Expires        time.Time       `json:"expires"`         // from then on, the key is forgotten
 }
 
-// String returns a line for each customer, account, bill and payment.
+// String returns a line for each customer, account, bill, payment request and payment.
 func (s State) String() string {
 	var b strings.Builder
 	line := func(parts ...string) {
@@ -62,6 +66,10 @@ func (s State) String() string {
 		_, id := p.Obligation()
 		line("payment", p.PaymentID, "to", id, p.Money().String())
 	}
+	for i := range s.PaymentRequests {
+		r := &s.PaymentRequests[i]
+		line("payment request", r.ID, r.ExternalReference, string(r.Status), r.Money().String())
+	}
 	return b.String()
 }
 
@@ -81,6 +89,11 @@ func (h *Handler) state() State {
 		Bills:     copied[moment.Bill](h.bills.ordered),
 		Payments:  copied[moment.AmountApplied](h.payments),
 	}
+	for _, r := range h.paymentRequests.ordered {
+		r.expire(h.now())
+	}
+	state.PaymentRequests = copied[moment.PaymentRequest](h.paymentRequests.ordered)
+	state.PaymentDetails = copied[moment.Payment](h.paymentDetails.ordered)
 	for key, saved := range h.keys {
 		if !saved.inFlight() {
 			state.Responses = append(state.Responses, SavedResponse{key, saved.fingerprint, saved.response.status, bytes.Clone(saved.response.body), saved.expires})

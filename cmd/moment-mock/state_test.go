@@ -236,6 +236,7 @@ func TestRestart(t *testing.T) {
 	// But for that payment, the file is as it was.
 	after := readState(t, path)
 	after.State.Payments = after.State.Payments[:2]
+	after.State.PaymentDetails = after.State.PaymentDetails[:2]
 	text, err := json.MarshalIndent(after, "", "  ")
 	require.NoError(t, err)
 	assert.Equal(t, string(kept), string(text)+"\n")

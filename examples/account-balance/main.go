@@ -1,8 +1,8 @@
 // Command account-balance walks through an account's balance: create a customer and an account that
-// owes ZAR 20.00, be told of two payments, and set the balance to what is left after each.
+// owes ZAR 20.00, present the balance for payment, and set it to what is left after each payment.
 //
-// It needs no set-up and takes no key: it runs against a fake of the service in its own process,
-// for only there can a program say that money comes in.
+// It needs no set-up and no key: it runs against a fake of the service in its own process, because
+// only there can a program pay.
 package main
 
 import (
@@ -31,10 +31,14 @@ func run(ctx context.Context, out io.Writer) error {
 	defer srv.Close()
 	client := srv.Client() // in production: moment.NewClientFromEnv()
 	b := &books{client: client, out: out, owed: moment.Amount(2000).In(moment.ZAR)}
+
+	// Step 1: create a customer.
 	customer, err := client.Customers.Create(ctx, moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: "John Doe"})
 	if err != nil {
 		return err
 	}
+
+	// Step 2: create an account with its own balance.
 	account, err := client.Accounts.Create(ctx, moment.AccountCreateParams{
 		Customer:          moment.ExistingCustomer(customer.ID), // or CustomerCreateParams: this call then creates both
 		ExternalReference: "UAR1234567890",
@@ -48,6 +52,18 @@ func run(ctx context.Context, out io.Writer) error {
 	b.account = account.ID
 	fmt.Fprintln(out, "Account: ", account.ID, "of", customer.Name, "owes", b.owed)
 
+	// Step 3: present the balance for payment. Electronic Bill Presentment needs no call, because
+	// its page is there as soon as the balance is. A payment request is a link to share.
+	request, err := client.PaymentRequests.Create(ctx, moment.PaymentRequestCreateParams{
+		Amount: b.owed.Amount, Currency: b.owed.Currency, ExternalReference: account.ExternalReference,
+		Metadata: map[string]string{"account_id": account.ID},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "Asked:   ", request.Money(), "at", request.Link.URL)
+
+	// Step 4: handle the payment webhook. Here, the payer pays twice on the hosted page.
 	secret := moment.RawWebhookSecret([]byte(rand.Text())) // in production, Moment gives you one: os.Getenv("MOMENT_WEBHOOK_SECRET")
 	verifier, err := moment.NewWebhookVerifier(secret)
 	if err != nil {

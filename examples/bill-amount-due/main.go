@@ -1,9 +1,9 @@
 // Command bill-amount-due walks through a bill: raise one of ZAR 20.00 on a new account of a new
-// customer, be told of a part payment and of the rest, and see what remains and whether the bill is
-// paid.
+// customer, present it for payment, handle the events of a part payment and of the rest, and see
+// what remains and whether the bill is paid.
 //
-// It needs no set-up and takes no key: it runs against a fake of the service in its own process,
-// for only there can a program say that money comes in.
+// It needs no set-up and no key: it runs against a fake of the service in its own process, because
+// only there can a program pay.
 package main
 
 import (
@@ -31,8 +31,8 @@ func run(ctx context.Context, out io.Writer) error {
 	defer srv.Close()
 	client := srv.Client() // in production: moment.NewClientFromEnv()
 
-	// One call creates all three. With moment.ExistingAccount, it raises a bill on an account that
-	// is there.
+	// Steps 1 to 3: create a customer, an account and a bill. One call creates all three. With
+	// moment.ExistingAccount, it raises a bill on an account that exists.
 	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
 		Account: moment.AccountCreateParams{
 			Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: "John Doe"},
@@ -50,6 +50,18 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintln(out, "Bill:    ", bill.ID, "of", bill.DueMoney(), "due on", bill.DueDate)
 
+	// Step 4: present the bill for payment. Electronic Bill Presentment needs no call, because its
+	// page is there as soon as the bill is. A payment request is a link to share.
+	request, err := client.PaymentRequests.Create(ctx, moment.PaymentRequestCreateParams{
+		Amount: bill.AmountRemaining, Currency: bill.Currency, ExternalReference: bill.ExternalReference,
+		Metadata: map[string]string{"bill_id": bill.ID},
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "Asked:   ", request.Money(), "at", request.Link.URL)
+
+	// Step 5: handle the payment webhook. Here, the payer pays twice on the hosted page.
 	secret := moment.RawWebhookSecret([]byte(rand.Text())) // in production, Moment gives you one: os.Getenv("MOMENT_WEBHOOK_SECRET")
 	verifier, err := moment.NewWebhookVerifier(secret)
 	if err != nil {

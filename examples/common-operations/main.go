@@ -1,10 +1,11 @@
 // Command common-operations does what merchants do from day to day: raise and void bills, open
-// accounts, set balances and what was paid, change names and metadata. It needs no set-up: it runs
-// against a fake of the service in its own process.
+// accounts, set balances and what was paid, look up payments, change names and metadata. It needs
+// no set-up: it runs against a fake of the service in its own process.
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -92,6 +93,23 @@ func run(ctx context.Context, out io.Writer) error {
 		fmt.Fprintln(out, "Paid:   ", paid.PaidMoney(), "of", paid.DueMoney(), "-", paid.RemainingMoney(), "remaining, now", paid.Status)
 	}
 
+	// How a payment was made. The event names it; here, the event is one that was stored.
+	delivery, err := srv.Pay(ctx, momenttest.Payment{Bill: bill.ID, Amount: 500})
+	if err != nil {
+		return err
+	}
+	var event struct {
+		Data moment.AmountApplied `json:"data"`
+	}
+	if err := json.Unmarshal(delivery.Body, &event); err != nil { // in production, Event.Raw
+		return err
+	}
+	payment, err := client.Payments.Get(ctx, event.Data.PaymentID)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(out, "By:     ", payment.Money(), payment.Status, "by", payment.Method.Type, how(payment.Method))
+
 	// A new name, and metadata of a bill, which is merged into what is there.
 	customer, err = client.Customers.Update(ctx, order.CustomerID, moment.CustomerUpdateParams{Name: moment.Ptr("Jane Smith")})
 	if err != nil {
@@ -120,3 +138,12 @@ func run(ctx context.Context, out io.Writer) error {
 
 // owes says what a balance is. That none is kept, which is the false, cannot be after it was set.
 func owes(balance moment.Money, _ bool) string { return "owes " + balance.String() }
+
+// how says more of a payment method: of a card its scheme and last digits, of any other kind its
+// JSON.
+func how(m moment.PaymentMethod) string {
+	if m.Card != nil {
+		return m.Card.Scheme + " " + m.Card.Last4
+	}
+	return string(m.Raw)
+}

@@ -1,8 +1,8 @@
-// Command quickstart walks through a customer's balance: create a customer who owes ZAR 20.00, read
-// it back, set a new balance, and see a request refused.
+// Command quickstart walks through a customer's balance: create a customer who owes ZAR 20.00,
+// present the balance for payment, and set the new balance when the payment is reported.
 //
-// Without further ado it runs against a fake of the service in its own process. With MOMENT_API_KEY
-// it talks to Moment, or to whatever is at MOMENT_BASE_URL.
+// By default it runs against a fake of the service in its own process. With MOMENT_API_KEY it talks
+// to Moment, or to whatever is at MOMENT_BASE_URL, and ends where a payer has to pay.
 package main
 
 import (
@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http/httptest"
 	"os"
 
 	"github.com/moment-billing/moment-go"
@@ -24,88 +25,91 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer) error {
-	client, stop, err := connect(out)
+	client, srv, err := connect(out)
 	if err != nil {
 		return err
 	}
-	defer stop()
+	if srv != nil {
+		defer srv.Close()
+	}
+	fmt.Fprintln(out, "Talking to             ", client)
 
-	// References are unique in a merchant's account, so each run takes a new one.
-	reference := "quickstart-" + moment.NewIdempotencyKey()
-
+	// Step 1: create a customer. References are unique, so each run uses a new one.
+	owed := moment.Amount(2000).In(moment.ZAR) // in production, this is in your books
 	var response moment.Response
 	customer, err := client.Customers.Create(ctx, moment.CustomerCreateParams{
-		ExternalReference: reference,
+		ExternalReference: "quickstart-" + moment.NewIdempotencyKey(),
 		Name:              "John Doe",
 		Email:             "john.doe@example.com",
-		Currency:          moment.ZAR,
-		Balance:           moment.MinorUnits(2000), // ZAR 20.00
+		Currency:          owed.Currency,
+		Balance:           &owed.Amount,
 	}, moment.WithResponse(&response))
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "Created a customer:    ", describe(customer))
+	fmt.Fprintln(out, "Created a customer:    ", customer.Name, "owes", owed)
 	fmt.Fprintln(out, "  id                   ", customer.ID)
 	fmt.Fprintln(out, "  external reference   ", customer.ExternalReference)
 	fmt.Fprintln(out, "  idempotency key      ", response.IdempotencyKey)
 
-	byID, err := client.Customers.Get(ctx, customer.ID)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(out, "Read by id:            ", describe(byID))
-
-	byReference, err := client.Customers.Get(ctx, reference)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(out, "Read by reference:     ", describe(byReference))
-
-	customer, err = client.Customers.Update(ctx, customer.ID, moment.CustomerUpdateParams{
-		Balance: moment.MinorUnits(5000), // replaces the old balance
+	// Step 2: present the balance for payment. Electronic Bill Presentment needs no call, because
+	// its page is there as soon as the balance is. A payment request is a link to share.
+	request, err := client.PaymentRequests.Create(ctx, moment.PaymentRequestCreateParams{
+		Amount: owed.Amount, Currency: owed.Currency, ExternalReference: customer.ExternalReference,
+		Metadata: map[string]string{"customer_id": customer.ID},
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "Set a new balance:     ", describe(customer))
-
-	// The reference is taken now: the service refuses a second customer of that name.
-	_, err = client.Customers.Create(ctx, moment.CustomerCreateParams{ExternalReference: reference})
-	if err == nil {
-		return errors.New("a second customer under the same reference should have been refused")
+	fmt.Fprintln(out, "Asked for", request.Money(), "at ", request.Link.URL)
+	if srv == nil {
+		return nil // in test mode, pay with the card 4242 4242 4242 4242; step 3 runs in your backend
 	}
-	if !errors.Is(err, moment.ErrConflict) {
+
+	// Step 3: handle the payment webhook.
+	secret := moment.RawWebhookSecret([]byte("an example key, not a secret one"))
+	verifier, err := moment.NewWebhookVerifier(secret)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintln(out, "Refused, as it should: ", err)
+	endpoint := httptest.NewServer(verifier.Handler(func(ctx context.Context, e *moment.Event) error {
+		payment, ok := e.Data.(*moment.AmountApplied)
+		if !ok || payment.CustomerID != customer.ID {
+			return nil // not about this customer's balance
+		}
+		left, err := owed.Sub(payment.Money())
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(out, "Payment reported:      ", payment.Money())
+		_, err = client.Customers.Update(ctx, payment.CustomerID, moment.CustomerUpdateParams{Balance: &left.Amount})
+		return err // after an error, the event comes again, and the same balance is set
+	}))
+	defer endpoint.Close()
+	srv.SetWebhook(endpoint.URL, secret)
+	if _, err := srv.Pay(ctx, momenttest.Payment{Customer: customer.ID, Amount: 1500}); err != nil {
+		return err
+	}
+	customer, err = client.Customers.Get(ctx, customer.ExternalReference) // or by its id
+	if err != nil {
+		return err
+	}
+	balance, _ := customer.BalanceMoney()
+	fmt.Fprintln(out, "Set a new balance:     ", customer.Name, "owes", balance)
 	return nil
 }
 
-// connect returns a client of the service that the environment names, or of a fake that runs until
-// stop is called.
-func connect(out io.Writer) (client *moment.Client, stop func(), err error) {
+// connect returns a client of the service that the environment names, or of a fake, which it returns
+// too.
+func connect(out io.Writer) (*moment.Client, *momenttest.Server, error) {
 	if os.Getenv("MOMENT_API_KEY") == "" && os.Getenv("MOMENT_BASE_URL") == "" {
-		srv := momenttest.NewServer()
-		client, stop = srv.Client(), srv.Close
 		fmt.Fprintln(out, "MOMENT_API_KEY is not set: talking to a fake of the service, in this process.")
-	} else {
-		client, err = moment.NewClientFromEnv()
-		stop = func() {}
+		srv := momenttest.NewServer()
+		return srv.Client(), srv, nil
 	}
-	if err != nil {
-		return nil, nil, err
+	client, err := moment.NewClientFromEnv()
+	if err == nil && client.Mode() != moment.ModeTest {
+		err = errors.New("this example creates a customer: use a test key (sk_test_…)")
 	}
-	if client.Mode() != moment.ModeTest {
-		return nil, nil, errors.New("this example creates a customer: use a test key (sk_test_…)")
-	}
-	fmt.Fprintln(out, "Talking to             ", client)
-	return client, stop, nil
-}
-
-func describe(c *moment.Customer) string {
-	balance, ok := c.BalanceMoney()
-	if !ok {
-		return c.Name + ", without a balance"
-	}
-	return c.Name + " owes " + balance.String()
+	return client, nil, err
 }

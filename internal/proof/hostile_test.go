@@ -293,7 +293,7 @@ func hostileRows(elsewhere string) []hostile {
 	}
 }
 
-var full = flag.Bool("full", false, "run the calls that time out with each method in TestHostile, and not only with PATCH")
+var full = flag.Bool("full", false, "run the calls that time out with each method in TestHostile, and not only with PATCH; make 5,000 writes in TestPaymentRequestsExactlyOnce, and not only 500")
 
 // TestHostile applies every fault of the proxy to every attempt of a call. It checks the error, the
 // attempts, the memory, and that no connection and no goroutine is left.

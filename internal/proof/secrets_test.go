@@ -32,6 +32,33 @@ var person = moment.CustomerCreateParams{
 	Metadata:          map[string]string{"nickname": "Jay"},
 }
 
+// How the person is asked for money, and pays.
+var (
+	personRequest = moment.PaymentRequestCreateParams{
+		Amount: 2000, Currency: moment.ZAR, Type: moment.PaymentRequestTypePush, ExternalReference: "UCR-jane-roe", Description: "Jane Roe",
+		Push:     &moment.PaymentPush{Provider: "capitec", Capitec: &moment.CapitecPush{PhoneNumber: "+27831234567"}},
+		Metadata: map[string]string{"nickname": "Jay"},
+	}
+	personRequestUpdate = moment.PaymentRequestUpdateParams{Description: moment.Ptr("Jane Roe"), Metadata: map[string]string{"nickname": "Jay"}}
+)
+
+const (
+	personRequestJSON = `{"id":"pr_UCR-jane-roe","type":"push","status":"Jane Roe","amount":2000,"currency":"ZAR","external_reference":"UCR-jane-roe","description":"Jane Roe",` +
+		`"push":{"provider":"capitec","capitec":{"phone_number":"+27831234567"}},"metadata":{"nickname":"Jane Roe"},"created_at":"Jane Roe","updated_at":"Jane Roe"}`
+	personPaymentJSON = `{"id":"pay_UCR-jane-roe","status":"Jane Roe","amount":2000,"currency":"ZAR","external_reference":"UCR-jane-roe",` +
+		`"payment_method_details":{"type":"card","card":{"type":"Jane Roe","scheme":"visa","bin":"CARDBIN","last4":"LAST4"}},` +
+		`"last_payment_error":{"error_code":"card_declined","message":"Jane Roe","timestamp":"Jane Roe"},"metadata":{"nickname":"Jane Roe"}}`
+)
+
+// askPerson makes each call about a payment request or a payment of the person.
+func askPerson(ctx context.Context, c *moment.Client) []error {
+	_, create := c.PaymentRequests.Create(ctx, personRequest)
+	_, get := c.PaymentRequests.Get(ctx, "pr_UCR-jane-roe")
+	_, update := c.PaymentRequests.Update(ctx, "pr_UCR-jane-roe", personRequestUpdate, moment.WithIdempotencyKey("raise-jane"))
+	_, payment := c.Payments.Get(ctx, "pay_UCR-jane-roe")
+	return []error{create, get, update, payment, c.Do(ctx, "DELETE", "/collect/payment_requests/pr_UCR-jane-roe", nil, nil, moment.WithIdempotencyKey("raise-jane"))}
+}
+
 // failures are errors of each type, of a service that repeats the key, and of arguments that hold
 // it.
 func failures(t *testing.T) (errs []error, responses []moment.Response) {
@@ -82,12 +109,17 @@ func failures(t *testing.T) (errs []error, responses []moment.Response) {
 // not here fails it.
 func TestNoFormattingShowsASecret(t *testing.T) {
 	c := newClient(t)
-	s := testkit.Serve(t, testkit.Respond(200, testkit.CustomerJSON), testkit.Respond(200, testkit.AccountJSON), testkit.Respond(200, testkit.BillJSON))
+	s := testkit.Serve(t, testkit.Respond(200, testkit.CustomerJSON), testkit.Respond(200, testkit.AccountJSON), testkit.Respond(200, testkit.BillJSON),
+		testkit.Respond(200, testkit.PaymentRequestJSON), testkit.Respond(200, testkit.PaymentJSON))
 	customer, err := clientOf(t, s).Customers.Get(t.Context(), "UCR1234567890")
 	require.NoError(t, err)
 	account, err := clientOf(t, s).Accounts.Get(t.Context(), "UAR1234567890")
 	require.NoError(t, err)
 	bill, err := clientOf(t, s).Bills.Get(t.Context(), "UBR1234567890")
+	require.NoError(t, err)
+	request, err := clientOf(t, s).PaymentRequests.Get(t.Context(), "pr_H4jp6KnU5cPw263v1jyz4")
+	require.NoError(t, err)
+	payment, err := clientOf(t, s).Payments.Get(t.Context(), "pay_1313235234843nmafdsa")
 	require.NoError(t, err)
 	_, unknownCurrency := moment.Currency("QQQ").Exponent()
 	v := newVerifier(t, moment.WithAdditionalSecret(moment.RawWebhookSecret(testkit.OldWebhookKey)))
@@ -140,6 +172,22 @@ func TestNoFormattingShowsASecret(t *testing.T) {
 		"DeliveryResult":       {moment.DeliveryResult{Outcome: moment.DeliveryProcessed}},
 		"DeliveryOutcome":      {moment.DeliveryProcessed},
 		"MismatchError":        {&moment.MismatchError{Op: "ensure bill", Differences: []string{"amount_due"}, Existing: bill, IdempotencyKey: "key-1"}},
+
+		"PaymentRequestsService":     {c.PaymentRequests, *c.PaymentRequests},
+		"PaymentsService":            {c.Payments, *c.Payments},
+		"PaymentRequest":             {request, *request},
+		"PaymentRequestType":         {request.Type},
+		"PaymentRequestStatus":       {request.Status},
+		"PaymentRequestCreateParams": {personRequest},
+		"PaymentRequestUpdateParams": {personRequestUpdate},
+		"PaymentLink":                {request.Link, *request.Link},
+		"PaymentPush":                {personRequest.Push, *personRequest.Push},
+		"CapitecPush":                {personRequest.Push.Capitec, *personRequest.Push.Capitec},
+		"Payment":                    {payment, *payment},
+		"PaymentStatus":              {payment.Status},
+		"PaymentMethod":              {payment.Method, &payment.Method},
+		"PaymentCard":                {payment.Method.Card, *payment.Method.Card},
+		"PaymentError":               {moment.PaymentError{Code: "card_declined"}},
 	}
 	errs, responses := failures(t)
 	for _, err := range errs {
@@ -195,6 +243,37 @@ func TestNoErrorNamesAPerson(t *testing.T) {
 	testkit.AssertNoPerson(t, err.Error())
 }
 
+// Nor do the errors of payment requests and payments say how a person pays.
+func TestNoErrorNamesAPayer(t *testing.T) {
+	testkit.SilenceNetHTTP(t)
+	for _, object := range []string{personRequestJSON, personPaymentJSON} {
+		for _, r := range []testkit.Reply{
+			testkit.Respond(200, object[1:]), testkit.Respond(200, strings.Replace(object, "2000", `"+27831234567"`, 1)), testkit.Respond(200, strings.Replace(object, "2000", "2000.5", 1)),
+			testkit.Respond(200, strings.Replace(object, `"status":"Jane Roe"`, `"status":{"Jane Roe":1}`, 1)), testkit.Respond(200, strings.Replace(object, `"id":"p`, `"id":"x`, 1)),
+			testkit.Respond(302, object, "Location: https://example.com/UCR-jane-roe"), testkit.Respond(400, object), testkit.Respond(409, object), testkit.Respond(502, object),
+			testkit.TruncateAfter(object), testkit.HangUp, testkit.RespondRaw("HTTP/1.1 " + object + "\r\n\r\n"),
+		} {
+			failed := 0
+			for _, err := range askPerson(t.Context(), clientOf(t, testkit.Serve(t, r))) {
+				for ; err != nil; err = errors.Unwrap(err) {
+					failed++
+					testkit.AssertNoPerson(t, err.Error())
+				}
+			}
+			assert.NotZero(t, failed)
+		}
+	}
+	invalid := personRequest
+	invalid.Description += "\xff"
+	c := newClient(t)
+	_, err := c.PaymentRequests.Create(t.Context(), invalid)
+	require.ErrorIs(t, err, moment.ErrInvalidArgument)
+	testkit.AssertNoPerson(t, err.Error())
+	_, err = c.Payments.Get(t.Context(), "Jane Roe\n")
+	require.ErrorIs(t, err, moment.ErrInvalidArgument)
+	testkit.AssertNoPerson(t, err.Error())
+}
+
 // TestNoLogShowsASecretOrAPerson logs whole calls at level debug, with all kinds of failures and
 // retries.
 func TestNoLogShowsASecretOrAPerson(t *testing.T) {
@@ -205,7 +284,7 @@ func TestNoLogShowsASecretOrAPerson(t *testing.T) {
 	handlers := []slog.Handler{slog.NewTextHandler(&out, everything), slog.NewJSONHandler(&out, everything)}
 	for _, handler := range handlers {
 		for _, r := range []testkit.Reply{
-			testkit.EchoKey(200), testkit.EchoKey(307), testkit.EchoKey(401), testkit.EchoKey(409), testkit.EchoKey(429), testkit.EchoKey(500), testkit.EchoKey(503), testkit.Respond(200, echoed), testkit.Respond(400, echoed), testkit.Respond(502, echoed, "Content-Type: text/"+testkit.SecretKey),
+			testkit.EchoKey(200), testkit.EchoKey(307), testkit.EchoKey(401), testkit.EchoKey(409), testkit.EchoKey(429), testkit.EchoKey(500), testkit.EchoKey(503), testkit.Respond(200, echoed), testkit.Respond(200, personRequestJSON), testkit.Respond(200, personPaymentJSON), testkit.Respond(400, echoed), testkit.Respond(502, echoed, "Content-Type: text/"+testkit.SecretKey),
 			testkit.HangUp, testkit.TruncateAfter(echoed), testkit.RespondRaw(echoed + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\n" + echoed + "\r\n\r\n"),
 		} {
 			s := testkit.Serve(t, testkit.Problem(503, "Retry-After: 0"), r)
@@ -219,13 +298,14 @@ func TestNoLogShowsASecretOrAPerson(t *testing.T) {
 			_ = c.Do(ctx, "GET", "/billing/customers/"+person.ExternalReference, nil, nil, moment.WithQuery(struct {
 				Name string `url:"name"`
 			}{person.Name}))
+			askPerson(ctx, c)
 			for _, r := range s.Received() {
 				require.Equal(t, "Bearer "+testkit.SecretKey, r.Header.Get("Authorization"))
 			}
 		}
 	}
 	text := out.String()
-	for _, want := range []string{"path=/billing/customers/{customer}", `"path":"/billing/customers/{customer}"`, "retry_in=", `"failure":"no response"`, `"status":503`, "level=DEBUG"} {
+	for _, want := range []string{"path=/billing/customers/{customer}", "path=/collect/payment_requests/{payment_request}", "path=/collect/payments/{payment}", "path=/collect/payment_requests/…", "response lacks members", `"path":"/billing/customers/{customer}"`, "retry_in=", `"failure":"no response"`, `"status":503`, "level=DEBUG"} {
 		assert.Contains(t, text, want, "or nothing is proved")
 	}
 	testkit.AssertNoSecret(t, text)
@@ -269,7 +349,8 @@ func TestWebhooksLogNoSecretAndNoPerson(t *testing.T) {
 		h := v.Handler(func(context.Context, *moment.Event) error { return errors.New("closed") }, moment.WithHandlerLogger(slog.New(handler)))
 		panics := v.Handler(func(_ context.Context, e *moment.Event) error { panic(e) }, moment.WithHandlerLogger(slog.New(handler)))
 		for _, body := range []string{
-			about, about[1:], strings.Replace(about, `"ZAR"`, "1", 1), strings.Replace(about, `"metadata":`, `"created_at":"Jane Roe","metadata":`, 1),
+			about, about[1:], `{"type":"payment_request.paid","data":` + personRequestJSON + `}`, `{"type":"payment.failed","data":` + personPaymentJSON + `}`,
+			`{"type":"payment.failed","data":` + strings.Replace(personPaymentJSON, "2000", `"Jane Roe"`, 1) + `}`, `{"type":"payment_request.paid","data":` + strings.Replace(personRequestJSON, `"ZAR"`, `["Jane Roe"]`, 1) + `}`, strings.Replace(about, `"ZAR"`, "1", 1), strings.Replace(about, `"metadata":`, `"created_at":"Jane Roe","metadata":`, 1),
 			strings.Replace(about, `{"nickname":"Jane Roe"}`, `"Jane Roe"`, 1), strings.Replace(about, "bill_id", "jane.roe@example.com", 1),
 		} {
 			for _, header := range []http.Header{testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, body), testkit.SignWebhook(testkit.OldWebhookKey, "msg_1", testkit.SignedAt, body), {"Webhook-Id": {string(testkit.WebhookKey)}}} {

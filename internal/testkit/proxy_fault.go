@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -148,8 +149,13 @@ func FaultGateway(status int, header http.Header, when When) Fault {
 
 // FaultOtherObject responds with another bill, like a proxy that is one response out of step.
 func FaultOtherObject(when When) Fault {
-	return replaceResponse("another object", created(`{"id":"bill_OTHER","external_reference":"OTHER","customer_id":"bcus_OTHER","status":"unpaid",`+
-		`"currency":"ZAR","amount_due":2000,"amount_paid":0,"amount_remaining":2000}`), when)
+	return faultAt(when, "another object", func(r *ProxyRequest) bool {
+		if strings.Contains(r.URI, "/collect/") {
+			return r.respond(created(`{"id":"pr_OTHER","external_reference":"OTHER","type":"link","status":"active","currency":"ZAR","amount":2000}`))
+		}
+		return r.respond(created(`{"id":"bill_OTHER","external_reference":"OTHER","customer_id":"bcus_OTHER","status":"unpaid",` +
+			`"currency":"ZAR","amount_due":2000,"amount_paid":0,"amount_remaining":2000}`))
+	})
 }
 
 // FaultFragment responds with a part of a bill.

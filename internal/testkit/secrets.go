@@ -36,10 +36,10 @@ func inBase64(before, text string) string {
 }
 
 // AssertNoPerson asserts that text contains nothing about Jane Roe, whom the tests send to the
-// service.
+// service, and none of her card's digits, which are letters so that no number matches by chance.
 func AssertNoPerson(t *testing.T, text string) {
 	t.Helper()
-	for _, known := range []string{"UCR-jane", "Jane R", "jane.roe", "@example.com", "27831234567", "nickname"} {
+	for _, known := range []string{"UCR-jane", "Jane R", "jane.roe", "@example.com", "27831234567", "nickname", "CARDBIN", "LAST4"} {
 		assert.NotContains(t, text, known)
 	}
 }

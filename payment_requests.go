@@ -1,0 +1,200 @@
+package moment
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"time"
+)
+
+const paymentRequestPrefix = "pr_"
+
+// PaymentRequestsService calls the operations on payment requests: links, or pushes to a banking
+// app, by which a payer is asked for an amount. Use it as [Client.PaymentRequests].
+type PaymentRequestsService struct{ service }
+
+var (
+	createPaymentRequest = operation{"create payment request", http.MethodPost, "/collect/payment_requests"}
+	getPaymentRequest    = operation{"get payment request", http.MethodGet, "/collect/payment_requests/{payment_request}"}
+	updatePaymentRequest = operation{"update payment request", http.MethodPatch, "/collect/payment_requests/{payment_request}"}
+)
+
+// PaymentRequest asks for an amount, to be paid in full. Moment documents no link between it and a
+// bill: use ExternalReference or Metadata. Only an [AmountApplied] says that a bill was paid.
+//
+// Members other than ID, Status, Amount and Currency are left empty if they have an unexpected
+// form. Do not embed a PaymentRequest in a struct that is decoded from JSON.
+type PaymentRequest struct {
+	ID                string               `json:"id"`                   // pr_…
+	Type              PaymentRequestType   `json:"type"`                 // a link or a push
+	Status            PaymentRequestStatus `json:"status"`               // what became of it
+	PaymentID         string               `json:"payment_id,omitempty"` // pay_… or p_…, once it is paid: see [PaymentsService.Get]
+	Amount            Amount               `json:"amount"`               // minor units
+	Currency          Currency             `json:"currency"`
+	ExternalReference string               `json:"external_reference,omitempty"` // the merchant's own
+	Description       string               `json:"description,omitempty"`        // at most 500 characters
+	ExpiresAt         time.Time            `json:"expires_at,omitzero"`          // zero: none, or it could not be read
+	Link              *PaymentLink         `json:"link,omitempty"`               // of type link
+	Push              *PaymentPush         `json:"push,omitempty"`               // of type push; beta
+	Metadata          map[string]string    `json:"metadata,omitempty"`
+	CreatedAt         time.Time            `json:"created_at,omitzero"` // zero: it could not be read
+	UpdatedAt         time.Time            `json:"updated_at,omitzero"` // zero: it could not be read
+}
+
+// PaymentRequestType is how a payer is asked. An unknown type is kept as received.
+type PaymentRequestType string
+
+// PaymentRequestStatus is what became of a payment request. An unknown status is kept as received.
+type PaymentRequestStatus string
+
+// The types and statuses of Moment's reference.
+const (
+	PaymentRequestTypeLink PaymentRequestType = "link" // a link to share
+	PaymentRequestTypePush PaymentRequestType = "push" // a push to a banking app; beta
+
+	PaymentRequestStatusActive  PaymentRequestStatus = "active"  // can be paid
+	PaymentRequestStatusPaid    PaymentRequestStatus = "paid"    // can no longer be changed
+	PaymentRequestStatusExpired PaymentRequestStatus = "expired" // can no longer be paid
+	PaymentRequestStatusFailed  PaymentRequestStatus = "failed"  // of a push only
+)
+
+// PaymentLink is the page on which a payment request is paid.
+type PaymentLink struct {
+	CheckoutSessionID string `json:"checkout_session_id,omitempty"` // chk_…
+	URL               string `json:"url"`                           // to share with the payer
+}
+
+// PaymentPush is the banking app that the payer is asked in. Beta: it may change.
+type PaymentPush struct {
+	Provider string       `json:"provider"`          // "capitec"
+	Capitec  *CapitecPush `json:"capitec,omitempty"` // where the provider is capitec
+}
+
+// CapitecPush is the payer's account with Capitec. Beta: it may change.
+type CapitecPush struct {
+	PhoneNumber string `json:"phone_number"` // E.164: +27823778084
+}
+
+// Money is the amount in its currency.
+func (r *PaymentRequest) Money() Money { return r.Amount.In(r.Currency) }
+
+// UnmarshalJSON leaves members in an unexpected form empty. An inexact amount is an error.
+func (r *PaymentRequest) UnmarshalJSON(data []byte) error {
+	type plain PaymentRequest
+	var wire struct {
+		plain
+		Link *struct {
+			PaymentLink
+			LinkURL string `json:"link_url"` // what older pages of the reference call url
+		} `json:"link"`
+		Push      lenient[*PaymentPush] `json:"push"`
+		ExpiresAt lenient[time.Time]    `json:"expires_at"`
+		Metadata  lenientMetadata       `json:"metadata"`
+		CreatedAt lenient[time.Time]    `json:"created_at"`
+		UpdatedAt lenient[time.Time]    `json:"updated_at"`
+	}
+	wire.plain = plain(*r)
+	if err := readMoney(data, &wire); err != nil {
+		return err
+	}
+	*r = PaymentRequest(wire.plain)
+	r.Currency = inCapitals(r.Currency)
+	if link := wire.Link; link != nil {
+		link.URL = cmp.Or(link.URL, link.LinkURL)
+		r.Link = &link.PaymentLink
+	}
+	r.Push, r.Metadata = wire.Push.value, wire.Metadata
+	r.ExpiresAt, r.CreatedAt, r.UpdatedAt = wire.ExpiresAt.value, wire.CreatedAt.value, wire.UpdatedAt.value
+	return nil
+}
+
+func (r *PaymentRequest) decode(body []byte) error {
+	*r = PaymentRequest{Amount: noAmount}
+	if err := r.UnmarshalJSON(body); err != nil {
+		return err
+	}
+	if !hasID(r.ID, paymentRequestPrefix) {
+		return errWrongID(paymentRequestPrefix)
+	}
+	return checkMoney(string(r.Status), r.Money())
+}
+
+func (r *PaymentRequest) names(id string) bool { return r.ID == id }
+
+func (r *PaymentRequest) absent() []string {
+	return missing(member{"type", r.Type == ""}, member{"created_at", r.CreatedAt.IsZero()}, member{"updated_at", r.UpdatedAt.IsZero()})
+}
+
+// PaymentRequestCreateParams are the fields of a new payment request. The service judges limits.
+type PaymentRequestCreateParams struct {
+	Amount            Amount             `json:"amount"`                       // required; minor units
+	Currency          Currency           `json:"currency"`                     // required
+	Type              PaymentRequestType `json:"type,omitempty"`               // empty: a link
+	ExternalReference string             `json:"external_reference,omitempty"` // 1 to 255 of a-z, A-Z, 0-9, "_" and "-", such as a bill's
+	Description       string             `json:"description,omitempty"`        // at most 500 characters
+	ExpiresAt         time.Time          `json:"expires_at,omitzero"`          // zero: after 24 hours for a link, 2 minutes for a push
+	Push              *PaymentPush       `json:"push,omitempty"`               // for the type push; beta
+	Metadata          map[string]string  `json:"metadata,omitempty"`           // up to 10 pairs: keys of at most 40 characters, values of at most 500
+}
+
+func (p *PaymentRequestCreateParams) check() error {
+	push := deref(p.Push)
+	return checkTexts(p.Metadata, param{"currency", string(p.Currency)}, param{"type", string(p.Type)},
+		param{"external_reference", p.ExternalReference}, param{"description", p.Description},
+		param{"push.provider", push.Provider}, param{"push.capitec.phone_number", deref(push.Capitec).PhoneNumber})
+}
+
+// accepts finds where a response is not the payment request that was to be created.
+func (p *PaymentRequestCreateParams) accepts(r *PaymentRequest) error {
+	switch {
+	case p.ExternalReference != "" && r.ExternalReference != p.ExternalReference:
+		return errDiffers("external_reference")
+	case otherCurrency(p.Currency, r.Currency):
+		return errDiffers("currency")
+	case r.Amount != p.Amount:
+		return errDiffers("amount")
+	}
+	return nil
+}
+
+// PaymentRequestUpdateParams are the fields of a payment request to change: nil leaves one alone. How
+// to clear a field is not documented. See [PaymentRequestCreateParams] for the limits.
+type PaymentRequestUpdateParams struct {
+	ExternalReference *string           `json:"external_reference,omitempty"` // replaces the old one
+	Description       *string           `json:"description,omitempty"`        // replaces the old one
+	ExpiresAt         *time.Time        `json:"expires_at,omitempty"`         // not the zero time
+	Metadata          map[string]string `json:"metadata,omitempty"`           // see the create params
+}
+
+func (p *PaymentRequestUpdateParams) check() error {
+	if p.ExpiresAt != nil && p.ExpiresAt.IsZero() {
+		return argErrorf("expires_at", "is the zero time; nil leaves it alone")
+	}
+	return checkTexts(p.Metadata, param{"external_reference", deref(p.ExternalReference)}, param{"description", deref(p.Description)})
+}
+
+// Create asks for a payment: POST /collect/payment_requests.
+//
+// Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrOutcomeUnknown] if it may
+// have been created. Settle that within 24 hours, by a call with the error's IdempotencyKey and the
+// same params: later, only the event payment_request.created shows it.
+func (s *PaymentRequestsService) Create(ctx context.Context, params PaymentRequestCreateParams, opts ...RequestOption) (*PaymentRequest, error) {
+	return call[PaymentRequest](ctx, s.service, createPaymentRequest, "", &params, params.accepts, opts)
+}
+
+// Get returns a payment request: GET /collect/payment_requests/{payment_request}. A lookup by
+// external reference is not documented.
+//
+// Errors to expect: [ErrNotFound].
+func (s *PaymentRequestsService) Get(ctx context.Context, id string, opts ...RequestOption) (*PaymentRequest, error) {
+	return call[PaymentRequest](ctx, s.service, getPaymentRequest, id, nil, nil, opts)
+}
+
+// Update changes the fields of a payment request that are set in params: PATCH
+// /collect/payment_requests/{payment_request}. Unlike other updates, it carries an idempotency key
+// and is retried like a create. A request that is paid cannot be changed.
+//
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, [ErrOutcomeUnknown].
+func (s *PaymentRequestsService) Update(ctx context.Context, id string, params PaymentRequestUpdateParams, opts ...RequestOption) (*PaymentRequest, error) {
+	return call[PaymentRequest](ctx, s.service, updatePaymentRequest, id, &params, nil, opts)
+}

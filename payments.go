@@ -1,0 +1,165 @@
+package moment
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// PaymentsService reads payments: how a payer paid. Use it as [Client.Payments].
+type PaymentsService struct{ service }
+
+var getPayment = operation{"get payment", http.MethodGet, "/collect/payments/{payment}"}
+
+// Payment is what a payer paid, or tried to pay. That it succeeded does not say that a bill or a
+// balance is paid: only an [AmountApplied] event does, and its PaymentID is the payment's.
+//
+// Members other than ID, Status, Amount and Currency are left empty if they have an unexpected
+// form. Do not embed a Payment in a struct that is decoded from JSON.
+type Payment struct {
+	ID                      string            `json:"id"`     // pay_… or p_…
+	Status                  PaymentStatus     `json:"status"` // how far it is
+	Amount                  Amount            `json:"amount"` // minor units
+	Currency                Currency          `json:"currency"`
+	Country                 string            `json:"country,omitempty"`                  // ISO 3166 alpha-2: "ZA"
+	Mode                    Mode              `json:"mode,omitempty"`                     // of test data, or of real money
+	Intent                  string            `json:"intent,omitempty"`                   // "payment", or that a payment method is verified
+	ReconciliationReference string            `json:"reconciliation_reference,omitempty"` // Moment's own
+	ExternalReference       string            `json:"external_reference,omitempty"`       // the merchant's own
+	Method                  PaymentMethod     `json:"payment_method_details,omitzero"`    // what the payer paid with
+	LastError               *PaymentError     `json:"last_payment_error,omitempty"`       // nil: no attempt failed
+	CaptureMethod           string            `json:"capture_method,omitempty"`           // "automatic" or "manual"
+	AuthorisedAmount        *Amount           `json:"authorised_amount,omitempty"`        // minor units; nil: not stated
+	PaidAmount              *Amount           `json:"paid_amount,omitempty"`              // minor units; nil: not stated
+	VoidedAmount            *Amount           `json:"voided_amount,omitempty"`            // minor units; nil: not stated
+	Metadata                map[string]string `json:"metadata,omitempty"`
+	CreatedAt               time.Time         `json:"created_at,omitzero"` // zero: not stated, or it could not be read
+	UpdatedAt               time.Time         `json:"updated_at,omitzero"` // zero: not stated, or it could not be read
+}
+
+// PaymentStatus is how far a payment is. An unknown status is kept as received.
+type PaymentStatus string
+
+// The statuses of Moment's reference.
+const (
+	PaymentStatusDraft         PaymentStatus = "draft"          // not started
+	PaymentStatusInitiating    PaymentStatus = "initiating"     // being started
+	PaymentStatusPendingAction PaymentStatus = "pending_action" // waits for an action
+	PaymentStatusProcessing    PaymentStatus = "processing"     // in progress
+	PaymentStatusSucceeded     PaymentStatus = "succeeded"      // the payer paid
+	PaymentStatusFailed        PaymentStatus = "failed"         // see LastError
+	PaymentStatusCancelled     PaymentStatus = "cancelled"      // cancelled before it succeeded
+	PaymentStatusExpired       PaymentStatus = "expired"        // not completed in time
+)
+
+// PaymentMethod is what a payer paid with: a card, Capitec Pay, Instant EFT, Zapper, MTN MoMo or
+// another kind.
+type PaymentMethod struct {
+	Type string          // "card", for example; as received
+	Card *PaymentCard    // nil if it is not a card
+	Raw  json.RawMessage // the whole object as received, for kinds other than cards
+}
+
+// PaymentCard is the card that a payer paid with. It never has the whole number.
+type PaymentCard struct {
+	Type   string `json:"type,omitempty"`   // "credit", for example
+	Scheme string `json:"scheme,omitempty"` // "visa", for example
+	BIN    string `json:"bin,omitempty"`    // the first digits of its number
+	Last4  string `json:"last4,omitempty"`  // the last digits of its number
+}
+
+// PaymentError is why the last attempt to pay failed.
+type PaymentError struct {
+	Code        string    `json:"error_code"`             // "card_declined", for example
+	DeclineCode string    `json:"decline_code,omitempty"` // "insufficient_funds", for example
+	Message     string    `json:"message,omitempty"`      // in words
+	Timestamp   time.Time `json:"timestamp,omitzero"`     // zero: none, or it could not be read
+}
+
+// Money is the amount in its currency.
+func (p *Payment) Money() Money { return p.Amount.In(p.Currency) }
+
+// UnmarshalJSON leaves members in an unexpected form empty. An inexact Amount is an error.
+func (p *Payment) UnmarshalJSON(data []byte) error {
+	type plain Payment
+	var wire struct {
+		plain
+		LastError *struct {
+			PaymentError
+			Timestamp lenient[time.Time] `json:"timestamp"`
+		} `json:"last_payment_error"`
+		AuthorisedAmount lenient[*Amount]   `json:"authorised_amount"`
+		AuthorizedAmount lenient[*Amount]   `json:"authorized_amount"` // Moment's changelog spells it so
+		PaidAmount       lenient[*Amount]   `json:"paid_amount"`
+		VoidedAmount     lenient[*Amount]   `json:"voided_amount"`
+		Metadata         lenientMetadata    `json:"metadata"`
+		CreatedAt        lenient[time.Time] `json:"created_at"`
+		UpdatedAt        lenient[time.Time] `json:"updated_at"`
+	}
+	wire.plain = plain(*p)
+	if err := readMoney(data, &wire); err != nil {
+		return err
+	}
+	*p = Payment(wire.plain)
+	p.Currency = inCapitals(p.Currency)
+	if last := wire.LastError; last != nil {
+		last.PaymentError.Timestamp = last.Timestamp.value
+		p.LastError = &last.PaymentError
+	}
+	p.AuthorisedAmount = cmp.Or(wire.AuthorisedAmount.value, wire.AuthorizedAmount.value)
+	p.PaidAmount, p.VoidedAmount, p.Metadata = wire.PaidAmount.value, wire.VoidedAmount.value, wire.Metadata
+	p.CreatedAt, p.UpdatedAt = wire.CreatedAt.value, wire.UpdatedAt.value
+	return nil
+}
+
+// UnmarshalJSON keeps data in Raw, and what it knows of it in the other fields.
+func (m *PaymentMethod) UnmarshalJSON(data []byte) error {
+	var wire struct {
+		Type lenient[string]       `json:"type"`
+		Card lenient[*PaymentCard] `json:"card"`
+	}
+	_ = json.Unmarshal(data, &wire) // anything but an object has no type
+	*m = PaymentMethod{Type: wire.Type.value, Card: wire.Card.value}
+	if string(data) != "null" {
+		m.Raw = bytes.Clone(data)
+	}
+	return nil
+}
+
+// MarshalJSON returns Raw or, without it, an object of the other fields.
+func (m PaymentMethod) MarshalJSON() ([]byte, error) {
+	if m.Raw != nil {
+		return m.Raw, nil
+	}
+	return json.Marshal(struct {
+		Type string       `json:"type"`
+		Card *PaymentCard `json:"card,omitempty"`
+	}{m.Type, m.Card})
+}
+
+func (p *Payment) decode(body []byte) error {
+	*p = Payment{Amount: noAmount}
+	if err := p.UnmarshalJSON(body); err != nil {
+		return err
+	}
+	if !hasID(p.ID, "pay_") && !hasID(p.ID, "p_") {
+		return errors.New("id does not begin with pay_ or p_")
+	}
+	return checkMoney(string(p.Status), p.Money())
+}
+
+func (p *Payment) names(id string) bool { return p.ID == id }
+
+func (p *Payment) absent() []string { return nil } // the reference does not say which are always present
+
+// Get returns a payment: GET /collect/payments/{payment}. The id is the PaymentID of an
+// [AmountApplied] or of a [PaymentRequest].
+//
+// Errors to expect: [ErrNotFound].
+func (s *PaymentsService) Get(ctx context.Context, id string, opts ...RequestOption) (*Payment, error) {
+	return call[Payment](ctx, s.service, getPayment, id, nil, nil, opts)
+}
