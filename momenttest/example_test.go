@@ -87,7 +87,7 @@ func ExampleNewWebhookRequest() {
 	// ZAR 15.00 for a bill
 }
 
-// The answer to the first attempt is lost, and the second one creates nothing twice.
+// The response to the first attempt is lost, and the second one creates nothing twice.
 func ExampleServer_Fail() {
 	srv := momenttest.NewServer()
 	defer srv.Close()
