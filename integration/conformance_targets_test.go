@@ -56,7 +56,7 @@ func TestConformance(t *testing.T) {
 		// of the same description without any 422.
 		first := startPrism(t, "mock", description)
 		second := startPrism(t, "mock", changed(t, `(?m)^ +"422": .*\n`, ""))
-		conform(t, onMock, mock{url: first(), without422: second()}.check)
+		conform(t, onMock, prismMock{url: first(), without422: second()}.check)
 	})
 
 	// Prism's proxy holds requests to momenttest and its answers against the schemas of the
@@ -190,12 +190,12 @@ func payRequest(t *testing.T, fake *momenttest.Server, id string, declined bool)
 	return reply{status: http.StatusOK, object: object}
 }
 
-// mock is a target that has a description and no state.
-type mock struct {
+// prismMock is a target that has a description and no state.
+type prismMock struct {
 	url, without422 string
 }
 
-func (m mock) check(t *testing.T, e exchange) []string {
+func (m prismMock) check(t *testing.T, e exchange) []string {
 	t.Helper()
 	url := m.url
 	switch {

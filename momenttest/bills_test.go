@@ -145,7 +145,7 @@ func TestBillsLife(t *testing.T) {
 	type state struct{ status, paid, remaining string }
 	type step struct {
 		why, body string // an empty body: void
-		refused   int
+		rejected  int
 		want      state
 	}
 	for _, row := range []struct {
@@ -185,8 +185,8 @@ func TestBillsLife(t *testing.T) {
 					method, path = "POST", path+"/void"
 				}
 				a := send(t, srv, method, path, step.body)
-				if step.refused != 0 {
-					require.Equal(t, step.refused, a.status, "%s: %s", step.why, a.body)
+				if step.rejected != 0 {
+					require.Equal(t, step.rejected, a.status, "%s: %s", step.why, a.body)
 					a = send(t, srv, "GET", "/billing/bills/UBR1234567890", "")
 				}
 				require.Equal(t, 200, a.status, "%s: %s", step.why, a.body)

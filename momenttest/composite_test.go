@@ -97,7 +97,7 @@ func TestComposites(t *testing.T) {
 				require.Equal(t, customerID, field(t, send(t, srv, "GET", "/billing/accounts/"+accountID, ""), "customer_id"))
 			}
 
-			// With the same key it is replayed, not refused for its references.
+			// With the same key it is replayed, not rejected for its references.
 			again := send(t, srv, "POST", row.path, row.body, "Idempotency-Key: k")
 			require.Equal(t, a.body, again.body)
 			require.Equal(t, 201, again.status)

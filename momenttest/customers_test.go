@@ -79,7 +79,7 @@ func TestCustomers(t *testing.T) {
 		require.Equal(t, 404, send(t, srv, "GET", "/billing/customers/other", "").status)
 		require.Equal(t, 404, send(t, srv, "GET", "/billing/customers/bcus_mine", "").status)
 	})
-	t.Run("a refused update changes nothing, not even what came before the mistake", func(t *testing.T) {
+	t.Run("a rejected update changes nothing, not even what came before the mistake", func(t *testing.T) {
 		before := send(t, srv, "GET", "/billing/customers/UCR-1", "")
 		require.Equal(t, 400, send(t, srv, "PATCH", "/billing/customers/UCR-1",
 			`{"name": "Nobody", "balance": 7, "metadata": {"a": "b", "c": 1}}`).status)

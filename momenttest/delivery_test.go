@@ -14,7 +14,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// status answers with a status and no body.
+// status responds with a status and no body.
 func status(code int, headers ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		for i := 0; i < len(headers); i += 2 {
@@ -28,26 +28,26 @@ func hangUp(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
 
 func TestRedelivery(t *testing.T) {
 	for _, row := range []struct {
-		why      string
-		answers  []http.HandlerFunc
-		attempts int
-		status   int
-		err      string
+		why       string
+		responses []http.HandlerFunc
+		attempts  int
+		status    int
+		err       string
 	}{
 		{"200", []http.HandlerFunc{status(200)}, 1, 200, ""},
 		{"any 2xx acknowledges", []http.HandlerFunc{status(299)}, 1, 299, ""},
 		{"a failure", []http.HandlerFunc{status(500)}, 2, 204, ""},
 		{"also one that says that the event is no good", []http.HandlerFunc{status(400)}, 2, 204, ""},
 		{"two failures", []http.HandlerFunc{status(429), status(503)}, 3, 204, ""},
-		{"the last answer counts, and there is no fourth attempt", []http.HandlerFunc{status(500), status(502), status(404)}, 3, 404, ""},
+		{"the last response counts, and there is no fourth attempt", []http.HandlerFunc{status(500), status(502), status(404)}, 3, 404, ""},
 		{"redirects are not followed", []http.HandlerFunc{
 			status(301, "Location", "/elsewhere"), status(307, "Location", "/elsewhere"), status(308, "Location", "/elsewhere"),
 		}, 3, 308, ""},
 		{"not modified", []http.HandlerFunc{status(304)}, 2, 204, ""},
-		{"no answer", []http.HandlerFunc{hangUp}, 2, 204, ""},
-		{"never an answer", []http.HandlerFunc{hangUp, hangUp, hangUp}, 3, 0, "EOF"},
-		{"an answer and then none: what was last counts", []http.HandlerFunc{status(500), status(500), hangUp}, 3, 0, "EOF"},
-		{"none and then an answer", []http.HandlerFunc{hangUp, hangUp, status(500)}, 3, 500, ""},
+		{"no response", []http.HandlerFunc{hangUp}, 2, 204, ""},
+		{"never a response", []http.HandlerFunc{hangUp, hangUp, hangUp}, 3, 0, "EOF"},
+		{"a response and then none: the last attempt counts", []http.HandlerFunc{status(500), status(500), hangUp}, 3, 0, "EOF"},
+		{"none and then a response", []http.HandlerFunc{hangUp, hangUp, status(500)}, 3, 500, ""},
 		{"a 2xx whose body breaks off", []http.HandlerFunc{func(w http.ResponseWriter, r *http.Request) {
 			status(200, "Content-Length", "10")(w, r)
 			assert.NoError(t, http.NewResponseController(w).Flush())
@@ -65,7 +65,7 @@ func TestRedelivery(t *testing.T) {
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			srv := newSample(t)
-			e := newEndpoint(t, row.answers...)
+			e := newEndpoint(t, row.responses...)
 			srv.SetWebhook(e.URL+"/hook", webhookSecret)
 			d, err := srv.Pay(t.Context(), momenttest.Payment{Bill: "UBR1234567890", Amount: 1})
 			require.NoError(t, err, "that nobody acknowledges an event is no error")

@@ -87,7 +87,7 @@ func ExampleNewWebhookRequest() {
 	// ZAR 15.00 for a bill
 }
 
-// The answer to the first attempt is lost, and the second one creates nothing twice.
+// The response to the first attempt is lost, and the second one creates nothing twice.
 func ExampleServer_Fail() {
 	srv := momenttest.NewServer()
 	defer srv.Close()
@@ -149,4 +149,34 @@ func ExampleWithClock() {
 	// 201 is a conflict: false
 	// 201 is a conflict: false
 	// 409 is a conflict: true
+}
+
+// Without a socket: the server, its client and the endpoint of its events work inside the bubble of
+// testing/synctest.
+func ExampleInProcess() {
+	srv := momenttest.NewServer(momenttest.InProcess())
+	defer srv.Close()
+	secret := moment.RawWebhookSecret([]byte("16 bytes or more, for tests"))
+	verifier, err := moment.NewWebhookVerifier(secret)
+	if err != nil {
+		log.Fatal(err)
+	}
+	srv.SetWebhookHandler(verifier.Handler(func(_ context.Context, e *moment.Event) error {
+		fmt.Println("received", e.Data.(*moment.AmountApplied).Money())
+		return nil
+	}), "/webhooks/moment", secret)
+
+	ctx := context.Background()
+	customer, err := srv.Client().Customers.Create(ctx, moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Currency: moment.ZAR})
+	if err != nil {
+		log.Fatal(err)
+	}
+	delivery, err := srv.Pay(ctx, momenttest.Payment{Customer: customer.ID, Amount: 1500})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("acknowledged:", delivery.Acknowledged())
+	// Output:
+	// received ZAR 15.00
+	// acknowledged: true
 }

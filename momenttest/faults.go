@@ -172,8 +172,8 @@ func (h *Handler) ClearFaults() {
 	h.faults = nil
 }
 
-// takeFault returns the fault that a request for an operation meets, and removes it.
-func (h *Handler) takeFault(operation string) Fault {
+// nextFault returns the fault that a request for an operation meets, and removes it.
+func (h *Handler) nextFault(operation string) Fault {
 	for i := range h.faults {
 		f := &h.faults[i]
 		if len(f.operations) > 0 && !slices.Contains(f.operations, operation) {

@@ -146,7 +146,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (call, *proble
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.record(r, body)
-	return c, cmp.Or(p, unreadable), h.takeFault(c.name)
+	return c, cmp.Or(p, unreadable), h.nextFault(c.name)
 }
 
 // A call is a request that may run: it is authenticated and read, its operation exists, and its

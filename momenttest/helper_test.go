@@ -18,7 +18,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// answer is what came over the wire.
+// response is a response on the wire.
 type response struct {
 	status int
 	header http.Header

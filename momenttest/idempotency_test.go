@@ -54,7 +54,7 @@ func TestReplay(t *testing.T) {
 		{"a body that is no JSON", "/billing/customers", `no JSON`, 400},
 		{"an unknown customer", "/billing/accounts", `{"external_reference": "a", "customer": "nobody"}`, 404},
 		{"a duplicate reference", "/billing/customers", `{"external_reference": "UCR1234567890"}`, 409},
-		{"a void: the second is not refused, it is the first", "/billing/bills/UBR1234567890/void", ``, 200},
+		{"a void: the second is not rejected, it is the first", "/billing/bills/UBR1234567890/void", ``, 200},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			srv := newSample(t)
@@ -123,7 +123,7 @@ func TestKeyReuse(t *testing.T) {
 	require.Equal(t, "unpaid", field(t, send(t, srv, "GET", "/billing/bills/UBR1234567890", ""), "status"))
 }
 
-func TestRefusedRequestsSaveNoKey(t *testing.T) {
+func TestRejectedRequestsSaveNoKey(t *testing.T) {
 	for _, row := range []struct {
 		why, path, body, header string
 		status                  int

@@ -31,7 +31,7 @@ type received struct {
 	body         string
 }
 
-// endpoint keeps what is delivered to it. Each delivery is answered by the next of its
+// endpoint keeps what is delivered to it. Each delivery gets the next of its
 // handlers, and once they are used up by 204.
 type endpoint struct {
 	*httptest.Server
@@ -202,7 +202,7 @@ func TestPayAndTheBill(t *testing.T) {
 		why          string
 		amount       moment.Amount
 		method, body string // a request instead of a payment
-		refused      string
+		rejected     string
 		want         state
 	}{
 		{"part payment", 1500, "", "", "", state{"unpaid", "1500", "500"}},
@@ -222,9 +222,9 @@ func TestPayAndTheBill(t *testing.T) {
 			require.Equal(t, 200, send(t, srv, "POST", path+"/void", "").status, step.why)
 		case step.method != "":
 			require.Equal(t, 200, send(t, srv, step.method, path, step.body).status, step.why)
-		case step.refused != "":
+		case step.rejected != "":
 			_, err := srv.Pay(t.Context(), momenttest.Payment{Bill: id, Amount: step.amount})
-			require.EqualError(t, err, "momenttest: pay: "+id+step.refused, step.why)
+			require.EqualError(t, err, "momenttest: pay: "+id+step.rejected, step.why)
 		default:
 			_, err := srv.Pay(t.Context(), momenttest.Payment{Bill: id, Amount: step.amount})
 			require.NoError(t, err, step.why)
@@ -251,7 +251,7 @@ func TestPayLeavesBalances(t *testing.T) {
 	}
 }
 
-func TestPayRefuses(t *testing.T) {
+func TestPayRejects(t *testing.T) {
 	srv := newSample(t)
 	e := newEndpoint(t)
 	srv.SetWebhook(e.URL, webhookSecret)
@@ -342,14 +342,14 @@ func TestPayFromManySides(t *testing.T) {
 	}
 	wg.Wait()
 	close(results)
-	refused := 0
+	rejected := 0
 	for err := range results {
 		if err != nil {
 			require.ErrorContains(t, err, bill.ID+" has ZAR 0.00 left to pay")
-			refused++
+			rejected++
 		}
 	}
-	require.Equal(t, payments-due, refused)
+	require.Equal(t, payments-due, rejected)
 	require.Len(t, seen, due)
 	bill, err = client.Bills.Get(t.Context(), "b")
 	require.NoError(t, err)

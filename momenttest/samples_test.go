@@ -6,7 +6,7 @@ import (
 )
 
 // TestDocumentedSamples sends the requests that Moment's guides print and expects the
-// answers they print, ids aside. The one difference: the guides leave a bill's
+// responses they print, ids aside. The one difference: the guides leave a bill's
 // payment_rules out, which the reference has.
 func TestDocumentedSamples(t *testing.T) {
 	type step struct {

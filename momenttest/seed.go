@@ -107,8 +107,8 @@ func (h *Handler) seedAccount(p *params, _ moment.Account) *problem {
 	return h.addAccount(a, "")
 }
 
-func (h *Handler) seedBill(p *params, given moment.Bill) *problem {
-	if given.AccountID != "" {
+func (h *Handler) seedBill(p *params, seeded moment.Bill) *problem {
+	if seeded.AccountID != "" {
 		delete(p.fields, "customer_id") // it follows from the account, and is compared below
 	}
 	p.rename("customer_id", "customer")
@@ -117,10 +117,10 @@ func (h *Handler) seedBill(p *params, given moment.Bill) *problem {
 	p.text("id", idForm("bill_"), &b.ID)
 	b.PaymentRules = nil
 	p.paymentRules(&b.PaymentRules)
-	b.seedAmounts(p, string(given.Status))
-	if given.AccountID != "" && given.CustomerID != "" {
-		if owner := h.customers.lookup(given.CustomerID); owner == nil || owner.ID != b.CustomerID {
-			p.failf(http.StatusBadRequest, "customer_id", "%q is not the account's customer", given.CustomerID)
+	b.seedAmounts(p, string(seeded.Status))
+	if seeded.AccountID != "" && seeded.CustomerID != "" {
+		if owner := h.customers.lookup(seeded.CustomerID); owner == nil || owner.ID != b.CustomerID {
+			p.failf(http.StatusBadRequest, "customer_id", "%q is not the account's customer", seeded.CustomerID)
 		}
 	}
 	if p.problem() != nil {
@@ -149,25 +149,25 @@ func (b *bill) seedAmounts(p *params, status string) {
 	}
 }
 
-func (h *Handler) seedPayment(_ *params, given moment.AmountApplied) *problem {
+func (h *Handler) seedPayment(_ *params, seeded moment.AmountApplied) *problem {
 	now := h.now().UTC()
 	p := amountApplied{
-		ID:        cmp.Or(given.ID, "ob_"+randomID()),
-		Amount:    int64(given.Amount),
-		Currency:  string(given.Currency),
-		PaymentID: cmp.Or(given.PaymentID, "pay_"+randomID()),
-		Metadata:  given.Metadata,
-		CreatedAt: cmp.Or(given.CreatedAt, now).Format(time.RFC3339Nano),
-		UpdatedAt: cmp.Or(given.UpdatedAt, now).Format(time.RFC3339Nano),
+		ID:        cmp.Or(seeded.ID, "ob_"+randomID()),
+		Amount:    int64(seeded.Amount),
+		Currency:  string(seeded.Currency),
+		PaymentID: cmp.Or(seeded.PaymentID, "pay_"+randomID()),
+		Metadata:  seeded.Metadata,
+		CreatedAt: cmp.Or(seeded.CreatedAt, now).Format(time.RFC3339Nano),
+		UpdatedAt: cmp.Or(seeded.UpdatedAt, now).Format(time.RFC3339Nano),
 	}
-	if !exactlyOne(given.CustomerID, given.AccountID, given.BillID) {
+	if !exactlyOne(seeded.CustomerID, seeded.AccountID, seeded.BillID) {
 		return newProblem(http.StatusBadRequest, "exactly one of customer_id, account_id and bill_id is required")
 	}
-	to, notFound := h.obligation(given.CustomerID, given.AccountID, given.BillID)
+	to, notFound := h.obligation(seeded.CustomerID, seeded.AccountID, seeded.BillID)
 	switch {
 	case notFound != nil:
 		return notFound
-	case given.Amount < 1:
+	case seeded.Amount < 1:
 		return newProblem(http.StatusBadRequest, "amount must be 1 or more")
 	case !currencyCode.valid(p.Currency):
 		return newProblem(http.StatusBadRequest, "currency must be %s", currencyCode.form)
@@ -177,18 +177,18 @@ func (h *Handler) seedPayment(_ *params, given moment.AmountApplied) *problem {
 	return nil
 }
 
-func (h *Handler) seedResponse(_ *params, given SavedResponse) *problem {
-	if p := checkKey(given.IdempotencyKey); p != nil {
+func (h *Handler) seedResponse(_ *params, seeded SavedResponse) *problem {
+	if p := checkKey(seeded.IdempotencyKey); p != nil {
 		return p
 	}
-	if given.Status < 100 || given.Status > 599 {
-		return newProblem(http.StatusBadRequest, "status %d is not an HTTP status", given.Status)
+	if seeded.Status < 100 || seeded.Status > 599 {
+		return newProblem(http.StatusBadRequest, "status %d is not an HTTP status", seeded.Status)
 	}
 	var body bytes.Buffer
-	if err := json.Compact(&body, given.Body); err != nil { // because stored JSON may be indented, and responses are not
+	if err := json.Compact(&body, seeded.Body); err != nil { // because stored JSON may be indented, and responses are not
 		return newProblem(http.StatusBadRequest, "body is not JSON")
 	}
-	h.saveResponse(given.IdempotencyKey, savedResponse{given.Fingerprint, response{status: given.Status, body: body.Bytes()}, given.Expires})
+	h.saveResponse(seeded.IdempotencyKey, savedResponse{seeded.Fingerprint, response{status: seeded.Status, body: body.Bytes()}, seeded.Expires})
 	return nil
 }
 

@@ -41,7 +41,7 @@ func TestSeed(t *testing.T) {
 	require.Regexp(t, anyID, field(t, send(t, srv, "GET", "/billing/customers/UCR-2", ""), "id"), "one that was made up")
 }
 
-func TestSeedRefuses(t *testing.T) {
+func TestSeedRejects(t *testing.T) {
 	customer := moment.Customer{ID: "bcus_1", ExternalReference: "UCR-1"}
 	account := moment.Account{ID: "bacc_1", ExternalReference: "UAR-1", CustomerID: "bcus_1"}
 	bill := moment.Bill{ExternalReference: "UBR-1", CustomerID: "bcus_1", Currency: moment.ZAR, AmountDue: 2000}
@@ -56,7 +56,7 @@ func TestSeedRefuses(t *testing.T) {
 	}{
 		{"no reference", momenttest.State{Customers: []moment.Customer{{}}}, "Customers[0]: external_reference is required"},
 		{"another kind of id", momenttest.State{Customers: []moment.Customer{customer, {ID: "bill_1", ExternalReference: "a"}}}, "Customers[1]: id must be an id: bcus_ and then letters and digits"},
-		{"what the service would refuse", momenttest.State{Customers: []moment.Customer{{ExternalReference: "a", Phone: "1"}}}, "Customers[0]: phone must be a phone number in E.164 form, such as +27123456789"},
+		{"the service would reject it", momenttest.State{Customers: []moment.Customer{{ExternalReference: "a", Phone: "1"}}}, "Customers[0]: phone must be a phone number in E.164 form, such as +27123456789"},
 		{"an id that is taken", momenttest.State{Customers: []moment.Customer{customer, {ID: "bcus_1", ExternalReference: "a"}}}, `Customers[1]: id "bcus_1" belongs to another customer`},
 		{"a reference that is taken", momenttest.State{Customers: []moment.Customer{customer, {ExternalReference: "UCR-1"}}}, `Customers[1]: external_reference "UCR-1" belongs to another customer`},
 		{"a reference that an object has which was there", momenttest.State{Customers: []moment.Customer{{ExternalReference: "here"}}}, `Customers[0]: external_reference "here" belongs to another customer`},
@@ -75,12 +75,12 @@ func TestSeedRefuses(t *testing.T) {
 		{"a payment to what is not there", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, Currency: moment.ZAR, BillID: "bill_1"}}}, `Payments[0]: No bill has the id or external reference "bill_1"`},
 		{"a payment of nothing", momenttest.State{Payments: []moment.AmountApplied{{Currency: moment.ZAR, CustomerID: "here"}}}, "Payments[0]: amount must be 1 or more"},
 		{"a payment in nothing", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, CustomerID: "here"}}}, "Payments[0]: currency must be an ISO 4217 code"},
-		{"an answer without a key", momenttest.State{Responses: []momenttest.SavedResponse{{Status: 201, Body: json.RawMessage(`{}`)}}}, "Responses[0]: The header Idempotency-Key is required"},
-		{"an answer after a good one", momenttest.State{Responses: []momenttest.SavedResponse{
+		{"a response without a key", momenttest.State{Responses: []momenttest.SavedResponse{{Status: 201, Body: json.RawMessage(`{}`)}}}, "Responses[0]: The header Idempotency-Key is required"},
+		{"a response after a good one", momenttest.State{Responses: []momenttest.SavedResponse{
 			{IdempotencyKey: "k", Status: 201, Body: json.RawMessage(`{}`), Expires: time.Now().Add(time.Hour)}, {IdempotencyKey: "l"},
 		}}, "Responses[1]: status 0 is not an HTTP status"},
-		{"an answer without a status", momenttest.State{Responses: []momenttest.SavedResponse{{IdempotencyKey: "k", Body: json.RawMessage(`{}`)}}}, "Responses[0]: status 0 is not an HTTP status"},
-		{"an answer that is no JSON", momenttest.State{Responses: []momenttest.SavedResponse{{IdempotencyKey: "k", Status: 201}}}, "Responses[0]: body is not JSON"},
+		{"a response without a status", momenttest.State{Responses: []momenttest.SavedResponse{{IdempotencyKey: "k", Body: json.RawMessage(`{}`)}}}, "Responses[0]: status 0 is not an HTTP status"},
+		{"a response that is not JSON", momenttest.State{Responses: []momenttest.SavedResponse{{IdempotencyKey: "k", Status: 201}}}, "Responses[0]: body is not JSON"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			srv := newServer(t)
@@ -119,8 +119,8 @@ func TestSeededPayments(t *testing.T) {
 func TestStateCanBeSeeded(t *testing.T) {
 	one, other := newSample(t), newServer(t)
 	created := send(t, one, "POST", "/billing/customers", newCustomer, "Idempotency-Key: k")
-	refused := send(t, one, "POST", "/billing/customers", `{"external_reference": "<&>"}`, "Idempotency-Key: refused")
-	require.Equal(t, 400, refused.status)
+	rejected := send(t, one, "POST", "/billing/customers", `{"external_reference": "<&>"}`, "Idempotency-Key: rejected")
+	require.Equal(t, 400, rejected.status)
 	_, err := one.Pay(t.Context(), momenttest.Payment{Bill: "UBR1234567890", Amount: 1500})
 	require.NoError(t, err)
 	_, err = one.Pay(t.Context(), momenttest.Payment{Account: "UAR1234567890", Amount: 100})
@@ -142,7 +142,7 @@ func TestStateCanBeSeeded(t *testing.T) {
 	for _, row := range []struct {
 		key, body string
 		want      response
-	}{{"k", newCustomer, created}, {"refused", `{"external_reference": "<&>"}`, refused}} {
+	}{{"k", newCustomer, created}, {"rejected", `{"external_reference": "<&>"}`, rejected}} {
 		a := send(t, other, "POST", "/billing/customers", row.body, "Idempotency-Key: "+row.key)
 		require.Equal(t, row.want.body, a.body)
 		require.Equal(t, row.want.status, a.status)
@@ -183,7 +183,7 @@ payment `+payment+` to bill_1 ZAR 15.00
 	assert.Equal(t, moment.Amount(2000), *srv.State().Customers[0].Balance)
 }
 
-// What is answered has been saved before.
+// A change is saved before its response is sent.
 func TestWithSave(t *testing.T) {
 	var saved []int
 	srv := momenttest.NewServer(momenttest.WithSave(func(s momenttest.State) {
@@ -194,9 +194,9 @@ func TestWithSave(t *testing.T) {
 		why, method, path, body, key string
 		want                         int // 0: nothing is saved
 	}{
-		{"a customer and its answer", "POST", "/billing/customers", `{"external_reference": "new", "currency": "ZAR"}`, "k", 110},
-		{"the answer again", "POST", "/billing/customers", `{"external_reference": "new", "currency": "ZAR"}`, "k", 0},
-		{"a refusal is an answer", "POST", "/billing/customers", newCustomer, "l", 120},
+		{"a customer and its response", "POST", "/billing/customers", `{"external_reference": "new", "currency": "ZAR"}`, "k", 110},
+		{"the response again", "POST", "/billing/customers", `{"external_reference": "new", "currency": "ZAR"}`, "k", 0},
+		{"a rejection is a response", "POST", "/billing/customers", newCustomer, "l", 120},
 		{"a look", "GET", "/billing/customers/new", "", "", 0},
 		{"a change", "PATCH", "/billing/customers/new", `{"name": "Jane Doe"}`, "", 120},
 	} {
@@ -231,8 +231,8 @@ func TestPaymentRules(t *testing.T) {
 	}{
 		{"none: it cannot be paid against", nil, 2000, " has no payment_rules, so it cannot be paid against", 0, 0},
 		{"all at once", rules(moment.PaymentRules{}), 2000, "", 2000, 0},
-		{"less is refused", rules(moment.PaymentRules{OverpaymentAllowed: true}), 1999, " has ZAR 20.00 left to pay, not ZAR 19.99: its payment_rules reject underpayment", 0, 0},
-		{"more is refused", rules(moment.PaymentRules{UnderpaymentAllowed: true}), 2001, " has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment", 0, 0},
+		{"less is rejected", rules(moment.PaymentRules{OverpaymentAllowed: true}), 1999, " has ZAR 20.00 left to pay, not ZAR 19.99: its payment_rules reject underpayment", 0, 0},
+		{"more is rejected", rules(moment.PaymentRules{UnderpaymentAllowed: true}), 2001, " has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment", 0, 0},
 		{"less", &anything, 1, "", 1, 1999},
 		{"more", &anything, 2001, "", 2001, 0},
 		{"as much as an amount_paid can be", &anything, 99_999_999, "", 99_999_999, 0},

@@ -340,7 +340,7 @@ func TestClose(t *testing.T) {
 	require.Equal(t, 404, recorder.Code)
 }
 
-func TestCloseWaitsForRequestsBeingAnswered(t *testing.T) {
+func TestCloseWaitsForRequestsInFlight(t *testing.T) {
 	const body = `{"external_reference": "UCR1"}`
 	srv := momenttest.NewServer()
 	address := strings.TrimPrefix(srv.URL, "http://")
@@ -350,11 +350,11 @@ func TestCloseWaitsForRequestsBeingAnswered(t *testing.T) {
 	_, err = fmt.Fprintf(conn, "POST /billing/customers HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer sk_test_YOUR_SECRET_KEY\r\n"+
 		"Idempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: %d\r\nExpect: 100-continue\r\n\r\n", address, len(body))
 	require.NoError(t, err)
-	answers := bufio.NewReader(conn)
-	line, err := answers.ReadString('\n')
+	responses := bufio.NewReader(conn)
+	line, err := responses.ReadString('\n')
 	require.NoError(t, err)
 	require.Equal(t, "HTTP/1.1 100 Continue\r\n", line, "it has begun to read the body")
-	_, err = answers.Discard(len("\r\n"))
+	_, err = responses.Discard(len("\r\n"))
 	require.NoError(t, err)
 
 	closed := make(chan struct{})
@@ -371,7 +371,7 @@ func TestCloseWaitsForRequestsBeingAnswered(t *testing.T) {
 	}
 	_, err = io.WriteString(conn, body)
 	require.NoError(t, err)
-	resp, err := http.ReadResponse(answers, nil)
+	resp, err := http.ReadResponse(responses, nil)
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	require.Equal(t, http.StatusCreated, resp.StatusCode)

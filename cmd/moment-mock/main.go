@@ -31,7 +31,9 @@ secret, and then a line for each request, on standard error. SIGINT (Ctrl+C) or 
 after the requests that run, a second one at once.
 
   --listen address   where to listen. Default: 127.0.0.1:8787, which other machines cannot
-                     reach; with port 0, one that is free
+                     reach; with port 0, one that is free. Requests are accepted by an
+                     address, by the name that is listened on, and by names that nobody can
+                     register: localhost, moment-mock (a container), host.docker.internal
   --forward-to URL   where the events of payments are sent. Default: nowhere
   --state file       where to keep everything for the next run, kill -9 included. Default:
                      nowhere, it is gone at the end. It is written as a whole at each change:

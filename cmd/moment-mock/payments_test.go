@@ -127,8 +127,8 @@ func TestPaymentsRefused(t *testing.T) {
 	}
 }
 
-// A page that a browser on this machine has opened cannot pay, because it needs a consent (CORS), or
-// sends its own name.
+// A page that a browser on this machine has opened cannot pay, because it needs a consent (CORS),
+// or sends its own name.
 func TestPaymentsAreNotForWebPages(t *testing.T) {
 	for _, row := range []struct {
 		why    string
@@ -177,11 +177,13 @@ func TestOtherPathsAreTheFakes(t *testing.T) {
 		h.ServeHTTP(recorder, r)
 		assert.Equal(t, 403, recorder.Code, "a page whose name was made to resolve to this machine: any key that it makes up would do")
 
-		r.Host = defaultListen
-		recorder = httptest.NewRecorder()
-		h.ServeHTTP(recorder, r)
-		assert.Equal(t, status, recorder.Code, path)
-		assert.NotEmpty(t, recorder.Header().Get("X-Request-Id"), path)
+		for _, host := range []string{defaultListen, "mock.example.org:8787"} { // the second one is that of --listen
+			r.Host = host
+			recorder = httptest.NewRecorder()
+			h.ServeHTTP(recorder, r)
+			assert.Equal(t, status, recorder.Code, path)
+			assert.NotEmpty(t, recorder.Header().Get("X-Request-Id"), path)
+		}
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/jarcoal/httpmock"
 
@@ -83,5 +85,35 @@ func TestEnrolInTrouble(t *testing.T) {
 	}
 	if n := len(srv.Requests()); n != 5 { // three to look for the customer, two to create it
 		t.Errorf("%d requests", n)
+	}
+}
+
+// In a bubble, the wait that a gateway asks for takes no real time.
+func TestEnrolWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := momenttest.NewServer(momenttest.InProcess())
+		t.Cleanup(srv.Close)
+		srv.Fail(momenttest.Status(503).RetryAfter(29 * time.Second))
+
+		begun := time.Now()
+		if _, err := merchant.Enrol(t.Context(), srv.Client().Customers, "UCR1", "John Doe"); err != nil {
+			t.Fatal(err)
+		}
+		if waited := time.Since(begun); waited < 29*time.Second {
+			t.Errorf("waited for %s only", waited)
+		}
+	})
+}
+
+// The options of a call are seen on the wire, and not by a double.
+func TestEnrolIsIdempotent(t *testing.T) {
+	srv := momenttest.NewServer()
+	t.Cleanup(srv.Close)
+	if _, err := merchant.Enrol(t.Context(), srv.Client().Customers, "UCR1", "John Doe"); err != nil {
+		t.Fatal(err)
+	}
+	create := srv.Requests()[1] // the first one looks for the customer
+	if create.Header.Get("Idempotency-Key") != moment.DeriveIdempotencyKey("enrol", "UCR1", "John Doe") {
+		t.Error("a second run would create a second customer")
 	}
 }
