@@ -51,6 +51,8 @@
 // response is delivered again under the same webhook-id with a new timestamp, three times in all
 // and without a wait.
 //
+// [NewWebhookRequest] and [SignWebhook] sign the test's own events, for a handler without a server.
+//
 // # Payment requests
 //
 // [Handler.Pay] pays a payment request too, in full. The request becomes paid, and the events
@@ -64,8 +66,6 @@
 // active, and makes a push failed. An update of a paid request is 409. External references of
 // requests need not be unique. The link leads to /_pay/ on this server, where there is no page yet.
 // The events payment_request.created and payment_request.updated are not sent. There is no DELETE.
-//
-// [NewWebhookRequest] and [SignWebhook] sign the test's own events, for a handler without a server.
 //
 // # Failures
 //
