@@ -120,7 +120,7 @@ func (s service) exchange(ctx context.Context, op operation, path string, in any
 	}
 	if c.observer != nil {
 		start := time.Now()
-		observed, end := c.observe(ctx, op)
+		observed, end := c.observe(ctx, op, o.within)
 		ctx = observed
 		defer func() { end(callResult(res, time.Since(start))) }()
 	}
@@ -141,6 +141,7 @@ func (s service) exchange(ctx context.Context, op operation, path string, in any
 		Decoder:     d,
 		MaxBody:     maxBody,
 
+		UnknownBefore:  o.unknownBefore,
 		ReturnKeyInUse: o.returnKeyInUse,
 	})
 	if o.response != nil {

@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/moment-billing/moment-go/internal/transport"
 )
 
 // maxEnsureKeys is how many idempotency keys one call of Ensure tries. The service keeps a failure
-// under its key for 24 hours, and each call of Ensure adds at most one.
-const maxEnsureKeys = 8
+// under its key for 24 hours, and each call of Ensure adds at most one. A job queue that retries
+// with growing waits comes nowhere near it in a day.
+const maxEnsureKeys = 32
 
 // ensurable is a resource that Ensure looks up by its external reference.
 type ensurable[T any] interface {
@@ -42,7 +44,8 @@ type ensurer[T any, P ensurable[T]] struct {
 
 	create, get operation
 	params      creation[P]
-	named       []string // the ids that nameExisting returned
+	named       []string         // the ids that nameExisting returned
+	last        transport.Result // of the creates; its attempts and waits are those of all
 }
 
 // ensure creates an object, or finds the same object.
@@ -57,18 +60,44 @@ func ensure[T any, P ensurable[T]](ctx context.Context, s service, op string, cr
 	if err != nil {
 		return nil, withOp(op, err)
 	}
-	e := &ensurer[T, P]{lookup{s, op, o}, create, get, p, nil}
-	object, err := e.run(ctx)
+	o.within = op
+	e := &ensurer[T, P]{lookup: lookup{s, op, o}, create: create, get: get, params: p}
+	object, err := e.observed(ctx)
 	if o.response != nil && o.response.Attempts > 0 {
 		o.response.IdempotencyKey = o.key
 	}
 	return object, withOp(op, err)
 }
 
+// observed is run, and reports it to the client's observer as one call.
+func (e *ensurer[T, P]) observed(ctx context.Context) (object *T, err error) {
+	if e.s.core == nil || ctx == nil || e.s.core().observer == nil {
+		return e.run(ctx)
+	}
+	start := time.Now()
+	ctx, end := e.s.core().observe(ctx, operation{name: e.op}, "")
+	defer func() {
+		r := callResult(e.last, time.Since(start))
+		r.OutcomeUnknown = errors.Is(err, ErrOutcomeUnknown)
+		var mismatch *MismatchError
+		switch {
+		case err == nil:
+			r.ErrorType = ""
+		case errors.As(err, &mismatch):
+			r.ErrorType = "mismatch"
+		case r.ErrorType == "":
+			r.ErrorType = "lookup_failed"
+		}
+		end(r)
+	}()
+	return e.run(ctx)
+}
+
 // run creates the object under one idempotency key after another, until a response or a lookup
 // decides.
 func (e *ensurer[T, P]) run(ctx context.Context) (*T, error) {
-	waits := false // whether the create waits for an earlier one that may be in flight
+	absent := false // the service has said so, and nothing has been created since
+	waits := false  // the create waits for an earlier one that may be in flight
 	for n := 1; ; {
 		object, res, err := e.createUnder(ctx, e.key(n), waits)
 		if err == nil && !res.Replayed {
@@ -77,28 +106,54 @@ func (e *ensurer[T, P]) run(ctx context.Context) (*T, error) {
 		if err != nil && (!mayExist(res) || ctx.Err() != nil) {
 			return nil, err
 		}
-		existing, found, lookupErr := e.find(ctx)
-		if found || err == nil || !isAbsent(lookupErr) {
-			return existing, joined(err, lookupErr)
+		if !absent || !hasEnded(res) {
+			existing, found, lookupErr := e.find(ctx)
+			switch {
+			case err == nil && !found:
+				return nil, e.unreadable(res, lookupErr)
+			case found || !isAbsent(lookupErr):
+				return existing, joined(err, lookupErr)
+			}
+			absent = hasEnded(res)
 		}
 		if res.KeyInUse && !waits {
 			waits = true // as the retry table says, and then the object is looked up once more
 			continue
 		}
-		named := 0
-		if res.Status == http.StatusConflict && !res.OutcomeUnknown {
-			ids, err2 := e.params.nameExisting(ctx, &e.lookup)
-			if err2 != nil {
-				return nil, joined(err, err2)
-			}
-			named = len(ids)
-			e.named = append(e.named, ids...)
+		named, nameErr := e.name(ctx, res)
+		if nameErr != nil {
+			return nil, joined(err, nameErr)
 		}
-		if n == maxEnsureKeys || named == 0 && !hasEnded(res) {
+		// A replay after an earlier attempt of this call may be of that attempt, which failed just
+		// now.
+		if n == maxEnsureKeys || !named && (!hasEnded(res) || res.Attempts > 1) {
 			return nil, err
 		}
 		n, waits = n+1, false
 	}
+}
+
+// name names what exists of the customers and accounts in params, if they can explain a conflict.
+// It reports whether it named any.
+func (e *ensurer[T, P]) name(ctx context.Context, res transport.Result) (bool, error) {
+	if res.Status != http.StatusConflict || res.OutcomeUnknown {
+		return false, nil
+	}
+	ids, err := e.params.nameExisting(ctx, &e.lookup)
+	e.named = append(e.named, ids...)
+	return len(ids) > 0, err
+}
+
+// unreadable is the error of an object that the service has created under the key, and that could
+// not be read after that.
+func (e *ensurer[T, P]) unreadable(res transport.Result, lookup error) error {
+	return e.withKey(&ConnectionError{
+		Op:             e.create.name,
+		Attempts:       res.Attempts,
+		Status:         res.Status,
+		Err:            fmt.Errorf("it was created, and could not be read: %w", &lookupError{lookup}),
+		OutcomeUnknown: true,
+	})
 }
 
 // key returns the n-th idempotency key. The ids are parts of it because they are in the body, and
@@ -113,9 +168,13 @@ func (e *ensurer[T, P]) key(n int) string {
 func (e *ensurer[T, P]) createUnder(ctx context.Context, key string, waits bool) (*T, transport.Result, error) {
 	o := e.options
 	o.key = key
-	o.callerKey = o.callerKey || waits // an earlier request has used the key
+	o.unknownBefore = waits // by an earlier request with the key
 	o.returnKeyInUse = !waits
 	object, res, err := callWith(ctx, e.s, e.create, "", e.params, e.params.accepts, &o)
+	attempts, waited := e.last.Attempts, e.last.Waited
+	e.last = res
+	e.last.Attempts += attempts
+	e.last.Waited += waited
 	return object, res, e.withKey(err)
 }
 
@@ -147,14 +206,4 @@ func mayExist(res transport.Result) bool {
 // are wrong again.
 func hasEnded(res transport.Result) bool {
 	return res.Replayed && res.Status >= 400 && res.Status != http.StatusBadRequest && res.Status != http.StatusUnprocessableEntity
-}
-
-// joined returns the error of a create, with that of the lookup that followed. The lookup alone
-// decides if it found the object.
-func joined(create, lookup error) error {
-	var mismatch *MismatchError
-	if create == nil || lookup == nil || errors.As(lookup, &mismatch) {
-		return lookup
-	}
-	return fmt.Errorf("%w; %w", create, lookup)
 }

@@ -33,7 +33,7 @@ func (p *BillCreateParams) differences(ctx context.Context, l *lookup, b *Bill, 
 	if err != nil {
 		return nil, err
 	}
-	account, err := l.accountDifferences(ctx, p.Account, b.AccountID, "account")
+	account, err := l.accountDifferences(ctx, p.Account, b)
 	return append(append(different, account...), missing(
 		member{"currency", otherCurrency(p.Currency, b.Currency)},
 		member{"amount_due", p.AmountDue != b.AmountDue},
@@ -44,7 +44,8 @@ func (p *BillCreateParams) differences(ctx context.Context, l *lookup, b *Bill, 
 }
 
 // customerDifferences compares the customer of an existing object, by its id, with the customer
-// that was to be named or created. param is the name of that parameter.
+// that was to be named or created. What else is set of that customer is not compared, because it
+// may have been updated since. param is the name of the parameter.
 func (l *lookup) customerDifferences(ctx context.Context, ref CustomerRef, id, param string) ([]string, error) {
 	reference, inline := splitCustomer(ref)
 	switch {
@@ -55,43 +56,35 @@ func (l *lookup) customerDifferences(ctx context.Context, ref CustomerRef, id, p
 	case hasID(reference, customerPrefix):
 		return missing(member{param, reference != id}), nil
 	}
-	customer, body, err := getIfAny[Customer](ctx, l, getCustomer, reference)
+	customer, _, err := getIfAny[Customer](ctx, l, getCustomer, reference)
 	if err != nil {
 		return nil, err
 	}
-	if customer == nil || customer.ID != id {
-		return []string{param}, nil
-	}
-	if inline == nil {
-		return nil, nil
-	}
-	different, err := inline.differences(ctx, l, customer, body)
-	return prefixed(param, different), err
+	return missing(member{param, customer == nil || customer.ID != id}), nil
 }
 
 // accountDifferences does the same for the account of a bill.
-func (l *lookup) accountDifferences(ctx context.Context, ref AccountRef, id, param string) ([]string, error) {
+func (l *lookup) accountDifferences(ctx context.Context, ref AccountRef, b *Bill) ([]string, error) {
 	reference, inline := splitAccount(ref)
 	switch {
-	case ref == nil:
-		return nil, nil
+	case ref == nil: // the bill is the customer's own
+		return missing(member{"account", b.AccountID != ""}), nil
 	case inline != nil:
 		reference = inline.ExternalReference
 	case hasID(reference, accountPrefix):
-		return missing(member{param, reference != id}), nil
+		return missing(member{"account", reference != b.AccountID}), nil
 	}
-	account, body, err := getIfAny[Account](ctx, l, getAccount, reference)
+	account, _, err := getIfAny[Account](ctx, l, getAccount, reference)
 	if err != nil {
 		return nil, err
 	}
-	if account == nil || account.ID != id {
-		return []string{param}, nil
+	if account == nil || account.ID != b.AccountID {
+		return []string{"account"}, nil
 	}
 	if inline == nil {
 		return nil, nil
 	}
-	different, err := inline.differences(ctx, l, account, body)
-	return prefixed(param, different), err
+	return l.customerDifferences(ctx, inline.Customer, b.CustomerID, "account.customer")
 }
 
 // prefixed returns the names with the parameter that they are in: "customer.name".
@@ -112,8 +105,8 @@ func otherDate(set, existing Date, name string, body []byte) bool {
 // otherMetadata compares the pairs that were set, because an update may have added others.
 func otherMetadata(set, existing map[string]string, body []byte) bool {
 	for key, value := range set {
-		if got, found := existing[key]; !found || got != value {
-			return !unreadable[map[string]string](body, "metadata")
+		if got, found := existing[key]; found && got != value || !found && !unreadable[map[string]string](body, "metadata") {
+			return true
 		}
 	}
 	return false

@@ -119,29 +119,32 @@ func (p *AccountCreateParams) nameExisting(ctx context.Context, l *lookup) (ids 
 	return ids, err
 }
 
+// nameExisting names customers first, and an account only if that did not help, so that a later
+// call with the same first key makes the same creates, whatever exists by then.
 func (p *BillCreateParams) nameExisting(ctx context.Context, l *lookup) (ids []string, err error) {
 	p.Customer, ids, err = l.nameCustomer(ctx, p.Customer, "customer")
 	_, inline := splitAccount(p.Account)
 	if inline == nil || err != nil {
 		return ids, err
 	}
-	account, body, err := getIfAny[Account](ctx, l, getAccount, inline.ExternalReference)
-	if err != nil {
-		return ids, err
-	}
-	if account != nil {
-		different, err := inline.differences(ctx, l, account, body)
-		if err == nil && len(different) > 0 {
-			err = l.mismatch(inline.ExternalReference, prefixed("account", different), account)
-		}
-		p.Account = ExistingAccount(account.ID)
-		return append(ids, account.ID), err
-	}
 	copied := *inline // may be the caller's
 	customer, more, err := l.nameCustomer(ctx, inline.Customer, "account.customer")
 	copied.Customer = customer
-	p.Account = copied
-	return append(ids, more...), err
+	ids = append(ids, more...)
+	if err != nil || len(ids) > 0 {
+		p.Account = copied
+		return ids, err
+	}
+	account, body, err := getIfAny[Account](ctx, l, getAccount, inline.ExternalReference)
+	if err != nil || account == nil {
+		return nil, err
+	}
+	different, err := inline.differences(ctx, l, account, body)
+	if err == nil && len(different) > 0 {
+		err = l.mismatch(inline.ExternalReference, prefixed("account", different), account)
+	}
+	p.Account = ExistingAccount(account.ID)
+	return []string{account.ID}, err
 }
 
 // nameCustomer returns the customer in ref by its id, if ref holds the params of a customer that

@@ -136,10 +136,11 @@ func TestEnsureLookupFails(t *testing.T) {
 		"comparing a bill's new account": {inline, []testkit.Reply{
 			testkit.Problem(409), testkit.Respond(200, testkit.BillJSON), testkit.Respond(200, `{"id":"bacc_H4jp6KnU5cPw263v1jyz4","external_reference":"UAR1","customer_id":"bcus_1"}`), testkit.Problem(403),
 		}, "get customer"},
-		"naming an account": {inline, []testkit.Reply{testkit.Problem(409, testkit.Replayed), testkit.Problem(404), testkit.Gateway(404)}, "get account"},
-		"naming a customer": {inline, []testkit.Reply{testkit.Problem(409, testkit.Replayed), testkit.Problem(404), testkit.Problem(404), testkit.Problem(401)}, "get customer"},
+		"naming a customer": {inline, []testkit.Reply{testkit.Problem(409, testkit.Replayed), testkit.Problem(404), testkit.Problem(401)}, "get customer"},
+		"naming an account": {inline, []testkit.Reply{testkit.Problem(409, testkit.Replayed), testkit.Problem(404), testkit.Problem(404), testkit.Gateway(404)}, "get account"},
 		"comparing the account to be named": {inline, []testkit.Reply{
-			testkit.Problem(409, testkit.Replayed), testkit.Problem(404), testkit.Respond(200, `{"id":"bacc_1","external_reference":"UAR1","customer_id":"bcus_1"}`), testkit.Problem(401),
+			testkit.Problem(409, testkit.Replayed), testkit.Problem(404), testkit.Problem(404),
+			testkit.Respond(200, `{"id":"bacc_1","external_reference":"UAR1","customer_id":"bcus_1"}`), testkit.Problem(401),
 		}, "get customer"},
 	} {
 		s := testkit.Serve(t, row.script...)
@@ -149,6 +150,6 @@ func TestEnsureLookupFails(t *testing.T) {
 		require.ErrorContains(t, err, row.op, why)
 		require.ErrorIs(t, err, moment.ErrConflict, why)
 		assert.Len(t, s.Received(), len(row.script), why)
-		assert.Equal(t, []string{"first", "first"}, keysIn(err), why)
+		assert.Equal(t, []string{"first"}, keysIn(err), why)
 	}
 }

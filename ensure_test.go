@@ -88,7 +88,7 @@ func TestEnsure(t *testing.T) {
 		{
 			why:    "it cannot be read again",
 			script: []testkit.Reply{replayedSuccess, testkit.Gateway(403)}, log: []string{post, billLookup},
-			fails: []error{moment.ErrForbidden}, says: "get bill",
+			fails: []error{moment.ErrOutcomeUnknown}, not: moment.ErrForbidden, says: "it was created, and could not be read: moment: get bill",
 		},
 		{
 			why:    "the bill exists: a 409 is not retried before the lookup",
@@ -115,12 +115,28 @@ func TestEnsure(t *testing.T) {
 		{
 			why:    "a gateway's 404 says nothing about the bill",
 			script: []testkit.Reply{testkit.Problem(409), testkit.Gateway(404)}, log: []string{post, billLookup},
-			fails: []error{moment.ErrOutcomeUnknown, moment.ErrConflict, moment.ErrNotFound}, says: "get bill",
+			fails: []error{moment.ErrOutcomeUnknown, moment.ErrConflict}, not: moment.ErrNotFound, says: "get bill",
 		},
 		{
 			why:    "an earlier call is in flight: its key is retried as the table says, and then the bill is looked up once more",
 			script: []testkit.Reply{testkit.Problem(409), absent, testkit.Problem(409), testkit.Problem(409), testkit.Problem(409), testkit.Problem(409), found},
 			log:    []string{post, billLookup, post, post, post, post, billLookup},
+		},
+		{
+			why:    "an earlier call may be in flight, and a 401 says nothing about it",
+			script: []testkit.Reply{testkit.Problem(409), absent, testkit.Problem(401), absent},
+			log:    []string{post, billLookup, post, billLookup}, fails: []error{moment.ErrUnauthorized, moment.ErrOutcomeUnknown},
+		},
+		{
+			why: "the first attempt may be in flight, and a limiter says nothing about it", random: true,
+			script: []testkit.Reply{testkit.HangUp, testkit.Problem(409), absent, testkit.Problem(429), testkit.Problem(429), testkit.Problem(429), testkit.Problem(429), absent},
+			log:    []string{"POST  /bills", "POST  /bills", billLookup, "POST  /bills", "POST  /bills", "POST  /bills", "POST  /bills", billLookup},
+			fails:  []error{moment.ErrRateLimited, moment.ErrOutcomeUnknown},
+		},
+		{
+			why:    "a failure of this call is replayed to its retry: the next call makes the next attempt",
+			script: []testkit.Reply{testkit.Problem(500), replayed(500), absent},
+			log:    []string{post, post, billLookup}, fails: []error{moment.ErrServer, moment.ErrOutcomeUnknown},
 		},
 		{
 			why:    "it is still in flight",
@@ -139,7 +155,7 @@ func TestEnsure(t *testing.T) {
 		},
 		{
 			why:    "it was created under the key and the service does not find it",
-			script: []testkit.Reply{replayedSuccess, absent}, log: []string{post, billLookup}, fails: []error{moment.ErrNotFound}, says: "get bill",
+			script: []testkit.Reply{replayedSuccess, absent}, log: []string{post, billLookup}, fails: []error{moment.ErrOutcomeUnknown}, not: moment.ErrNotFound, says: "get bill",
 		},
 		{
 			why:    "a conflict under the second key leads to a lookup first, too",
@@ -160,9 +176,9 @@ func TestEnsure(t *testing.T) {
 			script: []testkit.Reply{replayed(404), absent, created}, log: []string{post, billLookup, "POST 2 /bills"},
 		},
 		{
-			why:    "the second key has a saved failure too",
-			script: []testkit.Reply{replayed(500), absent, replayed(503), absent, replayed(402), absent, created},
-			log:    []string{post, billLookup, "POST 2 /bills", billLookup, "POST 3 /bills", billLookup, "POST 4 /bills"},
+			why:    "the second key has a saved failure too: one lookup is enough",
+			script: []testkit.Reply{replayed(500), absent, replayed(503), replayed(402), created},
+			log:    []string{post, billLookup, "POST 2 /bills", "POST 3 /bills", "POST 4 /bills"},
 		},
 		{
 			why:    "the second key is unknown: no third",
@@ -173,18 +189,6 @@ func TestEnsure(t *testing.T) {
 			why:    "the second key is rejected",
 			script: []testkit.Reply{replayed(500), absent, testkit.Problem(422)},
 			log:    []string{post, billLookup, "POST 2 /bills"}, fails: []error{moment.ErrUnprocessable}, not: moment.ErrOutcomeUnknown,
-		},
-		{
-			why: "at most 8 keys in one call",
-			script: []testkit.Reply{
-				replayed(500), absent, replayed(500), absent, replayed(500), absent, replayed(500), absent,
-				replayed(500), absent, replayed(500), absent, replayed(500), absent, replayed(500), absent,
-			},
-			log: []string{
-				post, billLookup, "POST 2 /bills", billLookup, "POST 3 /bills", billLookup, "POST 4 /bills", billLookup,
-				"POST 5 /bills", billLookup, "POST 6 /bills", billLookup, "POST 7 /bills", billLookup, "POST 8 /bills", billLookup,
-			},
-			fails: []error{moment.ErrServer, moment.ErrOutcomeUnknown},
 		},
 		{
 			why:    "a redirect leaves the outcome unknown",
@@ -227,7 +231,7 @@ func TestEnsure(t *testing.T) {
 			require.ErrorContains(t, err, row.says)
 			assert.NotContains(t, err.Error(), "\n")
 			for _, key := range keysIn(err) {
-				assert.Equal(t, "first", key)
+				assert.Equal(t, resp.IdempotencyKey, key)
 			}
 		})
 	}
@@ -273,6 +277,15 @@ func TestEnsureFindsByReferenceOnly(t *testing.T) {
 	_, err := clientOf(t, s).Bills.Ensure(t.Context(), p)
 	require.ErrorContains(t, err, "external_reference is not the requested one")
 	require.ErrorIs(t, err, moment.ErrConflict)
+}
+
+// One call tries at most 32 keys.
+func TestEnsureTriesSoManyKeys(t *testing.T) {
+	failed := testkit.Problem(404, testkit.Replayed)
+	s := testkit.Serve(t, failed, testkit.Problem(404), failed)
+	_, err := clientOf(t, s).Bills.Ensure(t.Context(), ensureBill)
+	require.ErrorIs(t, err, moment.ErrNotFound)
+	assert.Len(t, s.Received(), 33)
 }
 
 func TestEnsureChecksItsArguments(t *testing.T) {

@@ -224,9 +224,9 @@ func (e *ArgumentError) LogValue() slog.Value {
 // Is makes the error match [ErrInvalidArgument].
 func (e *ArgumentError) Is(target error) bool { return target == ErrInvalidArgument }
 
-// MismatchError is an Ensure that found an object with the external reference that is not the one
-// to be created, which does not exist now. A customer or an account in its params may have been
-// created. It matches [ErrConflict].
+// MismatchError is an Ensure that found an object with the external reference, and something in it
+// is not as in the params. It may be another object, or the same object after an update. A customer
+// or an account in the params may have been created. It matches [ErrConflict].
 type MismatchError struct {
 	Op          string   // what was called: "ensure bill"
 	Reference   string   // the external reference of the object that exists
@@ -239,7 +239,7 @@ type MismatchError struct {
 
 // Error is one line: the operation and the names of the params that differ, without their values.
 func (e *MismatchError) Error() string {
-	return "moment: " + e.Op + ": the external reference is taken by another object, which differs in " + oneLine(strings.Join(e.Differences, ", "))
+	return "moment: " + e.Op + ": an object with the external reference exists, and differs in " + oneLine(strings.Join(e.Differences, ", "))
 }
 
 // LogValue returns the operation, the names of the params that differ and the idempotency key.

@@ -43,7 +43,7 @@ func ExampleBillsService_Ensure() {
 	fmt.Println(errors.As(err, &mismatch), mismatch.Differences, err)
 	// Output:
 	// true <nil>
-	// true [amount_due] moment: ensure bill: the external reference is taken by another object, which differs in amount_due
+	// true [amount_due] moment: ensure bill: an object with the external reference exists, and differs in amount_due
 }
 
 // An account belongs to one customer: an account of another customer is not the same.
@@ -63,7 +63,7 @@ func ExampleAccountsService_Ensure() {
 	// Output:
 	// <nil>
 	// <nil>
-	// moment: ensure account: the external reference is taken by another object, which differs in customer
+	// moment: ensure account: an object with the external reference exists, and differs in customer
 }
 
 // The balance is not compared, because payments change it.

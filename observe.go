@@ -18,11 +18,12 @@ import (
 type Observer func(ctx context.Context, call Call) (context.Context, func(CallResult))
 
 // Call is a call that starts. Its arguments are valid: a call that ends in an [*ArgumentError] is
-// not observed. Ensure makes several calls.
+// not observed. Ensure is a call that makes several others.
 type Call struct {
 	Operation string // "create bill"; for Do, the method and the route
-	Method    string // "POST"
-	Route     string // the path without identifiers: "/billing/bills/{bill}"
+	Method    string // "POST"; empty for Ensure
+	Route     string // the path without identifiers: "/billing/bills/{bill}"; empty for Ensure
+	Within    string // "ensure bill" for a call that an Ensure makes; otherwise empty
 	Mode      Mode   // of the client: test or live
 }
 
@@ -40,7 +41,8 @@ type CallResult struct {
 
 	// ErrorType is a short word for why the call failed, and empty if it succeeded: the status
 	// ("503"), or one of never_sent, certificate_not_trusted, no_response, response_truncated,
-	// response_not_json, response_too_large, unexpected_response_body and context_done.
+	// response_not_json, response_too_large, unexpected_response_body and context_done; mismatch or
+	// lookup_failed of Ensure; panic if an http.RoundTripper panicked.
 	ErrorType string
 }
 
@@ -56,8 +58,8 @@ func WithObserver(o Observer) ClientOption {
 }
 
 // observe calls the observer, and returns the context of the call and a function for its end.
-func (c *core) observe(ctx context.Context, op operation) (context.Context, func(CallResult)) {
-	observed, end := c.observer(ctx, Call{Operation: op.name, Method: op.method, Route: op.route, Mode: c.mode()})
+func (c *core) observe(ctx context.Context, op operation, within string) (context.Context, func(CallResult)) {
+	observed, end := c.observer(ctx, Call{Operation: op.name, Method: op.method, Route: op.route, Within: within, Mode: c.mode()})
 	if observed != nil {
 		ctx = observed
 	}
@@ -83,6 +85,9 @@ func callResult(res transport.Result, duration time.Duration) CallResult {
 		r.ErrorType = res.Reason
 	case res.Status < 200 || res.Status > 299:
 		r.ErrorType = strconv.Itoa(res.Status)
+		if res.Status == 0 {
+			r.ErrorType = "panic"
+		}
 	}
 	return r
 }

@@ -109,7 +109,11 @@ func TestObserverContext(t *testing.T) {
 	_, err = client.Bills.Ensure(t.Context(), ensureBill)
 	require.NoError(t, err)
 	assert.Equal(t, []any{"create bill", "get bill"}, operations)
-	assert.Len(t, o.results, 2)
+	assert.Equal(t, []moment.Call{
+		{Operation: "ensure bill", Mode: moment.ModeTest},
+		{Operation: "create bill", Method: "POST", Route: "/billing/bills", Within: "ensure bill", Mode: moment.ModeTest},
+		{Operation: "get bill", Method: "GET", Route: "/billing/bills/{bill}", Within: "ensure bill", Mode: moment.ModeTest},
+	}, o.calls)
 	require.ErrorIs(t, func() error { _, err := moment.NewClient(testkit.SecretKey, moment.WithObserver(nil)); return err }(), moment.ErrInvalidArgument)
 }
 
@@ -119,6 +123,80 @@ func TestObserverOfDo(t *testing.T) {
 	client := clientOf(t, testkit.Serve(t, testkit.Respond(200, "{}")), moment.WithObserver(o.observe))
 	require.NoError(t, client.Do(t.Context(), "GET", "/billing/refunds/UCR-jane-roe", nil, nil))
 	assert.Equal(t, []moment.Call{{Operation: "GET /billing/refunds/…", Method: "GET", Route: "/billing/refunds/…", Mode: moment.ModeTest}}, o.calls)
+}
+
+// What the calls of an Ensure leave unknown and Ensure settles is not unknown.
+func TestObserverOfEnsure(t *testing.T) {
+	for _, row := range []struct {
+		why    string
+		script []testkit.Reply
+		want   moment.CallResult
+	}{
+		{"created", []testkit.Reply{testkit.Respond(201, testkit.BillJSON)}, moment.CallResult{Attempts: 1, Status: 201}},
+		{"settled", []testkit.Reply{testkit.Gateway(502), testkit.Gateway(502), testkit.Gateway(502), testkit.Gateway(502), testkit.Respond(200, testkit.BillJSON)}, moment.CallResult{Attempts: 4, Status: 502}},
+		{"another bill", []testkit.Reply{testkit.Problem(409), testkit.Respond(200, voidedBill)}, moment.CallResult{Attempts: 1, Status: 409, FromService: true, ErrorType: "mismatch"}},
+		{"not settled", []testkit.Reply{testkit.HangUp, testkit.HangUp, testkit.HangUp, testkit.HangUp, testkit.Problem(404)}, moment.CallResult{Attempts: 4, OutcomeUnknown: true, ErrorType: "no_response"}},
+		{"a replay that cannot be read", []testkit.Reply{testkit.Respond(201, testkit.BillJSON, testkit.Replayed), testkit.Problem(403)}, moment.CallResult{Attempts: 1, Status: 201, Replayed: true, OutcomeUnknown: true, ErrorType: "lookup_failed"}},
+		{"two keys", []testkit.Reply{testkit.Problem(404, testkit.Replayed), testkit.Problem(404), testkit.Respond(201, testkit.BillJSON)}, moment.CallResult{Attempts: 2, Status: 201}},
+	} {
+		var o observed
+		_, _ = clientOf(t, testkit.Serve(t, row.script...), moment.WithObserver(o.observe)).Bills.Ensure(t.Context(), ensureBill)
+		got := o.results[len(o.results)-1] // which ends last
+		assert.Positive(t, got.Duration, row.why)
+		got.Duration, got.Waited = 0, 0
+		assert.Equal(t, row.want, got, row.why)
+	}
+}
+
+// A RoundTripper that panics ends the call, and a logger that panics the delivery.
+func TestObserversSeePanics(t *testing.T) {
+	var o observed
+	client := clientThrough(t, func(*http.Request) (*http.Response, error) { panic("at the disco") }, moment.WithObserver(o.observe))
+	assert.Panics(t, func() { _, _ = client.Bills.Get(t.Context(), "UBR1") })
+	require.Len(t, o.results, 1)
+	assert.Equal(t, "panic", o.results[0].ErrorType)
+
+	var results []moment.DeliveryResult
+	h := newVerifier(t).Handler(func(context.Context, *moment.Event) error { return nil }, moment.WithHandlerLogger(slog.New(panics{slog.DiscardHandler})),
+		moment.WithHandlerObserver(func(context.Context, moment.Delivery) (context.Context, func(moment.DeliveryResult)) {
+			return nil, func(r moment.DeliveryResult) { results = append(results, r) }
+		}))
+	assert.Panics(t, func() { testkit.Deliver(h, http.MethodPost, http.Header{}, strings.NewReader("{}")) })
+	require.Len(t, results, 1)
+	assert.Equal(t, "panic", results[0].ErrorType)
+}
+
+// panics is a log handler that panics.
+type panics struct{ slog.Handler }
+
+func (panics) Enabled(context.Context, slog.Level) bool { panic("at the disco") }
+
+// A deduplicator may return before its function has ended.
+func TestHandlerObserverOfAHastyDeduplicator(t *testing.T) {
+	started, done := make(chan struct{}), make(chan struct{})
+	var got moment.DeliveryOutcome
+	h := newVerifier(t).Handler(func(context.Context, *moment.Event) error { return nil },
+		moment.WithDeduplicator(onceFunc(func(ctx context.Context, process func(context.Context) error) error {
+			go func() {
+				close(started)
+				_ = process(ctx)
+				close(done)
+			}()
+			<-started
+			return nil
+		})),
+		moment.WithHandlerObserver(func(context.Context, moment.Delivery) (context.Context, func(moment.DeliveryResult)) {
+			return nil, func(r moment.DeliveryResult) { got = r.Outcome }
+		}))
+	testkit.Deliver(h, http.MethodPost, testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, testkit.EventJSON), strings.NewReader(testkit.EventJSON))
+	<-done
+	assert.Contains(t, []moment.DeliveryOutcome{moment.DeliveryProcessed, moment.DeliveryDuplicate}, got)
+}
+
+type onceFunc func(context.Context, func(context.Context) error) error
+
+func (f onceFunc) Once(ctx context.Context, _ string, process func(context.Context) error) error {
+	return f(ctx, process)
 }
 
 func TestObserverMayReturnNothing(t *testing.T) {

@@ -27,6 +27,8 @@ type requestOptions struct {
 	attemptTimeout time.Duration // 0: the client's
 
 	idempotency    transport.Idempotency // of the call
+	unknownBefore  bool                  // an earlier create of the same Ensure left the outcome unknown
+	within         string                // the Ensure that makes the call
 	returnKeyInUse bool                  // Ensure looks for the object before it waits
 }
 

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -93,11 +94,14 @@ func (h *webhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if ctx != nil {
 		r = r.WithContext(ctx)
 	}
-	result := h.serve(w, r)
-	if end != nil {
-		result.Duration = time.Since(start)
-		end(result)
-	}
+	result := DeliveryResult{Outcome: DeliveryFailed, ErrorType: "panic"} // of a logger, for example
+	defer func() {
+		if end != nil {
+			result.Duration = time.Since(start)
+			end(result)
+		}
+	}()
+	result = h.serve(w, r)
 }
 
 // serve handles a delivery, and says what became of it.
@@ -145,21 +149,22 @@ func (h *webhookHandler) serve(w http.ResponseWriter, r *http.Request) DeliveryR
 
 // once reports whether the function was called. It turns a panic into an error, so that Moment
 // delivers the event again.
-func (h *webhookHandler) once(ctx context.Context, e *Event) (processed bool, err error) {
+func (h *webhookHandler) once(ctx context.Context, e *Event) (_ bool, err error) {
+	var processed atomic.Bool // because a deduplicator may run the function in another goroutine
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = &panicError{panicText(reason), string(debug.Stack())}
 		}
 	}()
 	process := func(ctx context.Context) error {
-		processed = true
+		processed.Store(true)
 		return h.process(ctx, e)
 	}
 	if h.deduplicator == nil {
 		return true, process(ctx)
 	}
 	err = h.deduplicator.Once(ctx, e.MessageID, process)
-	return processed, err
+	return processed.Load(), err
 }
 
 // panicError is what a function panicked with.

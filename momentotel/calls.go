@@ -33,12 +33,7 @@ type callObserver struct {
 
 func (o *callObserver) observe(ctx context.Context, call moment.Call) (context.Context, func(moment.CallResult)) {
 	//nolint:spancheck // ended by the function that is returned
-	ctx, span := o.tracer.Start(ctx, "moment "+call.Operation, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
-		attribute.String("http.request.method", call.Method),
-		attribute.String("url.template", call.Route),
-		attribute.String("moment.operation", call.Operation),
-		attribute.String("moment.mode", string(call.Mode)),
-	))
+	ctx, span := o.tracer.Start(ctx, "moment "+call.Operation, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(startAttributes(call)...))
 	return ctx, func(r moment.CallResult) { //nolint:spancheck // as above
 		span.SetAttributes(callAttributes(r)...)
 		if r.ErrorType != "" {
@@ -47,6 +42,14 @@ func (o *callObserver) observe(ctx context.Context, call moment.Call) (context.C
 		span.End()
 		o.record(ctx, call, r)
 	}
+}
+
+func startAttributes(call moment.Call) []attribute.KeyValue {
+	attrs := []attribute.KeyValue{attribute.String("moment.operation", call.Operation), attribute.String("moment.mode", string(call.Mode))}
+	if call.Method != "" { // not of an Ensure, which is several requests
+		attrs = append(attrs, attribute.String("http.request.method", call.Method), attribute.String("url.template", call.Route))
+	}
+	return attrs
 }
 
 func callAttributes(r moment.CallResult) []attribute.KeyValue {
@@ -83,11 +86,13 @@ func (o *callObserver) record(ctx context.Context, call moment.Call, r moment.Ca
 	}
 	set := metric.WithAttributeSet(attribute.NewSet(attrs...))
 	o.duration.Record(ctx, r.Duration.Seconds(), set)
-	o.attempts.Add(ctx, int64(r.Attempts), set)
-	if r.OutcomeUnknown {
+	if call.Method != "" { // those of an Ensure are counted with its calls
+		o.attempts.Add(ctx, int64(r.Attempts), set)
+	}
+	if r.OutcomeUnknown && call.Within == "" { // an Ensure settles what its calls leave unknown
 		o.unknown.Add(ctx, 1, set)
 	}
-	if r.RetryBudgetEmpty {
+	if r.RetryBudgetEmpty && call.Method != "" {
 		o.budgetEmpty.Add(ctx, 1, set)
 	}
 }

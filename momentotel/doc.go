@@ -10,7 +10,8 @@
 // # Calls
 //
 // Each call has a span of kind client, named "moment create bill". Its attempts are not spans: wrap
-// the transport with otelhttp to make each attempt a child. Attributes of spans:
+// the transport with otelhttp to make each attempt a child. An Ensure has a span, "moment ensure
+// bill", and its calls are children of it. Attributes of spans:
 //
 //	http.request.method         POST
 //	url.template                /billing/bills
@@ -30,7 +31,8 @@
 //
 //	moment.call.duration             histogram, seconds
 //	moment.call.attempts             counter
-//	moment.call.outcome_unknown      counter of writes that may have been applied
+//	moment.call.outcome_unknown      counter of writes that may have been applied, without those
+//	                                 that an Ensure has settled
 //	moment.call.retry_budget_empty   counter of calls that were not retried for want of budget
 //
 // # Deliveries

@@ -38,10 +38,10 @@ func Example() {
 	}
 	// Output:
 	// moment create customer
-	//   http.request.method = POST
-	//   url.template = /billing/customers
 	//   moment.operation = create customer
 	//   moment.mode = test
+	//   http.request.method = POST
+	//   url.template = /billing/customers
 	//   http.response.status_code = 201
 	//   http.request.resend_count = 1
 	//   moment.replayed = true

@@ -163,6 +163,26 @@ func TestCalls(t *testing.T) {
 	}
 }
 
+// The calls of an Ensure are children of its span, and what they leave unknown and Ensure settles
+// does not count.
+func TestEnsure(t *testing.T) {
+	srv := momenttest.NewServer()
+	t.Cleanup(srv.Close)
+	srv.Fail(momenttest.DropAfterCommit().Times(4))
+	r := newRecorder()
+	_, err := srv.Client(momentotel.ObserveCalls(r.options()...)).Customers.Ensure(t.Context(), moment.CustomerCreateParams{ExternalReference: "UCR1"})
+	require.NoError(t, err)
+	ended := r.spans.Ended()
+	require.Len(t, ended, 3)
+	assert.Equal(t, []string{"moment create customer", "moment get customer", "moment ensure customer"}, []string{ended[0].Name(), ended[1].Name(), ended[2].Name()})
+	for _, call := range ended[:2] {
+		assert.Equal(t, ended[2].SpanContext().SpanID(), call.Parent().SpanID())
+	}
+	assert.NotContains(t, values(ended[2].Attributes()), "http.request.method")
+	sums, _ := r.sums(t)
+	assert.Equal(t, map[string]int64{"moment.call.duration": 3, "moment.call.attempts": 5}, sums)
+}
+
 // The attempts of a call are children of its span, and the span is a child of the caller's.
 func TestAttemptsAreChildren(t *testing.T) {
 	srv := momenttest.NewServer()

@@ -45,6 +45,8 @@ type Request struct {
 	Body      []byte      // nil for none
 	CallerKey bool        // the idempotency key came from the caller, so an earlier call may have used it
 	MaxBody   int64       // of a success, in bytes
+	// UnknownBefore says that an earlier call with the key left the outcome of the write unknown.
+	UnknownBefore bool
 	// ReturnKeyInUse ends the call at a 409 that an earlier copy of the request may have caused,
 	// because the caller wants to look for the object before it waits.
 	ReturnKeyInUse bool
@@ -92,7 +94,7 @@ type Result struct {
 
 // Do sends req until an attempt settles it or the policy allows no retry.
 func (t *Transport) Do(ctx context.Context, req *Request) Result {
-	var res Result
+	res := Result{OutcomeUnknown: req.UnknownBefore}
 	if ctx.Err() != nil {
 		res.Err, res.Reason = contextError(ctx), contextDone.word()
 		return res

@@ -1,0 +1,50 @@
+package moment_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/internal/testkit"
+)
+
+// The error of a create whose object could not be looked up is the error of the create. The
+// lookup's error is in its text, log value and JSON.
+func TestEnsureJoinsErrors(t *testing.T) {
+	s := testkit.Serve(t, testkit.Respond(409, `{"type":"https://api.momentco.io/docs/errors#x","title":"Conflict","status":409,"detail":"jane.roe@example.com"}`),
+		testkit.Gateway(404))
+	_, err := clientOf(t, s).Bills.Ensure(t.Context(), ensureBill, moment.WithIdempotencyKey("first"))
+	var create *moment.Error
+	require.ErrorAs(t, err, &create)
+	assert.Equal(t, "create bill", create.Op)
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Error("failed", "err", err)
+	for _, part := range []string{"err.create.status=409", "err.create.idempotency_key=first", "err.create.outcome_unknown=true", "err.lookup.status=404"} {
+		assert.Contains(t, log.String(), part)
+	}
+	assert.NotContains(t, log.String(), "jane")
+	text, jsonErr := json.Marshal(err)
+	require.NoError(t, jsonErr)
+	var decoded map[string]struct{ Op string }
+	require.NoError(t, json.Unmarshal(text, &decoded))
+	assert.Equal(t, map[string]struct{ Op string }{"create": {"create bill"}, "lookup": {"get bill"}}, decoded)
+}
+
+// What ended the lookup is visible.
+func TestEnsureLookupIsCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	s := testkit.Serve(t, testkit.Problem(409), func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done()
+	})
+	_, err := clientOf(t, s).Bills.Ensure(ctx, ensureBill)
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, moment.ErrConflict)
+}
