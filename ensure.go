@@ -79,11 +79,10 @@ func (e *ensurer[T, P]) observed(ctx context.Context) (object *T, err error) {
 	defer func() {
 		r := callResult(e.last, time.Since(start))
 		r.OutcomeUnknown = errors.Is(err, ErrOutcomeUnknown)
-		var mismatch *MismatchError
 		switch {
 		case err == nil:
 			r.ErrorType = ""
-		case errors.As(err, &mismatch):
+		case isMismatch(err):
 			r.ErrorType = "mismatch"
 		case r.ErrorType == "":
 			r.ErrorType = "lookup_failed"
@@ -108,11 +107,14 @@ func (e *ensurer[T, P]) run(ctx context.Context) (*T, error) {
 		}
 		if !absent || !hasEnded(res) {
 			existing, found, lookupErr := e.find(ctx)
-			switch {
-			case err == nil && !found:
+			if existing != nil {
+				return existing, nil
+			}
+			if err == nil {
 				return nil, e.unreadable(res, lookupErr)
-			case found || !isAbsent(lookupErr):
-				return existing, joined(err, lookupErr)
+			}
+			if found || !isAbsent(lookupErr) {
+				return nil, joined(err, lookupErr)
 			}
 			absent = hasEnded(res)
 		}
@@ -145,8 +147,11 @@ func (e *ensurer[T, P]) name(ctx context.Context, res transport.Result) (bool, e
 }
 
 // unreadable is the error of an object that the service has created under the key, and that could
-// not be read after that.
+// not be read or compared after that.
 func (e *ensurer[T, P]) unreadable(res transport.Result, lookup error) error {
+	if isMismatch(lookup) {
+		return lookup
+	}
 	return e.withKey(&ConnectionError{
 		Op:             e.create.name,
 		Attempts:       res.Attempts,

@@ -4,16 +4,23 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
 )
 
 // joined returns the error of a create, with the error of the lookup that followed. The lookup
 // alone decides if it found the object.
 func joined(create, lookup error) error {
-	var mismatch *MismatchError
-	if lookup == nil || errors.As(lookup, &mismatch) {
+	if isMismatch(lookup) {
 		return lookup
 	}
 	return &joinedError{create, &lookupError{lookup}}
+}
+
+func isMismatch(err error) bool {
+	var mismatch *MismatchError
+	return errors.As(err, &mismatch)
 }
 
 // joinedError is a failed create whose object could not be looked up either. It is the error of the
@@ -36,10 +43,17 @@ func (e *joinedError) MarshalJSON() ([]byte, error) {
 }
 
 // lookupError is the error of a lookup. It matches no sentinel of a status, because a 404 of the
-// lookup says nothing of the create.
+// lookup says nothing about the create.
 type lookupError struct{ err error }
 
-func (e *lookupError) Error() string { return e.err.Error() }
+// Error leaves out the service's text, because a [*ConnectionError] logs it.
+func (e *lookupError) Error() string {
+	var failure *Error
+	if errors.As(e.err, &failure) {
+		return failure.Op + ": " + strings.TrimSpace(strconv.Itoa(failure.Status)+" "+http.StatusText(failure.Status))
+	}
+	return strings.TrimPrefix(e.err.Error(), "moment: ")
+}
 
 func (e *lookupError) Is(target error) bool {
 	switch target {

@@ -1,13 +1,18 @@
 package proof_test
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,7 +35,10 @@ const (
 // TestEnsure calls Ensure through a network on which everything goes wrong at random. Half of the
 // objects exist already, or others are in their way, and processes are killed between the requests
 // of an Ensure and start again with the same key. In the end, each call has succeeded or names every
-// difference, and the service holds each object once, under the right customer.
+// difference, and the service holds each object once, under the right customer. Because the
+// service's check of references would hide a second create, the proof also checks that no create of
+// an object is sent under another key before the earlier keys have ended in a failure, and that there
+// is no object after an error that does not say that the outcome is unknown.
 //
 // The whole proof is go test ./internal/proof -run '^TestEnsure$' -v -seeds=20
 func TestEnsure(t *testing.T) {
@@ -192,6 +200,7 @@ type ensuring struct {
 	situation situation
 	random    *rand.Rand
 
+	doubt                 bool // an earlier call left the outcome unknown
 	object                any
 	end                   string
 	calls, killed, faults int
@@ -205,7 +214,8 @@ func ensureAll(t *testing.T, seed uint64) []*ensuring {
 	elsewhere, strayed := strayedTo(t)
 	proxy := testkit.NewProxy(srv.URL)
 	t.Cleanup(proxy.Close)
-	network := &network{seed: seed, elsewhere: elsewhere, requests: map[string]uint64{}, kill: map[string]func() bool{}}
+	network := &network{seed: seed, elsewhere: elsewhere, requests: map[string]uint64{}, kill: map[string]func() bool{}, keys: map[string]map[string]bool{}, running: map[string]int{}, copies: map[string]int{}}
+	network.service, proxy.Service = proxy.Service, network
 	proxy.OnRequest = network.onRequest
 	testkit.ReplaceDefaultTransport(t, proxy.Transport())
 	client := newClient(t, moment.WithBaseURL(proxy.TLSURL), moment.WithBackoff(time.Millisecond, 4*time.Millisecond), moment.WithAttemptTimeout(250*time.Millisecond),
@@ -230,6 +240,7 @@ func ensureAll(t *testing.T, seed uint64) []*ensuring {
 	done.Wait()
 	proxy.Close() // and all that was late has arrived
 
+	assert.Empty(t, network.hasty, "creates that were sent under another key too early")
 	state := newLedger(t, srv.State())
 	for _, j := range all {
 		j.faults = int(network.requests[j.n+" faults"])
@@ -245,11 +256,15 @@ func (j *ensuring) run(t *testing.T, client, direct *moment.Client, network *net
 		require.NoError(t, j.situation.before(t.Context(), direct, j.n), j.situation.name)
 	}
 	key := moment.DeriveIdempotencyKey("ensure", j.n)
+	random := j.random.IntN(3) == 0 // the first key is random, and the later calls have the error's
+	if random {
+		key = ""
+	}
 	j.end = endless
 	for range 200 {
 		j.calls++
 		ctx, cancel := context.WithCancel(t.Context())
-		if j.random.IntN(3) == 0 { // the process is killed at one of its requests
+		if !random && j.random.IntN(2) == 0 { // the process is killed at one of its requests
 			left := 1 + j.random.IntN(6)
 			network.killAt(j.n, func() bool {
 				left--
@@ -260,7 +275,13 @@ func (j *ensuring) run(t *testing.T, client, direct *moment.Client, network *net
 				return left == 0
 			})
 		}
-		object, err := j.ensure(ctx, client, moment.WithIdempotencyKey(key), moment.WithHeader("X-Job", j.n))
+		opts := []moment.RequestOption{moment.WithHeader("X-Job", j.n)}
+		if key != "" {
+			opts = append(opts, moment.WithIdempotencyKey(key))
+		}
+		object, err := j.ensure(ctx, client, opts...)
+		key = cmp.Or(key, keyOf(err))
+		j.checkError(t, direct, err)
 		network.killAt(j.n, nil)
 		cancel()
 		if j.calls == 1 && j.situation.later != nil {
@@ -293,6 +314,38 @@ func (j *ensuring) ensure(ctx context.Context, c *moment.Client, opts ...moment.
 	return nil, errors.New("no params")
 }
 
+// keyOf returns the idempotency key of a failed call.
+func keyOf(err error) string {
+	var failure *moment.Error
+	if errors.As(err, &failure) {
+		return failure.IdempotencyKey
+	}
+	var connection *moment.ConnectionError
+	if errors.As(err, &connection) {
+		return connection.IdempotencyKey
+	}
+	return ""
+}
+
+// checkError fails if there is an object after an error that does not say that there may be one.
+func (j *ensuring) checkError(t *testing.T, direct *moment.Client, err error) {
+	t.Helper()
+	j.doubt = j.doubt || errors.Is(err, moment.ErrOutcomeUnknown)
+	if err == nil || j.doubt || j.situation.before != nil {
+		return
+	}
+	var getErr error
+	switch j.situation.params(j.n).(type) {
+	case moment.CustomerCreateParams:
+		_, getErr = direct.Customers.Get(t.Context(), "UCR-"+j.n)
+	case moment.AccountCreateParams:
+		_, getErr = direct.Accounts.Get(t.Context(), "UAR-"+j.n)
+	case moment.BillCreateParams:
+		_, getErr = direct.Bills.Get(t.Context(), "UBR-"+j.n)
+	}
+	assert.ErrorIs(t, getErr, moment.ErrNotFound, "%s %s: there is an object after: %v", j.situation.name, j.n, err)
+}
+
 // network chooses the faults by the seed, the job and how many requests of the job came before.
 type network struct {
 	seed      uint64
@@ -301,6 +354,58 @@ type network struct {
 	mu       sync.Mutex
 	requests map[string]uint64
 	kill     map[string]func() bool // called at each request of a job
+
+	service http.RoundTripper
+	keys    map[string]map[string]bool // of the creates of an object, and whether they have ended in a failure
+	running map[string]int             // requests with a key that the service has not responded to
+	copies  map[string]int             // requests with a key
+	hasty   []string                   // creates under another key before that
+}
+
+// RoundTrip is the way from the proxy to the service. It records which keys have ended in a failure.
+func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	key := r.Header.Get("Idempotency-Key")
+	n.count(key, 1)
+	resp, err := n.service.RoundTrip(r)
+	alone := n.count(key, -1) == 0 // otherwise the response may be that the key is in flight
+	if err == nil && key != "" && resp.StatusCode >= 400 && (alone || resp.Header.Get("Idempotent-Replayed") != "") {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.keys[referenceIn(body)][key] = true
+	}
+	return resp, err
+}
+
+func (n *network) count(key string, by int) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.running[key] += by
+	return n.running[key]
+}
+
+// arrives records the key of a create.
+func (n *network) arrives(r *testkit.ProxyRequest) {
+	key, object := r.Header.Get("Idempotency-Key"), referenceIn(r.Body)
+	if key == "" {
+		return
+	}
+	if n.keys[object] == nil {
+		n.keys[object] = map[string]bool{}
+	}
+	if _, seen := n.keys[object][key]; !seen {
+		for _, ended := range n.keys[object] {
+			if !ended {
+				n.hasty = append(n.hasty, object)
+			}
+		}
+		n.keys[object][key] = false
+	}
+	n.copies[key]++
 }
 
 func (n *network) killAt(job string, f func() bool) {
@@ -312,6 +417,7 @@ func (n *network) killAt(job string, f func() bool) {
 func (n *network) onRequest(r *testkit.ProxyRequest) testkit.Fault {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.arrives(r)
 	job := r.Header.Get("X-Job")
 	n.requests[job]++
 	if f := n.kill[job]; f != nil && f() {
@@ -323,7 +429,16 @@ func (n *network) onRequest(r *testkit.ProxyRequest) testkit.Fault {
 	}
 	n.requests[job+" faults"]++
 	all := faults(random, n.elsewhere)
-	return all[random.IntN(len(all))]
+	fault := all[random.IntN(len(all))]
+	switch key := r.Header.Get("Idempotency-Key"); {
+	case key == "":
+	case strings.HasPrefix(fault.Name, "ServiceError") && n.copies[key] > 1:
+		return testkit.FaultNone() // the service may have saved another response
+	case fault.Name == "409, before" && n.copies[key] == 1, // the only request with the key was rejected as the service rejects it
+		strings.HasPrefix(fault.Name, "ServiceError"): // the proxy replays it
+		n.keys[referenceIn(r.Body)][key] = true
+	}
+	return fault
 }
 
 // ledger is what the service holds in the end, by external reference.
