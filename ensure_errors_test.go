@@ -48,3 +48,16 @@ func TestEnsureLookupIsCancelled(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, err, moment.ErrConflict)
 }
+
+// A status of the lookup says nothing about the create, so no sentinel of a status matches it.
+func TestEnsureLookupMatchesNoStatus(t *testing.T) {
+	for status, target := range map[int]error{
+		400: moment.ErrBadRequest, 401: moment.ErrUnauthorized, 402: moment.ErrPaymentRequired, 403: moment.ErrForbidden, 409: moment.ErrConflict,
+		422: moment.ErrUnprocessable, 429: moment.ErrRateLimited, 500: moment.ErrServer,
+	} {
+		s := testkit.Serve(t, testkit.Respond(201, testkit.BillJSON, testkit.Replayed), testkit.Gateway(status))
+		_, err := clientOf(t, s, moment.WithMaxRetries(0)).Bills.Ensure(t.Context(), ensureBill)
+		require.ErrorIs(t, err, moment.ErrOutcomeUnknown)
+		require.NotErrorIs(t, err, target)
+	}
+}

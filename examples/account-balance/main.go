@@ -33,13 +33,13 @@ func run(ctx context.Context, out io.Writer) error {
 	b := &books{client: client, out: out, owed: moment.Amount(2000).In(moment.ZAR)}
 
 	// Step 1: create a customer.
-	customer, err := client.Customers.Create(ctx, moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: "John Doe"})
+	customer, err := client.Customers.Ensure(ctx, moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: "John Doe"})
 	if err != nil {
 		return err
 	}
 
 	// Step 2: create an account with its own balance.
-	account, err := client.Accounts.Create(ctx, moment.AccountCreateParams{
+	account, err := client.Accounts.Ensure(ctx, moment.AccountCreateParams{
 		Customer:          moment.ExistingCustomer(customer.ID), // or CustomerCreateParams: this call then creates both
 		ExternalReference: "UAR1234567890",
 		Name:              "Subscription Account",

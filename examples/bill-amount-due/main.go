@@ -33,7 +33,7 @@ func run(ctx context.Context, out io.Writer) error {
 
 	// Steps 1 to 3: create a customer, an account and a bill. One call creates all three. With
 	// moment.ExistingAccount, it raises a bill on an account that exists.
-	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
+	bill, err := client.Bills.Ensure(ctx, moment.BillCreateParams{
 		Account: moment.AccountCreateParams{
 			Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: "John Doe"},
 			ExternalReference: "UAR1234567890",

@@ -28,7 +28,7 @@ func run(ctx context.Context, out io.Writer) error {
 	client := srv.Client() // in production: moment.NewClientFromEnv()
 
 	// A customer with a bill and no account, in one call.
-	order, err := client.Bills.Create(ctx, moment.BillCreateParams{
+	order, err := client.Bills.Ensure(ctx, moment.BillCreateParams{
 		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1", Name: "Jane Roe", Currency: moment.ZAR},
 		ExternalReference: "UBR1", Currency: moment.ZAR, AmountDue: 5000, // ZAR 50.00
 		Metadata: map[string]string{"order_id": "ord_789012"},
@@ -39,14 +39,14 @@ func run(ctx context.Context, out io.Writer) error {
 	fmt.Fprintln(out, "Raised: ", order.ExternalReference, "of", order.DueMoney())
 
 	// A customer with two accounts. The first call creates the customer too, the second names it.
-	primary, err := client.Accounts.Create(ctx, moment.AccountCreateParams{
+	primary, err := client.Accounts.Ensure(ctx, moment.AccountCreateParams{
 		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR2", Name: "Richard Roe"},
 		ExternalReference: "UAR1", Name: "Primary Account", Currency: moment.ZAR, Balance: moment.MinorUnits(5000),
 	})
 	if err != nil {
 		return err
 	}
-	secondary, err := client.Accounts.Create(ctx, moment.AccountCreateParams{
+	secondary, err := client.Accounts.Ensure(ctx, moment.AccountCreateParams{
 		Customer:          moment.ExistingCustomer(primary.CustomerID),
 		ExternalReference: "UAR2", Name: "Secondary Account", Currency: moment.ZAR, Balance: moment.MinorUnits(2000),
 	})
@@ -56,7 +56,7 @@ func run(ctx context.Context, out io.Writer) error {
 	fmt.Fprintln(out, "Opened: ", primary.Name, owes(primary.BalanceMoney()), "and", secondary.Name, owes(secondary.BalanceMoney()))
 
 	// A customer with an account that has a bill, in one call.
-	bill, err := client.Bills.Create(ctx, moment.BillCreateParams{
+	bill, err := client.Bills.Ensure(ctx, moment.BillCreateParams{
 		Account: moment.AccountCreateParams{
 			Customer: moment.CustomerCreateParams{
 				ExternalReference: "UCR1234567890", Name: "John Doe", Email: "john.doe@example.com", Currency: moment.ZAR,
@@ -122,7 +122,7 @@ func run(ctx context.Context, out io.Writer) error {
 	fmt.Fprintln(out, "Changed:", customer.Name, order.Metadata)
 
 	// A bill that was raised by mistake is voided, for good.
-	mistake, err := client.Bills.Create(ctx, moment.BillCreateParams{
+	mistake, err := client.Bills.Ensure(ctx, moment.BillCreateParams{
 		Account: moment.ExistingAccount(secondary.ID), ExternalReference: "UBR2", Currency: moment.ZAR, AmountDue: 2000,
 	})
 	if err != nil {

@@ -37,7 +37,7 @@ func run(ctx context.Context, out io.Writer) error {
 	// Step 1: create a customer. References are unique, so each run uses a new one.
 	owed := moment.Amount(2000).In(moment.ZAR) // in production, this is in your books
 	var response moment.Response
-	customer, err := client.Customers.Create(ctx, moment.CustomerCreateParams{
+	customer, err := client.Customers.Ensure(ctx, moment.CustomerCreateParams{
 		ExternalReference: "quickstart-" + moment.NewIdempotencyKey(),
 		Name:              "John Doe",
 		Email:             "john.doe@example.com",
