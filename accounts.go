@@ -205,7 +205,7 @@ func (s *AccountsService) Get(ctx context.Context, idOrReference string, opts ..
 // /billing/accounts/{account}. It is retried only if the service cannot have applied it, because it
 // sets the balance to a value that may be out of date by then.
 //
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, [ErrOutcomeUnknown] if
 // it may have been applied all the same.
 func (s *AccountsService) Update(ctx context.Context, idOrReference string, params AccountUpdateParams, opts ...RequestOption) (*Account, error) {
 	return call[Account](ctx, s.service, updateAccount, idOrReference, &params, nil, opts)

@@ -242,7 +242,7 @@ func (s *BillsService) Get(ctx context.Context, idOrReference string, opts ...Re
 // retried only if the service cannot have applied it, because it sets the amount paid to a value
 // that may be out of date by then.
 //
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrUnprocessable] for
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, [ErrUnprocessable] for
 // another currency than the bill's or more than is due, [ErrConflict] for a voided bill,
 // [ErrOutcomeUnknown] if it may have been applied all the same.
 func (s *BillsService) Update(ctx context.Context, idOrReference string, params BillUpdateParams, opts ...RequestOption) (*Bill, error) {

@@ -214,7 +214,7 @@ func (s *CustomersService) Get(ctx context.Context, idOrReference string, opts .
 // /billing/customers/{customer}. It is retried only if the service cannot have applied it, because
 // it sets the balance to a value that may be out of date by then.
 //
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for an malformed field, [ErrOutcomeUnknown] if
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, [ErrOutcomeUnknown] if
 // it may have been applied all the same.
 func (s *CustomersService) Update(ctx context.Context, idOrReference string, params CustomerUpdateParams, opts ...RequestOption) (*Customer, error) {
 	return call[Customer](ctx, s.service, updateCustomer, idOrReference, &params, nil, opts)
