@@ -198,7 +198,8 @@ func (s *CustomersService) Create(ctx context.Context, params CustomerCreatePara
 //
 // A customer is the same if its external reference and the fields that params set are the same. The
 // balance is not compared, because payments change it. Errors to expect: [*MismatchError],
-// [ErrOutcomeUnknown], and the errors of Create.
+// [ErrUnprocessable] if a key of yours was used with other params, [ErrOutcomeUnknown], and the
+// errors of Create.
 func (s *CustomersService) Ensure(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
 	return ensure[Customer](ctx, s.service, "ensure customer", createCustomer, getCustomer, &params, opts)
 }
