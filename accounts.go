@@ -189,7 +189,9 @@ func (s *AccountsService) Create(ctx context.Context, params AccountCreateParams
 //
 // An account is the same if its external reference, its customer and the fields that params set are
 // the same. The balance is not compared, because payments change it. Errors to expect:
-// [*MismatchError], [ErrOutcomeUnknown], and the errors of Create.
+// [*MismatchError], [ErrUnprocessable] if a key of yours was used with other params,
+// [ErrOutcomeUnknown], and the errors of Create. After an error, a new customer in params may have
+// been created, because Moment does not document that the call is atomic.
 func (s *AccountsService) Ensure(ctx context.Context, params AccountCreateParams, opts ...RequestOption) (*Account, error) {
 	return ensure[Account](ctx, s.service, "ensure account", createAccount, getAccount, &params, opts)
 }
@@ -205,7 +207,7 @@ func (s *AccountsService) Get(ctx context.Context, idOrReference string, opts ..
 // /billing/accounts/{account}. It is retried only if the service cannot have applied it, because it
 // sets the balance to a value that may be out of date by then.
 //
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrOutcomeUnknown] if
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, [ErrOutcomeUnknown] if
 // it may have been applied all the same.
 func (s *AccountsService) Update(ctx context.Context, idOrReference string, params AccountUpdateParams, opts ...RequestOption) (*Account, error) {
 	return call[Account](ctx, s.service, updateAccount, idOrReference, &params, nil, opts)

@@ -209,23 +209,33 @@ func (s *BillsService) Create(ctx context.Context, params BillCreateParams, opts
 
 // Ensure creates a bill, or finds the same bill: POST /billing/bills, and GET
 // /billing/bills/{bill} if the create does not decide. It settles unknown outcomes. Call it again
-// with the same key and params at any time: after an error, or when the program starts again.
+// with the same params at any time: when the program starts again, or after an error, with the
+// error's IdempotencyKey.
 //
-// The key of the create is yours ([WithIdempotencyKey]) or random. After a conflict or an unknown
-// outcome, Ensure looks for the bill by its external reference. A bill that it
-// finds is the same if its customer or account, amount, currency and the dates that params set are
-// the same, and it is not voided. Customers and accounts in params are compared by the fields that
-// are set, but never by their balance, because payments change it.
+// It needs no key of yours, because references are unique: a second run finds the bill. With a key
+// of yours ([WithIdempotencyKey]), the service itself recognises a create that is repeated while
+// the first one is in flight. Derive the key from the content too, because the service rejects it
+// with other params for 24 hours.
+//
+// After a conflict or an unknown outcome, Ensure looks for the bill by its external reference. A
+// bill that it finds is the same if its customer or account, amount, currency and the dates that
+// params set are the same, and it is not voided. A bill on an account is not the same as a bill of
+// the customer. The metadata of the bill is not compared.
 //
 // If the bill does not exist and the service has saved a failure under the key, Ensure continues
-// with keys that are derived from the first, at most 8 in one call. If a customer or an account in
-// params exists already and is the same, Ensure creates the bill for that one.
+// with keys that are derived from the first, at most 32 in one call. If a customer or an account in
+// params exists already and is the same, Ensure creates the bill for that one. Those two are
+// compared by the fields that params set, but never by their balance, because payments change it.
 //
 // Errors to expect: [*MismatchError], which matches [ErrConflict], if the bill, or its customer or
-// account, exists and is not the same; [ErrOutcomeUnknown] if nothing settled the create: call
-// Ensure again with the error's IdempotencyKey; otherwise the errors of Create. An error of a
-// lookup is joined to the error of the create. [WithResponse] returns the last response to a
-// request for the bill.
+// account, exists and is not the same; [ErrUnprocessable] if a key of yours was used with other
+// params; [ErrOutcomeUnknown] if nothing settled the create; otherwise the errors of Create. An
+// error of a lookup is joined to the error of the create. After an error, a new customer or account
+// in params may have been created, because Moment does not document that the call is atomic.
+//
+// [WithResponse] returns the last response to a request for the bill. Its StatusCode is 201 if this
+// call created the bill, and 200 if it found the bill, also if it had created it and the response
+// was lost.
 func (s *BillsService) Ensure(ctx context.Context, params BillCreateParams, opts ...RequestOption) (*Bill, error) {
 	return ensure[Bill](ctx, s.service, "ensure bill", createBill, getBill, &params, opts)
 }
@@ -242,7 +252,7 @@ func (s *BillsService) Get(ctx context.Context, idOrReference string, opts ...Re
 // retried only if the service cannot have applied it, because it sets the amount paid to a value
 // that may be out of date by then.
 //
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for an ill-formed field, [ErrUnprocessable] for
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, [ErrUnprocessable] for
 // another currency than the bill's or more than is due, [ErrConflict] for a voided bill,
 // [ErrOutcomeUnknown] if it may have been applied all the same.
 func (s *BillsService) Update(ctx context.Context, idOrReference string, params BillUpdateParams, opts ...RequestOption) (*Bill, error) {
@@ -254,7 +264,8 @@ func (s *BillsService) Update(ctx context.Context, idOrReference string, params 
 // another reference. Whether a bill that was paid, or partly paid, may be voided is not documented.
 //
 // Errors to expect: [ErrNotFound], [ErrConflict] if it is voided already, [ErrOutcomeUnknown] if it
-// may have been voided; both, if a copy of the call may be in flight.
+// may have been voided; both, if a copy of the call may be in flight. To settle that, read the
+// bill: see [ErrOutcomeUnknown].
 func (s *BillsService) Void(ctx context.Context, idOrReference string, opts ...RequestOption) (*Bill, error) {
 	return call[Bill](ctx, s.service, voidBill, idOrReference, nil, checkVoided, opts)
 }

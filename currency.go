@@ -3,7 +3,8 @@ package moment
 import "github.com/moment-billing/moment-go/internal/iso4217"
 
 // Currency is an ISO 4217 alphabetic code, in capitals. Codes that this version
-// does not know are kept as they are; see [Currency.Exponent].
+// does not know are kept as they are; see [Currency.Exponent]. database/sql
+// stores and scans it as text.
 type Currency string
 
 // Currencies in frequent use. Any other code works too: Currency("CLP").

@@ -198,7 +198,8 @@ func (s *CustomersService) Create(ctx context.Context, params CustomerCreatePara
 //
 // A customer is the same if its external reference and the fields that params set are the same. The
 // balance is not compared, because payments change it. Errors to expect: [*MismatchError],
-// [ErrOutcomeUnknown], and the errors of Create.
+// [ErrUnprocessable] if a key of yours was used with other params, [ErrOutcomeUnknown], and the
+// errors of Create.
 func (s *CustomersService) Ensure(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
 	return ensure[Customer](ctx, s.service, "ensure customer", createCustomer, getCustomer, &params, opts)
 }
@@ -214,7 +215,7 @@ func (s *CustomersService) Get(ctx context.Context, idOrReference string, opts .
 // /billing/customers/{customer}. It is retried only if the service cannot have applied it, because
 // it sets the balance to a value that may be out of date by then.
 //
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for an malformed field, [ErrOutcomeUnknown] if
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, [ErrOutcomeUnknown] if
 // it may have been applied all the same.
 func (s *CustomersService) Update(ctx context.Context, idOrReference string, params CustomerUpdateParams, opts ...RequestOption) (*Customer, error) {
 	return call[Customer](ctx, s.service, updateCustomer, idOrReference, &params, nil, opts)

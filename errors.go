@@ -30,8 +30,9 @@ var (
 
 	// ErrOutcomeUnknown matches an [*Error] or [*ConnectionError] of a write that may have been
 	// applied, although the call failed. Settle a create by Ensure with the error's IdempotencyKey
-	// and the same params, an update by reading the object, and a void by calling it again with the
-	// key within 24 hours. If that fails with this error too, call again later.
+	// and the same params, and an update by reading the object. Settle a void by reading the bill:
+	// if it is not voided, call Void again, with another key if the error is Replayed. If that
+	// fails with this error too, settle it again later.
 	ErrOutcomeUnknown = errors.New("moment: outcome unknown")
 )
 

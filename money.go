@@ -15,7 +15,7 @@ import (
 // Amount is a number of minor units of some currency, as the service sends
 // and takes it: 1095 is ZAR 10.95, JPY 1095 or BHD 1.095. It is an integer and
 // never a float, so no cent is lost on the way. Beware of constants: 20.00 is 20,
-// and so ZAR 0.20; [ParseMoney] reads decimals.
+// and so ZAR 0.20; [ParseMoney] reads decimals. database/sql stores and scans it as an integer.
 type Amount int64
 
 // MinorUnits returns a pointer to an [Amount] of n minor units, for the fields

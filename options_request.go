@@ -79,6 +79,9 @@ func applyOptions(opts []RequestOption) (*requestOptions, error) {
 func WithIdempotencyKey(key string) RequestOption {
 	return RequestOption{func(o *requestOptions) error {
 		o.key, o.callerKey = strings.Clone(key), true // errors keep it, and some frameworks reuse the memory of their strings
+		if key == "" {
+			return argErrorf("idempotency key", "is empty")
+		}
 		if !isIdempotencyKey(key) {
 			return argErrorf("idempotency key", "must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text")
 		}

@@ -23,7 +23,7 @@ func TestBadRequestOptionsAreRejected(t *testing.T) {
 	}{
 		{"net/http would send the update twice", "PATCH", moment.WithIdempotencyKey("key-1"), "update bill: idempotency key: is only for creates, voids, and PATCH and DELETE outside /billing/; the service ignores it on others"},
 		{"it has no meaning", "GET", moment.WithIdempotencyKey("key-1"), "get bill: idempotency key: is only for creates, voids, and PATCH and DELETE outside /billing/; the service ignores it on others"},
-		{"an unset variable", "POST", moment.WithIdempotencyKey(""), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text"},
+		{"an unset variable", "POST", moment.WithIdempotencyKey(""), "create bill: idempotency key: is empty"},
 		{"not in Moment's alphabet", "POST", moment.WithIdempotencyKey("key_1"), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text"},
 		{"too long", "POST", moment.WithIdempotencyKey(string(make([]byte, 256))), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text"},
 		{"the key goes by NewClient", "GET", moment.WithHeader("authorization", "Bearer x"), "get bill: header: Authorization is set by the client"},

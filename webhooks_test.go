@@ -259,7 +259,7 @@ func TestNewWebhookVerifierRejectsBadArguments(t *testing.T) {
 		says        string
 	}{
 		{"an unset variable", "", moment.WithTolerance(time.Hour), "webhook secret: is empty"},
-		{"an API key", testkit.SecretKey, moment.WithTolerance(time.Hour), "webhook secret: is not whsec_ and base64"},
+		{"an API key", testkit.SecretKey, moment.WithTolerance(time.Hour), "webhook secret: is not whsec_ and base64: for a key in another form, pass RawWebhookSecret of its bytes"},
 		{"a short key", moment.RawWebhookSecret(make([]byte, 15)), moment.WithTolerance(time.Hour), "webhook secret: has fewer than 16 bytes"},
 		{"an unset variable for the old secret", webhookSecret, moment.WithAdditionalSecret(""), "additional webhook secret: is empty"},
 		{"no tolerance, which would refuse all", webhookSecret, moment.WithTolerance(0), "tolerance: must be at least 1s, not 0s: write 3*time.Minute"},

@@ -94,7 +94,7 @@ func (r request) meeting(f momenttest.Fault) request {
 func created(members string) answer { return answer{status: 201, members: members} }
 func found(members string) answer   { return answer{status: 200, members: members} }
 
-// refused is for what is missing or ill-formed. Several parameters are named where each one is good
+// refused is for what is missing or malformed. Several parameters are named where each one is good
 // but for the others.
 func refused(params ...string) answer { return answer{status: 400, names: params, plain: true} }
 
@@ -747,7 +747,7 @@ var documentation = slices.Concat(
 	twice("create customer and account in one call", account, created(`{"id": "bacc_H4jp6KnU5cPw263v1jyz4", "external_reference": "UAR1234567890"}`)),
 	twice("create customer, account and bill in one call", raised, created(`{"id": "bill_H4jp6KnU5cPw263v1jyz4", "external_reference": "UBR1234567890"}`)),
 	twice("void a bill", voided, found(`{"external_reference": "UBR1234567890", "status": "voided"}`), raised),
-	twice("an ill-formed parameter", post("/billing/customers", `{"external_reference": "a.b"}`), refused("external_reference")),
+	twice("a malformed parameter", post("/billing/customers", `{"external_reference": "a.b"}`), refused("external_reference")),
 	twice("a customer that does not exist", post("/billing/accounts", `{"customer": "UCR1234567890", "external_reference": "UAR1234567890"}`), failed(404, "customer")),
 	twice("a reference that is taken", customer, failed(409, "external_reference"), customer),
 	twice("a bill that is voided already", voided, failed(409), raised, voided),

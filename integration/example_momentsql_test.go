@@ -20,7 +20,7 @@ func Example_momentsql() {
 	}
 	db.SetMaxOpenConns(1) // each connection would have a memory of its own
 	ctx := context.Background()
-	if _, err := db.ExecContext(ctx, `CREATE TABLE ledger (payment_id TEXT, amount BIGINT, currency TEXT)`); err != nil {
+	if _, err := db.ExecContext(ctx, `CREATE TABLE ledger (event_id TEXT PRIMARY KEY, payment_id TEXT, obligation_id TEXT, amount BIGINT, currency TEXT)`); err != nil {
 		log.Fatal(err)
 	}
 	verifier, err := moment.NewWebhookVerifier(webhookSecret)
@@ -40,8 +40,9 @@ func Example_momentsql() {
 		if !ok {
 			return nil
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO ledger (payment_id, amount, currency) VALUES ($1, $2, $3)`,
-			payment.PaymentID, int64(payment.Amount), string(payment.Currency))
+		_, id := payment.Obligation()
+		_, err := tx.ExecContext(ctx, `INSERT INTO ledger (event_id, payment_id, obligation_id, amount, currency) VALUES ($1, $2, $3, $4, $5)`,
+			e.ID, payment.PaymentID, id, payment.Amount, payment.Currency)
 		return err
 	})
 

@@ -15,10 +15,13 @@
 //		if !ok {
 //			return nil
 //		}
-//		_, err := tx.ExecContext(ctx, `INSERT INTO ledger (payment_id, amount, currency) VALUES ($1, $2, $3)`,
-//			payment.PaymentID, int64(payment.Amount), string(payment.Currency))
+//		_, id := payment.Obligation()
+//		_, err := tx.ExecContext(ctx, `INSERT INTO ledger (event_id, payment_id, obligation_id, amount, currency) VALUES ($1, $2, $3, $4, $5)`,
+//			e.ID, payment.PaymentID, id, payment.Amount, payment.Currency)
 //		return err
 //	})
+//
+// The event's id is unique. A payment may have several events, because an amount may be taken back.
 //
 // [Store.Process] is for those who have a handler of their own. Run [Store.Prune] once a day,
 // because the table grows with every message. Its window must exceed twice the verifier's

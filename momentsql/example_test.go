@@ -29,8 +29,9 @@ func ExampleStore_Handler() {
 		if !ok {
 			return nil
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO ledger (payment_id, amount, currency) VALUES ($1, $2, $3)`,
-			payment.PaymentID, int64(payment.Amount), string(payment.Currency))
+		_, id := payment.Obligation()
+		_, err := tx.ExecContext(ctx, `INSERT INTO ledger (event_id, payment_id, obligation_id, amount, currency) VALUES ($1, $2, $3, $4, $5)`,
+			e.ID, payment.PaymentID, id, payment.Amount, payment.Currency)
 		return err
 	})
 

@@ -114,29 +114,29 @@ func TestCompositesAreValidatedWhole(t *testing.T) {
 		detail          string
 	}{
 		{
-			"account ill-formed, its customer good", "/billing/accounts",
+			"account malformed, its customer good", "/billing/accounts",
 			`{"external_reference": "UAR-1", "balance": "x", "customer": {"external_reference": "UCR-1"}}`,
 			400, "balance " + balance,
 		},
 		{
-			"customer ill-formed", "/billing/accounts",
+			"customer malformed", "/billing/accounts",
 			`{"external_reference": "UAR-1", "customer": {"external_reference": "UCR-1", "name": 1}}`,
 			400, "customer.name " + short,
 		},
 		{
-			"bill ill-formed, the rest good", "/billing/bills",
+			"bill malformed, the rest good", "/billing/bills",
 			`{"external_reference": "UBR-1", "currency": "ZAR", "amount_due": 0, "account":
 				{"external_reference": "UAR-1", "customer": {"external_reference": "UCR-1"}}}`,
 			400, "amount_due " + amountDue,
 		},
 		{
-			"account in the middle ill-formed", "/billing/bills",
+			"account in the middle malformed", "/billing/bills",
 			`{"external_reference": "UBR-1", "currency": "ZAR", "amount_due": 1, "account":
 				{"external_reference": "UAR-1", "currency": 1, "customer": {"external_reference": "UCR-1"}}}`,
 			400, "account.currency " + currency,
 		},
 		{
-			"customer of the account ill-formed", "/billing/bills",
+			"customer of the account malformed", "/billing/bills",
 			`{"external_reference": "UBR-1", "currency": "ZAR", "amount_due": 1, "account":
 				{"external_reference": "UAR-1", "customer": {"external_reference": "UCR-1", "metadata": {"k": 1}}}}`,
 			400, "account.customer.metadata.k " + value,

@@ -36,6 +36,8 @@
 //     before they reach an operation: for their authentication, path, method or idempotency key, or
 //     for a body that is too large, truncated, or not JSON by its Content-Type.
 //   - Errors are problem details (RFC 9457). Each response has a new X-Request-Id.
+//   - A path that does not exist: the HTML page of a gateway, with 404. It is not the service's own
+//     response, so a wrong base URL is not mistaken for a missing object.
 //
 // # Payments and webhooks
 //

@@ -190,12 +190,9 @@ func (h *Handler) nextFault(operation string) Fault {
 
 // response returns the response of a Status or ServiceError.
 func (f Fault) response(path string) response {
-	resp := newProblem(f.status, "The test asked for this failure.").response(path)
-	if f.kind == statusFault && f.status != http.StatusTooManyRequests {
-		text := fmt.Sprintf("%d %s", f.status, http.StatusText(f.status))
-		resp.html = true
-		resp.body = []byte("<html><head><title>" + text + "</title></head><body><h1>" + text + "</h1></body></html>\n")
-	}
+	p := newProblem(f.status, "The test asked for this failure.")
+	p.gateway = f.kind == statusFault && f.status != http.StatusTooManyRequests
+	resp := p.response(path)
 	if f.retryAfter > 0 {
 		resp.retryAfter = strconv.FormatInt(int64((f.retryAfter+time.Second-1)/time.Second), 10)
 	}

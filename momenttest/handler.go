@@ -164,13 +164,16 @@ type call struct {
 // idempotency key.
 func (h *Handler) checkRequest(r *http.Request) (c call, p *problem) {
 	c.origin, c.path = originOf(r), r.URL.EscapedPath()
-	route, id, notFound := h.find(r.Method, c.path)
+	route, id, noRoute := h.find(r.Method, c.path)
 	c.route, c.id = route, id
+	if noRoute != nil && noRoute.gateway {
+		return c, noRoute
+	}
 	if p = authenticate(r.Header.Get("Authorization")); p != nil {
 		return c, p
 	}
-	if notFound != nil {
-		return c, notFound
+	if noRoute != nil {
+		return c, noRoute
 	}
 	if route.keyed() {
 		c.key = r.Header.Get("Idempotency-Key")

@@ -10,7 +10,7 @@ import (
 func TestIdempotencyKeyForm(t *testing.T) {
 	const (
 		missing   = "The header Idempotency-Key is required."
-		illFormed = "The header Idempotency-Key must be 1 to 255 of a-z, A-Z, 0-9 and -."
+		malformed = "The header Idempotency-Key must be 1 to 255 of a-z, A-Z, 0-9 and -."
 	)
 	srv := newServer(t)
 	for _, row := range []struct {
@@ -20,11 +20,11 @@ func TestIdempotencyKeyForm(t *testing.T) {
 		{"one character", "k", ""},
 		{"a UUID", "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed", ""},
 		{"255 characters", strings.Repeat("k", 255), ""},
-		{"256 characters", strings.Repeat("k", 256), illFormed},
-		{"an underscore", "bill_1", illFormed},
-		{"a space", "bill 1", illFormed},
-		{"the draft's quoted string", `"bill-1"`, illFormed},
-		{"not ASCII", "clé", illFormed},
+		{"256 characters", strings.Repeat("k", 256), malformed},
+		{"an underscore", "bill_1", malformed},
+		{"a space", "bill 1", malformed},
+		{"the draft's quoted string", `"bill-1"`, malformed},
+		{"not ASCII", "clé", malformed},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			reference := strings.NewReplacer(" ", "-", "'", "").Replace(row.why)
@@ -50,7 +50,7 @@ func TestReplay(t *testing.T) {
 		status          int
 	}{
 		{"a success", "/billing/customers", `{"external_reference": "a"}`, 201},
-		{"an ill-formed parameter", "/billing/customers", `{"external_reference": ""}`, 400},
+		{"a malformed parameter", "/billing/customers", `{"external_reference": ""}`, 400},
 		{"a body that is no JSON", "/billing/customers", `no JSON`, 400},
 		{"an unknown customer", "/billing/accounts", `{"external_reference": "a", "customer": "nobody"}`, 404},
 		{"a duplicate reference", "/billing/customers", `{"external_reference": "UCR1234567890"}`, 409},

@@ -182,9 +182,9 @@ func TestSetWebhookHandler(t *testing.T) {
 	}
 	srv := newServer(t)
 	for want, set := range map[string]func(){
-		"momenttest: the webhook handler is nil":                           func() { srv.SetWebhookHandler(nil, "/", webhookSecret) },
-		`momenttest: webhook path: "webhooks" does not begin with a slash`: func() { srv.SetWebhookHandler(http.NotFoundHandler(), "webhooks", webhookSecret) },
-		"momenttest: the webhook secret is not whsec_ and base64":          func() { srv.SetWebhookHandler(http.NotFoundHandler(), "/", "?") },
+		"momenttest: the webhook handler is nil":                                                                                 func() { srv.SetWebhookHandler(nil, "/", webhookSecret) },
+		`momenttest: webhook path: "webhooks" does not begin with a slash`:                                                       func() { srv.SetWebhookHandler(http.NotFoundHandler(), "webhooks", webhookSecret) },
+		"momenttest: the webhook secret is not whsec_ and base64: for a key in another form, pass RawWebhookSecret of its bytes": func() { srv.SetWebhookHandler(http.NotFoundHandler(), "/", "?") },
 	} {
 		assert.PanicsWithValue(t, want, set)
 	}

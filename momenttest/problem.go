@@ -15,7 +15,8 @@ type problem struct {
 	Detail   string `json:"detail"`
 	Instance string `json:"instance"`
 
-	allow string // the methods, on a 405
+	allow   string // the methods, on a 405
+	gateway bool   // a gateway responds, with a page
 }
 
 // newProblem returns the problem of a status: #not-found, "Not Found" for 404.
@@ -31,6 +32,9 @@ func newProblem(status int, format string, args ...any) *problem {
 
 // response returns the response to a call with this problem. The path is the call's.
 func (p problem) response(path string) response {
+	if p.gateway {
+		return gatewayPage(p.Status)
+	}
 	p.Instance = path
 	resp := newResponse(p.Status, p)
 	resp.allow = p.allow

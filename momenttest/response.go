@@ -3,6 +3,7 @@ package momenttest
 import (
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"net/http"
 )
 
@@ -14,11 +15,17 @@ type response struct {
 	replayed bool
 
 	retryAfter string // seconds, of a fault
-	html       bool   // a gateway's page, of a fault
+	html       bool   // a gateway's page
 }
 
 func newResponse(status int, content any) response {
 	return response{status: status, body: encode(content)}
+}
+
+// gatewayPage returns the response of a gateway in front of the service.
+func gatewayPage(status int) response {
+	text := fmt.Sprintf("%d %s", status, http.StatusText(status))
+	return response{status: status, html: true, body: []byte("<html><head><title>" + text + "</title></head><body><h1>" + text + "</h1></body></html>\n")}
 }
 
 // encode panics if the content has no JSON form, because only a test can pass such content.

@@ -66,7 +66,8 @@ func (h *Handler) find(method, path string) (route, string, *problem) {
 		}
 	}
 	if allow == nil {
-		return route{}, "", newProblem(http.StatusNotFound, "This path does not exist.")
+		// An ingress responds, so that a wrong base URL is not mistaken for a missing object.
+		return route{}, "", &problem{Status: http.StatusNotFound, gateway: true}
 	}
 	p := newProblem(http.StatusMethodNotAllowed, "This path accepts %s only.", strings.Join(allow, " and "))
 	p.allow = strings.Join(allow, ", ")

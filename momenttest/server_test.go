@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/moment-billing/moment-go"
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
@@ -56,8 +57,8 @@ func TestAuthentication(t *testing.T) {
 			requireProblem(t, a, row.status, row.detail)
 		})
 	}
-	t.Run("comes before everything else", func(t *testing.T) {
-		a := send(t, srv, "POST", "/nowhere", `no JSON`, "Authorization: ", "Idempotency-Key: ")
+	t.Run("comes before everything else of the service", func(t *testing.T) {
+		a := send(t, srv, "POST", "/billing/customers", `no JSON`, "Authorization: ", "Idempotency-Key: ")
 		requireProblem(t, a, 401, missing)
 		a = send(t, srv, "PATCH", "/billing/customers/UCR1234567890", strings.Repeat(" ", 1<<20+1), "Authorization: ")
 		requireProblem(t, a, 401, missing)
@@ -65,7 +66,7 @@ func TestAuthentication(t *testing.T) {
 }
 
 func TestRouting(t *testing.T) {
-	const nowhere = "This path does not exist."
+	const nowhere = "" // a gateway's page
 	noCustomer := func(id string) string { return `No customer has the id or external reference "` + id + `".` }
 	srv := newSample(t)
 	for _, row := range []struct {
@@ -106,9 +107,27 @@ func TestRouting(t *testing.T) {
 				require.Equal(t, "UCR1234567890", field(t, a, "external_reference"))
 				return
 			}
+			if row.detail == nowhere {
+				require.Equal(t, row.status, a.status, a.body)
+				assert.Equal(t, "text/html; charset=utf-8", a.header.Get("Content-Type"))
+				assert.Contains(t, a.body, "404 Not Found")
+				return
+			}
 			requireProblem(t, a, row.status, row.detail)
 		})
 	}
+	t.Run("a gateway does not ask for the key", func(t *testing.T) {
+		require.Equal(t, 404, send(t, srv, "GET", "/nowhere", "", "Authorization: ").status)
+	})
+	t.Run("a wrong base URL does not say that a bill does not exist", func(t *testing.T) {
+		for _, path := range []string{"/v1", "/nowhere/at/all"} {
+			_, err := srv.Client(moment.WithBaseURL(srv.URL+path)).Bills.Get(t.Context(), "UBR1234567890")
+			var failure *moment.Error
+			require.ErrorAs(t, err, &failure)
+			assert.Equal(t, 404, failure.Status)
+			assert.False(t, failure.FromService)
+		}
+	})
 	t.Run("HEAD is not a GET", func(t *testing.T) {
 		require.Equal(t, 405, send(t, srv, "HEAD", "/billing/customers/UCR1234567890", "").status)
 	})

@@ -1,6 +1,8 @@
 package momenttest_test
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -25,7 +27,7 @@ func TestSetWebhookPanics(t *testing.T) {
 		{"another scheme", "ftp://example.com/", webhookSecret, `momenttest: webhook URL: "ftp://example.com/" is not of the form http://host/path or https://host/path`},
 		{"no host", "https:///webhooks", webhookSecret, `momenttest: webhook URL: "https:///webhooks" is not of the form http://host/path or https://host/path`},
 		{"no secret", url, "", "momenttest: the webhook secret is empty"},
-		{"a secret that is no base64", url, "whsec_*", "momenttest: the webhook secret is not whsec_ and base64"},
+		{"a secret that is no base64", url, "whsec_*", "momenttest: the webhook secret is not whsec_ and base64: for a key in another form, pass RawWebhookSecret of its bytes"},
 		{"a short secret", url, "whsec_c2hvcnQ=", "momenttest: the webhook secret has fewer than 16 bytes"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
@@ -119,5 +121,48 @@ func TestNewWebhookRequest(t *testing.T) {
 		t.Run(row.why, func(t *testing.T) {
 			require.Panics(t, func() { momenttest.NewWebhookRequest(row.target, row.secret, row.event) })
 		})
+	}
+}
+
+// The recipe of docs/testing.md: the event of Pay is delivered twice, and then a forged one.
+func TestDeliverEventOfPayAgain(t *testing.T) {
+	srv := momenttest.NewServer()
+	t.Cleanup(srv.Close)
+	bill, err := srv.Client().Bills.Create(t.Context(), moment.BillCreateParams{
+		Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890"},
+		ExternalReference: "UBR1234567890",
+		Currency:          moment.ZAR,
+		AmountDue:         2000,
+	})
+	require.NoError(t, err)
+	secret := moment.RawWebhookSecret([]byte("16 bytes or more, for tests"))
+	verifier, err := moment.NewWebhookVerifier(secret)
+	require.NoError(t, err)
+	var ledger []moment.AmountApplied
+	handler := verifier.Handler(func(_ context.Context, e *moment.Event) error {
+		ledger = append(ledger, *e.Data.(*moment.AmountApplied))
+		return nil
+	}, moment.WithDeduplicator(moment.NewMemoryDeduplicator(time.Hour)))
+	srv.SetWebhookHandler(handler, "/webhooks/moment", secret)
+
+	delivery, err := srv.Pay(t.Context(), momenttest.Payment{Bill: bill.ID, Amount: 1500})
+	if err != nil || !delivery.Acknowledged() {
+		t.Fatal(delivery, err)
+	}
+	deliver := func(secret string) int {
+		request := httptest.NewRequest(http.MethodPost, "/webhooks/moment", bytes.NewReader(delivery.Body))
+		request.Header = momenttest.SignWebhook(secret, delivery.MessageID, time.Now(), delivery.Body)
+		response := httptest.NewRecorder()
+		handler.ServeHTTP(response, request)
+		return response.Code
+	}
+	if code := deliver(secret); code != http.StatusNoContent { // acknowledged, but not processed again
+		t.Error(code)
+	}
+	if code := deliver(moment.RawWebhookSecret([]byte("the secret of a stranger"))); code != http.StatusBadRequest {
+		t.Error(code)
+	}
+	if len(ledger) != 1 {
+		t.Error(ledger)
 	}
 }

@@ -176,7 +176,7 @@ func TestWrongUsage(t *testing.T) {
 		{"a port alone", nil, []string{"--forward-to", "http://:3000/webhooks"}, forwardTo},
 		{"another scheme", nil, []string{"--forward-to", "ftp://127.0.0.1/"}, forwardTo},
 		{"no URL at all; the password is not shown", nil, []string{"--forward-to", "http://u:swordfish@%/"}, forwardTo},
-		{"a secret of another form, which is not shown", environment{"MOMENT_WEBHOOK_SECRET": "swordfish"}, nil, "MOMENT_WEBHOOK_SECRET: is not whsec_ and base64"},
+		{"a secret of another form, which is not shown", environment{"MOMENT_WEBHOOK_SECRET": "swordfish"}, nil, "MOMENT_WEBHOOK_SECRET: is not whsec_ and base64: for a key in another form, pass RawWebhookSecret of its bytes"},
 		{"a secret that is too short", environment{"MOMENT_WEBHOOK_SECRET": moment.RawWebhookSecret([]byte("short"))}, nil, "MOMENT_WEBHOOK_SECRET: has fewer than 16 bytes"},
 		{"pay what?", nil, []string{"pay"}, pay},
 		{"pay how much?", nil, []string{"pay", "bill_1"}, pay},

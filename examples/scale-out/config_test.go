@@ -44,7 +44,7 @@ func TestWrongUsage(t *testing.T) {
 		{"no requests at all", good, "worker --rate 0", "--rate: must be 1 to 1000000, not 0"},
 		{"no time at all", good, "worker --job-timeout 1ms", "--job-timeout: must be 1s or more, not 1ms"},
 		{"no secret", with("MOMENT_WEBHOOK_SECRET", ""), "receiver", "MOMENT_WEBHOOK_SECRET is not set: it is the whsec_... that Moment signs webhooks with"},
-		{"a secret of another form, which is not shown", with("MOMENT_WEBHOOK_SECRET", "swordfish"), "receiver", "MOMENT_WEBHOOK_SECRET: is not whsec_ and base64"},
+		{"a secret of another form, which is not shown", with("MOMENT_WEBHOOK_SECRET", "swordfish"), "receiver", "MOMENT_WEBHOOK_SECRET: is not whsec_ and base64: for a key in another form, pass RawWebhookSecret of its bytes"},
 		{"the old secret likewise", with("MOMENT_WEBHOOK_OLD_SECRET", moment.RawWebhookSecret([]byte("short"))), "receiver", "MOMENT_WEBHOOK_OLD_SECRET: has fewer than 16 bytes"},
 		{"no port", good, "receiver --listen 127.0.0.1", `--listen: must be host:port, like 127.0.0.1:8080, not "127.0.0.1"`},
 		{"no such currency", good, "enqueue --currency ZZZ bills.csv", `"ZZZ" is not a currency with minor units in ISO 4217, like ZAR`},

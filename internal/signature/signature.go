@@ -61,7 +61,7 @@ func ParseSecret(secret string) (*Key, error) {
 	case strings.TrimSpace(secret) != secret, strings.ContainsAny(secret, "\"'"):
 		return nil, errors.New("has white space or quotes around it")
 	case err != nil, strings.ContainsAny(encoded, "\r\n"):
-		return nil, errors.New("is not whsec_ and base64")
+		return nil, errors.New("is not whsec_ and base64: for a key in another form, pass RawWebhookSecret of its bytes")
 	}
 	switch {
 	case bytes.HasPrefix(key, []byte(secretPrefix)):
