@@ -123,18 +123,24 @@ func withoutValues(err error) error {
 	case !errors.As(err, &mismatch):
 		return err
 	}
+	member, reason := explain(mismatch)
+	return errors.New(member + " " + reason)
+}
+
+// explain returns the member that could not be decoded and what is wrong with it.
+func explain(mismatch *json.UnmarshalTypeError) (member, reason string) {
 	member, _, nested := strings.Cut(cmp.Or(mismatch.Field, "it"), ".")
 	if nested {
 		member = "a member of " + member // whose name may be a key of metadata
 	}
 	kind, _, _ := strings.Cut(mismatch.Value, " ") // "number 1095"
 	if mismatch.Type == reflect.TypeFor[Amount]() && kind == "number" {
-		return fmt.Errorf("%s is not an exact integer", member)
+		return member, "is not an exact integer"
 	}
 	if mismatch.Type.Kind() == reflect.Struct || mismatch.Type.Kind() == reflect.Map {
-		return fmt.Errorf("%s is of type %s, not object", member, kind)
+		return member, "is of type " + kind + ", not object"
 	}
-	return fmt.Errorf("%s is of type %s, not %v", member, kind, mismatch.Type)
+	return member, fmt.Sprintf("is of type %s, not %v", kind, mismatch.Type)
 }
 
 // isOdd reports whether a body could not be decoded because of a member in an unexpected form, so

@@ -2,8 +2,11 @@ package moment
 
 import (
 	"cmp"
+	"database/sql/driver"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 )
@@ -12,8 +15,8 @@ import (
 // bill. On the wire it is "2025-01-31", the full-date of RFC 3339, and so its
 // years run from 0 to 9999. Dates are comparable with ==.
 //
-// The zero Date is no day. A field that holds it is left out of a request; in an
-// response it means that the service sent no date.
+// The zero Date is no day. A field that holds it is left out of a request; in a
+// response it means that the service sent no date. It is null in JSON and NULL in a database.
 type Date struct {
 	Year  int // 0 to 9999
 	Month time.Month
@@ -95,8 +98,8 @@ func (d Date) Time(loc *time.Location) time.Time {
 	return t
 }
 
-// MarshalText implements [encoding.TextMarshaler], and so JSON. A day that does
-// not exist, and the zero Date, is an [*ArgumentError].
+// MarshalText implements [encoding.TextMarshaler], for keys of JSON objects and formats other than
+// JSON. A day that does not exist, and the zero Date, is an [*ArgumentError].
 func (d Date) MarshalText() ([]byte, error) {
 	if !d.valid() {
 		return nil, &ArgumentError{Op: "encode date", Param: "date", Reason: d.problem()}
@@ -104,16 +107,91 @@ func (d Date) MarshalText() ([]byte, error) {
 	return []byte(d.String()), nil
 }
 
-// UnmarshalText implements [encoding.TextUnmarshaler], and so JSON. It takes what
-// [ParseDate] takes. Its error is not an [*ArgumentError]: what it reads is an
-// response or an event, not an argument of the caller.
-func (d *Date) UnmarshalText(text []byte) error {
-	parsed, reason := parseDate(string(text))
+// UnmarshalText implements [encoding.TextUnmarshaler]. It takes what [ParseDate] takes. Its error
+// is not an [*ArgumentError]: what it reads is a response or an event, not an argument of the
+// caller.
+func (d *Date) UnmarshalText(text []byte) error { return d.read("decode", string(text)) }
+
+// MarshalJSON implements [json.Marshaler]: "2025-01-31", and null for the zero Date. A day that
+// does not exist is an [*ArgumentError].
+func (d Date) MarshalJSON() ([]byte, error) {
+	if d.IsZero() {
+		return []byte("null"), nil
+	}
+	text, err := d.MarshalText()
+	if err != nil {
+		return nil, err
+	}
+	return []byte(`"` + string(text) + `"`), nil
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]: null is the zero Date, and a string is read as by
+// [Date.UnmarshalText].
+func (d *Date) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		*d = Date{}
+		return nil
+	}
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return err
+	}
+	return d.read("decode", text)
+}
+
+// Value implements [driver.Valuer]: the text "2025-01-31", which DATE columns accept, and NULL for
+// the zero Date. A day that does not exist is an [*ArgumentError].
+func (d Date) Value() (driver.Value, error) {
+	if d.IsZero() {
+		return nil, nil //nolint:nilnil // this is NULL
+	}
+	text, err := d.MarshalText()
+	if err != nil {
+		return nil, err
+	}
+	return string(text), nil
+}
+
+// Scan implements [database/sql.Scanner]. It accepts NULL as the zero Date, text in the form
+// YYYY-MM-DD, and a time at the start of a day, which is how drivers return the value of a DATE
+// column. Any other time is an error, because its day depends on a time zone: scan it into a
+// [time.Time], and choose with [DateOf].
+func (d *Date) Scan(src any) error {
+	switch src := src.(type) {
+	case nil:
+		*d = Date{}
+		return nil
+	case string:
+		return d.read("scan", src)
+	case []byte:
+		return d.read("scan", string(src))
+	case time.Time:
+		day := DateOf(src)
+		if !day.Time(src.Location()).Equal(src) {
+			return errors.New("moment: scan date: a time that is not the start of a day: scan it into a time.Time, and use DateOf")
+		}
+		return d.read("scan", day.String()) // whose year may be out of range
+	default:
+		return fmt.Errorf("moment: scan date: %T is neither text nor a time", src)
+	}
+}
+
+// read sets d to the date in text, and leaves it alone after an error.
+func (d *Date) read(verb, text string) error {
+	parsed, reason := parseDate(text)
 	if reason != "" {
-		return errors.New("moment: decode date: " + reason)
+		return errors.New("moment: " + verb + " date: " + reason)
 	}
 	*d = parsed
 	return nil
+}
+
+// LogValue implements [slog.LogValuer]: the date as text, and nothing for the zero Date.
+func (d Date) LogValue() slog.Value {
+	if d.IsZero() {
+		return slog.StringValue("")
+	}
+	return slog.StringValue(d.String())
 }
 
 // valid reports whether d is a day of a year that RFC 3339 can write.

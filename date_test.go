@@ -1,7 +1,11 @@
 package moment_test
 
 import (
+	"bytes"
+	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -85,7 +89,7 @@ func TestDateMarshalTextErrors(t *testing.T) {
 		date        moment.Date
 		reason, why string
 	}{
-		{moment.Date{}, "0000-00-00 is not a day: the zero Date stands for no date", "omitzero is missing"},
+		{moment.Date{}, "0000-00-00 is not a day: the zero Date stands for no date", "text has no form for no date"},
 		{moment.NewDate(2025, time.February, 30), "2025-02-30 is not a day: February 2025 has 28 days", "time.Date would make it March 2"},
 		{moment.NewDate(2025, time.January, 0), "2025-01-00 is not a day: January 2025 has 31 days", "time.Date would make it December 31"},
 		{moment.NewDate(2025, 13, 1), "2025-13-01 is not a day: months are 01 to 12", "time.Date would make it January"},
@@ -135,6 +139,115 @@ func TestDateJSONNull(t *testing.T) {
 	var got dated
 	require.NoError(t, json.Unmarshal([]byte(`{"bill_date":null,"due_date":"2025-01-31"}`), &got))
 	assert.Equal(t, dated{DueDate: moment.NewDate(2025, 1, 31)}, got, "null is as good as absent")
+}
+
+func TestZeroDateIsNull(t *testing.T) {
+	type plain struct {
+		Day  moment.Date   `json:"day"` // without omitzero
+		Days []moment.Date `json:"days"`
+	}
+	want := plain{Days: []moment.Date{{}, moment.NewDate(2025, 1, 31)}}
+	body, err := json.Marshal(want)
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"day":null,"days":[null,"2025-01-31"]}`, string(body))
+	got := plain{Day: moment.NewDate(2024, 2, 29)}
+	require.NoError(t, json.Unmarshal(body, &got))
+	assert.Equal(t, want, got, "null replaces an earlier date")
+}
+
+func TestDateAsKeyOfJSON(t *testing.T) {
+	want := map[moment.Date]int{moment.NewDate(2025, 1, 31): 2}
+	body, err := json.Marshal(want)
+	require.NoError(t, err)
+	assert.Equal(t, `{"2025-01-31":2}`, string(body))
+	var got map[moment.Date]int
+	require.NoError(t, json.Unmarshal(body, &got))
+	assert.Equal(t, want, got)
+	_, err = json.Marshal(map[moment.Date]int{{}: 1})
+	assert.ErrorContains(t, err, "the zero Date stands for no date", "no key stands for no date")
+}
+
+func TestDateInLogs(t *testing.T) {
+	var log bytes.Buffer
+	for _, handler := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
+		for _, row := range []struct {
+			date       moment.Date
+			text, json string
+		}{
+			{moment.Date{}, `due=""`, `"due":""`},
+			{moment.NewDate(2025, time.January, 31), `due=2025-01-31`, `"due":"2025-01-31"`},
+			{moment.NewDate(2025, time.February, 30), `due=2025-02-30`, `"due":"2025-02-30"`},
+		} {
+			log.Reset()
+			slog.New(handler).Info("bill", "due", row.date)
+			assert.Contains(t, log.String(), map[bool]string{true: row.json, false: row.text}[log.Bytes()[0] == '{'])
+		}
+	}
+}
+
+var (
+	_ driver.Valuer = moment.Date{}
+	_ sql.Scanner   = (*moment.Date)(nil)
+)
+
+func TestDateValue(t *testing.T) {
+	for _, row := range []struct {
+		date moment.Date
+		want driver.Value
+	}{
+		{moment.Date{}, nil},
+		{moment.NewDate(2025, time.January, 31), "2025-01-31"},
+		{moment.NewDate(1, time.January, 1), "0001-01-01"},
+	} {
+		got, err := row.date.Value()
+		require.NoError(t, err)
+		assert.Equal(t, row.want, got)
+	}
+	got, err := moment.NewDate(2025, time.February, 30).Value()
+	assert.Nil(t, got)
+	assertArgumentError(t, err, "encode date", "date", "2025-02-30 is not a day: February 2025 has 28 days", "not normalised")
+}
+
+func TestDateScan(t *testing.T) {
+	day := moment.NewDate(2024, time.April, 26)
+	for _, row := range []struct {
+		src  any
+		want moment.Date
+		why  string
+	}{
+		{nil, moment.Date{}, "NULL"},
+		{"2024-04-26", day, "a text column, and a driver that returns text"},
+		{[]byte("2024-04-26"), day, "MySQL's driver"},
+		{time.Date(2024, 4, 26, 0, 0, 0, 0, time.UTC), day, "pgx"},
+		{time.Date(2024, 4, 26, 0, 0, 0, 0, time.FixedZone("", 0)), day, "lib/pq"},
+		{time.Date(2024, 4, 26, 0, 0, 0, 0, location(t, "Africa/Johannesburg")), day, "a driver with the location of the machine"},
+		{time.Date(2024, 4, 26, 1, 0, 0, 0, location(t, "Africa/Cairo")), day, "a day without midnight"},
+	} {
+		got := moment.NewDate(2000, time.January, 1)
+		require.NoError(t, got.Scan(row.src), row.why)
+		assert.Equal(t, row.want, got, row.why)
+	}
+}
+
+func TestDateScanErrors(t *testing.T) {
+	for _, row := range []struct {
+		src       any
+		says, why string
+	}{
+		{"2025-02-30", "2025-02-30 is not a day: February 2025 has 28 days", "not normalised"},
+		{[]byte("0000-00-00"), "0000-00-00 is not a day: the zero Date stands for no date", "MySQL's idea of no date"},
+		{"", `"" is not in the form YYYY-MM-DD, like "2025-01-31"`, "SQLite stores any text in a DATE column"},
+		{"2025-01-31 10:00:00", `"2025-01-31 10:00:00" is not in the form YYYY-MM-DD, like "2025-01-31"`, "a time as text"},
+		{time.Date(2025, 1, 31, 22, 0, 0, 0, time.UTC), "a time that is not the start of a day: scan it into a time.Time, and use DateOf", "midnight in Johannesburg, in UTC"},
+		{time.Date(2025, 1, 31, 0, 0, 0, 1, time.UTC), "a time that is not the start of a day: scan it into a time.Time, and use DateOf", "a nanosecond later"},
+		{time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), `"10000-01-01" is not in the form YYYY-MM-DD, like "2025-01-31"`, "PostgreSQL has such years"},
+		{time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC), `"-001-01-01" is not in the form YYYY-MM-DD, like "2025-01-31"`, "and such"},
+		{int64(20250131), "int64 is neither text nor a time", "a number"},
+	} {
+		got := moment.NewDate(2000, time.January, 1)
+		assert.EqualError(t, got.Scan(row.src), "moment: scan date: "+row.says, row.why)
+		assert.Equal(t, moment.NewDate(2000, time.January, 1), got, "unchanged")
+	}
 }
 
 func TestDateJSONErrors(t *testing.T) {

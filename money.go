@@ -132,9 +132,11 @@ func (a Amount) decimal(buf []byte, exponent int) int {
 //
 // The zero Money has no currency, so a running total starts from
 // Amount(0).In(ZAR), not from Money{}.
+//
+// In JSON it is {"amount":1095,"currency":"ZAR"}, in minor units as Moment writes amounts.
 type Money struct {
-	Amount   Amount // minor units
-	Currency Currency
+	Amount   Amount   `json:"amount"` // minor units
+	Currency Currency `json:"currency"`
 }
 
 // ParseMoney reads a decimal such as "10.95" or "-3" as an amount of c, exactly.

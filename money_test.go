@@ -169,7 +169,7 @@ func TestParseMoneyErrorQuotesShortly(t *testing.T) {
 }
 
 func TestMoneyAddSub(t *testing.T) {
-	const largest, smallest = math.MaxInt64, math.MinInt64
+	const largest, smallest moment.Amount = math.MaxInt64, math.MinInt64 // typed, because an int may have 32 bits
 	for _, tt := range []struct {
 		m, n            moment.Amount
 		sum, difference any // nil where it does not fit
@@ -205,7 +205,8 @@ func TestMoneyAddSub(t *testing.T) {
 					return
 				}
 				require.NoError(t, err, tt.why)
-				assert.Equal(t, moment.Amount(want.(int)).In(currency), got, tt.why)
+				assert.EqualValues(t, want, got.Amount, tt.why)
+				assert.Equal(t, currency, got.Currency, tt.why)
 			}
 			sum, err := m.Add(n)
 			check("add money", tt.sum, sum, err)
@@ -458,4 +459,18 @@ func TestAmountRejectsWhatIsNotJSON(t *testing.T) {
 		var a moment.Amount
 		assert.Error(t, a.UnmarshalJSON([]byte(text)), text)
 	}
+}
+
+func TestMoneyHasJSONNames(t *testing.T) {
+	want := moment.Amount(9007199254740993).In(moment.ZAR)
+	body, err := json.Marshal(want)
+	require.NoError(t, err)
+	stored := []string{`{"amount":9007199254740993,"currency":"ZAR"}`, `{"Amount":9007199254740993,"Currency":"ZAR"}`} // the latter before there were names
+	assert.Equal(t, stored[0], string(body), "minor units, exactly")
+	for _, text := range stored {
+		var got moment.Money
+		require.NoError(t, json.Unmarshal([]byte(text), &got))
+		assert.Equal(t, want, got)
+	}
+	assert.Error(t, json.Unmarshal([]byte(`{"amount":10.95,"currency":"ZAR"}`), new(moment.Money)))
 }

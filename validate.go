@@ -54,6 +54,42 @@ func checkTexts(metadata map[string]string, params ...param) error {
 	return nil
 }
 
+// MaxBillAmount is the most that a bill can be about, in minor units. The least is 1.
+const MaxBillAmount Amount = 99_999_999
+
+// The limits of Moment's reference. The client does not enforce them or [MaxBillAmount], because
+// the service judges them. A program that reads a file can check them before it sends anything.
+const (
+	MaxNameLength          = 255 // characters of a name, and of an email
+	MaxMetadataPairs       = 10  // keys of an object, after merging
+	MaxMetadataKeyLength   = 40  // characters
+	MaxMetadataValueLength = 500 // characters
+)
+
+const maxReferenceLength = 255
+
+// CheckReference reports whether reference has the form of an external reference: 1 to 255 of a-z,
+// A-Z, 0-9, "_" and "-". The error is an [*ArgumentError], which does not contain the reference.
+//
+// It does not judge how a reference begins, because that depends on the object: the service rejects
+// bcus_ for customers and bills, and bacc_ for accounts.
+func CheckReference(reference string) error {
+	var reason string
+	i := strings.IndexFunc(reference, func(r rune) bool { return r > unicode.MaxASCII || !isLetterOrDigit(byte(r)) && r != '_' && r != '-' })
+	switch {
+	case reference == "":
+		reason = "is empty"
+	case i >= 0:
+		r, _ := utf8.DecodeRuneInString(reference[i:])
+		reason = fmt.Sprintf(`must not contain %q: an external reference has only a-z, A-Z, 0-9, "_" and "-"`, r)
+	case len(reference) > maxReferenceLength:
+		reason = fmt.Sprintf("has %d characters: %d are allowed", len(reference), maxReferenceLength)
+	default:
+		return nil
+	}
+	return &ArgumentError{Op: "check reference", Param: "reference", Reason: reason}
+}
+
 // checkIdentifier checks the id or external reference that stands in a path. No id or reference of
 // Moment's has the characters that it rejects. Escaped, they would be sent, but a proxy in between
 // may decode them (nginx does, with a URI in proxy_pass), and then the request reaches another

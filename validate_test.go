@@ -1,6 +1,7 @@
 package moment_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -79,4 +80,31 @@ func TestTextReachesTheServiceUnchanged(t *testing.T) {
 		require.NoError(t, apply(t.Context(), clientOf(t, s), moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: name}), "%q", name)
 		assert.Equal(t, name, testkit.StringMember(t, s.Only(t).Body, "name"))
 	}
+}
+
+func TestCheckReference(t *testing.T) {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+	for _, reference := range []string{"a", "-", "_", "UBR1234567890", allowed, strings.Repeat("a", 255), "bcus_1"} {
+		assert.NoError(t, moment.CheckReference(reference), reference)
+	}
+	for r := rune(0); r <= 0x180; r++ { // ASCII and what lies behind it, of which some bytes are letters
+		if !strings.ContainsRune(allowed, r) {
+			assert.Error(t, moment.CheckReference("a"+string(r)), "%q", r)
+		}
+	}
+	assert.Error(t, moment.CheckReference("a\xff"), "not UTF-8")
+	for _, row := range []struct{ reference, reason string }{
+		{"", "is empty"},
+		{"UBR 1", `must not contain ' ': an external reference has only a-z, A-Z, 0-9, "_" and "-"`},
+		{"UBR1\n", `must not contain '\n': an external reference has only a-z, A-Z, 0-9, "_" and "-"`},
+		{"é" + strings.Repeat("a", 300), `must not contain 'é': an external reference has only a-z, A-Z, 0-9, "_" and "-"`},
+		{strings.Repeat("a", 256), "has 256 characters: 255 are allowed"},
+	} {
+		assertArgumentError(t, moment.CheckReference(row.reference), "check reference", "reference", row.reason, row.reference)
+	}
+}
+
+func TestLimitsOfTheReference(t *testing.T) {
+	assert.EqualValues(t, 99_999_999, moment.MaxBillAmount)
+	assert.Equal(t, []int{255, 10, 40, 500}, []int{moment.MaxNameLength, moment.MaxMetadataPairs, moment.MaxMetadataKeyLength, moment.MaxMetadataValueLength})
 }

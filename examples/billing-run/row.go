@@ -65,14 +65,8 @@ func newColumns(header []string, currency moment.Currency) (columns, error) {
 	return c, nil
 }
 
-// form is that of references in Moment's reference. What begins like an id would be taken for one
-// where a row names a customer that exists.
-var (
-	form   = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,255}$`)
-	likeID = regexp.MustCompile(`^(bcus|bacc|bill)_`)
-)
-
-const maxAmount = 99_999_999
+// likeID matches what would be taken for an id where a row names a customer that exists.
+var likeID = regexp.MustCompile(`^(bcus|bacc|bill)_`)
 
 // row makes a row of a record, and finds what is wrong with it: all of it at once, to be corrected
 // in one go.
@@ -106,7 +100,7 @@ func (c columns) row(r record) *row {
 }
 
 func (b *row) parseAmount(decimal string) error {
-	least, most := moment.Amount(1).In(b.money.Currency), moment.Amount(maxAmount).In(b.money.Currency)
+	least, most := moment.Amount(1).In(b.money.Currency), moment.MaxBillAmount.In(b.money.Currency)
 	money, err := moment.ParseMoney(decimal, b.money.Currency)
 	var bad *moment.ArgumentError
 	switch {
@@ -116,7 +110,7 @@ func (b *row) parseAmount(decimal string) error {
 		return fmt.Errorf("%s (a bill has %v to %v)", bad.Reason, least, most)
 	case err != nil:
 		return err
-	case money.Amount < 1 || money.Amount > maxAmount:
+	case money.Amount < 1 || money.Amount > moment.MaxBillAmount:
 		return fmt.Errorf("%v is out of range: a bill has %v to %v", money, least, most)
 	}
 	b.money = money
@@ -143,15 +137,10 @@ func (c columns) cell(b *row, name string, check func(string) error) string {
 }
 
 func checkReference(text string) error {
-	switch {
-	case text == "":
-		return errors.New("is empty")
-	case !form.MatchString(text):
-		return fmt.Errorf("%.40q is not 1 to 255 letters, digits, _ and -", text)
-	case likeID.MatchString(text):
+	if likeID.MatchString(text) {
 		return fmt.Errorf("%.40q begins like an id of Moment's", text)
 	}
-	return nil
+	return moment.CheckReference(text)
 }
 
 func checkCurrency(code moment.Currency) error {
@@ -172,8 +161,8 @@ func checkText(text string) error {
 	if strings.ContainsRune(text, utf8.RuneError) {
 		return errors.New("has the character U+FFFD, which a program has put there for one that it could not read")
 	}
-	if n := utf8.RuneCountInString(text); n > 255 {
-		return fmt.Errorf("has %d characters: 255 are allowed", n)
+	if n := utf8.RuneCountInString(text); n > moment.MaxNameLength {
+		return fmt.Errorf("has %d characters: %d are allowed", n, moment.MaxNameLength)
 	}
 	return nil
 }

@@ -17,14 +17,14 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), os.Getenv, os.Stdout); err != nil {
+	if err := run(context.Background(), os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "quickstart:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
-	client, stop, err := connect(getenv, out)
+func run(ctx context.Context, out io.Writer) error {
+	client, stop, err := connect(out)
 	if err != nil {
 		return err
 	}
@@ -83,20 +83,14 @@ func run(ctx context.Context, getenv func(string) string, out io.Writer) error {
 
 // connect returns a client of the service that the environment names, or of a fake that runs until
 // stop is called.
-func connect(getenv func(string) string, out io.Writer) (client *moment.Client, stop func(), err error) {
-	stop = func() {}
-	key, baseURL := getenv("MOMENT_API_KEY"), getenv("MOMENT_BASE_URL")
-	switch {
-	case key == "" && baseURL != "":
-		return nil, nil, errors.New("MOMENT_BASE_URL is set, but MOMENT_API_KEY is not")
-	case key == "":
+func connect(out io.Writer) (client *moment.Client, stop func(), err error) {
+	if os.Getenv("MOMENT_API_KEY") == "" && os.Getenv("MOMENT_BASE_URL") == "" {
 		srv := momenttest.NewServer()
 		client, stop = srv.Client(), srv.Close
 		fmt.Fprintln(out, "MOMENT_API_KEY is not set: talking to a fake of the service, in this process.")
-	case baseURL == "":
-		client, err = moment.NewClient(key)
-	default:
-		client, err = moment.NewClient(key, moment.WithBaseURL(baseURL))
+	} else {
+		client, err = moment.NewClientFromEnv()
+		stop = func() {}
 	}
 	if err != nil {
 		return nil, nil, err

@@ -26,13 +26,16 @@ Set a new balance:      John Doe owes ZAR 50\.00
 Refused, as it should:  moment: create customer: 409 Conflict: external_reference "quickstart-` + uuid + `" belongs to another customer\. \(request id req_[A-Z0-9]+\)
 $`
 
-func environment(vars map[string]string) func(string) string {
-	return func(name string) string { return vars[name] }
+func setEnvironment(t *testing.T, secretKey, baseURL string) {
+	t.Helper()
+	t.Setenv("MOMENT_API_KEY", secretKey)
+	t.Setenv("MOMENT_BASE_URL", baseURL)
 }
 
 func TestQuickstart(t *testing.T) {
+	setEnvironment(t, "", "")
 	var out strings.Builder
-	require.NoError(t, run(t.Context(), environment(nil), &out))
+	require.NoError(t, run(t.Context(), &out))
 	rest, found := strings.CutPrefix(out.String(), "MOMENT_API_KEY is not set: talking to a fake of the service, in this process.\n")
 	assert.True(t, found)
 	assert.Regexp(t, strings.Replace(output, "PATH", "", 1), rest)
@@ -51,27 +54,22 @@ func TestQuickstartAgainstAServiceBelowAPath(t *testing.T) {
 	}})
 	t.Cleanup(gateway.Close)
 
+	setEnvironment(t, "sk_test_YOUR_SECRET_KEY", gateway.URL+"/gateway/v1/")
 	var out strings.Builder
-	err = run(t.Context(), environment(map[string]string{
-		"MOMENT_API_KEY":  "sk_test_YOUR_SECRET_KEY",
-		"MOMENT_BASE_URL": gateway.URL + "/gateway/v1/",
-	}), &out)
-	require.NoError(t, err)
+	require.NoError(t, run(t.Context(), &out))
 	assert.Regexp(t, strings.Replace(output, "PATH", "/gateway/v1", 1), out.String())
 }
 
 func TestQuickstartSaysWhatIsWrongWithItsEnvironment(t *testing.T) {
-	for _, row := range []struct {
-		vars map[string]string
-		says string
-	}{
-		{map[string]string{"MOMENT_BASE_URL": "https://example.com"}, "MOMENT_API_KEY is not"},
-		{map[string]string{"MOMENT_API_KEY": "sk_YOUR_SECRET_KEY"}, "use a test key"},
-		{map[string]string{"MOMENT_API_KEY": "pk_test_YOUR_PUBLIC_KEY"}, "is a public key"},
-		{map[string]string{"MOMENT_API_KEY": "sk_test_YOUR_SECRET_KEY", "MOMENT_BASE_URL": "ftp://example.com"}, "must be https"},
+	for _, row := range []struct{ secretKey, baseURL, says string }{
+		{"", "https://example.com", "MOMENT_API_KEY: is not set"},
+		{"sk_YOUR_SECRET_KEY", "", "use a test key"},
+		{"pk_test_YOUR_PUBLIC_KEY", "", "is a public key"},
+		{"sk_test_YOUR_SECRET_KEY", "ftp://example.com", "must be https"},
 	} {
+		setEnvironment(t, row.secretKey, row.baseURL)
 		var out strings.Builder
-		assert.ErrorContains(t, run(t.Context(), environment(row.vars), &out), row.says)
+		assert.ErrorContains(t, run(t.Context(), &out), row.says)
 		assert.Empty(t, out.String())
 	}
 }

@@ -26,10 +26,9 @@ const (
 	columnDue      = "due_date"
 )
 
-const (
-	maxRecord = 64 << 10 // bytes of a row: without it, a quote that is never closed would bring the rest of the file into memory
-	maxAmount = 99_999_999
-)
+// maxRecord is the most bytes of a row. Without it, a quote that is never closed would bring the
+// rest of the file into memory.
+const maxRecord = 64 << 10
 
 // rows are the bills of a file, read one by one.
 type rows struct {
@@ -135,7 +134,7 @@ func (r *rows) next() (b Bill, line int, err error) {
 	if _, err := b.Currency.Exponent(); err == nil { // else that is said already
 		cell(columnAmount, func(decimal string) error {
 			money, err := moment.ParseMoney(decimal, b.Currency)
-			if err == nil && (money.Amount < 1 || money.Amount > maxAmount) {
+			if err == nil && (money.Amount < 1 || money.Amount > moment.MaxBillAmount) {
 				err = fmt.Errorf("%v is out of range", money)
 			}
 			b.Amount = money.Amount
@@ -154,21 +153,14 @@ func (r *rows) next() (b Bill, line int, err error) {
 	return b, line, nil
 }
 
-// form is that of references in Moment's reference. What begins like an id would be taken for one
-// where a row names a customer that exists.
-var (
-	form   = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,255}$`)
-	likeID = regexp.MustCompile(`^(bcus|bacc|bill)_`)
-)
+// likeID matches what would be taken for an id where a row names a customer that exists.
+var likeID = regexp.MustCompile(`^(bcus|bacc|bill)_`)
 
 func checkReference(text string) error {
-	switch {
-	case !form.MatchString(text):
-		return fmt.Errorf("%.40q is not 1 to 255 letters, digits, _ and -", text)
-	case likeID.MatchString(text):
+	if likeID.MatchString(text) {
 		return fmt.Errorf("%.40q begins like an id of Moment's", text)
 	}
-	return nil
+	return moment.CheckReference(text)
 }
 
 func checkCurrency(code moment.Currency) error {
@@ -179,8 +171,8 @@ func checkCurrency(code moment.Currency) error {
 }
 
 func checkText(text string) error {
-	if n := utf8.RuneCountInString(text); n > 255 {
-		return fmt.Errorf("has %d characters: 255 are allowed", n)
+	if n := utf8.RuneCountInString(text); n > moment.MaxNameLength {
+		return fmt.Errorf("has %d characters: %d are allowed", n, moment.MaxNameLength)
 	}
 	if i := strings.IndexFunc(text, unicode.IsControl); i >= 0 { // PostgreSQL's jsonb has no NUL, and would refuse the whole batch
 		r, _ := utf8.DecodeRuneInString(text[i:])
