@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
+// usage is printed by help.
 const usage = `biller raises the bills of a CSV file with Moment, each exactly once.
 
   biller demo [NUMBER]          shows it with a fake of the service
@@ -45,27 +47,35 @@ type config struct {
 	key, baseURL  string
 }
 
-// parseFlags reads the arguments of a command. Flags may follow the file.
-func parseFlags(command string, args []string) (config, error) {
-	c := config{command: command, bills: 1000, format: format{encoding: "utf-8", date: time.DateOnly, columns: map[string]string{}}}
+// parseFlags reads the arguments. Flags may follow the file.
+func parseFlags(args []string) (config, error) {
+	c := config{bills: 1000, format: format{encoding: "utf-8", date: time.DateOnly, columns: map[string]string{}}}
+	if len(args) == 0 || slices.Contains([]string{"help", "-h", "--help"}, args[0]) {
+		return c, flag.ErrHelp
+	}
+	c.command, args = args[0], args[1:]
 	flags := flag.NewFlagSet("biller", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
+	decimal := "."
 	flags.Func("encoding", "", oneOf(&c.encoding, "utf-8", windows1252))
+	flags.Func("decimal", "", oneOf(&decimal, ".", ","))
 	flags.Func("columns", "", func(text string) error {
 		ours, theirs, found := strings.Cut(text, "=")
-		if ours = strings.TrimSpace(ours); !found || !slices.Contains(ourColumns, ours) {
+		if !found || !slices.Contains(ourColumns, ours) {
 			return fmt.Errorf("write OURS=THEIRS, where OURS is one of %s", strings.Join(ourColumns, ", "))
 		}
-		c.columns[ours] = strings.TrimSpace(theirs)
+		c.columns[ours] = theirs
 		return nil
 	})
 	flags.Func("date-format", "", func(form string) (err error) {
 		c.date, err = layoutOf(form)
 		return err
 	})
-	var decimal, currency string
-	flags.Func("decimal", "", oneOf(&decimal, ".", ","))
-	flags.StringVar(&currency, "currency", "", "")
+	flags.Func("currency", "", func(code string) error {
+		c.currency = moment.Currency(strings.ToUpper(code))
+		_, err := c.currency.Exponent()
+		return err
+	})
 	flags.Float64Var(&c.rate, "rate", 50, "")
 	flags.StringVar(&c.database, "database", "", "")
 	flags.BoolVar(&c.yes, "yes", false, "")
@@ -79,34 +89,24 @@ func parseFlags(command string, args []string) (config, error) {
 		}
 	}
 	c.comma = decimal == ","
-	if c.format.currency = moment.Currency(strings.ToUpper(currency)); currency != "" {
-		if _, err := c.format.currency.Exponent(); err != nil {
-			return c, fmt.Errorf("--currency: %w", err)
-		}
-	}
-	if c.rate < 1 {
-		return c, errors.New("--rate must be at least 1")
-	}
-	return c, c.setFile(names)
-}
-
-// setFile reads what is not a flag: a file, or the number of bills of a demo.
-func (c *config) setFile(names []string) (err error) {
+	var err error
 	switch {
-	case c.command == "demo" && len(names) == 1:
-		if c.bills, err = strconv.Atoi(names[0]); err != nil || c.bills < 1 {
-			return fmt.Errorf("demo: %q is not a number of bills", names[0])
-		}
+	case !slices.Contains([]string{"demo", "check", "run", "reconcile"}, c.command):
+		return c, fmt.Errorf("there is no command %.40q: see biller help", c.command)
+	case c.rate < 1:
+		return c, errors.New("--rate must be at least 1")
 	case c.command == "demo" && len(names) == 0:
 	case len(names) != 1:
-		return fmt.Errorf("%s: name one file; there are %d", c.command, len(names))
+		return c, fmt.Errorf("%s: name one file; there are %d", c.command, len(names))
+	case c.command == "demo":
+		if c.bills, err = strconv.Atoi(names[0]); err != nil || c.bills < 1 {
+			return c, fmt.Errorf("%q is not a number of bills", names[0])
+		}
 	default:
 		c.path = names[0]
-		if c.database == "" {
-			c.database = filepath.Join(filepath.Dir(c.path), "biller.db")
-		}
+		c.database = cmp.Or(c.database, filepath.Join(filepath.Dir(c.path), "biller.db"))
 	}
-	return nil
+	return c, nil
 }
 
 func oneOf(to *string, allowed ...string) func(string) error {

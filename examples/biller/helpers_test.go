@@ -83,9 +83,10 @@ func (w *world) billerUntil(ctx context.Context, command, name string, flags ...
 
 // bills returns the references of the bills at the service.
 func (w *world) bills() []string {
-	all := []string{}
-	for _, bill := range w.srv.State().Bills {
-		all = append(all, bill.ExternalReference)
+	bills := w.srv.State().Bills
+	all := make([]string, len(bills))
+	for i, bill := range bills {
+		all[i] = bill.ExternalReference
 	}
 	return all
 }
@@ -99,9 +100,9 @@ func (w *world) store() *store {
 	return s
 }
 
-func (w *world) ask(s *store, query string, args ...any) (answer string) {
+func (w *world) ask(s *store, query string) (answer string) {
 	w.Helper()
-	require.NoError(w, s.rows.QueryRowContext(w.Context(), query, args...).Scan(&answer))
+	require.NoError(w, s.rows.QueryRowContext(w.Context(), query).Scan(&answer))
 	return answer
 }
 

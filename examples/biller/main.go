@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 )
 
@@ -34,34 +33,22 @@ func main() {
 }
 
 // start is the program. It returns the exit code.
-func start(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	commands := map[string]func(config) (int, error){
-		"demo":      func(c config) (int, error) { return demo(ctx, c, stdout, stderr) },
-		"check":     func(c config) (int, error) { return check(ctx, c, stdout) },
-		"run":       func(c config) (int, error) { return runFile(ctx, c, stdout, stderr) },
-		"reconcile": func(c config) (int, error) { return reconcile(ctx, c, stdout) },
-	}
-	if len(args) == 0 || slices.Contains([]string{"help", "-h", "--help"}, args[0]) {
-		fmt.Fprint(stdout, usage)
-		if len(args) == 0 {
-			return exitUsage
-		}
-		return exitDone
-	}
-	command, found := commands[args[0]]
-	if !found {
-		fmt.Fprintf(stderr, "biller: there is no command %.40q: see biller help\n", args[0])
-		return exitUsage
-	}
-	c, err := parseFlags(args[0], args[1:])
-	if errors.Is(err, flag.ErrHelp) {
+func start(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (code int) {
+	c, err := parseFlags(args)
+	c.key, c.baseURL = getenv("MOMENT_API_KEY"), getenv("MOMENT_BASE_URL")
+	switch code = exitUsage; {
+	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, usage)
 		return exitDone
-	}
-	code := exitUsage
-	if err == nil {
-		c.key, c.baseURL = getenv("MOMENT_API_KEY"), getenv("MOMENT_BASE_URL")
-		code, err = command(c)
+	case err != nil:
+	case c.command == "demo":
+		code, err = demo(ctx, c, stdout, stderr)
+	case c.command == "check":
+		code, err = check(ctx, c, stdout)
+	case c.command == "run":
+		code, err = runFile(ctx, c, stdout, stderr)
+	case c.command == "reconcile":
+		code, err = reconcile(ctx, c, stdout)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "biller:", err)

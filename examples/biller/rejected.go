@@ -122,7 +122,7 @@ func (w *worker) rejectedRows(ctx context.Context) ([]byte, error) {
 		skip = 2
 	}
 	write := func(line, reason string, cells []string) error {
-		row := []string{line, reason}
+		row := slices.Grow([]string{line, reason}, len(cells))
 		for _, cell := range cells[min(skip, len(cells)-1):] {
 			if cell != "" && strings.ContainsRune(formulaSigns, rune(cell[0])) {
 				cell = "'" + cell

@@ -29,7 +29,8 @@ func rows(n int) string {
 
 const mixed = header + "C1,Zoë,z@example.com,B1,15.50,ZAR,2031-01-31\n" +
 	"C2,=cmd|x,,B2,\"15,50\",ZAR,\n" + // to be corrected
-	"C3,,,B3,1,ZAR,\nC3,,,B3,1,ZAR,\n" + // the same twice
+	"C3,,,B3,1,ZAR,\n" +
+	"C3,,,B3,1,ZAR,\n" + // the same again
 	"C4,,,B4,1,ZAR,\nC4,,,B4,2,ZAR,\n" + // different: nobody knows which is right
 	"C5,\"Shop,,B5,1,ZAR,\n"
 
@@ -191,7 +192,7 @@ func TestStops(t *testing.T) {
 		t.Run(row.why, func(t *testing.T) {
 			w := newWorld(t)
 			w.file("bills.csv", rows(row.rows))
-			w.front = func(rw http.ResponseWriter, r *http.Request) bool { return row.front(w.requests.Load(), rw) }
+			w.front = func(rw http.ResponseWriter, _ *http.Request) bool { return row.front(w.requests.Load(), rw) }
 			assert.Equal(t, row.code, w.biller("run", "bills.csv"), w.stderr)
 			assert.Contains(t, w.stderr, row.says)
 			assert.LessOrEqual(t, w.requests.Load(), row.most)
@@ -326,7 +327,7 @@ func TestUsage(t *testing.T) {
 		code int
 		says string
 	}{
-		{"", exitUsage, ""},
+		{"", exitDone, ""},
 		{"help", exitDone, ""},
 		{"run --help", exitDone, ""},
 		{"raise bills.csv", exitUsage, `there is no command "raise"`},
@@ -335,7 +336,7 @@ func TestUsage(t *testing.T) {
 		{"run bills.csv --date-format DD/MM", exitUsage, "must have a year"},
 		{"run bills.csv --decimal ;", exitUsage, "must be one of"},
 		{"run bills.csv --encoding latin1", exitUsage, "must be one of"},
-		{"run bills.csv --currency R", exitUsage, "--currency"},
+		{"run bills.csv --currency R", exitUsage, "currency"},
 		{"run bills.csv --rate 0", exitUsage, "--rate"},
 		{"run bills.csv", exitUsage, "MOMENT_API_KEY"},
 		{"demo many", exitUsage, "is not a number"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -27,6 +28,7 @@ type settler struct {
 	in      chan result
 	bar     *progressbar.ProgressBar
 	left    int // jobs without an end
+	once    sync.Once
 	ended   chan struct{}
 	stopped error // why the run has ended before its end
 
@@ -127,10 +129,8 @@ func (s *settler) count(res result) {
 var errEarly = errors.New("more than half of the first hundred rows are rejected: is the file read as it is meant?")
 
 func (s *settler) stop(why error) {
-	select {
-	case <-s.ended:
-	default:
+	s.once.Do(func() {
 		s.stopped = why
 		close(s.ended)
-	}
+	})
 }

@@ -23,7 +23,7 @@ func stored(t *testing.T, n int) (*world, *store) {
 	w := newWorld(t)
 	w.file("bills.csv", rows(n))
 	s := w.store()
-	c, err := parseFlags("run", []string{filepath.Join(w.dir, "bills.csv")})
+	c, err := parseFlags([]string{"run", filepath.Join(w.dir, "bills.csv")})
 	require.NoError(t, err)
 	c.key, c.baseURL = w.key, w.url
 	r, err := s.prepare(t.Context(), c, "test", io.Discard)
