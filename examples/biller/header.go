@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,32 +28,28 @@ type columns map[string]int
 // newColumns reports all that is wrong with a header at once. A column that is missing is an error,
 // because a misspelt due date must not go unnoticed; --columns due_date= says that there is none.
 func newColumns(header []string, f format) (columns, error) {
-	at, c := map[string][]int{}, columns{}
-	for i, name := range header {
-		at[normal(name)] = append(at[normal(name)], i)
-	}
-	var missing, twice []string
+	c := columns{}
+	var missing []string
 	for _, ours := range ourColumns {
 		theirs, named := f.columns[ours]
-		switch {
-		case ours == columnCurrency && f.currency != "" && len(at[normal(ours)]) > 0:
-			return nil, fmt.Errorf("there is a column %s, and --currency too: which is right?", ours)
-		case ours == columnCurrency && f.currency != "", named && theirs == "":
-			continue
-		case !named:
+		if !named {
 			theirs = ours
 		}
-		switch found := at[normal(theirs)]; len(found) {
-		case 0:
-			missing = append(missing, theirs)
-		case 1:
-			c[ours] = found[0]
-		default:
-			twice = append(twice, theirs)
+		if ours == columnCurrency && f.currency != "" {
+			theirs = ""
 		}
-	}
-	if len(twice) > 0 {
-		return nil, fmt.Errorf("there is more than one column %s", strings.Join(twice, ", "))
+		for i, name := range header {
+			if normal(name) != normal(cmp.Or(theirs, ours)) {
+				continue
+			}
+			if _, twice := c[ours]; twice || theirs == "" {
+				return nil, fmt.Errorf("there is a column %s more than expected: is it there twice, or named by a flag too?", name)
+			}
+			c[ours] = i
+		}
+		if _, found := c[ours]; !found && theirs != "" {
+			missing = append(missing, theirs)
+		}
 	}
 	if len(missing) > 0 {
 		return nil, fmt.Errorf("there is no column %s. The header has %q. Name columns with --columns %s=THEIR-NAME, or say with --columns %[3]s= that there is none",

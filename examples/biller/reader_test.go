@@ -106,8 +106,8 @@ func TestReader(t *testing.T) {
 		{why: "a column more, and headers as people write them", text: "Notes,Customer Reference,NAME,e-mail,Bill\u00a0Reference, amount ,Currency,Due-Date\nx,C1,Zoë,,B1,15.50,ZAR,2031-01-31\n", want: []string{good}},
 		{why: "names of their own", text: "Konto,Name,Nr,Betrag,fällig\nC1,Zoë,B1,15.50,2031-01-31\n", args: "--columns customer_reference=konto --columns bill_reference=Nr --columns amount=Betrag --columns due_date=FÄLLIG --columns email= --currency ZAR", want: []string{good}},
 		{why: "all missing columns at once", text: "name,mail,bill_reference,amout\n", err: "there is no column customer_reference, email, amount, currency, due_date."},
-		{why: "a column twice", text: "amount," + header, err: "there is more than one column amount"},
-		{why: "a column and a flag", text: header + ordinary, args: "--currency ZAR", err: "which is right?"},
+		{why: "a column twice", text: "amount," + header, err: "there is a column amount more than expected"},
+		{why: "a column and a flag", text: header + ordinary, args: "--currency ZAR", err: "there is a column currency more than expected"},
 
 		{why: "zeros beyond the currency's decimals", text: header + "C1,,,B1,1250.0000,ZAR,\nC1,,,B2,1500.00,JPY,\nC1,,,B3,1500.50,JPY,\nC1,,,B4,1.2345,bhd,\n", want: []string{
 			"2 + C1 () B1 ZAR 1250.00 ", "3 + C1 () B2 JPY 1500 ", "4 - amount", "5 - amount",

@@ -28,12 +28,10 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) (int, error) {
 			bill, differences, err := compare(ctx, client, b)
 			mu.Lock()
 			defer mu.Unlock()
-			switch {
-			case err != nil:
-			case len(differences) == 0:
-				count[bill.Status]++
-			default:
+			if len(differences) > 0 {
 				differing++
+			} else if err == nil {
+				count[bill.Status]++
 			}
 			for _, difference := range differences {
 				fmt.Fprintf(stdout, "line %d: %s\n", b.line, difference)
@@ -46,10 +44,10 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) (int, error) {
 		err = failed
 	}
 	fmt.Fprintf(stdout, "%s: %d bills are as in the file and unpaid, %d are paid; %d rows differ\n", c.path, count[moment.BillStatusUnpaid], count[moment.BillStatusPaid], differing)
-	switch {
-	case err != nil:
+	if err != nil {
 		return exitFailed, err
-	case differing > 0:
+	}
+	if differing > 0 {
 		return exitRejected, nil
 	}
 	return exitDone, nil

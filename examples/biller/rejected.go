@@ -82,11 +82,8 @@ func (w *worker) writeRejected(ctx context.Context, input string) (path string, 
 	}
 	sum := sha256.Sum256(text)
 	hash := hex.EncodeToString(sum[:])
-	for n := 1; ; n++ {
-		path = base + ".csv"
-		if n > 1 {
-			path = fmt.Sprintf("%s-%d.csv", base, n)
-		}
+	path = base + ".csv"
+	for n := 2; ; n++ {
 		has, err := os.ReadFile(path)
 		is := sha256.Sum256(has)
 		if errors.Is(err, fs.ErrNotExist) || err == nil && slices.Contains([]string{hash, w.run.rejectedHash}, hex.EncodeToString(is[:])) {
@@ -95,17 +92,11 @@ func (w *worker) writeRejected(ctx context.Context, input string) (path string, 
 		if err != nil {
 			return "", err
 		}
+		path = fmt.Sprintf("%s-%d.csv", base, n)
 	}
-	temp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // with mode 0600
-	if err != nil {
+	temp := path + ".new"
+	if err := errors.Join(os.WriteFile(temp, text, 0o600), os.Rename(temp, path)); err != nil {
 		return "", err
-	}
-	_, err = temp.Write(text)
-	if err := errors.Join(err, temp.Sync(), temp.Close()); err != nil {
-		return "", errors.Join(err, os.Remove(temp.Name()))
-	}
-	if err := os.Rename(temp.Name(), path); err != nil {
-		return "", errors.Join(err, os.Remove(temp.Name()))
 	}
 	_, err = w.store.rows.ExecContext(ctx, "UPDATE biller_runs SET rejected_hash = ? WHERE id = ?", hash, w.run.id)
 	return path, err
@@ -138,10 +129,8 @@ func (w *worker) rejectedRows(ctx context.Context) ([]byte, error) {
 	err = each(rows, err, func(scan func(...any) error) error {
 		var line, cells, reason string
 		var texts []string
-		if err := scan(&line, &cells, &reason); err != nil {
-			return err
-		}
-		return errors.Join(json.Unmarshal([]byte(cells), &texts), write(line, reason, texts))
+		err := errors.Join(scan(&line, &cells, &reason), json.Unmarshal([]byte(cells), &texts))
+		return errors.Join(err, write(line, reason, texts))
 	})
 	out.Flush()
 	return text.Bytes(), errors.Join(err, out.Error())

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -50,17 +52,9 @@ func (r *reader) parse(number int, cells []string) row {
 	read(columnName, b.parseText(columnName, &b.customer.Name))
 	read(columnEmail, b.parseText(columnEmail, &b.customer.Email))
 	read(columnBill, parseReference(&b.bill))
-	b.money.Currency = r.currency
-	if r.currency == "" {
-		read(columnCurrency, b.parseCurrency)
-	}
-	if _, err := b.money.Currency.Exponent(); err == nil {
-		read(columnAmount, func(text string) error { return b.parseAmount(text, r.format.comma) })
-	}
-	read(columnDue, func(text string) (err error) {
-		b.due, err = parseDate(text, r.date)
-		return err
-	})
+	read(columnCurrency, b.parseCurrency(r.currency))
+	read(columnAmount, b.parseAmount(r.format.comma))
+	read(columnDue, b.parseDate(r.date))
 	return b
 }
 
@@ -109,77 +103,77 @@ func (b *row) parseText(name string, to *string) func(string) error {
 	}
 }
 
-func (b *row) parseCurrency(text string) error {
-	b.money.Currency = moment.Currency(strings.ToUpper(text))
-	if text == "" {
-		return errEmpty
+func (b *row) parseCurrency(ofAll moment.Currency) func(string) error {
+	return func(text string) error {
+		b.money.Currency = cmp.Or(ofAll, moment.Currency(strings.ToUpper(text)))
+		if _, err := b.money.Currency.Exponent(); err != nil && text != "" {
+			return fmt.Errorf("%.20q is not a currency code like ZAR", text)
+		}
+		if b.money.Currency == "" {
+			return errEmpty
+		}
+		return nil
 	}
-	if _, err := b.money.Currency.Exponent(); err != nil {
-		return fmt.Errorf("%.20q is not a currency code like ZAR", text)
-	}
-	return nil
 }
 
 var decimal = regexp.MustCompile(`^([0-9]+)(?:([.,])([0-9]+))?$`)
 
 // parseAmount reads a decimal without separators of thousands, because 1.250 is two amounts in two
 // countries. Decimals beyond those of the currency must be zeros.
-func (b *row) parseAmount(text string, comma bool) error {
+func (b *row) parseAmount(comma bool) func(string) error {
 	point, other := ".", "add --decimal , if all amounts have a decimal comma"
 	if comma {
 		point, other = ",", "leave out --decimal if all amounts have a decimal point"
 	}
-	match := decimal.FindStringSubmatch(text)
-	switch {
-	case text == "":
-		return errEmpty
-	case match == nil:
-		return fmt.Errorf("%.40q is not a number like 1250%s00, without signs, spaces or separators of thousands", text, point)
-	case match[2] != "" && match[2] != point:
-		return fmt.Errorf("%.40q has %q before its decimals: %s", text, match[2], other)
-	}
-	exponent, err := b.money.Currency.Exponent()
-	if err != nil {
+	return func(text string) error {
+		match := decimal.FindStringSubmatch(text)
+		exponent, err := b.money.Currency.Exponent()
+		switch {
+		case err != nil:
+			return nil //nolint:nilerr // the currency has its own problem
+		case text == "":
+			return errEmpty
+		case match == nil:
+			return fmt.Errorf("%.40q is not a number like 1250%s00, without signs, spaces or separators of thousands", text, point)
+		case match[2] != "" && match[2] != point:
+			return fmt.Errorf("%.40q has %q before its decimals: %s", text, match[2], other)
+		}
+		decimals := match[3]
+		for len(decimals) > exponent && strings.HasSuffix(decimals, "0") {
+			decimals = decimals[:len(decimals)-1]
+		}
+		money, err := moment.ParseMoney(strings.TrimSuffix(match[1]+"."+decimals, "."), b.money.Currency)
+		if err == nil && (money.Amount < 1 || money.Amount > moment.MaxBillAmount) {
+			err = fmt.Errorf("%v is out of range: a bill has %v to %v", money, moment.Amount(1).In(money.Currency), moment.MaxBillAmount.In(money.Currency))
+		}
+		b.money.Amount = money.Amount
 		return err
 	}
-	decimals := match[3]
-	for len(decimals) > exponent && strings.HasSuffix(decimals, "0") {
-		decimals = decimals[:len(decimals)-1]
-	}
-	plain := match[1]
-	if decimals != "" {
-		plain += "." + decimals
-	}
-	money, err := moment.ParseMoney(plain, b.money.Currency)
-	if err == nil && (money.Amount < 1 || money.Amount > moment.MaxBillAmount) {
-		err = fmt.Errorf("%v is out of range: a bill has %v to %v", money, moment.Amount(1).In(money.Currency), moment.MaxBillAmount.In(money.Currency))
-	}
-	b.money = moment.Money{Amount: money.Amount, Currency: b.money.Currency}
-	return err
 }
 
-// parseDate reads a date in the given layout, or in Moment's own form. It never guesses, because
-// day and month would be swapped.
-func parseDate(text, layout string) (moment.Date, error) {
-	if text == "" {
-		return moment.Date{}, nil
-	}
-	at, err := time.Parse(layout, text)
-	if err == nil {
-		return moment.DateOf(at), nil
-	}
-	for _, form := range dateForms {
-		if form.pattern.MatchString(text) {
-			return moment.Date{}, fmt.Errorf("%.40q %s", text, form.is)
+// parseDate reads a date in a layout. It never guesses, because day and month would be swapped.
+func (b *row) parseDate(layout string) func(string) error {
+	return func(text string) error {
+		if text == "" {
+			return nil
 		}
+		at, err := time.Parse(layout, text)
+		if err == nil {
+			b.due = moment.DateOf(at)
+			return nil
+		}
+		i := slices.IndexFunc(dateForms, func(form dateForm) bool { return form.pattern.MatchString(text) })
+		return fmt.Errorf("%.40q %s", text, dateForms[i].is)
 	}
-	return moment.Date{}, fmt.Errorf("%.40q is not a date in the expected form: see --date-format", text)
 }
 
-var dateForms = []struct {
+type dateForm struct {
 	pattern *regexp.Regexp
 	is      string
-}{
+}
+
+// dateForms say what a text is. The last one matches all.
+var dateForms = []dateForm{
 	{placeholder, "stands for no value: leave the cell empty"},
 	{regexp.MustCompile(`^0000|-00|^1900-01-00`), "is not a day: leave the cell empty if there is no date"},
 	{regexp.MustCompile(`^\d{4}-\d\d-\d\d$`), "is not a day of the calendar, or not in the form of --date-format"},
@@ -187,7 +181,7 @@ var dateForms = []struct {
 	{regexp.MustCompile(`^\d{1,2}/\d{1,2}/\d{2,4}$`), "is day/month/year or month/day/year: say which with --date-format DD/MM/YYYY or MM/DD/YYYY"},
 	{regexp.MustCompile(`^\d{5}(\.0+)?$`), "is a spreadsheet's number of a day: format the column as a date"},
 	{regexp.MustCompile(`^["']`), "begins with a quote"},
-	{regexp.MustCompile(`\d.*\d`), "is not in the form YYYY-MM-DD, or that of --date-format"},
+	{regexp.MustCompile(``), "is not in the form YYYY-MM-DD, or that of --date-format"},
 }
 
 // layoutOf makes a layout of package time from one like DD.MM.YYYY.
@@ -203,22 +197,19 @@ func layoutOf(form string) (string, error) {
 
 // contentHash is over all that is sent.
 func (b *row) contentHash() string {
-	return hashOf(b.customerHash(), b.bill, b.money.Amount, b.money.Currency, b.due)
+	return hashOf(b.customerHash(), b.bill, b.money.String(), b.due.String())
 }
 
 func (b *row) customerHash() string {
 	return hashOf(b.customer.ExternalReference, b.customer.Name, b.customer.Email)
 }
 
-func hashOf(parts ...any) string {
+func hashOf(parts ...string) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
 	return hex.EncodeToString(sum[:16])
 }
 
 // params are those of the bill.
 func (b *row) params(customer moment.CustomerRef) moment.BillCreateParams {
-	return moment.BillCreateParams{
-		Customer: customer, ExternalReference: b.bill,
-		Currency: b.money.Currency, AmountDue: b.money.Amount, DueDate: b.due,
-	}
+	return moment.BillCreateParams{Customer: customer, ExternalReference: b.bill, Currency: b.money.Currency, AmountDue: b.money.Amount, DueDate: b.due}
 }

@@ -31,13 +31,13 @@ const mixed = header + "C1,Zoë,z@example.com,B1,15.50,ZAR,2031-01-31\n" +
 	"C2,=cmd|x,,B2,\"15,50\",ZAR,\n" + // to be corrected
 	"C3,,,B3,1,ZAR,\n" +
 	"C3,,,B3,1,ZAR,\n" + // the same again
-	"C4,,,B4,1,ZAR,\nC4,,,B4,2,ZAR,\n" + // different: nobody knows which is right
+	"C4,,,B4,20000,ZAR,\nC4,,,B4,30000,ZAR,\n" + // different: nobody knows which is right
 	"C5,\"Shop,,B5,1,ZAR,\n"
 
 const mixedRejected = "\ufeffrejected_line,rejected_reason," + header +
 	`3,"amount ""15,50"" has "","" before its decimals: add --decimal , if all amounts have a decimal comma",C2,'=cmd|x,,B2,"15,50",ZAR,` + "\n" +
-	"6,\"bill_reference is on line 7 too, with another content: which is right?\",C4,,,B4,1,ZAR,\n" +
-	"7,\"bill_reference is on line 6 too, with another content: which is right?\",C4,,,B4,2,ZAR,\n" +
+	"6,\"bill_reference is on line 7 too, with another content: which is right?\",C4,,,B4,20000,ZAR,\n" +
+	"7,\"bill_reference is on line 6 too, with another content: which is right?\",C4,,,B4,30000,ZAR,\n" +
 	`8,has a quote that is not closed,"C5,""Shop,,B5,1,ZAR,"` + "\n"
 
 func TestCheck(t *testing.T) {
@@ -83,7 +83,7 @@ func TestRun(t *testing.T) {
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
 	assert.Equal(t, before, w.requests.Load(), "a run that is finished sends nothing")
 
-	corrected := strings.NewReplacer(`"15,50",ZAR`, "15.50,ZAR", "B4,2,ZAR", "B4b,2,ZAR", `"C5,""Shop,,B5,1,ZAR,"`, "C5,Shop,,B5,1,ZAR,").Replace(mixedRejected)
+	corrected := strings.NewReplacer(`"15,50",ZAR`, "15.50,ZAR", "B4,30000,ZAR", "B4b,30000,ZAR", `"C5,""Shop,,B5,1,ZAR,"`, "C5,Shop,,B5,1,ZAR,").Replace(mixedRejected)
 	w.file("bills.rejected.csv", corrected)
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
 	assert.Equal(t, corrected, w.read("bills.rejected.csv"), "what people write is not lost")
@@ -288,7 +288,7 @@ func TestInterruptedRunContinues(t *testing.T) {
 		return false
 	}
 	assert.Equal(t, exitFailed, w.billerUntil(ctx, "run", "bills.csv"))
-	assert.Contains(t, w.stderr, "interrupted")
+	assert.Contains(t, w.stderr, "context canceled")
 	assert.Less(t, len(w.bills()), 300)
 	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
 	assert.Len(t, w.bills(), 300)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -21,70 +20,40 @@ const (
 	maxFailures   = 50 // in a row, without an outcome
 )
 
-// settler stores the results of all workers, those that arrive together in one transaction. It also
-// stops a run that does harm or gets nowhere.
+// settler stores the results of all workers, and stops a run that does harm or gets nowhere.
 type settler struct {
-	store   *store
-	in      chan result
-	bar     *progressbar.ProgressBar
-	left    int // jobs without an end
-	once    sync.Once
-	ended   chan struct{}
-	stopped error // why the run has ended before its end
+	store *store
+	bar   *progressbar.ProgressBar
+	stop  context.CancelCauseFunc // of the run
 
+	mu                   sync.Mutex
+	left                 int  // jobs without an end
 	reached              bool // the service itself has responded
 	rejections, failures int  // in a row
 	early                int  // rejections among the first rows
-	earlyEnd             int64
 }
 
-func newSettler(s *store, open int, stderr io.Writer) *settler {
-	bar := progressbar.NewOptions(open, progressbar.OptionSetWriter(stderr), progressbar.OptionThrottle(200*time.Millisecond), progressbar.OptionShowCount(),
-		progressbar.OptionSetPredictTime(true), progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish(), progressbar.OptionSetVisibility(isTerminal(stderr)))
-	return &settler{store: s, in: make(chan result, workers), bar: bar, left: open, ended: make(chan struct{})}
+func newSettler(s *store, open int, stop context.CancelCauseFunc, stderr io.Writer) *settler {
+	file, ok := stderr.(*os.File)
+	bar := progressbar.NewOptions(open, progressbar.OptionSetWriter(stderr), progressbar.OptionSetVisibility(ok && term.IsTerminal(int(file.Fd()))), progressbar.OptionShowCount(),
+		progressbar.OptionThrottle(200*time.Millisecond), progressbar.OptionSetPredictTime(true), progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish())
+	return &settler{store: s, bar: bar, stop: stop, left: open}
 }
 
-func isTerminal(w io.Writer) bool {
-	file, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
-}
-
-// settle returns when a result is stored. A failed attempt is only counted.
-func (s *settler) settle(res result) error {
-	res.done = make(chan error, 1)
-	s.in <- res
-	return <-res.done
-}
-
-// work runs until in is closed.
-func (s *settler) work(ctx context.Context) {
-	for first := range s.in {
-		batch := []result{first}
-		for len(s.in) > 0 {
-			batch = append(batch, <-s.in)
-		}
-		err := s.save(ctx, batch)
-		for _, res := range batch {
-			s.count(res)
-			res.done <- err
-		}
-		if err != nil || s.left == 0 {
-			s.stop(err)
-		}
-	}
-}
-
-func (s *settler) save(ctx context.Context, batch []result) error {
-	return inTx(ctx, s.store.rows, func(tx *sql.Tx) error {
-		for _, res := range batch {
-			_, err := tx.ExecContext(ctx, "UPDATE biller_rows SET outcome = ?1, reason = ?2, customer_id = ?3, cells = CASE WHEN ?1 = 'rejected' THEN cells END WHERE id = ?4 AND ?1 <> ''",
-				res.outcome, res.reason, res.customerID, res.row)
-			if err != nil {
-				return err
-			}
-		}
+// settle stores a result. A failed attempt is only counted.
+func (s *settler) settle(ctx context.Context, res result) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.count(res)
+	if res.outcome == "" {
 		return nil
-	})
+	}
+	_, err := s.store.rows.ExecContext(ctx, "UPDATE biller_rows SET outcome = ?1, reason = ?2, customer_id = ?3, cells = CASE WHEN ?1 = 'rejected' THEN cells END WHERE id = ?4",
+		res.outcome, res.reason, res.customerID, res.row)
+	if err != nil {
+		s.stop(err)
+	}
+	return err
 }
 
 // count counts a result, and decides whether the run goes on.
@@ -101,36 +70,34 @@ func (s *settler) count(res result) {
 		s.stop(fmt.Errorf("is the service there? %w", res.err))
 	}
 	s.reached = s.reached || res.err == nil || isFailure && failure.FromService
-	if res.outcome != "" || res.last {
-		s.left--
-		_ = s.bar.Add(1)
-	}
-	switch res.outcome {
-	case "":
+	switch {
+	case res.outcome == "":
 		if s.failures++; s.failures == maxFailures {
 			s.stop(fmt.Errorf("%d attempts failed in a row: %w", maxFailures, res.err))
 		}
-		return
-	case rejected:
+	case res.outcome == rejected:
 		if s.rejections++; s.rejections == maxRejections {
 			s.stop(fmt.Errorf("the service rejected %d bills in a row: %w", maxRejections, res.err))
 		}
-		if res.row < s.earlyEnd {
-			if s.early++; s.early == firstRows/2+1 {
-				s.stop(errEarly)
-			}
+		if res.line <= firstRows+1 {
+			s.early++
 		}
+		if s.early == firstRows/2+1 {
+			s.stop(errEarly)
+		}
+		s.failures = 0
 	default:
-		s.rejections = 0
+		s.rejections, s.failures = 0, 0
 	}
-	s.failures = 0
+	if res.outcome == "" && !res.last {
+		return
+	}
+	_ = s.bar.Add(1)
+	if s.left--; s.left == 0 {
+		s.stop(errFinished)
+	}
 }
+
+var errFinished = errors.New("all jobs have ended")
 
 var errEarly = errors.New("more than half of the first hundred rows are rejected: is the file read as it is meant?")
-
-func (s *settler) stop(why error) {
-	s.once.Do(func() {
-		s.stopped = why
-		close(s.ended)
-	})
-}

@@ -67,33 +67,21 @@ func (w *worker) work(ctx context.Context, stderr io.Writer) error {
 	if err != nil || open == 0 {
 		return err
 	}
-	s := newSettler(w.store, open, stderr)
-	err = w.store.rows.QueryRowContext(ctx, "SELECT min(id) + ?, count(CASE WHEN outcome = 'rejected' THEN 1 END) FROM (SELECT id, outcome FROM biller_rows WHERE run = ? ORDER BY id LIMIT ?)",
-		firstRows, w.run.id, firstRows).Scan(&s.earlyEnd, &s.early)
+	ctx, stop := context.WithCancelCause(ctx)
+	s := newSettler(w.store, open, stop, stderr)
+	err = w.store.rows.QueryRowContext(ctx, "SELECT count(*) FROM biller_rows WHERE run = ? AND outcome = 'rejected' AND line <= ?", w.run.id, firstRows+1).Scan(&s.early)
+	if w.settle = s.settle; err == nil {
+		err = jobs.Start(ctx)
+	}
 	if err != nil {
+		stop(err)
 		return err
 	}
-	w.settle = s.settle
-	finished := make(chan struct{})
-	go func() {
-		s.work(context.WithoutCancel(ctx))
-		close(finished)
-	}()
-	working, stop := context.WithCancel(ctx)
-	defer stop()
-	if err := jobs.Start(working); err != nil {
-		return err
+	<-jobs.Stopped() // after ctx has ended, and the calls in flight
+	if why := context.Cause(ctx); !errors.Is(why, errFinished) {
+		return why
 	}
-	select {
-	case <-s.ended:
-	case <-ctx.Done():
-		s.stop(errors.New("interrupted"))
-	}
-	stop()
-	<-jobs.Stopped() // after the calls in flight
-	close(s.in)
-	<-finished
-	return s.stopped
+	return nil
 }
 
 // enqueue makes jobs of the open rows, and returns how many these are. River skips those that have

@@ -49,33 +49,32 @@ type worker struct {
 	store  *store
 	reader *reader // for its columns
 	client *moment.Client
-	settle func(result) error
+	settle func(context.Context, result) error
 }
 
 // result is what became of an attempt of a job. Without an outcome, it has failed.
 type result struct {
 	row                         int64
+	line                        int
 	outcome, reason, customerID string
 	err                         error
 	last                        bool // no attempt follows
-	done                        chan error
 }
 
 // Work raises a bill, however often it is called. The idempotency key is derived from the run and
 // the row's content, so a job that was killed makes the same call again.
 func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 	res := result{row: job.Args.Row, last: job.Attempt >= job.MaxAttempts}
-	var number int
 	var hash, knownID, cells string
 	err := w.store.rows.QueryRowContext(ctx, "SELECT line, hash, customer_id, cells FROM biller_rows WHERE id = ? AND outcome IS NULL", res.row).
-		Scan(&number, &hash, &knownID, &cells)
+		Scan(&res.line, &hash, &knownID, &cells)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil // the process was killed after the row was settled
 	}
 	var b row
 	var texts []string
 	if err = errors.Join(err, json.Unmarshal([]byte(cells), &texts)); err == nil {
-		b = w.reader.parse(number, texts)
+		b = w.reader.parse(res.line, texts)
 	}
 	if err == nil && (hash != job.Args.Hash || hash != b.contentHash()) {
 		err, res.last = fmt.Errorf("row %d has another content than its job", res.row), true
@@ -102,7 +101,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 	if res.err = err; err != nil && res.last {
 		err = river.JobCancel(loggable(err))
 	}
-	if failed := w.settle(res); failed != nil {
+	if failed := w.settle(context.WithoutCancel(ctx), res); failed != nil {
 		return failed
 	}
 	return loggable(err)
@@ -151,15 +150,10 @@ func isMissing(err error) bool {
 // rejects reports whether a row cannot be raised as it is. Only the service's own rejection says
 // so, or the client's before it sends anything.
 func rejects(err error) bool {
-	failure, isFailure := errors.AsType[*moment.Error](err)
+	failure, ok := errors.AsType[*moment.Error](err)
 	_, isMismatch := errors.AsType[*moment.MismatchError](err)
-	switch {
-	case errors.Is(err, moment.ErrOutcomeUnknown):
-		return false
-	case isMismatch, errors.Is(err, moment.ErrInvalidArgument):
-		return true
-	}
-	return isFailure && failure.FromService && slices.Contains([]int{400, 402, 404, 422}, failure.Status)
+	own := ok && failure.FromService && slices.Contains([]int{400, 402, 404, 422}, failure.Status)
+	return !errors.Is(err, moment.ErrOutcomeUnknown) && (own || isMismatch || errors.Is(err, moment.ErrInvalidArgument))
 }
 
 // reasonOf is for the person who corrects the row.
@@ -169,10 +163,10 @@ func reasonOf(err error) string {
 		return strings.TrimPrefix(err.Error(), "moment: ")
 	}
 	differences := strings.Join(mismatch.Differences, " and ")
-	switch {
-	case slices.Contains(mismatch.Differences, "status"):
+	if slices.Contains(mismatch.Differences, "status") {
 		return "bill_reference is that of a bill that was voided: a bill needs a new reference"
-	case strings.HasPrefix(differences, "customer."):
+	}
+	if strings.HasPrefix(differences, "customer.") {
 		return "customer_reference is that of a customer with another " + strings.ReplaceAll(differences, "customer.", "") +
 			": is it the right customer? Leave the cell empty to keep the one at Moment"
 	}
