@@ -53,7 +53,7 @@ func demo(ctx context.Context, c config, stdout, stderr io.Writer) (code int, er
 	if !reflect.DeepEqual(has, want) {
 		return exitFailed, fmt.Errorf("the fake has %v, and not %v", has, want)
 	}
-	fmt.Fprintf(stdout, "The fake has each of the %d bills exactly once.\n", has.Bills)
+	fmt.Fprintf(stdout, "The fake has each of the %d bills exactly once. The files of the demo are removed again.\n", has.Bills)
 	return exitDone, nil
 }
 

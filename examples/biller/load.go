@@ -120,13 +120,13 @@ func eachRow(path string, f format, do func(row) error) error {
 }
 
 // printTotals prints how many rows of a run have each outcome, and their amounts, and returns the
-// numbers by outcome.
+// numbers by outcome. open is the name of the rows without one.
 func printTotals(ctx context.Context, tx interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-}, r run, w io.Writer,
+}, r run, open string, w io.Writer,
 ) (map[string]int, error) {
 	counts := map[string]int{}
-	rows, err := tx.QueryContext(ctx, "SELECT coalesce(outcome, 'open'), currency, count(*), sum(amount) FROM biller_rows WHERE run = ? GROUP BY 1, 2 ORDER BY 1, 2", r.id)
+	rows, err := tx.QueryContext(ctx, "SELECT coalesce(outcome, ?), currency, count(*), sum(amount) FROM biller_rows WHERE run = ? GROUP BY 1, 2 ORDER BY 1, 2", open, r.id)
 	return counts, each(rows, err, func(scan func(...any) error) error {
 		var outcome string
 		var n int
@@ -162,7 +162,7 @@ func check(ctx context.Context, c config, stdout io.Writer) (code int, err error
 		return exitFailed, err
 	}
 	fmt.Fprintf(stdout, "%s: %d rows, %d of them with problems\n", c.path, l.rows, l.wrong)
-	if _, err = printTotals(ctx, pool, l.run, stdout); err != nil || l.wrong > 0 {
+	if _, err = printTotals(ctx, pool, l.run, "to raise", stdout); err != nil || l.wrong > 0 {
 		return exitFailed, err
 	}
 	return exitDone, nil

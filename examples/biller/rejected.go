@@ -48,7 +48,7 @@ func (c *complaints) add(text string) {
 // the file of rejected rows. It returns the exit code.
 func (w *worker) finish(ctx context.Context, input string, stopped error, stdout io.Writer) (int, error) {
 	fmt.Fprintf(stdout, "%s, %s mode:\n", input, w.run.mode)
-	counts, err := printTotals(ctx, w.store.rows, w.run, stdout)
+	counts, err := printTotals(ctx, w.store.rows, w.run, "open", stdout)
 	if err != nil {
 		return exitFailed, err
 	}

@@ -57,7 +57,7 @@ func (s *store) prepare(ctx context.Context, c config, mode moment.Mode, stderr 
 			return err
 		}
 		fmt.Fprintf(stderr, "%s: %d rows, %d of them with problems\n", c.path, l.rows, l.wrong)
-		if _, err := printTotals(ctx, tx, r, stderr); err != nil {
+		if _, err := printTotals(ctx, tx, r, "to raise", stderr); err != nil {
 			return err
 		}
 		if now, err := c.fileHash(); err != nil || now != hash {

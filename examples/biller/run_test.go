@@ -50,7 +50,7 @@ line 7: bill_reference is on line 6 too, with another content: which is right?
 line 8: has a quote that is not closed
 `+filepath.Join(w.dir, "bills.csv")+`: 7 rows, 4 of them with problems
   found           1  ZAR 1.00
-  open            2  ZAR 16.50
+  to raise        2  ZAR 16.50
 `, w.stdout)
 	w.file("good.csv", rows(3))
 	assert.Equal(t, exitDone, w.biller("check", "good.csv"))

@@ -70,12 +70,12 @@ func (s *settler) count(res result) {
 		s.stop(fmt.Errorf("is the service there? %w", res.err))
 	}
 	s.reached = s.reached || res.err == nil || isFailure && failure.FromService
-	switch {
-	case res.outcome == "":
+	switch res.outcome {
+	case "":
 		if s.failures++; s.failures == maxFailures {
 			s.stop(fmt.Errorf("%d attempts failed in a row: %w", maxFailures, res.err))
 		}
-	case res.outcome == rejected:
+	case rejected:
 		if s.rejections++; s.rejections == maxRejections {
 			s.stop(fmt.Errorf("the service rejected %d bills in a row: %w", maxRejections, res.err))
 		}
