@@ -132,7 +132,8 @@ func TestEnsureLookupFails(t *testing.T) {
 		script  []testkit.Reply
 		op      string
 	}{
-		"comparing a bill": {moment.ExistingAccount("UAR1"), []testkit.Reply{testkit.Problem(409), testkit.Respond(200, testkit.BillJSON), testkit.Gateway(404)}, "get account"},
+		"comparing a bill":            {moment.ExistingAccount("UAR1"), []testkit.Reply{testkit.Problem(409), testkit.Respond(200, testkit.BillJSON), testkit.Gateway(404)}, "get account"},
+		"comparing a bill's customer": {nil, []testkit.Reply{testkit.Problem(409), testkit.Respond(200, testkit.BillJSON), testkit.Problem(403)}, "get customer"},
 		"comparing a bill's new account": {inline, []testkit.Reply{
 			testkit.Problem(409), testkit.Respond(200, testkit.BillJSON), testkit.Respond(200, `{"id":"bacc_H4jp6KnU5cPw263v1jyz4","external_reference":"UAR1","customer_id":"bcus_1"}`), testkit.Problem(403),
 		}, "get customer"},
@@ -144,9 +145,11 @@ func TestEnsureLookupFails(t *testing.T) {
 		}, "get customer"},
 	} {
 		s := testkit.Serve(t, row.script...)
-		_, err := clientOf(t, s).Bills.Ensure(t.Context(), moment.BillCreateParams{
-			Account: row.account, ExternalReference: "UBR1234567890", Currency: moment.ZAR, AmountDue: 2000,
-		}, moment.WithIdempotencyKey("first"))
+		params := moment.BillCreateParams{Account: row.account, ExternalReference: "UBR1234567890", Currency: moment.ZAR, AmountDue: 2000}
+		if row.account == nil {
+			params.Customer = moment.ExistingCustomer("UCR1")
+		}
+		_, err := clientOf(t, s).Bills.Ensure(t.Context(), params, moment.WithIdempotencyKey("first"))
 		require.ErrorContains(t, err, row.op, why)
 		require.ErrorIs(t, err, moment.ErrConflict, why)
 		assert.Len(t, s.Received(), len(row.script), why)

@@ -12,7 +12,7 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// The columns are those of examples/billing-run, in any order; others are not read. All of them
+// The columns are those of examples/biller, in any order; others are not read. All of them
 // must be in the header, so that one that is misspelt does not go unnoticed. Where a file has one
 // currency for all, there is no column for it.
 const (

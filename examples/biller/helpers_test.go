@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+// world is a folder with files, and the service, for which front may respond.
+type world struct {
+	*testing.T
+
+	dir, key string
+	srv      *momenttest.Server
+	front    func(http.ResponseWriter, *http.Request) bool
+	url      string
+	requests atomic.Int64
+	stdout   string
+	stderr   string
+}
+
+func TestMain(m *testing.M) {
+	if os.Getenv(fakeEnv) != "" { // the demo's other process
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{T: t, dir: t.TempDir(), key: "sk_test_YOUR_SECRET_KEY", srv: momenttest.NewServer()}
+	t.Cleanup(w.srv.Close)
+	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.requests.Add(1)
+		if w.front == nil || !w.front(rw, r) {
+			w.srv.ServeHTTP(rw, r)
+		}
+	}))
+	t.Cleanup(front.Close)
+	w.url = front.URL + "/path"
+	front.Config.Handler = http.StripPrefix("/path", front.Config.Handler)
+	return w
+}
+
+// file writes a file of the folder.
+func (w *world) file(name, text string) {
+	w.Helper()
+	require.NoError(w, os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600))
+}
+
+func (w *world) read(name string) string {
+	w.Helper()
+	text, err := os.ReadFile(filepath.Join(w.dir, name))
+	require.NoError(w, err)
+	return string(text)
+}
+
+// biller runs the program on a file, and returns its exit code.
+func (w *world) biller(command, name string, flags ...string) int {
+	w.Helper()
+	return w.billerUntil(w.Context(), command, name, flags...)
+}
+
+func (w *world) billerUntil(ctx context.Context, command, name string, flags ...string) int {
+	var stdout, stderr bytes.Buffer
+	args := append([]string{command, filepath.Join(w.dir, name), "--rate", "100000"}, flags...)
+	code := start(ctx, args, func(name string) string {
+		return map[string]string{"MOMENT_API_KEY": w.key, "MOMENT_BASE_URL": w.url}[name]
+	}, &stdout, &stderr)
+	w.stdout, w.stderr = stdout.String(), stderr.String()
+	return code
+}
+
+// bills returns the references of the bills at the service.
+func (w *world) bills() []string {
+	bills := w.srv.State().Bills
+	all := make([]string, len(bills))
+	for i, bill := range bills {
+		all[i] = bill.ExternalReference
+	}
+	return all
+}
+
+// store opens the database, which the program must have closed.
+func (w *world) store() *store {
+	w.Helper()
+	s, err := openStore(w.Context(), filepath.Join(w.dir, "biller.db"))
+	require.NoError(w, err)
+	w.Cleanup(s.close)
+	return s
+}
+
+func (w *world) ask(s *store, query string) (answer string) {
+	w.Helper()
+	require.NoError(w, s.rows.QueryRowContext(w.Context(), query).Scan(&answer))
+	return answer
+}
+
+func (w *world) exec(s *store, query string, args ...any) {
+	w.Helper()
+	_, err := s.rows.ExecContext(w.Context(), query, args...)
+	require.NoError(w, err)
+}

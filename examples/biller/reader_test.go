@@ -1,0 +1,253 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf16"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/text/encoding/charmap"
+
+	"github.com/moment-billing/moment-go"
+)
+
+const (
+	header   = "customer_reference,name,email,bill_reference,amount,currency,due_date\n"
+	ordinary = "C1,Zoë,z@example.com,B1,15.50,ZAR,2031-01-31\n"
+)
+
+// What becomes of every row, for each form of file that programs write. A row is "line + customer
+// (name) bill amount due", or "line - why it is rejected" of which the beginning is compared.
+func TestReader(t *testing.T) {
+	const good = "2 + C1 (Zoë) B1 ZAR 15.50 2031-01-31"
+	for _, row := range []struct {
+		why  string
+		text string // of the file, or the name of one in testdata
+		args string // flags
+		want []string
+		err  string // of the whole file
+	}{
+		{why: "without a byte order mark; one amount to correct", text: "nobom.csv", want: []string{`2 - amount "15,50" has "," before its decimals: add --decimal ,`}},
+		{why: "the same, with a decimal comma", text: "nobom.csv", args: "--decimal ,", want: []string{"2 + CZ1 (Zoë) MZ1 ZAR 15.50 2031-01-31"}},
+		{why: "trailing empty cells left out", text: "a25_short_rows.csv", want: []string{
+			"2 + C1-a25 (Müller & Söhne GmbH) INV-0001-a25 ZAR 1250.00 2031-01-31",
+			"3 + C2-a25 (Zoë van der Merwe) INV-0002-a25 ZAR 15.50 2031-01-31",
+			"4 + C3-a25 (Naledi, Pillay) INV-0003-a25 ZAR 9.99 ",
+		}},
+		{why: "rows of commas at the end are skipped", text: "a21_trailing_rows.csv", want: []string{
+			"2 + C1-a21 (Müller & Söhne GmbH) INV-0001-a21 ZAR 1250.00 2031-01-31",
+			"3 + C2-a21 (Zoë van der Merwe) INV-0002-a21 ZAR 15.50 2031-01-31",
+			"4 + C3-a21 (Naledi, Pillay) INV-0003-a21 ZAR 9.99 ",
+		}},
+		{why: "words that stand for no value, and four decimals", text: "ssms-null.csv", want: []string{
+			`2 - customer_reference is "NULL", which stands for no value; due_date "NULL" stands for no value`,
+			`3 - customer_reference is "NULL"`, `4 - customer_reference is "NULL"`,
+			`5 - customer_reference is "None"`, `6 - customer_reference is "nan"`,
+			"7 + 0 (Eve) SN6 ZAR 70.00 ", `8 - customer_reference is "-"`, `9 - bill_reference is "NULL"`,
+		}},
+		{why: "a quote that opens in one row and closes in a later one", text: "swallow.csv", want: []string{
+			"2 - has a quote that is not closed",
+			"3 + CU2 (Fine One) BU2 ZAR 200.00 ", "4 + CU3 (Fine Two) BU3 ZAR 300.00 ",
+			`5 + CU4 (Ring 5") BU4 ZAR 400.00 `, "6 + CU5 (ok) BU5 ZAR 500.00 ",
+		}},
+		{why: "leading zeros are kept", text: "zeros-before-excel.csv", want: []string{
+			"2 + 00121 (Name 1) 000771 ZAR 15.50 2031-01-31", `3 - amount "15,50" has ","`,
+		}},
+		{why: "leading zeros that a spreadsheet has lost cannot be seen in the file", text: "zeros-after-excel.csv", want: []string{
+			"2 + 121 (Name 1) 771 ZAR 15.50 2031-01-31", "3 + 129 (Name 9) 779 ZAR 15.50 2031-01-31",
+		}},
+		{why: "dates in other forms say what they are", text: "a37_dates.csv", want: dates(map[int]string{
+			19: "+ C1 (Müller & Söhne GmbH) I37-19 ZAR 15.50 2020-01-31",
+			20: "+ C1 (Müller & Söhne GmbH) I37-20 ZAR 15.50 2131-01-31",
+			23: "+ C1 (Müller & Söhne GmbH) I37-23 ZAR 15.50 2031-01-31",
+			0:  "- due_date \"31/01/2031\" is day/month/year or month/day/year", 1: "- due_date \"01/31/2031\" is day/month/year or month/day/year",
+			18: "- due_date \"31/1/31\" is day/month/year or", 2: "- due_date \"2031-01-31 00:00:00\" has a time", 3: "- due_date \"2031-01-31T00:00:00\" has a time",
+			4: "- due_date \"2031-01-31T00:00:00Z\" has a time", 10: "- due_date \"47879\" is a spreadsheet's number", 11: "- due_date \"47879.0\" is a spreadsheet's number",
+			13: "- due_date \"2031-02-30\" is not a day of the calendar", 14: "- due_date \"0000-00-00\" is not a day", 15: "- due_date \"1900-01-00\" is not a day",
+			16: "- due_date \"NULL\" stands for no value", 17: "- due_date \"-\" stands for no value", 21: `- due_date "\"2031-01-31\"" begins with a quote`, 22: "- due_date \"'2031-01-31\" begins with a quote",
+		})},
+		{why: "day before month, because the flag says so", text: "a37_dates.csv", args: "--date-format DD/MM/YYYY", want: dates(map[int]string{0: "+ C1 (Müller & Söhne GmbH) I37-0 ZAR 15.50 2031-01-31"})},
+		{why: "month before day, because the flag says so", text: "a37_dates.csv", args: "--date-format MM/DD/YYYY", want: dates(map[int]string{1: "+ C1 (Müller & Söhne GmbH) I37-1 ZAR 15.50 2031-01-31"})},
+		{why: "names of months", text: "a37_dates.csv", args: "--date-format dd-mmm-yy", want: dates(map[int]string{8: "+ C1 (Müller & Söhne GmbH) I37-8 ZAR 15.50 2031-01-31"})},
+		{why: "midnight, because the flag says so", text: "a37_dates.csv", args: "--date-format 'YYYY-MM-DD 00:00:00'", want: dates(map[int]string{2: "+ C1 (Müller & Söhne GmbH) I37-2 ZAR 15.50 2031-01-31"})},
+
+		{why: "UTF-8 with a byte order mark", text: "\ufeff" + header + ordinary, want: []string{good}},
+		{why: "UTF-16, little endian, as a spreadsheet's Unicode text has it, with tabs", text: utf16Text("\ufeff"+strings.ReplaceAll(header+ordinary, ",", "\t"), false), want: []string{good}},
+		{why: "UTF-16, big endian", text: utf16Text("\ufeff"+header+ordinary, true), want: []string{good}},
+		{why: "UTF-16 without a byte order mark", text: utf16Text(header+ordinary, false), want: []string{good}},
+		{why: "the same, big endian", text: utf16Text(header+ordinary, true), want: []string{good}},
+		{why: "half a character of UTF-16 at the end", text: utf16Text(header+ordinary, false) + "x", err: "line 3 is not utf-16"},
+		{why: "Windows-1252", text: latin(header + ordinary), args: "--encoding windows-1252", want: []string{good}},
+		{why: "Windows-1252 that nobody named ends the command", text: latin(header + ordinary), err: "line 2 is not utf-8: if the file is from a spreadsheet on Windows, add --encoding windows-1252"},
+		{why: "UTF-8 read as Windows-1252 would rename Zoë", text: header + ordinary, args: "--encoding windows-1252", err: "line 2 is not windows-1252: it is UTF-8"},
+		{why: "a byte without a meaning in Windows-1252", text: header + "C1,\x81\xe4,,B1,1,ZAR,\n", args: "--encoding windows-1252", err: "line 2 is not windows-1252"},
+		{why: "a byte order mark comes first: a file of rejected rows is UTF-8", text: "\ufeff" + header + ordinary, args: "--encoding windows-1252", want: []string{good}},
+		{why: "a NUL", text: header + "C1,\x00,,B1,1,ZAR,\n", err: "line 2 is not utf-8: it contains a NUL"},
+		{why: "compressed", text: compressed(header + ordinary), want: []string{good}},
+		{why: "compressed and truncated", text: compressed(header + ordinary)[:60], err: "unexpected EOF"},
+		{why: "a spreadsheet", text: "PK\x03\x04[Content_Types].xml", err: "is a spreadsheet (.xlsx or .ods)"},
+		{why: "an old spreadsheet", text: "\xd0\xcf\x11\xe0\xa1\xb1", err: "is a spreadsheet (.xls)"},
+		{why: "HTML that is named .xls", text: "<html><table>", err: "is HTML"},
+		{why: "empty", text: "", err: "is empty"},
+
+		{why: "semicolons and a decimal comma, as in Europe", text: "customer_reference;name;email;bill_reference;amount;currency;due_date\nC1;Zoë;;B1;15,50;ZAR;2031-01-31\n", args: "--decimal ,", want: []string{good}},
+		{why: "a line that names the separator", text: "sep=|\n" + strings.ReplaceAll(header+ordinary, ",", "|"), want: []string{"3" + good[1:]}},
+		{why: "the same in quotes, with a byte order mark and CR LF", text: "\ufeff\"sep=;\"\r\n" + strings.ReplaceAll(strings.ReplaceAll(header+ordinary, ",", ";"), "\n", "\r\n"), want: []string{"3" + good[1:]}},
+		{why: "lines that end as on old Macs", text: strings.ReplaceAll(header+ordinary, "\n", "\r"), want: []string{good}},
+		{why: "no line end at the end", text: header + strings.TrimSpace(ordinary), want: []string{good}},
+		{why: "a column more, and headers as people write them", text: "Notes,Customer Reference,NAME,e-mail,Bill\u00a0Reference, amount ,Currency,Due-Date\nx,C1,Zoë,,B1,15.50,ZAR,2031-01-31\n", want: []string{good}},
+		{why: "names of their own", text: "Konto,Name,Nr,Betrag,fällig\nC1,Zoë,B1,15.50,2031-01-31\n", args: "--columns customer_reference=konto --columns bill_reference=Nr --columns amount=Betrag --columns due_date=FÄLLIG --columns email= --currency ZAR", want: []string{good}},
+		{why: "all missing columns at once", text: "name,mail,bill_reference,amout\n", err: "there is no column customer_reference, email, amount, currency, due_date."},
+		{why: "a column twice", text: "amount," + header, err: "there is a column amount more than expected"},
+		{why: "a column and a flag", text: header + ordinary, args: "--currency ZAR", err: "there is a column currency more than expected"},
+
+		{why: "zeros beyond the currency's decimals", text: header + "C1,,,B1,1250.0000,ZAR,\nC1,,,B2,1500.00,JPY,\nC1,,,B3,1500.50,JPY,\nC1,,,B4,1.2345,bhd,\n", want: []string{
+			"2 + C1 () B1 ZAR 1250.00 ", "3 + C1 () B2 JPY 1500 ", "4 - amount", "5 - amount",
+		}},
+		{why: "amounts that are no amounts", text: header + "C,,,B,\"1,250.00\",ZAR,\nC,,,B,R15.50,ZAR,\nC,,,B,-15.50,ZAR,\nC,,,B,0.00,ZAR,\nC,,,B,1000000.00,ZAR,\nC,,,B,,ZAR,\nC,,,B,1.5E3,ZAR,\nC,,,B,1 250,ZAR,\nC,,,B,99999999999999999999,ZAR,\n", want: []string{
+			"2 - amount", "3 - amount", "4 - amount", "5 - amount ZAR 0.00 is out of range", "6 - amount ZAR 1000000.00 is out of range", "7 - amount is empty", "8 - amount", "9 - amount", "10 - amount",
+		}},
+		{why: "a point is no decimal comma: 1.250 may be a thousand", text: strings.ReplaceAll(header, ",", ";") + "C;;;B;1.250;ZAR;\nC;;;B;1.250,00;ZAR;\n", args: "--decimal ,", want: []string{`2 - amount "1.250" has "." before its decimals`, "3 - amount"}},
+		{why: "cells that are not quoted shift the others", text: header + "C1,Naledi, Pillay,,B1,15.50,ZAR,2031-01-31\n", want: []string{"2 - has 8 cells, and the header has 7"}},
+		{why: "trailing cells added", text: header + strings.TrimSpace(ordinary) + ",,,\n", want: []string{good}},
+		{why: "rows that are too short", text: header + "C1,Zoë,,B1\n", want: []string{"2 - currency is empty"}},
+		{why: "a cell of several lines", text: header + "C1,\"PO Box 1,\nCape Town\",,B1,15.50,ZAR,\n" + ordinary, want: []string{"2 + C1 (PO Box 1,\nCape Town) B1 ZAR 15.50 ", "4" + good[1:]}},
+		{why: "a cell whose quote opens and never closes, before rows with quotes", text: header + "C0,\"Shop,,B0,1.00,ZAR,\nC1,\"Naledi, Pillay\",,B1,15.50,ZAR,\n", want: []string{"2 - has a quote that is not closed", "3 + C1 (Naledi, Pillay) B1 ZAR 15.50 "}},
+		{why: "one that closes in the next row alone", text: header + "C0,\"Shop,,B0,1.00,ZAR,\nC1,Ring 5\",,B1,15.50,ZAR,\n", want: []string{"2 - has a quote that is not closed", `3 + C1 (Ring 5") B1 ZAR 15.50 `}},
+		{why: "a quote inside quotes", text: header + "C0,\"The \"Shop\"\",,B0,1.00,ZAR,\n" + ordinary, want: []string{"2 - has a quote inside a quoted cell", "3" + good[1:]}},
+		{why: "a row of more than 64 KiB", text: header + "C0," + strings.Repeat("é", 40<<10) + ",,B0,1.00,ZAR,\n" + ordinary, want: []string{"2 - has more than 64 KiB", "3" + good[1:]}},
+		{why: "a row of less", text: header + "C0,\"x\",,B0,1.00,ZAR,,,\"" + strings.Repeat(" ", 63<<10) + "\"\n" + ordinary, want: []string{"2 + C0 (x) B0 ZAR 1.00 ", "3" + good[1:]}},
+		{why: "references as no reference is", text: header + "C 1,,,B1,1,ZAR,\n,,,B2,1,ZAR,\nbcus_1,,,B3,1,ZAR,\nC1,,,1.23E+05,1,ZAR,\nN/A,,,B4,1,ZAR,\n" + strings.Repeat("C", 256) + ",,,B5,1,ZAR,\n", want: []string{
+			"2 - customer_reference must not contain ' '", "3 - customer_reference is empty", "4 - customer_reference begins like one of Moment's ids",
+			"5 - bill_reference is a number that a spreadsheet has shortened", `6 - customer_reference is "N/A"`, "7 - customer_reference has 256 characters",
+		}},
+		{why: "names and addresses that stand for no value are left out, and reported", text: header + "C1,NULL,n/a,B1,15.50,ZAR,\n", want: []string{
+			`2 + C1 () B1 ZAR 15.50  (name is "NULL", which stands for no value: it is left out; email is "n/a", which stands for no value: it is left out)`,
+		}},
+		{why: "names that cannot be", text: header + "C1,Zo\ufffd,,B1,1,ZAR,\nC1,a\x07b,,B1,1,ZAR,\nC1," + strings.Repeat("ë", 256) + ",,B1,1,ZAR,\n", want: []string{"2 - name contains U+FFFD", "3 - name contains a control character", "4 - name has 256 characters"}},
+		{why: "currencies", text: header + "C1,,,B1,1,zar,\nC1,,,B2,1,R,\nC1,,,B3,1,,\n", want: []string{"2 + C1 () B1 ZAR 1.00 ", `3 - currency "R" is not a currency code`, "4 - currency is empty"}},
+		{why: "as the file of rejected rows quotes formulas", text: header + "C1,'=1+1,'-x,B1,1,ZAR,\nC1,'t Hooft,,B2,1,ZAR,\n", want: []string{"2 + C1 (=1+1) B1 ZAR 1.00 ", "3 + C1 ('t Hooft) B2 ZAR 1.00 "}},
+		{why: "all problems of a row at once", text: header + "C 1,,,B 1,x,ZAR,y\n", want: []string{`2 - customer_reference must not contain ' ': an external reference has only a-z, A-Z, 0-9, "_" and "-"; bill_reference must not contain ' ': an external reference has only a-z, A-Z, 0-9, "_" and "-"; amount "x" is not a number`}},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			path := filepath.Join("testdata", row.text)
+			if !strings.HasSuffix(row.text, ".csv") || strings.Contains(row.text, "\n") {
+				path = write(t, row.text)
+			}
+			got, err := readAll(t, path, row.args)
+			if row.err != "" {
+				assert.ErrorContains(t, err, row.err)
+				return
+			}
+			require.NoError(t, err)
+			require.Len(t, got, len(row.want), got)
+			for i, want := range row.want {
+				if _, rejected, _ := strings.Cut(want, " "); strings.HasPrefix(rejected, "-") {
+					got[i] = got[i][:min(len(got[i]), len(want))]
+				}
+				assert.Equal(t, want, got[i])
+			}
+		})
+	}
+}
+
+// dates are the rows of a37_dates.csv, the first of which is on line 2.
+func dates(want map[int]string) []string {
+	rows := make([]string, 24)
+	for n := range rows {
+		is, known := want[n]
+		if !known {
+			is = "- due_date"
+		}
+		rows[n] = fmt.Sprint(n+2, " ", is)
+	}
+	return rows
+}
+
+func readAll(t *testing.T, path, args string) ([]string, error) {
+	t.Helper()
+	c, err := parseFlags(append([]string{"check", path}, words(args)...))
+	require.NoError(t, err)
+	r, err := open(path, c.format)
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	var rows []string
+	for {
+		b, err := r.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return rows, nil
+		case err != nil:
+			return rows, err
+		case len(b.problems) > 0:
+			rows = append(rows, fmt.Sprintf("%d - %s", b.line, strings.Join(b.problems, "; ")))
+		default:
+			text := fmt.Sprintf("%d + %s (%s) %s %v ", b.line, b.customer.ExternalReference, b.customer.Name, b.bill, b.money)
+			if b.due != (moment.Date{}) {
+				text += b.due.String()
+			}
+			if len(b.warnings) > 0 {
+				text += " (" + strings.Join(b.warnings, "; ") + ")"
+			}
+			rows = append(rows, text)
+		}
+	}
+}
+
+// words splits flags at spaces, but for those in quotes.
+func words(args string) []string {
+	var all []string
+	for i, part := range strings.Split(args, "'") {
+		if i%2 == 1 {
+			all = append(all, part)
+			continue
+		}
+		all = append(all, strings.Fields(part)...)
+	}
+	return all
+}
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "bills.csv")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+func utf16Text(text string, bigEndian bool) string {
+	units := utf16.Encode([]rune(text))
+	b := make([]byte, 0, 2*len(units))
+	for _, unit := range units {
+		if bigEndian {
+			unit = unit<<8 | unit>>8
+		}
+		b = append(b, byte(unit), byte(unit>>8))
+	}
+	return string(b)
+}
+
+func latin(text string) string {
+	encoded, err := charmap.Windows1252.NewEncoder().String(text)
+	if err != nil {
+		panic(err)
+	}
+	return encoded
+}
+
+func compressed(text string) string {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = io.WriteString(w, text)
+	_ = w.Close()
+	return b.String()
+}

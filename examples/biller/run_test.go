@@ -1,0 +1,359 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+// rows is a file with n rows.
+func rows(n int) string {
+	var text strings.Builder
+	text.WriteString(header)
+	for i := range n {
+		fmt.Fprintf(&text, "C%d,Name %d,c%d@example.com,B%d,15.50,ZAR,2031-01-31\n", i, i, i, i)
+	}
+	return text.String()
+}
+
+const mixed = header + "C1,Zoë,z@example.com,B1,15.50,ZAR,2031-01-31\n" +
+	"C2,=cmd|x,,B2,\"15,50\",ZAR,\n" + // to be corrected
+	"C3,,,B3,1,ZAR,\n" +
+	"C3,,,B3,1,ZAR,\n" + // the same again
+	"C4,,,B4,20000,ZAR,\nC4,,,B4,30000,ZAR,\n" + // different: nobody knows which is right
+	"C5,\"Shop,,B5,1,ZAR,\n"
+
+const mixedRejected = "\ufeffrejected_line,rejected_reason," + header +
+	`3,"amount ""15,50"" has "","" before its decimals: add --decimal , if all amounts have a decimal comma",C2,'=cmd|x,,B2,"15,50",ZAR,` + "\n" +
+	"6,\"bill_reference is on line 7 too, with another content: which is right?\",C4,,,B4,20000,ZAR,\n" +
+	"7,\"bill_reference is on line 6 too, with another content: which is right?\",C4,,,B4,30000,ZAR,\n" +
+	`8,has a quote that is not closed,"C5,""Shop,,B5,1,ZAR,"` + "\n"
+
+func TestCheck(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", mixed)
+	assert.Equal(t, exitFailed, w.biller("check", "bills.csv"))
+	assert.Equal(t, `line 3: amount "15,50" has "," before its decimals: add --decimal , if all amounts have a decimal comma
+line 5: is the same as line 4: the bill is raised once
+line 7: bill_reference is on line 6 too, with another content: which is right?
+line 8: has a quote that is not closed
+`+filepath.Join(w.dir, "bills.csv")+`: 7 rows, 4 of them with problems
+  found           1  ZAR 1.00
+  to raise        2  ZAR 16.50
+`, w.stdout)
+	w.file("good.csv", rows(3))
+	assert.Equal(t, exitDone, w.biller("check", "good.csv"))
+	w.file("bad.csv", latin(mixed))
+	assert.Equal(t, exitFailed, w.biller("check", "bad.csv"))
+	assert.Contains(t, w.stderr, "line 2 is not utf-8")
+	assert.Zero(t, w.requests.Load())
+	left, err := os.ReadDir(w.dir)
+	assert.NoError(t, err)
+	assert.Len(t, left, 3, "check leaves nothing behind")
+}
+
+func TestRun(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", mixed)
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	assert.ElementsMatch(t, []string{"B1", "B3"}, w.bills())
+	assert.Equal(t, mixedRejected, w.read("bills.rejected.csv"))
+	assert.Equal(t, filepath.Join(w.dir, "bills.csv")+`, test mode:
+  found           1  ZAR 1.00
+  raised          2  ZAR 16.50
+  rejected        4  correct them in `+filepath.Join(w.dir, "bills.rejected.csv")+", and run that file\n", w.stdout)
+	for _, name := range []string{"bills.rejected.csv", "biller.db", "biller.db.lock"} {
+		info, err := os.Stat(filepath.Join(w.dir, name))
+		require.NoError(t, err)
+		assert.Equal(t, "-rw-------", info.Mode().String(), name)
+	}
+
+	before := w.requests.Load()
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
+	assert.Equal(t, before, w.requests.Load(), "a run that is finished sends nothing")
+
+	corrected := strings.NewReplacer(`"15,50",ZAR`, "15.50,ZAR", "B4,30000,ZAR", "B4b,30000,ZAR", `"C5,""Shop,,B5,1,ZAR,"`, "C5,Shop,,B5,1,ZAR,").Replace(mixedRejected)
+	w.file("bills.rejected.csv", corrected)
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
+	assert.Equal(t, corrected, w.read("bills.rejected.csv"), "what people write is not lost")
+	assert.Equal(t, mixedRejected, w.read("bills.rejected-2.csv"))
+	assert.Equal(t, exitDone, w.biller("run", "bills.rejected.csv"), w.stderr)
+	assert.ElementsMatch(t, []string{"B1", "B2", "B3", "B4", "B4b", "B5"}, w.bills())
+	assert.Equal(t, "=cmd|x", customer(t, w, "C2").Name, "the quote before the formula is removed again")
+}
+
+func customer(t *testing.T, w *world, reference string) *moment.Customer {
+	t.Helper()
+	c, err := w.srv.Client().Customers.Get(t.Context(), reference)
+	require.NoError(t, err)
+	return c
+}
+
+func TestTextInAnotherEncodingSendsNothing(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(200)+latin("C,Zoë,,B,1,ZAR,\n"))
+	assert.Equal(t, exitUsage, w.biller("run", "bills.csv"))
+	assert.Contains(t, w.stderr, "line 202 is not utf-8")
+	assert.Zero(t, w.requests.Load())
+}
+
+// A run warns before it does harm, with exit code 2, and --yes continues.
+func TestWarnings(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join("testdata", name))
+		require.NoError(t, err)
+		return string(text)
+	}
+	half := strings.Replace(rows(200), header, header+strings.Repeat("C,,,B,x,ZAR,\n", 51), 1)
+	for _, row := range []struct {
+		why           string
+		first, second string
+		key           string // of the second
+		warning       string
+	}{
+		{"leading zeros that a spreadsheet has removed", read("zeros-before-excel.csv"), read("zeros-after-excel.csv"), "", "0 of 2 references are in the earlier run of bills.csv: were leading zeros lost?"},
+		{"zeros of some references", header + "C,,,0771,1,ZAR,\nC,,,1001,1,ZAR,\n", header + "C,,,771,1,ZAR,\nC,,,1001,1,ZAR,\n", "", "1 of 2 references"},
+		{"nothing in common", rows(5), strings.NewReplacer("C", "D", "B", "E").Replace(rows(5)), "", "0 of 5 references"},
+		{"the bills of the next month, of the same customers", rows(5), strings.ReplaceAll(rows(5), ",B", ",E"), "", ""},
+		{"a row more", rows(5), rows(6), "", ""},
+		{"the API key of another company", rows(5), rows(5), "sk_test_ANOTHER_KEY", "this file was run with another API key"},
+		{"another file of another company", rows(5), strings.NewReplacer("C", "D", "B", "E").Replace(rows(5)), "sk_test_ANOTHER_KEY", ""},
+		{"half of the first hundred rows are wrong", rows(1), half, "", "more than half of the first hundred rows"},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			w := newWorld(t)
+			w.file("bills.csv", row.first)
+			w.biller("run", "bills.csv", "--decimal", ".")
+			before := w.requests.Load()
+			require.NotZero(t, before)
+			w.file("bills.csv", row.second)
+			if row.key != "" {
+				w.key = row.key
+			}
+			code := w.biller("run", "bills.csv")
+			if row.warning == "" {
+				assert.Equal(t, exitDone, code, w.stderr)
+				return
+			}
+			assert.Equal(t, exitUsage, code)
+			assert.Contains(t, w.stderr, "warning: "+row.warning)
+			assert.Equal(t, before, w.requests.Load())
+			assert.Equal(t, exitUsage, w.biller("run", "bills.csv"), "the warning is not forgotten")
+			assert.NotEqual(t, exitUsage, w.biller("run", "bills.csv", "--yes"))
+			assert.Greater(t, w.requests.Load(), before)
+		})
+	}
+}
+
+func respond(rw http.ResponseWriter, status int, own bool) bool {
+	if own {
+		rw.Header().Set("Content-Type", "application/problem+json")
+		rw.WriteHeader(status)
+		fmt.Fprintf(rw, `{"type":"https://api.momentco.io/docs/errors#x","title":"No","status":%d,"detail":"Naledi Pillay may not"}`, status)
+		return true
+	}
+	http.Error(rw, "<html>nginx", status)
+	return true
+}
+
+// A run stops when it gets nowhere. Only the service's own rejection rejects a row.
+func TestStops(t *testing.T) {
+	always := func(status int, own bool) func(int64, http.ResponseWriter) bool {
+		return func(_ int64, rw http.ResponseWriter) bool { return respond(rw, status, own) }
+	}
+	for _, row := range []struct {
+		why      string
+		rows     int
+		front    func(n int64, rw http.ResponseWriter) bool
+		code     int
+		says     string
+		rejected int // at least
+		most     int64
+	}{
+		{"the service rejects ten bills in a row", 200, always(422, true), exitFailed, "rejected 10 bills in a row", 10, 100},
+		{"it rejects nine", 9, always(422, true), exitRejected, "", 9, 9},
+		{"a gateway responds to the first request", 200, always(404, false), exitFailed, "is the base URL right?", 0, 100},
+		{"the API key is wrong", 200, always(401, true), exitFailed, "is the API key right?", 0, 100},
+		{"it may not create bills", 200, always(403, true), exitFailed, "is the API key right?", 0, 100},
+		{"two of three of the first hundred are rejected", 400, func(n int64, rw http.ResponseWriter) bool { return n%3 > 0 && respond(rw, 422, true) }, exitFailed, "more than half of the first hundred", 51, 200},
+		{"a gateway responds later", 40, func(n int64, rw http.ResponseWriter) bool { return n == 35 && respond(rw, 400, false) }, exitDone, "", 0, 100},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			w := newWorld(t)
+			w.file("bills.csv", rows(row.rows))
+			w.front = func(rw http.ResponseWriter, _ *http.Request) bool { return row.front(w.requests.Load(), rw) }
+			assert.Equal(t, row.code, w.biller("run", "bills.csv"), w.stderr)
+			assert.Contains(t, w.stderr, row.says)
+			assert.LessOrEqual(t, w.requests.Load(), row.most)
+			s := w.store()
+			n := 0
+			require.NoError(t, s.rows.QueryRowContext(t.Context(), "SELECT count(*) FROM biller_rows WHERE outcome = 'rejected'").Scan(&n))
+			assert.GreaterOrEqual(t, n, row.rejected)
+			if row.rejected == 0 {
+				assert.Zero(t, n)
+			}
+			s.close()
+			w.front = nil
+			w.biller("run", "bills.csv")
+			assert.Len(t, w.bills(), row.rows-n, "started again, it raises the others")
+		})
+	}
+	w := newWorld(t)
+	w.file("bills.csv", rows(200))
+	w.url = "http://127.0.0.1:1"
+	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
+	assert.Contains(t, w.stderr, "is the service there?")
+}
+
+// Bills that exist take three requests at most, and no waiting.
+func TestBillsThatExist(t *testing.T) {
+	w := newWorld(t)
+	const n = 200
+	w.file("bills.csv", rows(n))
+	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
+	require.NoError(t, os.Remove(filepath.Join(w.dir, "biller.db")))
+	before, begun := w.requests.Load(), time.Now()
+	assert.Equal(t, exitDone, w.biller("run", "bills.csv"))
+	assert.Contains(t, w.stdout, "found         200  ZAR 3100.00")
+	assert.LessOrEqual(t, w.requests.Load()-before, int64(3*n))
+	assert.Less(t, time.Since(begun), 10*time.Second)
+
+	w.file("bills.csv", strings.ReplaceAll(rows(n), ",B", ",E"))
+	before = w.requests.Load()
+	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
+	assert.Equal(t, int64(n), w.requests.Load()-before, "a customer whom an earlier run has seen takes no requests")
+}
+
+// What exists decides about a row: a bill is not raised for another person, nor twice.
+func TestWhatExists(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(9))
+	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
+	_, err := w.srv.Client().Bills.Void(t.Context(), "B5")
+	require.NoError(t, err)
+	w.file("more.csv", header+
+		"C0,Name 0,c0@example.com,B0,15.51,ZAR,2031-01-31\n"+ // another amount
+		"C1,Name 1,new@example.com,E1,15.50,ZAR,\n"+ // another e-mail address
+		"C2,Somebody,,E2,15.50,ZAR,\n"+ // another name
+		"C3,,,E3,15.50,ZAR,\n"+ // no name
+		"C4,Name 4,,B3,15.50,ZAR,2031-01-31\n"+ // another customer
+		"C5,Name 5,,B5,15.50,ZAR,2031-01-31\n") // voided
+	assert.Equal(t, exitRejected, w.biller("run", "more.csv"), w.stderr)
+	assert.ElementsMatch(t, append(strings.Fields("B0 B1 B2 B3 B4 B5 B6 B7 B8"), "E1", "E3"), w.bills())
+	assert.Equal(t, "c1@example.com", customer(t, w, "C1").Email)
+	got := w.read("more.rejected.csv")
+	for _, want := range []string{
+		"2,bill_reference is that of a bill at Moment with another amount_due,C0",
+		"4,customer_reference is that of a customer with another name: is it the right customer? Leave the cell empty to keep the one at Moment,C2",
+		"6,bill_reference is that of a bill at Moment with another customer,C4",
+		"7,bill_reference is that of a bill that was voided: a bill needs a new reference,C5",
+	} {
+		assert.Contains(t, got, want)
+	}
+}
+
+// A write without a definite response is settled, however it ended.
+func TestUnknownOutcomes(t *testing.T) {
+	for _, fault := range []momenttest.Fault{
+		momenttest.DropAfterCommit(), momenttest.DropBeforeCommit(), momenttest.Truncate(), momenttest.Status(503), momenttest.ServiceError(500), momenttest.RateLimit(0),
+	} {
+		w := newWorld(t)
+		w.file("bills.csv", rows(20))
+		w.srv.Fail(fault.Times(10))
+		assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
+		assert.Len(t, w.bills(), 20)
+	}
+}
+
+// A run that is interrupted finishes its calls, and continues when it is started again.
+func TestInterruptedRunContinues(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(300))
+	ctx, interrupt := context.WithCancel(t.Context())
+	w.front = func(http.ResponseWriter, *http.Request) bool {
+		if w.requests.Load() == 100 {
+			interrupt()
+		}
+		return false
+	}
+	assert.Equal(t, exitFailed, w.billerUntil(ctx, "run", "bills.csv"))
+	assert.Contains(t, w.stderr, "context canceled")
+	assert.Less(t, len(w.bills()), 300)
+	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
+	assert.Len(t, w.bills(), 300)
+	assert.Equal(t, int64(300), w.requests.Load())
+}
+
+func TestReconcile(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(6))
+	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
+	assert.Equal(t, exitDone, w.biller("reconcile", "bills.csv"))
+	bill, err := w.srv.Client().Bills.Get(t.Context(), "B1")
+	require.NoError(t, err)
+	_, err = w.srv.Pay(t.Context(), momenttest.Payment{Bill: bill.ID, Amount: 1550})
+	require.NoError(t, err)
+	_, err = w.srv.Client().Bills.Void(t.Context(), "B2")
+	require.NoError(t, err)
+	w.file("bills.csv", strings.NewReplacer("B3,15.50", "B3,1.00", "C4,", "C0,", "B5,15.50,ZAR,2031-01-31", "B6,15.50,ZAR,\nC5,,,B5,15.50,ZAR,2031-02-28\nC5,,,B7,x,ZAR,").Replace(rows(6)))
+	assert.Equal(t, exitRejected, w.biller("reconcile", "bills.csv"), w.stderr)
+	for _, want := range []string{
+		"line 4: the bill is voided", "line 5: the bill is about ZAR 15.50, and not ZAR 1.00", "line 6: the bill is another customer's",
+		"line 7: there is no such bill at Moment", "line 8: the bill is due on 2031-01-31, and not on 2031-02-28", `line 9: amount "x"`,
+		": 1 bills are as in the file and unpaid, 1 are paid; 6 rows differ\n",
+	} {
+		assert.Contains(t, w.stdout, want)
+	}
+	w.front = func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 404, false) }
+	assert.Equal(t, exitFailed, w.biller("reconcile", "bills.csv"), "a gateway's 404 does not say that a bill is missing")
+}
+
+func TestUsage(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(1))
+	for _, row := range []struct {
+		args string
+		code int
+		says string
+	}{
+		{"", exitDone, ""},
+		{"help", exitDone, ""},
+		{"run --help", exitDone, ""},
+		{"raise bills.csv", exitUsage, `there is no command "raise"`},
+		{"run", exitUsage, "name one file"},
+		{"run bills.csv --columns foo=bar", exitUsage, "OURS is one of customer_reference"},
+		{"run bills.csv --date-format DD/MM", exitUsage, "must have a year"},
+		{"run bills.csv --decimal ;", exitUsage, "must be one of"},
+		{"run bills.csv --encoding latin1", exitUsage, "must be one of"},
+		{"run bills.csv --currency R", exitUsage, "currency"},
+		{"run bills.csv --rate 0", exitUsage, "--rate"},
+		{"run bills.csv", exitUsage, "MOMENT_API_KEY"},
+		{"demo many", exitUsage, "is not a number"},
+		{"check missing.csv", exitFailed, "no such file"},
+	} {
+		var stdout, stderr strings.Builder
+		assert.Equal(t, row.code, start(t.Context(), strings.Fields(row.args), func(string) string { return "" }, &stdout, &stderr), row.args)
+		assert.Contains(t, stderr.String(), row.says)
+	}
+}
+
+func TestDemo(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	var stdout, stderr strings.Builder
+	assert.Equal(t, exitDone, start(t.Context(), []string{"demo", "600"}, os.Getenv, &stdout, &stderr), stderr.String())
+	assert.Contains(t, stdout.String(), "The fake has each of the 599 bills exactly once.")
+	left, err := os.ReadDir(os.TempDir())
+	assert.NoError(t, err)
+	assert.Empty(t, left)
+}

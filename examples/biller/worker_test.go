@@ -1,0 +1,153 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+// stored returns a run whose rows and jobs are stored, and of which nothing was sent.
+func stored(t *testing.T, n int) (*world, *store) {
+	t.Helper()
+	w := newWorld(t)
+	w.file("bills.csv", rows(n))
+	s := w.store()
+	c, err := parseFlags([]string{"run", filepath.Join(w.dir, "bills.csv")})
+	require.NoError(t, err)
+	c.key, c.baseURL = w.key, w.url
+	r, err := s.prepare(t.Context(), c, "test", io.Discard)
+	require.NoError(t, err)
+	jobs, err := river.NewClient(riversqlite.New(s.jobs), &river.Config{})
+	require.NoError(t, err)
+	_, err = (&worker{run: r, store: s}).enqueue(t.Context(), jobs, io.Discard)
+	require.NoError(t, err)
+	return w, s
+}
+
+// Jobs that a killed process left running are worked at once, and those of other queues are left
+// alone.
+func TestJobsOfAKilledProcess(t *testing.T) {
+	w, s := stored(t, 4)
+	for n, state := range []string{"running", "retryable", "scheduled"} {
+		w.exec(s, "UPDATE river_job SET state = ?, attempt = max_attempts, attempted_at = '2031-01-31 00:00:00', scheduled_at = '2031-01-31 00:00:00' WHERE id = ?", state, n+1)
+	}
+	w.exec(s, "INSERT INTO river_job (kind, queue, state, max_attempts) VALUES ('other', 'other', 'running', 4), ('other', 'billsX1', 'running', 4)")
+	require.NoError(t, s.release(t.Context()))
+	assert.Equal(t, "4", w.ask(s, "SELECT count(*) FROM river_job WHERE queue = 'bills_1' AND state = 'available' AND attempt = 0 AND scheduled_at = created_at"))
+	assert.Equal(t, "2", w.ask(s, "SELECT count(*) FROM river_job WHERE state = 'running'"))
+	s.close()
+	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
+	assert.Len(t, w.bills(), 4)
+	assert.Equal(t, "4", w.ask(w.store(), "SELECT count(*) FROM river_job WHERE kind = 'raise_bill'"), "no job is made twice")
+}
+
+// A row that is open gets another job if its job has ended, and a job of another content is
+// reported.
+func TestJobsThatAreThere(t *testing.T) {
+	w, s := stored(t, 3)
+	w.exec(s, "UPDATE river_job SET state = 'cancelled', finalized_at = created_at WHERE id = 1")
+	w.exec(s, "UPDATE river_job SET state = 'discarded', finalized_at = created_at WHERE id = 2")
+	w.exec(s, `UPDATE river_job SET args = '{"row":3,"hash":"another"}' WHERE id = 3`)
+	s.close()
+	w.biller("run", "bills.csv", "--yes")
+	assert.ElementsMatch(t, []string{"B0", "B1"}, w.bills())
+	assert.Contains(t, w.stderr, "row 3 has a job of another content")
+}
+
+// A row that was settled before its process was killed is not sent again.
+func TestSettledRowIsNotSentAgain(t *testing.T) {
+	w, s := stored(t, 2)
+	w.exec(s, "UPDATE biller_rows SET outcome = 'raised' WHERE id = 1")
+	w.exec(s, "UPDATE river_job SET state = 'running'")
+	s.close()
+	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
+	assert.Equal(t, []string{"B1"}, w.bills())
+}
+
+// One process works a file, and its settings are those that a power cut needs.
+func TestStore(t *testing.T) {
+	w := newWorld(t)
+	s := w.store()
+	_, err := openStore(t.Context(), filepath.Join(w.dir, "biller.db"))
+	assert.ErrorContains(t, err, "another biller works on it")
+	assert.NotSame(t, s.rows, s.jobs)
+	assert.Equal(t, "wal", w.ask(s, "PRAGMA journal_mode"))
+	for _, pool := range []*store{s, {rows: s.jobs}} {
+		assert.Equal(t, "2", w.ask(pool, "PRAGMA synchronous"), "FULL")
+		assert.Equal(t, "60000", w.ask(pool, "PRAGMA busy_timeout"))
+	}
+	s.close()
+	again, err := openStore(t.Context(), filepath.Join(w.dir, "biller.db"))
+	require.NoError(t, err)
+	again.close()
+}
+
+// Neither River's jobs nor its log hold what is about a person, nor the API key, and names are
+// removed from rows whose bills are raised.
+func TestPeopleAndKeysStayOut(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(2)+"Naledi,Naledi Pillay,n@example.com,NALEDI,1,ZAR,\n")
+	w.srv.Fail(momenttest.Status(503).Times(8))
+	n := 0
+	w.front = func(rw http.ResponseWriter, r *http.Request) bool {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(strings.NewReader(string(body)))
+		if strings.Contains(string(body), "NALEDI") && n < 5 { // also attempts that fail
+			n++
+			return respond(rw, 500+n%2*-78, true)
+		}
+		return false
+	}
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	s := w.store()
+	jobs := w.ask(s, "SELECT group_concat(args || coalesce(errors, '') || metadata || tags) FROM river_job")
+	assert.Contains(t, jobs, "status=422")
+	for _, secret := range []string{"aledi", "NALEDI", "@example", "Name 1", w.key} {
+		assert.NotContains(t, jobs, secret)
+		assert.NotContains(t, w.stderr, secret)
+	}
+	assert.NotContains(t, w.ask(s, "SELECT group_concat(key_hash || token) FROM biller_runs"), w.key)
+	assert.Equal(t, "1", w.ask(s, "SELECT count(*) FROM biller_rows WHERE cells IS NOT NULL"), "of the rejected row")
+}
+
+// A process keeps to its rate, halves it at a 429, and lets it grow back within a minute.
+func TestPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		status := 200
+		p := newPace(100, roundTripper(func(*http.Request) (*http.Response, error) { return &http.Response{StatusCode: status}, nil }))
+		seconds := func(n int) float64 {
+			begun := time.Now()
+			for range n {
+				_, err := p.RoundTrip(&http.Request{})
+				assert.NoError(t, err)
+			}
+			return time.Since(begun).Seconds()
+		}
+		assert.InDelta(t, 1, seconds(100), 0.02)
+		status = 429
+		seconds(2)
+		status = 200
+		assert.InDelta(t, 2, seconds(100), 0.2)
+		seconds(100 * 60)
+		assert.InDelta(t, 1, seconds(100), 0.02)
+		status = 429
+		seconds(200)
+		assert.InDelta(t, float64(workers/10), float64(p.limiter.Limit()), 0.1, "the least")
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements [http.RoundTripper].
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
