@@ -229,9 +229,9 @@ func serveMoment() {
 		_ = json.Unmarshal(body, &bill)
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		status := &statusWriter{ResponseWriter: w}
-		srv.ServeHTTP(status, r)
-		mu.Lock()
+		mu.Lock() // before the response, because a retry may overtake a request whose response is lost
 		defer mu.Unlock()
+		srv.ServeHTTP(status, r)
 		key := r.Header.Get("Idempotency-Key")
 		before, known := calls[bill.Reference]
 		if status.code == http.StatusNotFound { // the customer is new: what this key raised is nothing, also where an answer was lost
