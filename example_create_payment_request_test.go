@@ -29,7 +29,7 @@ func ExamplePaymentRequestsService_Create() {
 		Currency:          bill.Currency,
 		ExternalReference: bill.ExternalReference,
 		Metadata:          map[string]string{"bill_id": bill.ID},
-	}, moment.WithIdempotencyKey(moment.DeriveIdempotencyKey("request payment", bill.ID)))
+	}, moment.WithIdempotencyKey(moment.DeriveIdempotencyKey("request payment", bill.ID, bill.RemainingMoney().String())))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -54,7 +54,7 @@ const (
 
 	PaymentRequestStatusActive  PaymentRequestStatus = "active"  // can be paid
 	PaymentRequestStatusPaid    PaymentRequestStatus = "paid"    // can no longer be changed
-	PaymentRequestStatusExpired PaymentRequestStatus = "expired" // can no longer be paid
+	PaymentRequestStatusExpired PaymentRequestStatus = "expired" // can no longer be paid; no event is documented
 	PaymentRequestStatusFailed  PaymentRequestStatus = "failed"  // of a push only
 )
 
@@ -175,6 +175,10 @@ func (p *PaymentRequestUpdateParams) check() error {
 
 // Create asks for a payment: POST /collect/payment_requests.
 //
+// Under the same key, the service returns the response that it saved, for 24 hours: the status is
+// active and PaymentID is empty, even if the request was paid or has expired since. Call Get if
+// [Response].Replayed is set.
+//
 // Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrOutcomeUnknown] if it may
 // have been created. Settle that within 24 hours, by a call with the error's IdempotencyKey and the
 // same params: later, only the event payment_request.created shows it.
@@ -183,7 +187,8 @@ func (s *PaymentRequestsService) Create(ctx context.Context, params PaymentReque
 }
 
 // Get returns a payment request: GET /collect/payment_requests/{payment_request}. A lookup by
-// external reference is not documented.
+// external reference is not documented, and neither is an event for the expiry of a request: call
+// Get, or compare ExpiresAt with the time.
 //
 // Errors to expect: [ErrNotFound].
 func (s *PaymentRequestsService) Get(ctx context.Context, id string, opts ...RequestOption) (*PaymentRequest, error) {

@@ -18,6 +18,9 @@ var getPayment = operation{"get payment", http.MethodGet, "/collect/payments/{pa
 // Payment is what a payer paid, or tried to pay. That it succeeded does not say that a bill or a
 // balance is paid: only an [AmountApplied] event does, and its PaymentID is the payment's.
 //
+// Moment does not document whether the next attempt after a decline has the same id, or whether
+// ExternalReference and Metadata are those of the payment request.
+//
 // Members other than ID, Status, Amount and Currency are left empty if they have an unexpected
 // form. Do not embed a Payment in a struct that is decoded from JSON.
 type Payment struct {

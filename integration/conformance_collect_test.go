@@ -68,6 +68,8 @@ var collectDocumentation = slices.Concat(
 			undocumented("whether references of payment requests are unique"),
 		ask("create a payment request: without an expiry, it has one", post("/collect/payment_requests", `{"amount": 2000, "currency": "ZAR", "expires_at": null}`),
 			created(`{"status": "active"}`)),
+		ask("create a payment request: with an expiry in the past, it has expired", post("/collect/payment_requests", `{"amount": 2000, "currency": "ZAR", "expires_at": "2025-01-31T12:00:00Z"}`),
+			created(`{"status": "expired"}`)).undocumented("whether a payment request may be created with an expiry in the past"),
 		ask("retrieve a payment request", get(oneRequest), found(`{
 			"id": "pr_H4jp6KnU5cPw263v1jyz4", "type": "link", "status": "active", "amount": 2000, "currency": "ZAR", "external_reference": "UBR1234567890",
 			"description": "Water, January", "metadata": {"order_id": "ord_789012"}

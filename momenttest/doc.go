@@ -64,9 +64,12 @@
 // Moment does not document whether paying a request is also applied to a bill or a balance. Here it
 // is not: no obligation.amount_applied is sent, and a bill of the same reference stays as it is.
 // Other choices of this fake are these. A request expires by the clock: its status is expired from
-// expires_at on, and active again if an update moves expires_at. A declined card leaves a link
-// active, and makes a push failed. An update of a paid request is 409. External references of
-// requests need not be unique. The link leads to /_pay/ on this server, where there is no page yet.
+// expires_at on, at once if expires_at is past, and active again if an update moves expires_at. A
+// declined card leaves a link active, and makes a push failed. One decline sends both
+// payment.attempt_failed and payment.failed, and the next attempt is another payment with another
+// id. A payment copies the external_reference and the metadata of what it pays. Every card is a
+// Visa that ends in 4242. An update of a paid request is 409. External references of requests need
+// not be unique. The link leads to /_pay/ on this server, where there is no page yet.
 // The events payment_request.created and payment_request.updated are not sent. There is no DELETE.
 //
 // # Failures

@@ -51,8 +51,8 @@ type Option struct {
 	apply func(*Handler)
 }
 
-// WithClock sets the clock of bill dates, of the expiry of idempotency keys, and of events and
-// their signatures. The default is time.Now. It does not shorten the wait of [Delay]. Requests call
+// WithClock sets the clock of bill dates, of the expiry of idempotency keys and payment requests,
+// and of events and their signatures. The default is time.Now. It does not shorten the wait of [Delay]. Requests call
 // now from other goroutines, so guard the variable that it reads.
 func WithClock(now func() time.Time) Option {
 	return Option{func(h *Handler) { h.now = now }}

@@ -80,6 +80,7 @@ func (h *Handler) newPaymentRequest(p *params) *paymentRequest {
 		r.Link = &paymentLink{session, h.origin + payPath + session}
 	}
 	r.change(p, now)
+	r.expire(now)
 	return r
 }
 

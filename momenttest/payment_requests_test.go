@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -144,6 +145,13 @@ func TestPaymentRequestsExpireByTheClock(t *testing.T) {
 	push := field(t, send(t, srv, "POST", requestsPath, `{"type":"push","amount":1,"currency":"ZAR","push":{"provider":"capitec","capitec":{"phone_number":"+27823778084"}}}`), "id")
 	own := field(t, send(t, srv, "POST", requestsPath, `{"amount":1,"currency":"ZAR","expires_at":"2025-01-31T12:00:01Z"}`), "id")
 
+	past := send(t, srv, "POST", requestsPath, `{"amount":1,"currency":"ZAR","expires_at":"2025-01-31T12:00:00Z"}`)
+	assert.Equal(t, "expired", field(t, past, "status"), "it cannot be paid, so it is not active at first")
+	shorter := send(t, srv, "PATCH", requestsPath+"/"+own, `{"expires_at":"2025-01-31T11:59:59Z"}`, "Idempotency-Key: shorter")
+	assert.Equal(t, "expired", field(t, shorter, "status"))
+	moved := send(t, srv, "PATCH", requestsPath+"/"+own, `{"expires_at":"2025-01-31T12:00:01Z"}`, "Idempotency-Key: moved")
+	assert.Equal(t, "active", field(t, moved, "status"))
+
 	clock.add(time.Second)
 	assert.Equal(t, []string{"active", "active", "expired"}, []string{status(link), status(push), status(own)})
 	clock.add(2*time.Minute - time.Second)
@@ -159,6 +167,29 @@ func TestPaymentRequestsExpireByTheClock(t *testing.T) {
 	require.NoError(t, err)
 	clock.add(365 * 24 * time.Hour)
 	assert.Equal(t, "paid", status(link), "what is paid does not expire")
+}
+
+// The recipe of docs/testing.md: a request expires by the clock of the fake.
+func TestExpiryRecipe(t *testing.T) {
+	var clock atomic.Pointer[time.Time] // the server reads it from other goroutines
+	now := time.Date(2025, time.January, 31, 12, 0, 0, 0, time.UTC)
+	clock.Store(&now)
+	srv := momenttest.NewServer(momenttest.WithClock(func() time.Time { return *clock.Load() }))
+	t.Cleanup(srv.Close)
+	client := srv.Client()
+	request, err := client.PaymentRequests.Create(t.Context(), moment.PaymentRequestCreateParams{Amount: 2000, Currency: moment.ZAR})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	clock.Store(&request.ExpiresAt) // 24 hours later
+	request, err = client.PaymentRequests.Get(t.Context(), request.ID)
+	if err != nil || request.Status != moment.PaymentRequestStatusExpired {
+		t.Error(request, err)
+	}
+	if _, err := srv.Pay(t.Context(), momenttest.Payment{Request: request.ID, Amount: 2000}); err == nil {
+		t.Error("an expired request was paid")
+	}
 }
 
 func TestPaymentRequestsInStateAndSeed(t *testing.T) {

@@ -17,7 +17,7 @@ type Payment struct {
 	Request  string // becomes paid; only an Amount in full will do
 
 	Amount moment.Amount // 1 or more, in minor units of the target's currency
-	Method string        // the type in payment_method_details; empty: a card
+	Method string        // the type in payment_method_details; empty: a card, the credit Visa that ends in 4242
 }
 
 // Pay records a payment, which [moment.PaymentsService.Get] finds, and delivers its event to the

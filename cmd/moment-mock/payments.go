@@ -163,6 +163,8 @@ func (h *handler) find(name string) (target, *refusal) {
 		found = found[i : i+1] // because a bill's reference may be another bill's id
 	}
 	switch {
+	case len(found) == 0 && strings.HasPrefix(name, "pr_"):
+		return target{}, refuse(http.StatusUnprocessableEntity, "moment-mock does not support payments of payment requests yet, so it cannot pay %q: use the Go package momenttest", name)
 	case len(found) == 0:
 		return target{}, refuse(http.StatusNotFound, "no bill, account or customer has the id or external reference %q", name)
 	case len(found) > 1:

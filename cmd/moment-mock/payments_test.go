@@ -107,6 +107,7 @@ func TestPaymentsRefused(t *testing.T) {
 		{"nothing to pay", `{"to": "bill_1", "amount": "0.00"}`, 400, "amount: must be more than 0, not 0.00"},
 		{"less than nothing", `{"to": "bill_1", "amount": "-15.00"}`, 400, "amount: must be more than 0, not -15.00"},
 		{"unknown", `{"to": "bill_9", "amount": "15.00"}`, 404, `no bill, account or customer has the id or external reference "bill_9"`},
+		{"a payment request", `{"to": "pr_9", "amount": "15.00"}`, 422, `moment-mock does not support payments of payment requests yet, so it cannot pay "pr_9": use the Go package momenttest`},
 		{"one reference, three objects", `{"to": "shared", "amount": "15.00"}`, 409, `"shared" is the external reference of customer bcus_2 and of account bacc_2 and of bill bill_3: name one by its id`},
 		{"no currency", `{"to": "bcus_3", "amount": "15.00"}`, 422, "bcus_3 has no currency, so it cannot be paid"},
 		{"a currency whose decimals nobody knows", `{"to": "bcus_4", "amount": "15.00"}`, 422, `bcus_4: moment: unknown currency "QQQ": ISO 4217, as this version knows it, has no minor unit for that code (codes are three capital letters)`},
