@@ -5,21 +5,51 @@ import (
 	"fmt"
 	"log"
 	"net/http/httptest"
+	"strconv"
 	"time"
 
 	"github.com/moment-billing/moment-go"
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// entry is a row of the merchant's ledger, under the id of the payment.
-type entry struct {
-	bill     string
-	received moment.Money
-	applied  bool // Moment applied the payment to the bill
+// asked is a row of the merchant's books: a payment request for a bill. It is saved before the
+// request is created, so that a job that runs again sends the same.
+type asked struct {
+	bill, reference string
+	attempt         int // 1, and one more whenever the bill is asked for again
+	money           moment.Money
+	expires         time.Time
+	request         string // its id, once it was created
 }
 
-// A bill is presented as a payment request, which is paid. The ledger has one row for each payment,
-// whichever events are about it.
+// ask creates the payment request of a row. If it exists, ask returns what became of it.
+func ask(ctx context.Context, client *moment.Client, row asked) (*moment.PaymentRequest, error) {
+	expires := row.expires.UTC().Truncate(time.Second) // the same after it was read from a database
+	var response moment.Response
+	request, err := client.PaymentRequests.Create(ctx, moment.PaymentRequestCreateParams{
+		Amount:            row.money.Amount,
+		Currency:          row.money.Currency,
+		ExternalReference: row.reference,
+		Description:       "Your water bill of January",
+		ExpiresAt:         expires,
+		Metadata:          map[string]string{"bill_id": row.bill},
+	}, moment.WithResponse(&response), moment.WithIdempotencyKey(moment.DeriveIdempotencyKey("request payment",
+		row.bill, row.reference, strconv.Itoa(row.attempt), row.money.String(), expires.Format(time.RFC3339))))
+	if err == nil && response.Replayed { // saved up to 24 hours ago: it may be paid or expired by now
+		request, err = client.PaymentRequests.Get(ctx, request.ID)
+	}
+	return request, err
+}
+
+// entry is a row of the merchant's ledger. Its key is the id of the event.
+type entry struct {
+	bill, payment string
+	received      moment.Amount // by a payment request
+	applied       moment.Amount // to the bill, by Moment; negative where an amount is taken back
+}
+
+// A bill is presented as a payment request, which is asked for again after its expiry, and paid.
+// The ledger has one row for each event, and the applied amounts are added up.
 func Example_paymentRequest() {
 	ctx := context.Background()
 	srv := momenttest.NewServer()
@@ -33,40 +63,40 @@ func Example_paymentRequest() {
 		log.Fatal(err)
 	}
 
-	request, err := client.PaymentRequests.Create(ctx, moment.PaymentRequestCreateParams{
-		Amount:            bill.AmountRemaining,
-		Currency:          bill.Currency,
-		ExternalReference: bill.ExternalReference,
-		Description:       "Your water bill of January",
-		Metadata:          map[string]string{"bill_id": bill.ID},
-	}, moment.WithIdempotencyKey(moment.DeriveIdempotencyKey("request payment", bill.ID, bill.RemainingMoney().String())))
+	row := asked{bill: bill.ID, reference: bill.ExternalReference, attempt: 1, money: bill.RemainingMoney(), expires: time.Now().Add(-time.Hour)}
+	request, err := ask(ctx, client, row)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("send the payer", request.Link.URL != "") // by e-mail or text message
+	fmt.Println("attempt", row.attempt, request.Status)
+
+	switch request.Status {
+	case moment.PaymentRequestStatusExpired, moment.PaymentRequestStatusFailed:
+		row.attempt++ // with the new expiry, it makes another key
+		row.expires = time.Now().Add(72 * time.Hour)
+		request, err = ask(ctx, client, row)
+	default: // active, paid, or a status that this version does not know: do not ask again
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	row.request = request.ID
+	fmt.Println("attempt", row.attempt, request.Status, request.Link.URL != "") // send the link by e-mail or text message
 
 	secret := moment.RawWebhookSecret([]byte("an example key, not a secret one"))
 	verifier, err := moment.NewWebhookVerifier(secret)
 	if err != nil {
 		log.Fatal(err)
 	}
-	ledger := map[string]*entry{} // in production, a table whose key is the id of the payment
-	row := func(paymentID string) *entry {
-		if ledger[paymentID] == nil {
-			ledger[paymentID] = &entry{}
-		}
-		return ledger[paymentID]
-	}
+	ledger := map[string]entry{} // in production, a table whose primary key is the id of the event
 	handler := verifier.Handler(func(_ context.Context, e *moment.Event) error {
 		switch data := e.Data.(type) {
 		case *moment.PaymentRequest:
 			if e.Type == moment.EventTypePaymentRequestPaid {
-				r := row(data.PaymentID)
-				r.bill, r.received = data.Metadata["bill_id"], data.Money()
+				ledger[e.ID] = entry{bill: data.Metadata["bill_id"], payment: data.PaymentID, received: data.Amount}
 			}
 		case *moment.AmountApplied: // only this event says that the bill is paid
-			r := row(data.PaymentID)
-			r.bill, r.received, r.applied = data.BillID, data.Money(), true
+			ledger[e.ID] = entry{bill: data.BillID, payment: data.PaymentID, applied: data.Amount}
 		}
 		return nil
 	}, moment.WithDeduplicator(moment.NewMemoryDeduplicator(24*time.Hour)))
@@ -74,17 +104,31 @@ func Example_paymentRequest() {
 	defer endpoint.Close()
 	srv.SetWebhook(endpoint.URL, secret)
 
-	if _, err := srv.Pay(ctx, momenttest.Payment{Request: request.ID, Amount: request.Amount}); err != nil {
+	if _, err := srv.Pay(ctx, momenttest.Payment{Request: row.request, Amount: request.Amount}); err != nil {
 		log.Fatal(err)
 	}
-	for id, r := range ledger {
-		payment, err := client.Payments.Get(ctx, id)
-		if err != nil {
-			log.Fatal(err)
-		}
-		fmt.Println(r.received, "for the bill:", r.bill == bill.ID, "by", payment.Method.Type, "applied:", r.applied)
+	request, err = ask(ctx, client, row) // the job runs again
+	if err != nil {
+		log.Fatal(err)
 	}
+	fmt.Println("attempt", row.attempt, request.Status)
+
+	// Another payment of the bill is applied in two events, and half of it is taken back.
+	for i, amount := range []int{1000, 500, -750} {
+		event := fmt.Sprintf(`{"id":"evt_%d","type":"obligation.amount_applied","data":{"id":"ob_%d","amount":%d,"currency":"ZAR","payment_id":"pay_1","bill_id":%q}}`, i, i, amount, bill.ID)
+		handler.ServeHTTP(httptest.NewRecorder(), momenttest.NewWebhookRequest("/webhooks/moment", secret, event))
+	}
+	var received, applied moment.Amount
+	for _, e := range ledger {
+		if e.bill == bill.ID {
+			received += e.received
+			applied += e.applied
+		}
+	}
+	fmt.Println(len(ledger), "events,", received.In(bill.Currency), "received,", applied.In(bill.Currency), "applied")
 	// Output:
-	// send the payer true
-	// ZAR 20.00 for the bill: true by card applied: false
+	// attempt 1 expired
+	// attempt 2 active true
+	// attempt 2 paid
+	// 4 events, ZAR 20.00 received, ZAR 7.50 applied
 }
