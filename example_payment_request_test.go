@@ -24,6 +24,9 @@ type asked struct {
 
 // ask creates the payment request of a row. If it exists, ask returns what became of it.
 func ask(ctx context.Context, client *moment.Client, row asked) (*moment.PaymentRequest, error) {
+	if row.request != "" {
+		return client.PaymentRequests.Get(ctx, row.request)
+	}
 	expires := row.expires.UTC().Truncate(time.Second) // the same after it was read from a database
 	var response moment.Response
 	request, err := client.PaymentRequests.Create(ctx, moment.PaymentRequestCreateParams{
@@ -72,7 +75,8 @@ func Example_paymentRequest() {
 
 	switch request.Status {
 	case moment.PaymentRequestStatusExpired, moment.PaymentRequestStatusFailed:
-		row.attempt++ // with the new expiry, it makes another key
+		row.attempt++ // it makes another key
+		row.request = ""
 		row.expires = time.Now().Add(72 * time.Hour)
 		request, err = ask(ctx, client, row)
 	default: // active, paid, or a status that this version does not know: do not ask again
@@ -80,7 +84,6 @@ func Example_paymentRequest() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	row.request = request.ID
 	fmt.Println("attempt", row.attempt, request.Status, request.Link.URL != "") // send the link by e-mail or text message
 
 	secret := moment.RawWebhookSecret([]byte("an example key, not a secret one"))
@@ -104,14 +107,17 @@ func Example_paymentRequest() {
 	defer endpoint.Close()
 	srv.SetWebhook(endpoint.URL, secret)
 
-	if _, err := srv.Pay(ctx, momenttest.Payment{Request: row.request, Amount: request.Amount}); err != nil {
+	if _, err := srv.Pay(ctx, momenttest.Payment{Request: request.ID, Amount: request.Amount}); err != nil {
 		log.Fatal(err)
 	}
-	request, err = ask(ctx, client, row) // the job runs again
-	if err != nil {
-		log.Fatal(err)
+	for range 2 { // the job runs again, at first because it was killed before it saved the id
+		request, err = ask(ctx, client, row)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("attempt", row.attempt, request.Status)
+		row.request = request.ID
 	}
-	fmt.Println("attempt", row.attempt, request.Status)
 
 	// Another payment of the bill is applied in two events, and half of it is taken back.
 	for i, amount := range []int{1000, 500, -750} {
@@ -129,6 +135,7 @@ func Example_paymentRequest() {
 	// Output:
 	// attempt 1 expired
 	// attempt 2 active true
+	// attempt 2 paid
 	// attempt 2 paid
 	// 4 events, ZAR 20.00 received, ZAR 7.50 applied
 }

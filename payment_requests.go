@@ -157,8 +157,8 @@ func (p *PaymentRequestCreateParams) accepts(r *PaymentRequest) error {
 	return nil
 }
 
-// PaymentRequestUpdateParams are the fields of a payment request to change: nil leaves one alone. How
-// to clear a field is not documented. See [PaymentRequestCreateParams] for the limits.
+// PaymentRequestUpdateParams are the fields of a payment request to change: nil leaves one alone.
+// How to clear a field is not documented. See [PaymentRequestCreateParams] for the limits.
 type PaymentRequestUpdateParams struct {
 	ExternalReference *string           `json:"external_reference,omitempty"` // replaces the old one
 	Description       *string           `json:"description,omitempty"`        // replaces the old one

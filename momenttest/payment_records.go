@@ -97,8 +97,9 @@ func (h *Handler) checkRequestPayment(p Payment) (transfer, error) {
 // FailPayment declines a card: nothing is paid, [moment.PaymentsService.Get] finds a failed payment
 // whose last_payment_error is card_declined, with the decline_code insufficient_funds, and the
 // events payment.attempt_failed and payment.failed are delivered. It fails cards only: leave Method
-// empty. A later payment has another id. A payment request of type link stays as it is, and one of type push becomes failed.
-// The Delivery is that of payment.failed. Errors are as those of [Handler.Pay].
+// empty. A later payment has another id. A payment request of type link stays as it is, and one of
+// type push becomes failed. The Delivery is that of payment.failed. Errors are as those of
+// [Handler.Pay].
 func (h *Handler) FailPayment(ctx context.Context, p Payment) (*Delivery, error) {
 	return h.settle(ctx, "fail payment", p, h.decline)
 }
