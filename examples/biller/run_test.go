@@ -187,12 +187,13 @@ func TestStops(t *testing.T) {
 		{"the API key is wrong", 200, always(401, true), exitFailed, "is the API key right?", 0, 100},
 		{"it may not create bills", 200, always(403, true), exitFailed, "is the API key right?", 0, 100},
 		{"two of three of the first hundred are rejected", 400, func(n int64, rw http.ResponseWriter) bool { return n%3 > 0 && respond(rw, 422, true) }, exitFailed, "more than half of the first hundred", 51, 200},
+		{"the service goes down", 200, func(n int64, rw http.ResponseWriter) bool { return n > 1 && respond(rw, 503, false) }, exitFailed, "50 attempts failed in a row", 0, 500},
 		{"a gateway responds later", 40, func(n int64, rw http.ResponseWriter) bool { return n == 35 && respond(rw, 400, false) }, exitDone, "", 0, 100},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			w := newWorld(t)
 			w.file("bills.csv", rows(row.rows))
-			w.front = func(rw http.ResponseWriter, _ *http.Request) bool { return row.front(w.requests.Load(), rw) }
+			w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return row.front(w.requests.Load(), rw) })
 			assert.Equal(t, row.code, w.biller("run", "bills.csv"), w.stderr)
 			assert.Contains(t, w.stderr, row.says)
 			assert.LessOrEqual(t, w.requests.Load(), row.most)
@@ -204,7 +205,7 @@ func TestStops(t *testing.T) {
 				assert.Zero(t, n)
 			}
 			s.close()
-			w.front = nil
+			w.setFront(nil)
 			w.biller("run", "bills.csv")
 			assert.Len(t, w.bills(), row.rows-n, "started again, it raises the others")
 		})
@@ -281,12 +282,12 @@ func TestInterruptedRunContinues(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", rows(300))
 	ctx, interrupt := context.WithCancel(t.Context())
-	w.front = func(http.ResponseWriter, *http.Request) bool {
+	w.setFront(func(http.ResponseWriter, *http.Request) bool {
 		if w.requests.Load() == 100 {
 			interrupt()
 		}
 		return false
-	}
+	})
 	assert.Equal(t, exitFailed, w.billerUntil(ctx, "run", "bills.csv"))
 	assert.Contains(t, w.stderr, "context canceled")
 	assert.Less(t, len(w.bills()), 300)
@@ -315,7 +316,7 @@ func TestReconcile(t *testing.T) {
 	} {
 		assert.Contains(t, w.stdout, want)
 	}
-	w.front = func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 404, false) }
+	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 404, false) })
 	assert.Equal(t, exitFailed, w.biller("reconcile", "bills.csv"), "a gateway's 404 does not say that a bill is missing")
 }
 

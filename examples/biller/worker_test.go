@@ -83,11 +83,11 @@ func TestKeyAfterARestart(t *testing.T) {
 	w.file("bills.csv", rows(1))
 	ctx, interrupt := context.WithCancel(t.Context())
 	var keys []string
-	w.front = func(rw http.ResponseWriter, r *http.Request) bool {
+	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
 		keys = append(keys, r.Header.Get("Idempotency-Key"))
 		interrupt()
 		return len(keys) == 1 && respond(rw, 501, false) // not retried, and the outcome is unknown
-	}
+	})
 	assert.Equal(t, exitFailed, w.billerUntil(ctx, "run", "bills.csv"))
 	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
 	assert.Equal(t, keys[0], keys[len(keys)-1])
@@ -137,7 +137,7 @@ func TestPeopleAndKeysStayOut(t *testing.T) {
 	w.file("bills.csv", rows(2)+"Naledi,Naledi Pillay,n@example.com,NALEDI,1,ZAR,\n")
 	w.srv.Fail(momenttest.Status(503).Times(8))
 	n := 0
-	w.front = func(rw http.ResponseWriter, r *http.Request) bool {
+	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
 		body, _ := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(strings.NewReader(string(body)))
 		if strings.Contains(string(body), "NALEDI") && n < 5 { // also attempts that fail
@@ -145,7 +145,7 @@ func TestPeopleAndKeysStayOut(t *testing.T) {
 			return respond(rw, 500+n%2*-78, true)
 		}
 		return false
-	}
+	})
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
 	s := w.store()
 	jobs := w.ask(s, "SELECT group_concat(args || coalesce(errors, '') || metadata || tags) FROM river_job")
