@@ -63,6 +63,28 @@ line 8: has a quote that is not closed
 	assert.Len(t, left, 3, "check leaves nothing behind")
 }
 
+// A reference that is in the file twice is raised once, or not at all if its rows differ.
+func TestTwice(t *testing.T) {
+	for _, row := range []struct {
+		amounts string
+		bills   int
+		counts  string // rows, and those with problems
+	}{
+		{"1 1", 1, "2 rows, 0 of them"},
+		{"1 2", 0, "2 rows, 2 of them"},
+		{"1 2 1", 0, "3 rows, 3 of them"},
+		{"1 1 2", 0, "3 rows, 3 of them"},
+		{"1 2 2", 0, "3 rows, 3 of them"},
+		{"1 x", 1, "2 rows, 1 of them"},
+	} {
+		w := newWorld(t)
+		w.file("bills.csv", header+"C,,,B,"+strings.ReplaceAll(row.amounts, " ", ",ZAR,\nC,,,B,")+",ZAR,\n")
+		w.biller("run", "bills.csv")
+		assert.Len(t, w.bills(), row.bills, row.amounts)
+		assert.Contains(t, w.stderr, row.counts, row.amounts)
+	}
+}
+
 func TestRun(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", mixed)
