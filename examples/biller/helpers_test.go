@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -21,6 +22,7 @@ type world struct {
 
 	dir, key string
 	srv      *momenttest.Server
+	mu       sync.Mutex // guards front, and its calls
 	front    func(http.ResponseWriter, *http.Request) bool
 	url      string
 	requests atomic.Int64
@@ -40,16 +42,27 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{T: t, dir: t.TempDir(), key: "sk_test_YOUR_SECRET_KEY", srv: momenttest.NewServer()}
 	t.Cleanup(w.srv.Close)
-	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		w.requests.Add(1)
-		if w.front == nil || !w.front(rw, r) {
+	front := httptest.NewServer(http.StripPrefix("/path", http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if !w.responds(rw, r) {
 			w.srv.ServeHTTP(rw, r)
 		}
-	}))
+	})))
 	t.Cleanup(front.Close)
 	w.url = front.URL + "/path"
-	front.Config.Handler = http.StripPrefix("/path", front.Config.Handler)
 	return w
+}
+
+func (w *world) responds(rw http.ResponseWriter, r *http.Request) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.requests.Add(1) // front can rely on the number
+	return w.front != nil && w.front(rw, r)
+}
+
+func (w *world) setFront(front func(http.ResponseWriter, *http.Request) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.front = front
 }
 
 // file writes a file of the folder.

@@ -69,7 +69,7 @@ func TestKill(t *testing.T) {
 	require.NoError(t, err)
 	var killAt atomic.Int64
 	kill := make(chan struct{}, 1)
-	w.front = func(rw http.ResponseWriter, r *http.Request) bool {
+	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
 		if w.requests.Load() != killAt.Load() {
 			return false
 		}
@@ -79,7 +79,7 @@ func TestKill(t *testing.T) {
 		}
 		kill <- struct{}{}
 		return lost
-	}
+	})
 	most, begun := 0.0, time.Now()
 	for n := range kills + 1 {
 		killAt.Store(-1)

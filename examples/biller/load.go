@@ -67,15 +67,16 @@ func (l *loader) decide(ctx context.Context, b *row) (outcome, reason string, er
 	}
 	var line int
 	var hash string
-	err = l.tx.QueryRowContext(ctx, "SELECT line, hash FROM biller_rows WHERE run = ? AND bill = ? ORDER BY line LIMIT 1", l.run.id, b.bill).Scan(&line, &hash)
+	var differs bool // others of them do already
+	err = l.tx.QueryRowContext(ctx, "SELECT line, hash, outcome IS 'rejected' FROM biller_rows WHERE run = ? AND bill = ? ORDER BY line LIMIT 1", l.run.id, b.bill).Scan(&line, &hash, &differs)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", "", nil
 	}
-	if err != nil || hash == b.contentHash() {
+	if err != nil || hash == b.contentHash() && !differs {
 		return found, fmt.Sprintf("is the same as line %d: the bill is raised once", line), err
 	}
 	const twice = "bill_reference is on line %d too, with another content: which is right?"
-	changed, err := l.tx.ExecContext(ctx, "UPDATE biller_rows SET outcome = ?, reason = ? WHERE run = ? AND bill = ? AND outcome IS NULL",
+	changed, err := l.tx.ExecContext(ctx, "UPDATE biller_rows SET outcome = ?, reason = ? WHERE run = ? AND bill = ? AND outcome IS NOT 'rejected'",
 		rejected, fmt.Sprintf(twice, b.line), l.run.id, b.bill)
 	if err != nil {
 		return "", "", err

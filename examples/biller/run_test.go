@@ -63,6 +63,28 @@ line 8: has a quote that is not closed
 	assert.Len(t, left, 3, "check leaves nothing behind")
 }
 
+// A reference that is in the file twice is raised once, or not at all if its rows differ.
+func TestTwice(t *testing.T) {
+	for _, row := range []struct {
+		amounts string
+		bills   int
+		counts  string // rows, and those with problems
+	}{
+		{"1 1", 1, "2 rows, 0 of them"},
+		{"1 2", 0, "2 rows, 2 of them"},
+		{"1 2 1", 0, "3 rows, 3 of them"},
+		{"1 1 2", 0, "3 rows, 3 of them"},
+		{"1 2 2", 0, "3 rows, 3 of them"},
+		{"1 x", 1, "2 rows, 1 of them"},
+	} {
+		w := newWorld(t)
+		w.file("bills.csv", header+"C,,,B,"+strings.ReplaceAll(row.amounts, " ", ",ZAR,\nC,,,B,")+",ZAR,\n")
+		w.biller("run", "bills.csv")
+		assert.Len(t, w.bills(), row.bills, row.amounts)
+		assert.Contains(t, w.stderr, row.counts, row.amounts)
+	}
+}
+
 func TestRun(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", mixed)
@@ -187,12 +209,13 @@ func TestStops(t *testing.T) {
 		{"the API key is wrong", 200, always(401, true), exitFailed, "is the API key right?", 0, 100},
 		{"it may not create bills", 200, always(403, true), exitFailed, "is the API key right?", 0, 100},
 		{"two of three of the first hundred are rejected", 400, func(n int64, rw http.ResponseWriter) bool { return n%3 > 0 && respond(rw, 422, true) }, exitFailed, "more than half of the first hundred", 51, 200},
+		{"the service goes down", 200, func(n int64, rw http.ResponseWriter) bool { return n > 1 && respond(rw, 503, false) }, exitFailed, "50 attempts failed in a row", 0, 500},
 		{"a gateway responds later", 40, func(n int64, rw http.ResponseWriter) bool { return n == 35 && respond(rw, 400, false) }, exitDone, "", 0, 100},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			w := newWorld(t)
 			w.file("bills.csv", rows(row.rows))
-			w.front = func(rw http.ResponseWriter, _ *http.Request) bool { return row.front(w.requests.Load(), rw) }
+			w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return row.front(w.requests.Load(), rw) })
 			assert.Equal(t, row.code, w.biller("run", "bills.csv"), w.stderr)
 			assert.Contains(t, w.stderr, row.says)
 			assert.LessOrEqual(t, w.requests.Load(), row.most)
@@ -204,7 +227,7 @@ func TestStops(t *testing.T) {
 				assert.Zero(t, n)
 			}
 			s.close()
-			w.front = nil
+			w.setFront(nil)
 			w.biller("run", "bills.csv")
 			assert.Len(t, w.bills(), row.rows-n, "started again, it raises the others")
 		})
@@ -281,12 +304,12 @@ func TestInterruptedRunContinues(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", rows(300))
 	ctx, interrupt := context.WithCancel(t.Context())
-	w.front = func(http.ResponseWriter, *http.Request) bool {
+	w.setFront(func(http.ResponseWriter, *http.Request) bool {
 		if w.requests.Load() == 100 {
 			interrupt()
 		}
 		return false
-	}
+	})
 	assert.Equal(t, exitFailed, w.billerUntil(ctx, "run", "bills.csv"))
 	assert.Contains(t, w.stderr, "context canceled")
 	assert.Less(t, len(w.bills()), 300)
@@ -315,7 +338,7 @@ func TestReconcile(t *testing.T) {
 	} {
 		assert.Contains(t, w.stdout, want)
 	}
-	w.front = func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 404, false) }
+	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 404, false) })
 	assert.Equal(t, exitFailed, w.biller("reconcile", "bills.csv"), "a gateway's 404 does not say that a bill is missing")
 }
 

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -20,13 +20,14 @@ const (
 	maxFailures   = 50 // in a row, without an outcome
 )
 
-// settler stores the results of all workers, and stops a run that does harm or gets nowhere.
+// settler stores the results of all workers, and stops a run that does harm or gets nowhere. Results
+// that arrive together are one transaction, because each one waits for the disk, and for River's.
 type settler struct {
 	store *store
+	in    chan result
 	bar   *progressbar.ProgressBar
 	stop  context.CancelCauseFunc // of the run
 
-	mu                   sync.Mutex
 	left                 int  // jobs without an end
 	reached              bool // the service itself has responded
 	rejections, failures int  // in a row
@@ -37,23 +38,45 @@ func newSettler(s *store, open int, stop context.CancelCauseFunc, stderr io.Writ
 	file, ok := stderr.(*os.File)
 	bar := progressbar.NewOptions(open, progressbar.OptionSetWriter(stderr), progressbar.OptionSetVisibility(ok && term.IsTerminal(int(file.Fd()))), progressbar.OptionShowCount(),
 		progressbar.OptionThrottle(200*time.Millisecond), progressbar.OptionSetPredictTime(true), progressbar.OptionFullWidth(), progressbar.OptionClearOnFinish())
-	return &settler{store: s, bar: bar, stop: stop, left: open}
+	return &settler{store: s, in: make(chan result, workers), bar: bar, stop: stop, left: open}
 }
 
-// settle stores a result. A failed attempt is only counted.
-func (s *settler) settle(ctx context.Context, res result) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.count(res)
-	if res.outcome == "" {
+// settle returns when a result is stored. A failed attempt is only counted.
+func (s *settler) settle(res result) error {
+	res.done = make(chan error, 1)
+	s.in <- res
+	return <-res.done
+}
+
+// work runs until in is closed.
+func (s *settler) work(ctx context.Context) {
+	for first := range s.in {
+		batch := []result{first}
+		for len(s.in) > 0 {
+			batch = append(batch, <-s.in)
+		}
+		err := s.save(ctx, batch)
+		if err != nil {
+			s.stop(err)
+		}
+		for _, res := range batch {
+			s.count(res)
+			res.done <- err
+		}
+	}
+}
+
+func (s *settler) save(ctx context.Context, batch []result) error {
+	return inTx(ctx, s.store.rows, func(tx *sql.Tx) error {
+		for _, res := range batch {
+			_, err := tx.ExecContext(ctx, "UPDATE biller_rows SET outcome = ?1, reason = ?2, customer_id = ?3, cells = CASE WHEN ?1 = 'rejected' THEN cells END WHERE id = ?4 AND ?1 <> ''",
+				res.outcome, res.reason, res.customerID, res.row)
+			if err != nil {
+				return err
+			}
+		}
 		return nil
-	}
-	_, err := s.store.rows.ExecContext(ctx, "UPDATE biller_rows SET outcome = ?1, reason = ?2, customer_id = ?3, cells = CASE WHEN ?1 = 'rejected' THEN cells END WHERE id = ?4",
-		res.outcome, res.reason, res.customerID, res.row)
-	if err != nil {
-		s.stop(err)
-	}
-	return err
+	})
 }
 
 // count counts a result, and decides whether the run goes on.

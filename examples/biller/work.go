@@ -77,7 +77,9 @@ func (w *worker) work(ctx context.Context, stderr io.Writer) error {
 		stop(err)
 		return err
 	}
+	go s.work(context.WithoutCancel(ctx))
 	<-jobs.Stopped() // after ctx has ended, and the calls in flight
+	close(s.in)
 	if why := context.Cause(ctx); !errors.Is(why, errFinished) {
 		return why
 	}

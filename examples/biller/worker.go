@@ -49,7 +49,7 @@ type worker struct {
 	store  *store
 	reader *reader // for its columns
 	client *moment.Client
-	settle func(context.Context, result) error
+	settle func(result) error
 }
 
 // result is what became of an attempt of a job. Without an outcome, it has failed.
@@ -59,6 +59,7 @@ type result struct {
 	outcome, reason, customerID string
 	err                         error
 	last                        bool // no attempt follows
+	done                        chan error
 }
 
 // Work raises a bill, however often it is called. The idempotency key is derived from the run and
@@ -101,7 +102,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 	if res.err = err; err != nil && res.last {
 		err = river.JobCancel(loggable(err))
 	}
-	if failed := w.settle(context.WithoutCancel(ctx), res); failed != nil {
+	if failed := w.settle(res); failed != nil {
 		return failed
 	}
 	return loggable(err)

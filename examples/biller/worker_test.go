@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/moment-billing/moment-go"
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
@@ -75,6 +77,41 @@ func TestSettledRowIsNotSentAgain(t *testing.T) {
 	assert.Equal(t, []string{"B1"}, w.bills())
 }
 
+// After a restart, a row is sent again under the same idempotency key.
+func TestKeyAfterARestart(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(1))
+	ctx, interrupt := context.WithCancel(t.Context())
+	var keys []string
+	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
+		keys = append(keys, r.Header.Get("Idempotency-Key"))
+		interrupt()
+		return len(keys) == 1 && respond(rw, 501, false) // not retried, and the outcome is unknown
+	})
+	assert.Equal(t, exitFailed, w.billerUntil(ctx, "run", "bills.csv"))
+	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
+	assert.Equal(t, keys[0], keys[len(keys)-1])
+	assert.Equal(t, []string{"B0"}, w.bills())
+}
+
+// A gateway's response rejects no row, and neither does a write whose outcome is unknown.
+func TestRejects(t *testing.T) {
+	for _, row := range []struct {
+		err  error
+		want bool
+	}{
+		{&moment.Error{Status: 422, FromService: true}, true},
+		{&moment.Error{Status: 422}, false},
+		{&moment.Error{Status: 422, FromService: true, OutcomeUnknown: true}, false},
+		{&moment.Error{Status: 409, FromService: true}, false},
+		{&moment.ArgumentError{}, true},
+		{&moment.MismatchError{}, true},
+		{io.EOF, false},
+	} {
+		assert.Equal(t, row.want, rejects(row.err), "%#v", row.err)
+	}
+}
+
 // One process works a file, and its settings are those that a power cut needs.
 func TestStore(t *testing.T) {
 	w := newWorld(t)
@@ -100,7 +137,7 @@ func TestPeopleAndKeysStayOut(t *testing.T) {
 	w.file("bills.csv", rows(2)+"Naledi,Naledi Pillay,n@example.com,NALEDI,1,ZAR,\n")
 	w.srv.Fail(momenttest.Status(503).Times(8))
 	n := 0
-	w.front = func(rw http.ResponseWriter, r *http.Request) bool {
+	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
 		body, _ := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(strings.NewReader(string(body)))
 		if strings.Contains(string(body), "NALEDI") && n < 5 { // also attempts that fail
@@ -108,7 +145,7 @@ func TestPeopleAndKeysStayOut(t *testing.T) {
 			return respond(rw, 500+n%2*-78, true)
 		}
 		return false
-	}
+	})
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
 	s := w.store()
 	jobs := w.ask(s, "SELECT group_concat(args || coalesce(errors, '') || metadata || tags) FROM river_job")
