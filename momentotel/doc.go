@@ -34,7 +34,8 @@
 //	moment.call.attempts             counter
 //	moment.call.outcome_unknown      counter of writes that may have been applied, without those
 //	                                 that an Ensure has settled
-//	moment.call.retry_budget_empty   counter of calls that were not retried, because the budget was spent
+//	moment.call.retry_budget_empty   counter of calls that were not retried because the
+//	                                 budget was spent
 //
 // # Deliveries
 //

@@ -42,7 +42,7 @@ func (p *pusher) run(ctx context.Context) {
 
 // pushNext pushes the balance of one customer, and reports whether there was one to push.
 func (p *pusher) pushNext(ctx context.Context) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.claim/3) // starts before the claim, so that it ends before the claim does
+	ctx, cancel := context.WithTimeout(ctx, p.claim/3) // starts before the claim, so that it ends first
 	defer cancel()
 	var customer string
 	var currency moment.Currency
