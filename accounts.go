@@ -143,7 +143,7 @@ func (p *AccountCreateParams) check() error {
 		param{"currency", string(p.Currency)})
 }
 
-// accepts finds where a response is not the account that was to be created.
+// accepts returns an error if a response is not the account that was to be created.
 func (p *AccountCreateParams) accepts(a *Account) error {
 	customer := customerID(p.Customer)
 	switch {
@@ -184,14 +184,16 @@ func (s *AccountsService) Create(ctx context.Context, params AccountCreateParams
 	return call[Account](ctx, s.service, createAccount, "", &params, params.accepts, opts)
 }
 
-// Ensure creates an account, or finds the same account: POST /billing/accounts, and GET
-// /billing/accounts/{account} if the create does not decide. See [BillsService.Ensure].
+// Ensure creates an account, or returns the existing account if it is the same: POST
+// /billing/accounts, and GET /billing/accounts/{account} if the create does not settle the outcome.
+// See [BillsService.Ensure].
 //
 // An account is the same if its external reference, its customer and the fields that params set are
-// the same. The balance is not compared, because payments change it. Errors to expect:
-// [*MismatchError], [ErrUnprocessable] if a key of yours was used with other params,
-// [ErrOutcomeUnknown], and the errors of Create. After an error, a new customer in params may have
-// been created, because Moment does not document that the call is atomic.
+// equal. The balance is not compared, because payments change it.
+//
+// Errors to expect: [*MismatchError], [ErrUnprocessable] if a key of yours was used with other
+// params, [ErrOutcomeUnknown], and the errors of Create. After an error, a new customer in params
+// may have been created, because Moment does not document that the call is atomic.
 func (s *AccountsService) Ensure(ctx context.Context, params AccountCreateParams, opts ...RequestOption) (*Account, error) {
 	return ensure[Account](ctx, s.service, "ensure account", createAccount, getAccount, &params, opts)
 }

@@ -159,7 +159,7 @@ func (p *BillCreateParams) check() error {
 	return checkTexts(p.Metadata, param{"external_reference", p.ExternalReference}, param{"currency", string(p.Currency)})
 }
 
-// accepts finds where a response is not the bill that was to be raised.
+// accepts returns an error if a response is not the bill that was to be raised.
 func (p *BillCreateParams) accepts(b *Bill) error {
 	customer, account := customerID(p.Customer), accountID(p.Account)
 	if _, inline := splitAccount(p.Account); inline != nil {
@@ -207,35 +207,37 @@ func (s *BillsService) Create(ctx context.Context, params BillCreateParams, opts
 	return call[Bill](ctx, s.service, createBill, "", &params, params.accepts, opts)
 }
 
-// Ensure creates a bill, or finds the same bill: POST /billing/bills, and GET
-// /billing/bills/{bill} if the create does not decide. It settles unknown outcomes. Call it again
-// with the same params at any time: when the program starts again, or after an error, with the
-// error's IdempotencyKey.
+// Ensure creates a bill, or returns the existing bill if it is the same: POST /billing/bills, and
+// GET /billing/bills/{bill} if the create does not settle the outcome. Call Ensure again with the
+// same params at any time, for example when the program restarts. After an error, pass the error's
+// IdempotencyKey too.
 //
-// It needs no key of yours, because references are unique: a second run finds the bill. With a key
-// of yours ([WithIdempotencyKey]), the service itself recognises a create that is repeated while
-// the first one is in flight. Derive the key from the content too, because the service rejects it
-// with other params for 24 hours.
+// Ensure needs no key of yours, because references are unique: a second run finds the bill. With a
+// key of yours ([WithIdempotencyKey]), the service recognises a second create while the first one
+// is in flight. Derive the key from the content too, because the service rejects a key that was
+// used with other params within 24 hours.
 //
-// After a conflict or an unknown outcome, Ensure looks for the bill by its external reference. A
-// bill that it finds is the same if its customer or account, amount, currency and the dates that
-// params set are the same, and it is not voided. A bill on an account is not the same as a bill of
-// the customer. The metadata of the bill is not compared.
+// After a conflict or an unknown outcome, Ensure looks the bill up by its external reference. An
+// existing bill is the same if its customer or account, amount, currency and the dates that params
+// set are equal, and it is not voided. A bill on an account is not the same as a bill of the
+// customer. The metadata of the bill is not compared.
 //
 // If the bill does not exist and the service has saved a failure under the key, Ensure continues
-// with keys that are derived from the first, at most 32 in one call. If a customer or an account in
-// params exists already and is the same, Ensure creates the bill for that one. Those two are
-// compared by the fields that params set, but never by their balance, because payments change it.
+// with keys that are derived from the first. One call uses at most 32 keys. If a customer or an
+// account in params already exists and is the same, Ensure creates the bill for it. Customers and
+// accounts are compared by the fields that params set. The balance is not compared, because
+// payments change it.
 //
 // Errors to expect: [*MismatchError], which matches [ErrConflict], if the bill, or its customer or
-// account, exists and is not the same; [ErrUnprocessable] if a key of yours was used with other
-// params; [ErrOutcomeUnknown] if nothing settled the create; otherwise the errors of Create. An
-// error of a lookup is joined to the error of the create. After an error, a new customer or account
-// in params may have been created, because Moment does not document that the call is atomic.
+// account, exists and differs; [ErrUnprocessable] if a key of yours was used with other params;
+// [ErrOutcomeUnknown] if the outcome of the create is not settled; otherwise the errors of Create.
+// An error of a lookup is joined to the error of the create. After an error, a new customer or
+// account in params may have been created, because Moment does not document that the call is
+// atomic.
 //
-// [WithResponse] returns the last response to a request for the bill. Its StatusCode is 201 if this
-// call created the bill, and 200 if it found the bill, also if it had created it and the response
-// was lost.
+// [WithResponse] returns the last response to a request for the bill. Its StatusCode is 201 if the
+// create returned the bill, and 200 if a lookup found it. It is also 200 if this call created the
+// bill, but the response was lost.
 func (s *BillsService) Ensure(ctx context.Context, params BillCreateParams, opts ...RequestOption) (*Bill, error) {
 	return ensure[Bill](ctx, s.service, "ensure bill", createBill, getBill, &params, opts)
 }

@@ -120,7 +120,7 @@ func TestOperationComments(t *testing.T) {
 		want[o.method] = o.request
 		if service, ok := strings.CutSuffix(o.method, ".Create"); ok && service != "PaymentRequestsService" {
 			singular := strings.ToLower(strings.TrimSuffix(service, "sService"))
-			want[service+".Ensure"] = o.request + ", and GET /billing/" + singular + "s/{" + singular + "} if the create does not decide"
+			want[service+".Ensure"] = o.request + ", and GET /billing/" + singular + "s/{" + singular + "} if the create does not settle the outcome"
 		}
 	}
 	assert.Equal(t, want, documented)

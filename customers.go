@@ -149,7 +149,7 @@ func (p *CustomerCreateParams) check() error {
 		param{"email", p.Email}, param{"phone", p.Phone}, param{"currency", string(p.Currency)})
 }
 
-// accepts finds where a response is not the customer that was to be created.
+// accepts returns an error if a response is not the customer that was to be created.
 func (p *CustomerCreateParams) accepts(c *Customer) error {
 	switch {
 	case c.ExternalReference != p.ExternalReference:
@@ -186,20 +186,22 @@ func Ptr[T any](v T) *T { return &v }
 
 // Create creates a customer: POST /billing/customers.
 //
-// Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrConflict] if the
-// external reference is taken, [ErrOutcomeUnknown] if it may have been created all the same; both,
-// if a copy of the call may still be running.
+// Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrConflict] if the external
+// reference is taken, [ErrOutcomeUnknown] if it may have been created; both, if a copy of the call
+// may be in flight.
 func (s *CustomersService) Create(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
 	return call[Customer](ctx, s.service, createCustomer, "", &params, params.accepts, opts)
 }
 
-// Ensure creates a customer, or finds the same customer: POST /billing/customers, and GET
-// /billing/customers/{customer} if the create does not decide. See [BillsService.Ensure].
+// Ensure creates a customer, or returns the existing customer if it is the same: POST
+// /billing/customers, and GET /billing/customers/{customer} if the create does not settle the
+// outcome. See [BillsService.Ensure].
 //
-// A customer is the same if its external reference and the fields that params set are the same. The
-// balance is not compared, because payments change it. Errors to expect: [*MismatchError],
-// [ErrUnprocessable] if a key of yours was used with other params, [ErrOutcomeUnknown], and the
-// errors of Create.
+// A customer is the same if its external reference and the fields that params set are equal. The
+// balance is not compared, because payments change it.
+//
+// Errors to expect: [*MismatchError], [ErrUnprocessable] if a key of yours was used with other
+// params, [ErrOutcomeUnknown], and the errors of Create.
 func (s *CustomersService) Ensure(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
 	return ensure[Customer](ctx, s.service, "ensure customer", createCustomer, getCustomer, &params, opts)
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/moment-billing/moment-go/internal/transport"
 )
 
-// maxEnsureKeys is how many idempotency keys one call of Ensure tries. The service keeps a failure
-// under its key for 24 hours, and each call of Ensure adds at most one. A job queue that retries
-// with growing waits comes nowhere near it in a day.
+// maxEnsureKeys limits the idempotency keys that one call of Ensure uses. The service saves a
+// failure under its key for 24 hours, and each call of Ensure adds at most one failure. A job queue
+// that retries with growing waits calls Ensure far less often than 32 times a day.
 const maxEnsureKeys = 32
 
 // ensurable is a resource that Ensure looks up by its external reference.
@@ -22,19 +22,19 @@ type ensurable[T any] interface {
 	reference() string
 }
 
-// creation is the params of an object that Ensure creates or finds.
+// creation is the params with which Ensure creates or finds an object.
 type creation[P any] interface {
 	params
-	// accepts finds where a response is not the object that was to be created.
+	// accepts returns an error if a response is not the object that was to be created.
 	accepts(P) error
 	reference() string
 	// checkReferences rejects references that cannot be looked up.
 	checkReferences() error
 	// differences returns the names of the params that an existing object does not match. body is
-	// the response that it was decoded from.
+	// the response from which the object was decoded.
 	differences(ctx context.Context, l *lookup, existing P, body []byte) ([]string, error)
-	// nameExisting replaces the params of a customer or an account that exists by its id. It
-	// returns the ids.
+	// nameExisting looks up the customers and accounts in the params. It replaces those that exist
+	// with their ids, and returns these ids.
 	nameExisting(ctx context.Context, l *lookup) ([]string, error)
 }
 
@@ -45,12 +45,12 @@ type ensurer[T any, P ensurable[T]] struct {
 	create, get operation
 	params      creation[P]
 	named       []string         // the ids that nameExisting returned
-	last        transport.Result // of the creates; its attempts and waits are those of all
+	last        transport.Result // of the last create; Attempts and Waited are the sums of all creates
 }
 
-// ensure creates an object, or finds the same object.
+// ensure creates an object, or returns the existing object if it is the same.
 func ensure[T any, P ensurable[T]](ctx context.Context, s service, op string, create, get operation, p creation[P], opts []RequestOption) (*T, error) {
-	o, err := newRequestOptions(create, opts) // first, because it empties a Response
+	o, err := newRequestOptions(create, opts) // first, because it resets a Response
 	if err == nil {
 		err = p.check()
 	}
@@ -69,7 +69,7 @@ func ensure[T any, P ensurable[T]](ctx context.Context, s service, op string, cr
 	return object, withOp(op, err)
 }
 
-// observed is run, and reports it to the client's observer as one call.
+// observed calls run, and reports it to the client's observer as one call.
 func (e *ensurer[T, P]) observed(ctx context.Context) (object *T, err error) {
 	if e.s.core == nil || ctx == nil || e.s.core().observer == nil {
 		return e.run(ctx)
@@ -93,10 +93,10 @@ func (e *ensurer[T, P]) observed(ctx context.Context) (object *T, err error) {
 }
 
 // run creates the object under one idempotency key after another, until a response or a lookup
-// decides.
+// settles the outcome.
 func (e *ensurer[T, P]) run(ctx context.Context) (*T, error) {
-	absent := false // the service has said so, and nothing has been created since
-	waits := false  // the create waits for an earlier one that may be in flight
+	absent := false // a lookup returned the service's 404, and no create can have succeeded since
+	waits := false  // the create is retried while an earlier one with its key may be in flight
 	for n := 1; ; {
 		object, res, err := e.createUnder(ctx, e.key(n), waits)
 		if err == nil && !res.Replayed {
@@ -119,15 +119,15 @@ func (e *ensurer[T, P]) run(ctx context.Context) (*T, error) {
 			absent = hasEnded(res)
 		}
 		if res.KeyInUse && !waits {
-			waits = true // as the retry table says, and then the object is looked up once more
+			waits = true // retry as the table of retries says, and then look the object up once more
 			continue
 		}
 		named, nameErr := e.name(ctx, res)
 		if nameErr != nil {
 			return nil, joined(err, nameErr)
 		}
-		// A replay after an earlier attempt of this call may be of that attempt, which failed just
-		// now.
+		// After several attempts, the replayed failure may be that of an earlier attempt of this
+		// call. Then no other key is used, because the service has failed just now.
 		if n == maxEnsureKeys || !named && (!hasEnded(res) || res.Attempts > 1) {
 			return nil, err
 		}
@@ -135,8 +135,8 @@ func (e *ensurer[T, P]) run(ctx context.Context) (*T, error) {
 	}
 }
 
-// name names what exists of the customers and accounts in params, if they can explain a conflict.
-// It reports whether it named any.
+// name calls nameExisting after a settled conflict, because a customer or an account that exists
+// may have caused it. name reports whether there was one to name.
 func (e *ensurer[T, P]) name(ctx context.Context, res transport.Result) (bool, error) {
 	if res.Status != http.StatusConflict || res.OutcomeUnknown {
 		return false, nil
@@ -146,8 +146,8 @@ func (e *ensurer[T, P]) name(ctx context.Context, res transport.Result) (bool, e
 	return len(ids) > 0, err
 }
 
-// unreadable is the error of an object that the service has created under the key, and that could
-// not be read or compared after that.
+// unreadable returns the error of a call whose object was created, but could then not be read or
+// compared.
 func (e *ensurer[T, P]) unreadable(res transport.Result, lookup error) error {
 	if isMismatch(lookup) {
 		return lookup
@@ -161,8 +161,8 @@ func (e *ensurer[T, P]) unreadable(res transport.Result, lookup error) error {
 	})
 }
 
-// key returns the n-th idempotency key. The ids are parts of it because they are in the body, and
-// the service rejects a key with another body.
+// key returns the n-th idempotency key. It is derived from the named ids too, because they are in
+// the body, and the service rejects a key that was used with another body.
 func (e *ensurer[T, P]) key(n int) string {
 	if n == 1 {
 		return e.options.key
@@ -173,7 +173,7 @@ func (e *ensurer[T, P]) key(n int) string {
 func (e *ensurer[T, P]) createUnder(ctx context.Context, key string, waits bool) (*T, transport.Result, error) {
 	o := e.options
 	o.key = key
-	o.unknownBefore = waits // by an earlier request with the key
+	o.unknownBefore = waits // an earlier request with the key may be in flight
 	o.returnKeyInUse = !waits
 	object, res, err := callWith(ctx, e.s, e.create, "", e.params, e.params.accepts, &o)
 	attempts, waited := e.last.Attempts, e.last.Waited
@@ -183,9 +183,9 @@ func (e *ensurer[T, P]) createUnder(ctx context.Context, key string, waits bool)
 	return object, res, e.withKey(err)
 }
 
-// find looks for the object by its external reference, and compares it with the params. found is
-// true if there is one, whether or not it is the same. The error of a lookup that finds none is
-// the service's 404.
+// find looks the object up by its external reference, and compares it with the params. found
+// reports whether the object exists, even if it differs. If it does not exist, err is the service's
+// 404.
 func (e *ensurer[T, P]) find(ctx context.Context) (existing *T, found bool, err error) {
 	object, body, err := get[T, P](ctx, &e.lookup, e.get, e.params.reference(), e.options.response)
 	if err != nil {
@@ -206,9 +206,9 @@ func mayExist(res transport.Result) bool {
 	return res.Status == http.StatusConflict || res.OutcomeUnknown || hasEnded(res)
 }
 
-// hasEnded reports whether the request that first had the key has failed, so that another key can
-// create nothing twice. Another key would not help against a 400 or a 422, because the same params
-// are wrong again.
+// hasEnded reports whether the first request with the key has failed, so that a create under
+// another key is safe. It is false for a 400 and a 422, because the service would reject the same
+// params under any key.
 func hasEnded(res transport.Result) bool {
 	return res.Replayed && res.Status >= 400 && res.Status != http.StatusBadRequest && res.Status != http.StatusUnprocessableEntity
 }

@@ -26,8 +26,8 @@ func (p *AccountCreateParams) differences(ctx context.Context, l *lookup, a *Acc
 	)...), err
 }
 
-// differences compares what decides who pays how much and when. A voided bill cannot be paid, so it
-// is never the same.
+// differences compares the members that decide the payer, the amount and the dates. A voided bill
+// always differs, because it cannot be paid.
 func (p *BillCreateParams) differences(ctx context.Context, l *lookup, b *Bill, body []byte) ([]string, error) {
 	different, err := l.customerDifferences(ctx, p.Customer, b.CustomerID, "customer")
 	if err != nil {
@@ -43,9 +43,9 @@ func (p *BillCreateParams) differences(ctx context.Context, l *lookup, b *Bill, 
 	)...), err
 }
 
-// customerDifferences compares the customer of an existing object, by its id, with the customer
-// that was to be named or created. What else is set of that customer is not compared, because it
-// may have been updated since. param is the name of the parameter.
+// customerDifferences compares id, which is the customer of an existing object, with the customer
+// in ref. The other fields in ref are not compared, because the customer may have been updated
+// since. param is the name of the parameter.
 func (l *lookup) customerDifferences(ctx context.Context, ref CustomerRef, id, param string) ([]string, error) {
 	reference, inline := splitCustomer(ref)
 	switch {
@@ -67,7 +67,7 @@ func (l *lookup) customerDifferences(ctx context.Context, ref CustomerRef, id, p
 func (l *lookup) accountDifferences(ctx context.Context, ref AccountRef, b *Bill) ([]string, error) {
 	reference, inline := splitAccount(ref)
 	switch {
-	case ref == nil: // the bill is the customer's own
+	case ref == nil: // the bill must not be on an account
 		return missing(member{"account", b.AccountID != ""}), nil
 	case inline != nil:
 		reference = inline.ExternalReference
@@ -87,7 +87,7 @@ func (l *lookup) accountDifferences(ctx context.Context, ref AccountRef, b *Bill
 	return l.customerDifferences(ctx, inline.Customer, b.CustomerID, "account.customer")
 }
 
-// prefixed returns the names with the parameter that they are in: "customer.name".
+// prefixed puts the name of the parameter before each name: "customer.name".
 func prefixed(param string, names []string) []string {
 	for i, name := range names {
 		names[i] = param + "." + name
@@ -95,14 +95,14 @@ func prefixed(param string, names []string) []string {
 	return names
 }
 
-// differs reports whether an existing text is not the one that was set.
+// differs reports whether a text was set and the existing text is another one.
 func differs(set, existing string) bool { return set != "" && set != existing }
 
 func otherDate(set, existing Date, name string, body []byte) bool {
 	return !set.IsZero() && set != existing && !unreadable[Date](body, name)
 }
 
-// otherMetadata compares the pairs that were set, because an update may have added others.
+// otherMetadata compares only the pairs that were set, because an update may have added others.
 func otherMetadata(set, existing map[string]string, body []byte) bool {
 	for key, value := range set {
 		if got, found := existing[key]; found && got != value || !found && !unreadable[map[string]string](body, "metadata") {
@@ -112,11 +112,11 @@ func otherMetadata(set, existing map[string]string, body []byte) bool {
 	return false
 }
 
-// unreadable reports whether an optional member of a response is in an unexpected form, so that it
-// was left empty.
+// unreadable reports whether an optional member of a response has an unexpected form, and was
+// therefore left empty.
 func unreadable[T any](body []byte, name string) bool {
 	var members map[string]json.RawMessage
-	_ = json.Unmarshal(body, &members) // the object was decoded from it
+	_ = json.Unmarshal(body, &members) // cannot fail, because the object was decoded from body
 	value, found := members[name]
 	return found && json.Unmarshal(value, new(T)) != nil
 }

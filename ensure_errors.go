@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// joined returns the error of a create, with the error of the lookup that followed. The lookup
-// alone decides if it found the object.
+// joined joins the error of a create and the error of the lookup that followed. It returns a
+// mismatch alone, because the lookup has found the object.
 func joined(create, lookup error) error {
 	if isMismatch(lookup) {
 		return lookup
@@ -23,8 +23,8 @@ func isMismatch(err error) bool {
 	return errors.As(err, &mismatch)
 }
 
-// joinedError is a failed create whose object could not be looked up either. It is the error of the
-// create, and its text, log value and JSON have the error of the lookup too.
+// joinedError is the error of a create whose object could not be looked up either. Its text, log
+// value and JSON contain both errors.
 type joinedError struct {
 	create error
 	lookup *lookupError
@@ -42,11 +42,11 @@ func (e *joinedError) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]error{"create": e.create, "lookup": e.lookup.err})
 }
 
-// lookupError is the error of a lookup. It matches no sentinel of a status, because a 404 of the
-// lookup says nothing about the create.
+// lookupError is the error of a lookup. It matches no sentinel of a status, because the status of
+// the lookup is not that of the create.
 type lookupError struct{ err error }
 
-// Error leaves out the service's text, because a [*ConnectionError] logs it.
+// Error omits the service's text, because a [*ConnectionError] logs the text of this error.
 func (e *lookupError) Error() string {
 	var failure *Error
 	if errors.As(e.err, &failure) {

@@ -8,17 +8,17 @@ import (
 	"github.com/moment-billing/moment-go/internal/transport"
 )
 
-// lookup gets existing objects by their external references, for one call of Ensure.
+// lookup looks up existing objects by their external references, for one call of Ensure.
 type lookup struct {
 	s       service
 	op      string         // "ensure bill"
-	options requestOptions // of that call
+	options requestOptions // of the call of Ensure
 }
 
-// get returns the object with an external reference, and the response that it was decoded from. An
-// object whose id is the reference is another object.
+// get returns the object with an external reference, and the body of the response. It rejects an
+// object that has the reference as its id only, because that is another object.
 func get[T any, P ensurable[T]](ctx context.Context, l *lookup, op operation, reference string, response *Response) (P, []byte, error) {
-	o := l.options // but of a GET
+	o := l.options // adapted to a GET
 	o.response, o.key, o.callerKey, o.idempotency = response, "", false, transport.Safe
 	object, res, err := callWith(ctx, l.s, op, reference, nil, func(object P) error {
 		if object.reference() != reference {
@@ -29,7 +29,7 @@ func get[T any, P ensurable[T]](ctx context.Context, l *lookup, op operation, re
 	return object, res.Body, l.withKey(err)
 }
 
-// getIfAny is get, and returns nil if the service says that there is no such object.
+// getIfAny is like get, but returns nil if the service reports that the object does not exist.
 func getIfAny[T any, P ensurable[T]](ctx context.Context, l *lookup, op operation, reference string) (P, []byte, error) {
 	object, body, err := get[T, P](ctx, l, op, reference, nil)
 	if isAbsent(err) {
@@ -38,14 +38,14 @@ func getIfAny[T any, P ensurable[T]](ctx context.Context, l *lookup, op operatio
 	return object, body, err
 }
 
-// isAbsent reports whether the service says that there is no such object. A gateway's 404 says
-// nothing about an object.
+// isAbsent reports whether err is the service's own 404. A gateway's 404 does not show that an
+// object is absent.
 func isAbsent(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Status == http.StatusNotFound && e.FromService
 }
 
-// withKey puts the first key into an error, because Ensure is called again with that one.
+// withKey sets the first key in an error, because the caller passes it to the next call of Ensure.
 func (l *lookup) withKey(err error) error {
 	var failure *Error
 	if errors.As(err, &failure) {
@@ -119,15 +119,16 @@ func (p *AccountCreateParams) nameExisting(ctx context.Context, l *lookup) (ids 
 	return ids, err
 }
 
-// nameExisting names customers first, and an account only if that did not help, so that a later
-// call with the same first key makes the same creates, whatever exists by then.
+// nameExisting names customers first, and an account only if there was no customer to name. The
+// order is fixed, because a later call with the same first key must make the same creates, whatever
+// exists by then.
 func (p *BillCreateParams) nameExisting(ctx context.Context, l *lookup) (ids []string, err error) {
 	p.Customer, ids, err = l.nameCustomer(ctx, p.Customer, "customer")
 	_, inline := splitAccount(p.Account)
 	if inline == nil || err != nil {
 		return ids, err
 	}
-	copied := *inline // may be the caller's
+	copied := *inline // because inline may be the caller's
 	customer, more, err := l.nameCustomer(ctx, inline.Customer, "account.customer")
 	copied.Customer = customer
 	ids = append(ids, more...)
@@ -147,8 +148,8 @@ func (p *BillCreateParams) nameExisting(ctx context.Context, l *lookup) (ids []s
 	return []string{account.ID}, err
 }
 
-// nameCustomer returns the customer in ref by its id, if ref holds the params of a customer that
-// exists. If it is not the same customer, the error is a [*MismatchError].
+// nameCustomer replaces the params of a customer in ref with the customer's id, if the customer
+// exists. If the customer differs from the params, the error is a [*MismatchError].
 func (l *lookup) nameCustomer(ctx context.Context, ref CustomerRef, param string) (CustomerRef, []string, error) {
 	_, inline := splitCustomer(ref)
 	if inline == nil {

@@ -9,16 +9,16 @@ import (
 	"github.com/moment-billing/moment-go/internal/transport"
 )
 
-// Observer watches the calls of a client. It is called at the start of each call, and the function
-// that it returns at the end. The call uses the context that it returns, so that the attempts of
-// the call can be children of a span. Both results may be nil.
+// Observer observes the calls of a client. The client calls it at the start of each call, and calls
+// the returned function at the end. The call uses the returned context, so that its attempts can be
+// children of a span. Both results may be nil.
 //
-// An observer gets no API key, body, identifier or personal data. Package momentotel is an observer
-// that records OpenTelemetry spans and metrics.
+// An observer receives no API key, body, identifier or personal data. Package momentotel is an
+// observer that records OpenTelemetry spans and metrics.
 type Observer func(ctx context.Context, call Call) (context.Context, func(CallResult))
 
-// Call is a call that starts. Its arguments are valid: a call that ends in an [*ArgumentError] is
-// not observed. Ensure is a call that makes several others.
+// Call describes a call at its start. A call that fails with an [*ArgumentError] is not observed.
+// Ensure is observed as one call, and so is each call that it makes.
 type Call struct {
 	Operation string // "create bill"; for Do, the method and the route
 	Method    string // "POST"; empty for Ensure
@@ -27,7 +27,7 @@ type Call struct {
 	Mode      Mode   // of the client: test or live
 }
 
-// CallResult is how a call ended.
+// CallResult describes a call at its end.
 type CallResult struct {
 	Duration time.Duration // of the whole call
 	Waited   time.Duration // between the attempts
@@ -35,14 +35,14 @@ type CallResult struct {
 	Status   int           // of the last response; 0 if there was none
 
 	Replayed         bool // the service returned the response that it saved under the idempotency key
-	FromService      bool // an error response is the service's own, and not one of a gateway
+	FromService      bool // the error response is the service's own, not a gateway's
 	OutcomeUnknown   bool // a write may have been applied, although the call failed
 	RetryBudgetEmpty bool // the call was not retried because the retry budget was spent
 
-	// ErrorType is a short word for why the call failed, and empty if it succeeded: the status
+	// ErrorType is the kind of the failure, and empty if the call succeeded. It is the status
 	// ("503"), or one of never_sent, certificate_not_trusted, no_response, response_truncated,
-	// response_not_json, response_too_large, unexpected_response_body and context_done; mismatch or
-	// lookup_failed of Ensure; panic if an http.RoundTripper panicked.
+	// response_not_json, response_too_large, unexpected_response_body and context_done. Ensure adds
+	// mismatch and lookup_failed. It is panic if an http.RoundTripper panicked.
 	ErrorType string
 }
 
@@ -57,7 +57,8 @@ func WithObserver(o Observer) ClientOption {
 	}}
 }
 
-// observe calls the observer, and returns the context of the call and a function for its end.
+// observe calls the observer. It returns the context of the call, and the function to call at its
+// end.
 func (c *core) observe(ctx context.Context, op operation, within string) (context.Context, func(CallResult)) {
 	observed, end := c.observer(ctx, Call{Operation: op.name, Method: op.method, Route: op.route, Within: within, Mode: c.mode()})
 	if observed != nil {
@@ -92,36 +93,36 @@ func callResult(res transport.Result, duration time.Duration) CallResult {
 	return r
 }
 
-// HandlerObserver watches the deliveries to a webhook handler. It is called when a delivery
-// arrives, and the function that it returns at its end. The delivery is processed with the context
-// that it returns. Both results may be nil.
+// HandlerObserver observes the deliveries to a webhook handler. The handler calls it when a
+// delivery arrives, and calls the returned function after the delivery. The delivery is processed
+// with the returned context. Both results may be nil.
 type HandlerObserver func(ctx context.Context, d Delivery) (context.Context, func(DeliveryResult))
 
-// Delivery is a delivery that arrives. Nothing of it is verified yet.
+// Delivery describes a delivery at its arrival, before it is verified.
 type Delivery struct {
 	// TraceParent and TraceState are the headers of W3C Trace Context. Link to this trace; do not
-	// continue it, because anybody may send it.
+	// continue it, because anybody may send these headers.
 	TraceParent, TraceState string
 }
 
-// DeliveryResult is how a delivery ended.
+// DeliveryResult describes a delivery at its end.
 type DeliveryResult struct {
 	Duration time.Duration   // from its arrival to the response
-	Outcome  DeliveryOutcome // what became of the delivery
+	Outcome  DeliveryOutcome // processed, duplicate, failed or rejected
 	Type     EventType       // of a verified event; empty for a rejected delivery
-	// ErrorType is a short word for why the delivery was rejected or failed, and otherwise empty:
-	// method_not_allowed, missing_header, invalid_signature, timestamp, body_too_large,
-	// malformed_event, body_not_read, function_failed or panic.
+	// ErrorType is the reason of the rejection or failure, and otherwise empty: method_not_allowed,
+	// missing_header, invalid_signature, timestamp, body_too_large, malformed_event, body_not_read,
+	// function_failed or panic.
 	ErrorType string
 }
 
-// DeliveryOutcome is what became of a delivery.
+// DeliveryOutcome is the outcome of a delivery.
 type DeliveryOutcome string
 
 // The outcomes of deliveries.
 const (
 	DeliveryProcessed DeliveryOutcome = "processed" // the function returned nil
-	DeliveryDuplicate DeliveryOutcome = "duplicate" // the deduplicator knew the message
+	DeliveryDuplicate DeliveryOutcome = "duplicate" // the deduplicator had seen the message before
 	DeliveryFailed    DeliveryOutcome = "failed"    // the function or the deduplicator failed, so Moment delivers the event again
 	DeliveryRejected  DeliveryOutcome = "rejected"  // it was not signed by Moment, or is not an event
 )
@@ -134,7 +135,7 @@ func WithHandlerObserver(o HandlerObserver) HandlerOption {
 	return HandlerOption{func(h *webhookHandler) { h.observer = o }}
 }
 
-// rejection is the ErrorType of a delivery that was rejected with err.
+// rejection returns the ErrorType of a delivery that was rejected with err.
 func rejection(err error) string {
 	for target, word := range map[error]string{
 		ErrMissingHeader: "missing_header", ErrInvalidSignature: "invalid_signature", ErrTimestamp: "timestamp",

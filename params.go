@@ -7,17 +7,16 @@ import (
 	"strings"
 )
 
-// UnmarshalJSON reads params back that were stored as JSON, in a job queue for example. In
-// customer, a string becomes an [ExistingCustomer] and an object a [CustomerCreateParams]. An
-// amount that is not an exact integer is an error, and unknown members are ignored. What p held
-// before is dropped, so that nothing of an earlier job remains. Every error about a member is an
-// [*ArgumentError].
+// UnmarshalJSON decodes params that were stored as JSON, for example in a job queue. In customer, a
+// string becomes an [ExistingCustomer] and an object a [CustomerCreateParams]. An amount that is
+// not an exact integer is an error, and unknown members are ignored. It sets every field of p, so
+// that nothing of an earlier job remains. Every error about a member is an [*ArgumentError].
 //
 // Do not embed an AccountCreateParams in a struct that is decoded from JSON, because the struct
-// would get this method, and lose its other fields.
+// would inherit this method, and its other fields would not be decoded.
 func (p *AccountCreateParams) UnmarshalJSON(data []byte) error {
 	if isNull(data) {
-		return nil // as for any other type
+		return nil // null changes nothing, as for any other type
 	}
 	type plain AccountCreateParams
 	var wire struct {
@@ -36,14 +35,14 @@ func (p *AccountCreateParams) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// UnmarshalJSON reads params back as [AccountCreateParams.UnmarshalJSON] does. In account, a string
-// becomes an [ExistingAccount] and an object an [AccountCreateParams].
+// UnmarshalJSON decodes stored params as [AccountCreateParams.UnmarshalJSON] does. In account, a
+// string becomes an [ExistingAccount] and an object an [AccountCreateParams].
 //
 // Do not embed a BillCreateParams in a struct that is decoded from JSON, because the struct would
-// get this method, and lose its other fields.
+// inherit this method, and its other fields would not be decoded.
 func (p *BillCreateParams) UnmarshalJSON(data []byte) error {
 	if isNull(data) {
-		return nil // as for any other type
+		return nil // null changes nothing, as for any other type
 	}
 	type plain BillCreateParams
 	var wire struct {
@@ -77,7 +76,7 @@ func (p *BillCreateParams) UnmarshalJSON(data []byte) error {
 func decodeCustomerRef(value json.RawMessage, param string) (CustomerRef, error) {
 	switch {
 	case isNull(value):
-		return nil, nil //nolint:nilnil // no reference is one of the three forms
+		return nil, nil //nolint:nilnil // a reference may be absent
 	case value[0] == '"':
 		var existing ExistingCustomer
 		err := json.Unmarshal(value, &existing)
@@ -96,7 +95,7 @@ func decodeCustomerRef(value json.RawMessage, param string) (CustomerRef, error)
 func decodeAccountRef(value json.RawMessage, param string) (AccountRef, error) {
 	switch {
 	case isNull(value):
-		return nil, nil //nolint:nilnil // no reference is one of the three forms
+		return nil, nil //nolint:nilnil // a reference may be absent
 	case value[0] == '"':
 		var existing ExistingAccount
 		err := json.Unmarshal(value, &existing)
@@ -140,7 +139,7 @@ func decodeParams(object []byte, params any, amounts ...string) error {
 	}
 	mismatch.Field = strings.TrimPrefix(mismatch.Field, "plain.")
 	if mismatch.Field == "" {
-		mismatch.Field, mismatch.Type = "params", reflect.TypeFor[map[string]any]() // an object, and not the type of params
+		mismatch.Field, mismatch.Type = "params", reflect.TypeFor[map[string]any]() // the error names a JSON object, not a Go type
 	}
 	return errParams(explain(mismatch))
 }

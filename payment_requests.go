@@ -9,8 +9,9 @@ import (
 
 const paymentRequestPrefix = "pr_"
 
-// PaymentRequestsService calls the operations on payment requests: links, or pushes to a banking
-// app, by which a payer is asked for an amount. Use it as [Client.PaymentRequests].
+// PaymentRequestsService calls the operations on payment requests. Use it as
+// [Client.PaymentRequests]. A payment request asks a payer for an amount, by a link or by a push to
+// a banking app.
 type PaymentRequestsService struct{ service }
 
 var (
@@ -19,15 +20,16 @@ var (
 	updatePaymentRequest = operation{"update payment request", http.MethodPatch, "/collect/payment_requests/{payment_request}"}
 )
 
-// PaymentRequest asks for an amount, to be paid in full. Moment documents no link between it and a
-// bill: use ExternalReference or Metadata. Only an [AmountApplied] says that a bill was paid.
+// PaymentRequest asks for an amount, to be paid in full. Moment documents no member that links it
+// to a bill: use ExternalReference or Metadata. Only an [AmountApplied] event shows that a bill was
+// paid.
 //
 // Members other than ID, Status, Amount and Currency are left empty if they have an unexpected
 // form. Do not embed a PaymentRequest in a struct that is decoded from JSON.
 type PaymentRequest struct {
 	ID                string               `json:"id"`                   // pr_…
 	Type              PaymentRequestType   `json:"type"`                 // a link or a push
-	Status            PaymentRequestStatus `json:"status"`               // what became of it
+	Status            PaymentRequestStatus `json:"status"`               // active, paid, expired or failed
 	PaymentID         string               `json:"payment_id,omitempty"` // pay_… or p_…, once it is paid: see [PaymentsService.Get]
 	Amount            Amount               `json:"amount"`               // minor units
 	Currency          Currency             `json:"currency"`
@@ -41,10 +43,10 @@ type PaymentRequest struct {
 	UpdatedAt         time.Time            `json:"updated_at,omitzero"` // zero: it could not be read
 }
 
-// PaymentRequestType is how a payer is asked. An unknown type is kept as received.
+// PaymentRequestType is link or push. An unknown type is kept as received.
 type PaymentRequestType string
 
-// PaymentRequestStatus is what became of a payment request. An unknown status is kept as received.
+// PaymentRequestStatus is the state of a payment request. An unknown status is kept as received.
 type PaymentRequestStatus string
 
 // The types and statuses of Moment's reference.
@@ -64,7 +66,7 @@ type PaymentLink struct {
 	URL               string `json:"url"`                           // to share with the payer
 }
 
-// PaymentPush is the banking app that the payer is asked in. Beta: it may change.
+// PaymentPush is the banking app that receives the push. Beta: it may change.
 type PaymentPush struct {
 	Provider string       `json:"provider"`          // "capitec"
 	Capitec  *CapitecPush `json:"capitec,omitempty"` // where the provider is capitec
@@ -85,7 +87,7 @@ func (r *PaymentRequest) UnmarshalJSON(data []byte) error {
 		plain
 		Link *struct {
 			PaymentLink
-			LinkURL string `json:"link_url"` // what older pages of the reference call url
+			LinkURL string `json:"link_url"` // the name of url on older pages of the reference
 		} `json:"link"`
 		Push      lenient[*PaymentPush] `json:"push"`
 		ExpiresAt lenient[time.Time]    `json:"expires_at"`
@@ -125,7 +127,8 @@ func (r *PaymentRequest) absent() []string {
 	return missing(member{"type", r.Type == ""}, member{"created_at", r.CreatedAt.IsZero()}, member{"updated_at", r.UpdatedAt.IsZero()})
 }
 
-// PaymentRequestCreateParams are the fields of a new payment request. The service judges limits.
+// PaymentRequestCreateParams are the fields of a new payment request. The service checks the
+// limits.
 type PaymentRequestCreateParams struct {
 	Amount            Amount             `json:"amount"`                       // required; minor units
 	Currency          Currency           `json:"currency"`                     // required
@@ -144,7 +147,7 @@ func (p *PaymentRequestCreateParams) check() error {
 		param{"push.provider", push.Provider}, param{"push.capitec.phone_number", deref(push.Capitec).PhoneNumber})
 }
 
-// accepts finds where a response is not the payment request that was to be created.
+// accepts returns an error if a response is not the payment request that was to be created.
 func (p *PaymentRequestCreateParams) accepts(r *PaymentRequest) error {
 	switch {
 	case p.ExternalReference != "" && r.ExternalReference != p.ExternalReference:
@@ -157,8 +160,9 @@ func (p *PaymentRequestCreateParams) accepts(r *PaymentRequest) error {
 	return nil
 }
 
-// PaymentRequestUpdateParams are the fields of a payment request to change: nil leaves one alone.
-// How to clear a field is not documented. See [PaymentRequestCreateParams] for the limits.
+// PaymentRequestUpdateParams are the fields of a payment request to change: nil leaves a field
+// unchanged. How to clear a field is not documented. See [PaymentRequestCreateParams] for the
+// limits.
 type PaymentRequestUpdateParams struct {
 	ExternalReference *string           `json:"external_reference,omitempty"` // replaces the old one
 	Description       *string           `json:"description,omitempty"`        // replaces the old one
@@ -173,15 +177,16 @@ func (p *PaymentRequestUpdateParams) check() error {
 	return checkTexts(p.Metadata, param{"external_reference", deref(p.ExternalReference)}, param{"description", deref(p.Description)})
 }
 
-// Create asks for a payment: POST /collect/payment_requests.
+// Create creates a payment request: POST /collect/payment_requests.
 //
 // Under the same key, the service returns the response that it saved, for 24 hours: the status is
 // active and PaymentID is empty, even if the request was paid or has expired since. Call Get if
 // [Response].Replayed is set.
 //
-// Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrOutcomeUnknown] if it may
-// have been created. Settle that within 24 hours, by a call with the error's IdempotencyKey and the
-// same params: later, only the event payment_request.created shows it.
+// Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrOutcomeUnknown] if the
+// request may have been created. To settle that, call Create again within 24 hours, with the
+// error's IdempotencyKey and the same params. Later, only the event payment_request.created shows
+// whether the request exists.
 func (s *PaymentRequestsService) Create(ctx context.Context, params PaymentRequestCreateParams, opts ...RequestOption) (*PaymentRequest, error) {
 	return call[PaymentRequest](ctx, s.service, createPaymentRequest, "", &params, params.accepts, opts)
 }

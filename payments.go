@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// PaymentsService reads payments: how a payer paid. Use it as [Client.Payments].
+// PaymentsService reads payments. Use it as [Client.Payments].
 type PaymentsService struct{ service }
 
 var getPayment = operation{"get payment", http.MethodGet, "/collect/payments/{payment}"}
 
-// Payment is what a payer paid, or tried to pay. That it succeeded does not say that a bill or a
-// balance is paid: only an [AmountApplied] event does, and its PaymentID is the payment's.
+// Payment is a payment, or an attempt to pay. A payment that succeeded does not show that a bill or
+// a balance is paid. Only an [AmountApplied] event shows that; its PaymentID is the payment's ID.
 //
 // Moment does not document whether the next attempt after a decline has the same id, or whether
 // ExternalReference and Metadata are those of the payment request.
@@ -25,15 +25,15 @@ var getPayment = operation{"get payment", http.MethodGet, "/collect/payments/{pa
 // form. Do not embed a Payment in a struct that is decoded from JSON.
 type Payment struct {
 	ID                      string            `json:"id"`     // pay_… or p_…
-	Status                  PaymentStatus     `json:"status"` // how far it is
+	Status                  PaymentStatus     `json:"status"` // draft, succeeded, failed or another
 	Amount                  Amount            `json:"amount"` // minor units
 	Currency                Currency          `json:"currency"`
 	Country                 string            `json:"country,omitempty"`                  // ISO 3166 alpha-2: "ZA"
-	Mode                    Mode              `json:"mode,omitempty"`                     // of test data, or of real money
-	Intent                  string            `json:"intent,omitempty"`                   // "payment", or that a payment method is verified
+	Mode                    Mode              `json:"mode,omitempty"`                     // test or live
+	Intent                  string            `json:"intent,omitempty"`                   // "payment", or the verification of a payment method
 	ReconciliationReference string            `json:"reconciliation_reference,omitempty"` // Moment's own
 	ExternalReference       string            `json:"external_reference,omitempty"`       // the merchant's own
-	Method                  PaymentMethod     `json:"payment_method_details,omitzero"`    // what the payer paid with
+	Method                  PaymentMethod     `json:"payment_method_details,omitzero"`    // a card, for example
 	LastError               *PaymentError     `json:"last_payment_error,omitempty"`       // nil: no attempt failed
 	CaptureMethod           string            `json:"capture_method,omitempty"`           // "automatic" or "manual"
 	AuthorisedAmount        *Amount           `json:"authorised_amount,omitempty"`        // minor units; nil: not stated
@@ -44,7 +44,7 @@ type Payment struct {
 	UpdatedAt               time.Time         `json:"updated_at,omitzero"` // zero: not stated, or it could not be read
 }
 
-// PaymentStatus is how far a payment is. An unknown status is kept as received.
+// PaymentStatus is the state of a payment. An unknown status is kept as received.
 type PaymentStatus string
 
 // The statuses of Moment's reference.
@@ -59,7 +59,7 @@ const (
 	PaymentStatusExpired       PaymentStatus = "expired"        // not completed in time
 )
 
-// PaymentMethod is what a payer paid with: a card, Capitec Pay, Instant EFT, Zapper, MTN MoMo or
+// PaymentMethod is the means of a payment: a card, Capitec Pay, Instant EFT, Zapper, MTN MoMo or
 // another kind.
 type PaymentMethod struct {
 	Type string          // "card", for example; as received
@@ -75,7 +75,7 @@ type PaymentCard struct {
 	Last4  string `json:"last4,omitempty"`  // the last digits of its number
 }
 
-// PaymentError is why the last attempt to pay failed.
+// PaymentError is the reason for the failure of the last attempt to pay.
 type PaymentError struct {
 	Code        string    `json:"error_code"`             // "card_declined", for example
 	DeclineCode string    `json:"decline_code,omitempty"` // "insufficient_funds", for example
@@ -96,7 +96,7 @@ func (p *Payment) UnmarshalJSON(data []byte) error {
 			Timestamp lenient[time.Time] `json:"timestamp"`
 		} `json:"last_payment_error"`
 		AuthorisedAmount lenient[*Amount]   `json:"authorised_amount"`
-		AuthorizedAmount lenient[*Amount]   `json:"authorized_amount"` // Moment's changelog spells it so
+		AuthorizedAmount lenient[*Amount]   `json:"authorized_amount"` // the spelling in Moment's changelog
 		PaidAmount       lenient[*Amount]   `json:"paid_amount"`
 		VoidedAmount     lenient[*Amount]   `json:"voided_amount"`
 		Metadata         lenientMetadata    `json:"metadata"`
@@ -119,13 +119,13 @@ func (p *Payment) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// UnmarshalJSON keeps data in Raw, and what it knows of it in the other fields.
+// UnmarshalJSON keeps data in Raw, and decodes the type and the card.
 func (m *PaymentMethod) UnmarshalJSON(data []byte) error {
 	var wire struct {
 		Type lenient[string]       `json:"type"`
 		Card lenient[*PaymentCard] `json:"card"`
 	}
-	_ = json.Unmarshal(data, &wire) // anything but an object has no type
+	_ = json.Unmarshal(data, &wire) // Type and Card stay empty if data is not an object
 	*m = PaymentMethod{Type: wire.Type.value, Card: wire.Card.value}
 	if string(data) != "null" {
 		m.Raw = bytes.Clone(data)
@@ -133,7 +133,7 @@ func (m *PaymentMethod) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// MarshalJSON returns Raw or, without it, an object of the other fields.
+// MarshalJSON returns Raw, or an object of the other fields if Raw is nil.
 func (m PaymentMethod) MarshalJSON() ([]byte, error) {
 	if m.Raw != nil {
 		return m.Raw, nil

@@ -11,8 +11,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// ObserveCalls returns the option of a client whose calls are recorded. It panics if an option is
-// the zero Option.
+// ObserveCalls returns a client option that records calls. It panics if an option is the zero
+// Option.
 func ObserveCalls(opts ...Option) moment.ClientOption {
 	tracer, meter := newInstruments(opts)
 	o := &callObserver{
@@ -46,7 +46,7 @@ func (o *callObserver) observe(ctx context.Context, call moment.Call) (context.C
 
 func startAttributes(call moment.Call) []attribute.KeyValue {
 	attrs := []attribute.KeyValue{attribute.String("moment.operation", call.Operation), attribute.String("moment.mode", string(call.Mode))}
-	if call.Method != "" { // not of an Ensure, which is several requests
+	if call.Method != "" { // empty for an Ensure, because it makes several requests
 		attrs = append(attrs, attribute.String("http.request.method", call.Method), attribute.String("url.template", call.Route))
 	}
 	return attrs
@@ -86,10 +86,10 @@ func (o *callObserver) record(ctx context.Context, call moment.Call, r moment.Ca
 	}
 	set := metric.WithAttributeSet(attribute.NewSet(attrs...))
 	o.duration.Record(ctx, r.Duration.Seconds(), set)
-	if call.Method != "" { // those of an Ensure are counted with its calls
+	if call.Method != "" { // the calls of an Ensure count its attempts
 		o.attempts.Add(ctx, int64(r.Attempts), set)
 	}
-	if r.OutcomeUnknown && call.Within == "" { // an Ensure settles what its calls leave unknown
+	if r.OutcomeUnknown && call.Within == "" { // an Ensure may settle the unknown outcome of one of its calls
 		o.unknown.Add(ctx, 1, set)
 	}
 	if r.RetryBudgetEmpty && call.Method != "" {

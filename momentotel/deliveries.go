@@ -12,8 +12,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// ObserveDeliveries returns the option of a webhook handler whose deliveries are recorded. It
-// panics if an option is the zero Option.
+// ObserveDeliveries returns a handler option that records deliveries. It panics if an option is the
+// zero Option.
 func ObserveDeliveries(opts ...Option) moment.HandlerOption {
 	tracer, meter := newInstruments(opts)
 	o := &deliveryObserver{
@@ -50,7 +50,7 @@ func (o *deliveryObserver) observe(ctx context.Context, d moment.Delivery) (cont
 	}
 }
 
-// senderOf returns the span in the delivery's headers.
+// senderOf returns the sender's span from the delivery's headers.
 func senderOf(d moment.Delivery) trace.SpanContext {
 	headers := propagation.MapCarrier{"traceparent": d.TraceParent, "tracestate": d.TraceState}
 	return trace.SpanContextFromContext(propagation.TraceContext{}.Extract(context.Background(), headers))

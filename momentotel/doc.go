@@ -5,18 +5,19 @@
 //	…
 //	handler := verifier.Handler(process, momentotel.ObserveDeliveries())
 //
-// Nothing that is recorded contains an API key, a body, an identifier or personal data.
+// No span and no metric contains an API key, a body, an identifier or personal data.
 //
 // # Calls
 //
-// Each call has a span of kind client, named "moment create bill". Its attempts are not spans: wrap
-// the transport with otelhttp to make each attempt a child. An Ensure has a span, "moment ensure
-// bill", and its calls are children of it. Attributes of spans:
+// Each call has a span of kind client, for example "moment create bill". Its attempts have no
+// spans; wrap the transport with otelhttp to add a child span for each attempt. An Ensure has a
+// span, for example "moment ensure bill", and the spans of its calls are children of it. Attributes
+// of spans:
 //
 //	http.request.method         POST
 //	url.template                /billing/bills
 //	http.response.status_code   of the last response, if there was one
-//	http.request.resend_count   how many retries there were, if any
+//	http.request.resend_count   number of retries, if any
 //	error.type                  the status, or a word such as no_response, if the call failed
 //	moment.operation            create bill
 //	moment.mode                 test or live
@@ -33,7 +34,8 @@
 //	moment.call.attempts             counter
 //	moment.call.outcome_unknown      counter of writes that may have been applied, without those
 //	                                 that an Ensure has settled
-//	moment.call.retry_budget_empty   counter of calls that were not retried for want of budget
+//	moment.call.retry_budget_empty   counter of calls that were not retried because the
+//	                                 budget was spent
 //
 // # Deliveries
 //
@@ -45,5 +47,5 @@
 //	messaging.operation.type    process
 //	moment.delivery.outcome     processed, duplicate, failed or rejected
 //	moment.event.type           obligation.amount_applied, if the delivery is verified
-//	error.type                  invalid_signature and others, if it was rejected or failed
+//	error.type                  such as invalid_signature, if it was rejected or failed
 package momentotel

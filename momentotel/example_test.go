@@ -13,7 +13,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// A call whose first response is lost is one span.
+// A call with a retry has one span.
 func Example() {
 	ctx := context.Background()
 	srv := momenttest.NewServer()
@@ -31,7 +31,7 @@ func Example() {
 	for _, span := range spans.GetSpans() {
 		fmt.Println(span.Name)
 		for _, a := range span.Attributes {
-			if a.Key != "moment.wait" { // which is random
+			if a.Key != "moment.wait" { // because it is random
 				fmt.Printf("  %s = %s\n", a.Key, a.Value)
 			}
 		}

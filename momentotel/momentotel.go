@@ -9,7 +9,7 @@ import (
 // scope is the name of the instrumentation.
 const scope = "github.com/moment-billing/moment-go/momentotel"
 
-// Option changes what an observer records with.
+// Option sets a provider of an observer.
 type Option struct {
 	apply func(*providers)
 }
@@ -41,8 +41,8 @@ func newInstruments(opts []Option) (trace.Tracer, metric.Meter) {
 	return p.tracer.Tracer(scope), p.meter.Meter(scope)
 }
 
-// durationBuckets are the boundaries of OpenTelemetry's HTTP metrics, in seconds, and those of
-// calls that were retried.
+// durationBuckets are the boundaries of OpenTelemetry's HTTP metrics, in seconds, with 30 and 60
+// added for calls with retries.
 var durationBuckets = metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60)
 
 // must returns an instrument. An error means that the name or the unit is invalid, which the tests

@@ -28,7 +28,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// secret is no secret.
+// secret is an example, not a real secret.
 var secret = moment.RawWebhookSecret([]byte("an example key, not a secret one"))
 
 // recorder collects spans and metrics.
@@ -99,7 +99,7 @@ func TestCalls(t *testing.T) {
 		why      string
 		faults   []momenttest.Fault
 		options  []moment.ClientOption
-		span     map[string]any // beside what every span has
+		span     map[string]any // in addition to the attributes of every span
 		status   codes.Code
 		sums     map[string]int64
 		failedAs string
@@ -163,8 +163,8 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-// The calls of an Ensure are children of its span, and what they leave unknown and Ensure settles
-// does not count.
+// The calls of an Ensure are children of its span. An unknown outcome that Ensure settles is not
+// counted.
 func TestEnsure(t *testing.T) {
 	srv := momenttest.NewServer()
 	t.Cleanup(srv.Close)
@@ -273,7 +273,7 @@ func TestDeliveries(t *testing.T) {
 	}
 }
 
-// Nothing that is recorded contains the API key, a secret, a body, an identifier or personal data.
+// No span and no metric contains the API key, a secret, a body, an identifier or personal data.
 func TestNothingPrivateIsRecorded(t *testing.T) {
 	r := newRecorder()
 	const key = "sk_test_YOUR_SECRET_KEY"

@@ -12,11 +12,11 @@ import (
 // Handler returns a handler that verifies each delivery, as [moment.WebhookVerifier.Handler] does,
 // and processes each event once, as [Store.Process] does. It calls process with the transaction in
 // which it marks the event as processed, and responds with 204 once both are committed. If process
-// or the database fails, it responds with 500, and Moment delivers the event again. The rules of
-// Process for its function hold for process too. Do not pass [moment.WithDeduplicator].
+// or the database fails, it responds with 500, and Moment delivers the event again. The rules for
+// the function of Process apply to process too. Do not pass [moment.WithDeduplicator].
 //
-// Return nil for events that mean nothing to you, above all of types that you do not know. Handler
-// panics where [moment.WebhookVerifier.Handler] does, and if s was not made by [NewStore].
+// Return nil for events that you do not use, and for unknown types in particular. Handler panics in
+// the same cases as [moment.WebhookVerifier.Handler], and if s was not made by [NewStore].
 func (s *Store) Handler(verifier *moment.WebhookVerifier, process func(ctx context.Context, tx *sql.Tx, e *moment.Event) error, opts ...moment.HandlerOption) http.Handler {
 	switch {
 	case s == nil || s.db == nil:
@@ -33,9 +33,9 @@ func (s *Store) Handler(verifier *moment.WebhookVerifier, process func(ctx conte
 // txKey is the key of the transaction in a context.
 type txKey struct{}
 
-// deduplicator passes the transaction in the context. It is a deduplicator so that an observer of
-// the handler sees duplicates. It is not exported, because work outside the transaction could be
-// done twice.
+// deduplicator passes the transaction in the context. It implements [moment.Deduplicator], so that
+// an observer of the handler sees duplicates. It is not exported, because work outside the
+// transaction could be done twice.
 type deduplicator struct{ store *Store }
 
 // Once implements [moment.Deduplicator].

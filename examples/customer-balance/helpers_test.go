@@ -97,7 +97,7 @@ func (b books) exec(t *testing.T, statement string, args ...any) {
 	require.NoError(t, err)
 }
 
-// count returns what a query for one number finds.
+// count returns the one number that a query selects.
 func (b books) count(t *testing.T, query string) (n int) {
 	t.Helper()
 	require.NoError(t, b.QueryRowContext(t.Context(), query).Scan(&n))
@@ -113,7 +113,8 @@ func (b books) atMoment(t *testing.T, customer string) int {
 	return int(*c.Balance)
 }
 
-// payment returns an event as Moment's reference shows it, of so many cents for a customer.
+// payment returns the event of a customer's payment, as in Moment's reference. The amount is in
+// cents.
 func payment(n, amount int, customer string) string {
 	return fmt.Sprintf(`{"id":"evt_%d","type":"obligation.amount_applied","data":{"id":"ob_%d","amount":%d,"currency":"ZAR","payment_id":"pay_%d","customer_id":%q}}`, n, n, amount, n, customer)
 }

@@ -1,5 +1,5 @@
-// Command customer-balance keeps customers' balances: it takes payments off them and pushes them to
-// Moment. Any number of replicas may share one PostgreSQL database. See README.md.
+// Command customer-balance keeps customers' balances: it subtracts payments, and pushes the
+// balances to Moment. Any number of replicas may share one PostgreSQL database. See README.md.
 package main
 
 import (
@@ -23,8 +23,9 @@ import (
 	"github.com/moment-billing/moment-go/momentsql"
 )
 
-// Replicas that start at once wait for each other, because PostgreSQL may reject one of two CREATE
-// TABLE IF NOT EXISTS. Statements that are sent together are one transaction.
+// Replicas that start at the same time wait for the lock, because PostgreSQL may reject one of two
+// concurrent CREATE TABLE IF NOT EXISTS. All statements run in one transaction, because they are
+// sent together.
 const schema = `SELECT pg_advisory_xact_lock(7215504203);
 CREATE TABLE IF NOT EXISTS balances (
 	customer_id   TEXT COLLATE "C" PRIMARY KEY, -- Moment's id
@@ -51,7 +52,7 @@ func main() {
 	}
 }
 
-// run is the program, until ctx ends. A push is claimed for the given time.
+// run runs the program until ctx ends. A push is claimed for the given time.
 func run(ctx context.Context, claim time.Duration) error {
 	client, err := moment.NewClientFromEnv()
 	if err != nil {
@@ -110,7 +111,7 @@ func newServer(store *momentsql.Store, verifier *moment.WebhookVerifier) *http.S
 	}
 }
 
-// serve ends when ctx does, after the deliveries in flight.
+// serve accepts deliveries until ctx ends, and then waits for those in flight.
 func serve(ctx context.Context, server *http.Server, listener net.Listener) error {
 	ended := make(chan error, 1)
 	context.AfterFunc(ctx, func() {

@@ -43,7 +43,7 @@ type replica struct {
 	*exec.Cmd
 
 	url string
-	log chan string // all of it, once the process has ended
+	log chan string // receives the whole log when the process has ended
 }
 
 func (b books) start(t *testing.T, claim time.Duration, service string) replica {
@@ -79,15 +79,15 @@ func post(t *testing.T, r replica, n int, customer string) bool {
 	return resp.StatusCode == http.StatusNoContent
 }
 
-// Two replicas on one database get 20 payments at once, each of them twice. The first replica is
-// killed by SIGKILL half-way, and the balance that it was about to push reaches Moment late: after
-// all payments. At the end the balance at Moment is right to the cent.
+// Two replicas on one database receive 20 payments at once, each twice. SIGKILL ends the first
+// replica half-way. Its update in flight reaches Moment late, after all payments. At the end, the
+// balance at Moment is right to the cent.
 func TestReplicas(t *testing.T) {
 	const payments, claim = 20, 6 * time.Second
 	b := newBooks(t)
 	customer := b.open(t, "UCR1")
 
-	// The first replica's first update is held on its way to Moment.
+	// The first replica's first update is delayed on its way to Moment.
 	inFlight, arrive := make(chan time.Time, 1), make(chan struct{})
 	var arrived sync.WaitGroup
 	arrived.Add(1)
@@ -102,7 +102,7 @@ func TestReplicas(t *testing.T) {
 		assert.NoError(t, err)
 		inFlight <- time.Now()
 		<-arrive
-		late := r.WithContext(context.WithoutCancel(r.Context())) // whose sender is gone
+		late := r.WithContext(context.WithoutCancel(r.Context())) // because its sender is gone
 		late.Body = io.NopCloser(bytes.NewReader(body))
 		b.fake.ServeHTTP(w, late)
 	}))
@@ -146,7 +146,8 @@ func TestReplicas(t *testing.T) {
 	assert.NoError(t, second.Wait(), "the exit code is 0")
 }
 
-// Without a fault: payments for several customers, each delivered to both replicas, which both push.
+// Without a fault: payments for several customers, each delivered to both replicas, which both
+// push.
 func TestReplicasPushWhileTheyReceive(t *testing.T) {
 	const payments, customers = 60, 3
 	b := newBooks(t)
@@ -176,7 +177,7 @@ func TestReplicasPushWhileTheyReceive(t *testing.T) {
 	}
 }
 
-// Replicas that start at once all make the tables, or find them.
+// Replicas that start at once all create the tables, or find them.
 func TestTablesAreMadeByOneReplica(t *testing.T) {
 	address := newAddress(t)
 	var starting sync.WaitGroup

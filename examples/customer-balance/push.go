@@ -11,17 +11,17 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// pusher sets balances at Moment. Nobody else does: a payment does not change them there.
+// pusher sets balances at Moment. Nobody else changes them there, not even a payment.
 //
-// An update may reach Moment late: after its call has failed with ErrOutcomeUnknown, or after its
-// process was killed. If a newer balance had been pushed by then, the older one would overwrite it.
-// So each push is claimed first, in a transaction of its own, for longer than its update can be in
-// flight. If the update fails, or its process is killed, the claim runs out. Then the balance of that
-// time is pushed. It need not be compared with Moment's, because it replaces whatever is there.
+// Each push is claimed first, in a transaction of its own, for longer than its update can be in
+// flight. The reason is that an update may reach Moment late, after its call has failed with
+// ErrOutcomeUnknown or after its process was killed, and would then overwrite a newer balance. If
+// the update fails, or its process is killed, the claim expires. Then the current balance is
+// pushed. It is not compared with Moment's, because it replaces that.
 type pusher struct {
 	client *moment.Client
 	db     *sql.DB
-	claim  time.Duration // of which an update may take a third, and may be in flight for the rest
+	claim  time.Duration // a call ends within a third of it; its update may be in flight for the rest
 }
 
 // run pushes balances until ctx ends, and finishes the last push.
@@ -42,7 +42,7 @@ func (p *pusher) run(ctx context.Context) {
 
 // pushNext pushes the balance of one customer, and reports whether there was one to push.
 func (p *pusher) pushNext(ctx context.Context) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.claim/3) // from before the claim, so that it ends before the claim does
+	ctx, cancel := context.WithTimeout(ctx, p.claim/3) // starts before the claim, so that it ends first
 	defer cancel()
 	var customer string
 	var currency moment.Currency
@@ -66,7 +66,7 @@ func (p *pusher) pushNext(ctx context.Context) (bool, error) {
 	}
 	ours, err := affected(p.db.ExecContext(ctx, `UPDATE balances SET pushed = $1, claimed_until = '-infinity'
 		WHERE customer_id = $2 AND claimed_until = $3`, version, customer, claim))
-	if err == nil && !ours { // this process was stopped for so long that another has pushed meanwhile: push again
+	if err == nil && !ours { // the claim has expired, and another process may have pushed meanwhile: push again
 		_, err = p.db.ExecContext(ctx, `UPDATE balances SET version = version + 1 WHERE customer_id = $1`, customer)
 	}
 	return true, err

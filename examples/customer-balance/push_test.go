@@ -15,7 +15,7 @@ import (
 
 func (b books) pusher() *pusher { return &pusher{b.fake.Client(), b.DB, time.Minute} }
 
-// expire lets all claims run out.
+// expire ends all claims.
 func (b books) expire(t *testing.T) {
 	t.Helper()
 	b.exec(t, "UPDATE balances SET claimed_until = now() - interval '1 second' WHERE claimed_until > now()")
@@ -41,7 +41,7 @@ func TestPush(t *testing.T) {
 }
 
 // An update that failed may still be in flight, so nobody pushes the customer's balance until the
-// claim has run out. Other customers do not wait.
+// claim has expired. Other customers do not wait.
 func TestPushThatFailed(t *testing.T) {
 	for _, row := range []struct {
 		why     string
@@ -94,7 +94,7 @@ func (b books) during(t *testing.T, f func()) *pusher {
 	return p
 }
 
-// A payment comes in while an older balance is on its way.
+// A payment arrives while an older balance is in flight.
 func TestPaymentDuringAPush(t *testing.T) {
 	b := newBooks(t)
 	customer := b.open(t, "UCR1")

@@ -8,9 +8,9 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// record stores a payment and takes it off the customer's balance. PostgreSQL computes the balance
-// from the row as it is at that moment, under the row's lock, so that payments at the same time are
-// all taken off. The version marks the row to be pushed.
+// record stores a payment and subtracts it from the customer's balance. PostgreSQL computes the new
+// balance under the row's lock, so that concurrent payments are all subtracted. The new version
+// marks the row to be pushed.
 func record(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
 	payment, ok := e.Data.(*moment.AmountApplied)
 	if !ok {
@@ -23,9 +23,9 @@ func record(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
 	switch {
 	case err != nil:
 		return err
-	case !stored: // under another message id, or longer ago than momentsql remembers
+	case !stored: // it was stored before: under another message id, or longer ago than momentsql remembers
 		return nil
-	case payment.CustomerID == "": // Moment updates bills; for balances of accounts, do here what follows
+	case payment.CustomerID == "": // Moment updates bills; to keep balances of accounts, update them here
 		return nil
 	}
 	found, err := affected(tx.ExecContext(ctx, `UPDATE balances SET balance = balance - $1, version = version + 1

@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Deliveries come one after the other; each row has the balance and the payments after its own.
+// The deliveries arrive in this order. Each row has the balance and the number of payments after
+// its delivery.
 func TestRecord(t *testing.T) {
 	b := newBooks(t)
 	customer := b.open(t, "UCR1")
