@@ -9,9 +9,8 @@ import (
 
 const paymentRequestPrefix = "pr_"
 
-// PaymentRequestsService calls the operations on payment requests. Use it as
-// [Client.PaymentRequests]. A payment request asks a payer for an amount, by a link or by a push to
-// a banking app.
+// PaymentRequestsService calls the operations on payment requests, which ask a payer for an amount
+// by a link or by a push to a banking app. Use it as [Client.PaymentRequests].
 type PaymentRequestsService struct{ service }
 
 var (
@@ -22,10 +21,8 @@ var (
 
 // PaymentRequest asks for an amount, to be paid in full. Moment documents no member that links it
 // to a bill: use ExternalReference or Metadata. Only an [AmountApplied] event shows that a bill was
-// paid.
-//
-// Members other than ID, Status, Amount and Currency are left empty if they have an unexpected
-// form. Do not embed a PaymentRequest in a struct that is decoded from JSON.
+// paid. Members other than ID, Status, Amount and Currency are left empty if they have an
+// unexpected form. Do not embed a PaymentRequest in a struct that is decoded from JSON.
 type PaymentRequest struct {
 	ID                string               `json:"id"`                   // pr_…
 	Type              PaymentRequestType   `json:"type"`                 // a link or a push
@@ -127,8 +124,7 @@ func (r *PaymentRequest) absent() []string {
 	return missing(member{"type", r.Type == ""}, member{"created_at", r.CreatedAt.IsZero()}, member{"updated_at", r.UpdatedAt.IsZero()})
 }
 
-// PaymentRequestCreateParams are the fields of a new payment request. The service checks the
-// limits.
+// PaymentRequestCreateParams are the fields of a new payment request. The service checks them.
 type PaymentRequestCreateParams struct {
 	Amount            Amount             `json:"amount"`                       // required; minor units
 	Currency          Currency           `json:"currency"`                     // required
@@ -161,13 +157,12 @@ func (p *PaymentRequestCreateParams) accepts(r *PaymentRequest) error {
 }
 
 // PaymentRequestUpdateParams are the fields of a payment request to change: nil leaves a field
-// unchanged. How to clear a field is not documented. See [PaymentRequestCreateParams] for the
-// limits.
+// unchanged. How to clear one is not documented. The limits are those of the create params.
 type PaymentRequestUpdateParams struct {
 	ExternalReference *string           `json:"external_reference,omitempty"` // replaces the old one
 	Description       *string           `json:"description,omitempty"`        // replaces the old one
 	ExpiresAt         *time.Time        `json:"expires_at,omitempty"`         // not the zero time
-	Metadata          map[string]string `json:"metadata,omitempty"`           // see the create params
+	Metadata          map[string]string `json:"metadata,omitempty"`
 }
 
 func (p *PaymentRequestUpdateParams) check() error {
@@ -179,23 +174,19 @@ func (p *PaymentRequestUpdateParams) check() error {
 
 // Create creates a payment request: POST /collect/payment_requests.
 //
-// Under the same key, the service returns the response that it saved, for 24 hours: the status is
-// active and PaymentID is empty, even if the request was paid or has expired since. Call Get if
-// [Response].Replayed is set.
+// For 24 hours, the service replays its response to a key, even if the request was paid or has
+// expired since: call Get if [Response].Replayed is set.
 //
-// Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrOutcomeUnknown] if the
-// request may have been created. To settle that, call Create again within 24 hours, with the
-// error's IdempotencyKey and the same params. Later, only the event payment_request.created shows
-// whether the request exists.
+// Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrOutcomeUnknown] if it may
+// have been created. To settle that, call Create again within 24 hours, with the error's key and
+// the same params. Later, only the event payment_request.created shows whether the request exists.
 func (s *PaymentRequestsService) Create(ctx context.Context, params PaymentRequestCreateParams, opts ...RequestOption) (*PaymentRequest, error) {
 	return call[PaymentRequest](ctx, s.service, createPaymentRequest, "", &params, params.accepts, opts)
 }
 
 // Get returns a payment request: GET /collect/payment_requests/{payment_request}. A lookup by
-// external reference is not documented, and neither is an event for the expiry of a request: call
-// Get, or compare ExpiresAt with the time.
-//
-// Errors to expect: [ErrNotFound].
+// external reference is not documented, nor is an event for an expiry: call Get, or compare
+// ExpiresAt with the time. Errors to expect: [ErrNotFound].
 func (s *PaymentRequestsService) Get(ctx context.Context, id string, opts ...RequestOption) (*PaymentRequest, error) {
 	return call[PaymentRequest](ctx, s.service, getPaymentRequest, id, nil, nil, opts)
 }
