@@ -193,9 +193,8 @@ func (s *PaymentRequestsService) Get(ctx context.Context, id string, opts ...Req
 
 // Update changes the fields of a payment request that are set in params: PATCH
 // /collect/payment_requests/{payment_request}. Unlike other updates, it carries an idempotency key
-// and is retried like a create. A request that is paid cannot be changed.
-//
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, [ErrOutcomeUnknown].
+// and is retried like a create. A request that is paid cannot be changed. Errors to expect:
+// [ErrNotFound], [ErrBadRequest] for a malformed field, [ErrOutcomeUnknown].
 func (s *PaymentRequestsService) Update(ctx context.Context, id string, params PaymentRequestUpdateParams, opts ...RequestOption) (*PaymentRequest, error) {
 	return call[PaymentRequest](ctx, s.service, updatePaymentRequest, id, &params, nil, opts)
 }
