@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"time"
 
@@ -175,12 +176,20 @@ func (op operation) idempotency(callerKey bool) transport.Idempotency {
 	case http.MethodPost, http.MethodPut:
 		return transport.ByKey
 	case http.MethodPatch, http.MethodDelete:
-		plain, err := url.PathUnescape(op.route)
-		if op == updatePaymentRequest || callerKey && err == nil && !strings.HasPrefix(strings.ToLower(plain), "/billing/") {
+		if op == updatePaymentRequest || callerKey && !mayBeBilling(op.route) {
 			return transport.ByKey
 		}
 	}
 	return transport.None
+}
+
+// mayBeBilling reports whether a path is below /billing/, or may be for a proxy that decodes it.
+func mayBeBilling(escaped string) bool {
+	plain, err := url.PathUnescape(escaped)
+	if err != nil || strings.ContainsAny(plain, `%\`) {
+		return true
+	}
+	return strings.HasPrefix(strings.ToLower(path.Clean(plain))+"/", "/billing/")
 }
 
 // path is the operation's path, escaped, with id in the place of the placeholder: one segment,

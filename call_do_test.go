@@ -49,6 +49,10 @@ func TestDoUnderACallersKey(t *testing.T) {
 		{"DELETE", "/billing/bills/UBR1", 0},
 		{"PATCH", "/%62illing/bills/UBR1", 0},
 		{"PATCH", "/Billing/bills/UBR1", 0},
+		{"PATCH", "/collect/payment_requests/..%2F..%2Fbilling%2Fbills%2FUBR1", 0}, // below /billing/ once a proxy has decoded it
+		{"DELETE", "/collect%2f..%2fbilling/bills/UBR1", 0},
+		{"PATCH", "/collect/payment_requests/%252e%252e", 0},
+		{"PATCH", "/collect/payment_requests/a%5Cb", 0},
 		{"GET", "/collect/payments/pay_1", 0},
 		{"OPTIONS", "/collect/payments", 0},
 	} {

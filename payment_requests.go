@@ -138,9 +138,8 @@ type PaymentRequestCreateParams struct {
 
 func (p *PaymentRequestCreateParams) check() error {
 	push := deref(p.Push)
-	return checkTexts(p.Metadata, param{"currency", string(p.Currency)}, param{"type", string(p.Type)},
-		param{"external_reference", p.ExternalReference}, param{"description", p.Description},
-		param{"push.provider", push.Provider}, param{"push.capitec.phone_number", deref(push.Capitec).PhoneNumber})
+	return checkTexts(p.Metadata, param{"currency", string(p.Currency)}, param{"type", string(p.Type)}, param{"external_reference", p.ExternalReference},
+		param{"description", p.Description}, param{"push.provider", push.Provider}, param{"push.capitec.phone_number", deref(push.Capitec).PhoneNumber})
 }
 
 // accepts returns an error if a response is not the payment request that was to be created.
@@ -148,6 +147,8 @@ func (p *PaymentRequestCreateParams) accepts(r *PaymentRequest) error {
 	switch {
 	case p.ExternalReference != "" && r.ExternalReference != p.ExternalReference:
 		return errDiffers("external_reference")
+	case p.Type != "" && r.Type != "" && r.Type != p.Type:
+		return errDiffers("type")
 	case otherCurrency(p.Currency, r.Currency):
 		return errDiffers("currency")
 	case r.Amount != p.Amount:
@@ -175,11 +176,10 @@ func (p *PaymentRequestUpdateParams) check() error {
 // Create creates a payment request: POST /collect/payment_requests.
 //
 // For 24 hours, the service replays its response to a key, even if the request was paid or has
-// expired since: call Get if [Response].Replayed is set.
-//
-// Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrOutcomeUnknown] if it may
-// have been created. To settle that, call Create again within 24 hours, with the error's key and
-// the same params. Later, only the event payment_request.created shows whether the request exists.
+// expired since: call Get if [Response].Replayed is set. Errors to expect: [ErrBadRequest] for a
+// missing or malformed field, [ErrOutcomeUnknown] if it may have been created. To settle that, call
+// Create again within 24 hours, with the error's key and the same params. Later, only the event
+// payment_request.created shows whether the request exists.
 func (s *PaymentRequestsService) Create(ctx context.Context, params PaymentRequestCreateParams, opts ...RequestOption) (*PaymentRequest, error) {
 	return call[PaymentRequest](ctx, s.service, createPaymentRequest, "", &params, params.accepts, opts)
 }

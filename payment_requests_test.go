@@ -160,6 +160,7 @@ func TestSuccessIsTheRequestedPaymentRequest(t *testing.T) {
 		{"another reference", create(func(p *moment.PaymentRequestCreateParams) { p.ExternalReference = "UBR1" }), all, "external_reference is not as it was sent"},
 		{"another amount", create(func(p *moment.PaymentRequestCreateParams) { p.Amount = 2001 }), all, "amount is not as it was sent"},
 		{"another currency", create(func(p *moment.PaymentRequestCreateParams) { p.Currency = moment.USD }), all, "currency is not as it was sent"},
+		{"another type", create(func(p *moment.PaymentRequestCreateParams) { p.Type = moment.PaymentRequestTypePush }), all, "type is not as it was sent"},
 		{"another request", get, with(t, all, requestID, "pr_1"), "neither id nor external_reference is the requested one"},
 		{"another request than was updated", update, with(t, all, requestID, "pr_1"), "neither id nor external_reference is the requested one"},
 		{"an older link", get, with(t, all, "pr_", "pl_"), "id does not begin with pr_"},

@@ -34,7 +34,7 @@ type Payment struct {
 	ReconciliationReference string            `json:"reconciliation_reference,omitempty"` // Moment's own
 	ExternalReference       string            `json:"external_reference,omitempty"`       // the merchant's own
 	Method                  PaymentMethod     `json:"payment_method_details,omitzero"`    // a card, for example
-	LastError               *PaymentError     `json:"last_payment_error,omitempty"`       // nil: no attempt failed
+	LastError               *PaymentError     `json:"last_payment_error,omitempty"`       // nil: none, or it could not be read
 	CaptureMethod           string            `json:"capture_method,omitempty"`           // "automatic" or "manual"
 	AuthorisedAmount        *Amount           `json:"authorised_amount,omitempty"`        // minor units; nil: not stated
 	PaidAmount              *Amount           `json:"paid_amount,omitempty"`              // minor units; nil: not stated
@@ -55,8 +55,8 @@ const (
 	PaymentStatusProcessing    PaymentStatus = "processing"     // in progress
 	PaymentStatusSucceeded     PaymentStatus = "succeeded"      // the payer paid
 	PaymentStatusFailed        PaymentStatus = "failed"         // see LastError
-	PaymentStatusCancelled     PaymentStatus = "cancelled"      // cancelled before it succeeded
-	PaymentStatusExpired       PaymentStatus = "expired"        // not completed in time
+	PaymentStatusCancelled     PaymentStatus = "cancelled"      // was cancelled
+	PaymentStatusExpired       PaymentStatus = "expired"        // has expired
 )
 
 // PaymentMethod is the means of a payment: a card, Capitec Pay, Instant EFT, Zapper, MTN MoMo or
@@ -64,10 +64,10 @@ const (
 type PaymentMethod struct {
 	Type string          // "card", for example; as received
 	Card *PaymentCard    // nil if it is not a card
-	Raw  json.RawMessage // the whole object as received, for kinds other than cards
+	Raw  json.RawMessage // the whole object as received, which may hold personal data; JSON is written from it
 }
 
-// PaymentCard is the card that a payer paid with. It never has the whole number.
+// PaymentCard is the card that a payer paid with.
 type PaymentCard struct {
 	Type   string `json:"type,omitempty"`   // "credit", for example
 	Scheme string `json:"scheme,omitempty"` // "visa", for example

@@ -132,6 +132,7 @@ func (a *AmountApplied) UnmarshalJSON(data []byte) error {
 	*a = AmountApplied(wire.plain)
 	a.ID, a.PaymentID, a.Metadata = wire.ID.value, wire.PaymentID.value, wire.Metadata
 	a.CreatedAt, a.UpdatedAt = wire.CreatedAt.value, wire.UpdatedAt.value
+	a.Currency = inCapitals(a.Currency)
 	return nil
 }
 
@@ -155,6 +156,7 @@ func decodeEvent(d delivery, body []byte) (*Event, error) {
 		return decodeOther(event)
 	}
 	event.ID, event.Type = wire.ID, wire.Type
+	wire.Data.Currency = inCapitals(wire.Data.Currency)
 	return event.with((*AmountApplied)(&wire.Data))
 }
 

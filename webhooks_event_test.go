@@ -46,6 +46,8 @@ func TestEventsAreReadLeniently(t *testing.T) {
 		{"ids that are numbers", strings.Replace(event, "%", `"id":1,"payment_id":2`, 1)},
 		{"an id of the event that is a number", strings.Replace(strings.Replace(event, `"evt_1"`, "1", 1), "%", `"id":"ob_1"`, 1)},
 		{"an exact amount with decimals", strings.Replace(strings.Replace(event, "1500", "1500.00", 1), "%", `"id":"ob_1"`, 1)},
+		{"a currency in lower case, as one of Moment's samples", strings.Replace(strings.Replace(event, "ZAR", "zar", 1), "%", `"id":"ob_1"`, 1)},
+		{"a currency in lower case, beside a member in another form", strings.Replace(strings.Replace(event, "ZAR", "zar", 1), "%", `"id":1`, 1)},
 		{"an exact amount with an exponent", strings.Replace(strings.Replace(event, "1500", "15e2", 1), "%", `"created_at":""`, 1)},
 	} {
 		header := testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, row.body)
