@@ -182,6 +182,9 @@ func (h *Handler) seedPaymentRequest(p *params, given moment.PaymentRequest) *pr
 	r := h.newPaymentRequest(p)
 	p.text("id", idForm("pr_"), &r.ID)
 	p.text("status", requestStatus, &r.Status)
+	if r.Status == expiredRequest && given.ExpiresAt.IsZero() {
+		r.ExpiresAt = formatTime(h.now()) // so that it stays expired
+	}
 	p.text("payment_id", paymentIdentifier, &r.PaymentID)
 	p.text("created_at", timestamp, &r.CreatedAt)
 	p.text("updated_at", timestamp, &r.UpdatedAt)

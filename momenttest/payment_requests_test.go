@@ -266,3 +266,22 @@ func TestLinksLeadToTheFake(t *testing.T) {
 	handler.ServeHTTP(httptest.NewRecorder(), r)
 	assert.Regexp(t, "^https://moment.localhost/_pay/chk_", handler.State().PaymentRequests[0].Link.URL)
 }
+
+// A request that is seeded as expired stays expired.
+func TestSeededExpiredRequest(t *testing.T) {
+	srv := newServer(t)
+	require.NoError(t, srv.Seed(momenttest.State{PaymentRequests: []moment.PaymentRequest{{ID: "pr_1", Amount: 1, Currency: moment.ZAR, Status: moment.PaymentRequestStatusExpired}}}))
+	require.Equal(t, "expired", field(t, send(t, srv, "GET", "/collect/payment_requests/pr_1", ""), "status"))
+}
+
+// A seed that fails leaves no payment request and no payment behind.
+func TestSeedThatFailsAddsNothing(t *testing.T) {
+	srv := newServer(t)
+	require.Error(t, srv.Seed(momenttest.State{
+		PaymentRequests: []moment.PaymentRequest{{ID: "pr_1", Amount: 1, Currency: moment.ZAR}},
+		PaymentDetails:  []moment.Payment{{ID: "pay_1", Amount: 1, Currency: moment.ZAR}, {ID: "pay_1", Amount: 1, Currency: moment.ZAR}},
+	}))
+	for _, path := range []string{"/collect/payment_requests/pr_1", "/collect/payments/pay_1"} {
+		require.Equal(t, 404, send(t, srv, "GET", path, "").status, path)
+	}
+}

@@ -75,6 +75,10 @@ func TestSeedRejects(t *testing.T) {
 		{"a payment to what is not there", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, Currency: moment.ZAR, BillID: "bill_1"}}}, `Payments[0]: No bill has the id or external reference "bill_1"`},
 		{"a payment of nothing", momenttest.State{Payments: []moment.AmountApplied{{Currency: moment.ZAR, CustomerID: "here"}}}, "Payments[0]: amount must be 1 or more"},
 		{"a payment in nothing", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, CustomerID: "here"}}}, "Payments[0]: currency must be an ISO 4217 code"},
+		{"a payment request and a payment after good ones", momenttest.State{
+			PaymentRequests: []moment.PaymentRequest{{Amount: 1, Currency: moment.ZAR}},
+			PaymentDetails:  []moment.Payment{{ID: "pay_1", Amount: 1, Currency: moment.ZAR}, {ID: "pay_1", Amount: 1, Currency: moment.ZAR}},
+		}, `PaymentDetails[1]: id "pay_1" belongs to another payment`},
 		{"a response without a key", momenttest.State{Responses: []momenttest.SavedResponse{{Status: 201, Body: json.RawMessage(`{}`)}}}, "Responses[0]: The header Idempotency-Key is required"},
 		{"a response after a good one", momenttest.State{Responses: []momenttest.SavedResponse{
 			{IdempotencyKey: "k", Status: 201, Body: json.RawMessage(`{}`), Expires: time.Now().Add(time.Hour)}, {IdempotencyKey: "l"},
