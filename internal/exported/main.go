@@ -33,14 +33,17 @@ func main() {
 	}
 }
 
-// exported returns the API of each package of this module that other modules can import.
+// exported returns the API of each package that other modules can import: those of this module, and
+// momentotel, which is a module of its own.
 func exported() (text string, err error) {
 	text = "# Written by go generate ./... Do not edit.\n\n"
 	err = filepath.WalkDir(root, func(dir string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.IsDir() {
 			return err
 		}
-		if _, err := os.Stat(dir + "/go.mod"); dir != root && (err == nil || entry.Name() == "internal") {
+		_, noModule := os.Stat(dir + "/go.mod")
+		nested := noModule == nil && entry.Name() != "momentotel"
+		if dir != root && (nested || entry.Name() == "internal") {
 			return fs.SkipDir
 		}
 		pkg, err := build.ImportDir(dir, 0)

@@ -10,6 +10,9 @@ import (
 
 // .ci/run finds an outdated api/exported.txt too, but maintainers run the tests first.
 func TestExportedIsCurrent(t *testing.T) {
+	if _, err := os.Stat(root + "/momentotel"); os.IsNotExist(err) {
+		t.Skip("a download of this module does not contain the nested modules")
+	}
 	want, err := exported()
 	require.NoError(t, err)
 	got, err := os.ReadFile(root + "/api/exported.txt")
