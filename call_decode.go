@@ -188,7 +188,9 @@ func readLeniently(object []byte, wire any, amounts ...string) error {
 	err := json.Unmarshal(object, wire)
 	var mismatch *json.UnmarshalTypeError
 	if errors.As(err, &mismatch) {
-		mismatch.Field = mismatch.Field[strings.LastIndexByte(mismatch.Field, '.')+1:] // not "Bill.id"
+		name := mismatch.Field[strings.LastIndexByte(mismatch.Field, '.')+1:]                        // not "Bill.id"
+		unnamed := map[reflect.Type]string{reflect.TypeFor[Amount](): strings.Join(amounts, " or ")} // by Go 1.27, if a member occurs twice
+		mismatch.Field = cmp.Or(name, unnamed[mismatch.Type])
 		if mismatch.Field == "" {
 			mismatch.Type = reflect.TypeFor[map[string]any]() // an object, and not the type of wire
 		}
