@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -188,9 +189,7 @@ func readLeniently(object []byte, wire any, amounts ...string) error {
 	err := json.Unmarshal(object, wire)
 	var mismatch *json.UnmarshalTypeError
 	if errors.As(err, &mismatch) {
-		name := mismatch.Field[strings.LastIndexByte(mismatch.Field, '.')+1:]                        // not "Bill.id"
-		unnamed := map[reflect.Type]string{reflect.TypeFor[Amount](): strings.Join(amounts, " or ")} // by Go 1.27, if a member occurs twice
-		mismatch.Field = cmp.Or(name, unnamed[mismatch.Type])
+		mismatch.Field = mismatch.Field[strings.LastIndexByte(mismatch.Field, '.')+1:] // not "Bill.id"
 		if mismatch.Field == "" {
 			mismatch.Type = reflect.TypeFor[map[string]any]() // an object, and not the type of wire
 		}
@@ -232,14 +231,26 @@ func inCapitals(c Currency) Currency {
 
 // checkAmounts names the first of an object's amounts that is not an exact integer. The error of
 // encoding/json does not: from Go 1.27 on, it does not name the member of an error that a type's
-// own UnmarshalJSON returns.
+// own UnmarshalJSON returns. A member may occur several times and in any letter case, because
+// encoding/json decodes each occurrence.
 func checkAmounts(object []byte, names ...string) error {
-	var members map[string]json.RawMessage
-	_ = json.Unmarshal(object, &members) // what is not an object has no amounts
-	for _, name := range names {
-		var mismatch *json.UnmarshalTypeError
-		if value := members[name]; len(value) > 0 && errors.As(new(Amount).UnmarshalJSON(value), &mismatch) {
-			mismatch.Field = name
+	inexact := make([]*json.UnmarshalTypeError, len(names))
+	members := json.NewDecoder(bytes.NewReader(object))
+	_, _ = members.Token() // the opening brace; what is not an object has no amounts
+	for members.More() {
+		var value json.RawMessage
+		token, err := members.Token()
+		if err != nil || members.Decode(&value) != nil {
+			break
+		}
+		text, _ := token.(string)
+		if i := slices.IndexFunc(names, func(name string) bool { return strings.EqualFold(name, text) }); i >= 0 {
+			_ = errors.As(new(Amount).UnmarshalJSON(value), &inexact[i])
+		}
+	}
+	for i, mismatch := range inexact {
+		if mismatch != nil {
+			mismatch.Field = names[i]
 			return mismatch
 		}
 	}

@@ -98,6 +98,7 @@ func TestParamsThatCannotBeReadBack(t *testing.T) {
 		{`{"customer":{"balance":9223372036854775808}}`, "customer.balance: is not an exact integer"},
 		{`{"amount_due":20.01}`, "amount_due: is not an exact integer"},
 		{`{"amount_due":1e-1}`, "amount_due: is not an exact integer"},
+		{`{"AMOUNT_DUE":0.5,"amount_due":1}`, "amount_due: is not an exact integer"},
 		{`{"currency":1}`, "currency: is of type number, not moment.Currency"},
 		{`{"metadata":[]}`, "metadata: is of type array, not object"},
 		{`{"due_date":"2025-02-30"}`, "due_date: 2025-02-30 is not a day: February 2025 has 28 days"},
