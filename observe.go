@@ -83,7 +83,7 @@ func callResult(res transport.Result, duration time.Duration) CallResult {
 	}
 	switch {
 	case res.Err != nil:
-		r.ErrorType = res.Reason
+		r.ErrorType = res.Reason()
 	case res.Status < 200 || res.Status > 299:
 		r.ErrorType = strconv.Itoa(res.Status)
 		if res.Status == 0 {

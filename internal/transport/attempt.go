@@ -104,7 +104,7 @@ func (req *Request) build(ctx context.Context) *http.Request {
 // http.Header.Clone (go test -bench BenchmarkCalls).
 func (req *Request) header() http.Header {
 	h := make(http.Header, len(req.Header)+len(req.More)+1)
-	values := make([]string, 0, 2*len(req.Header)+1) // one allocation for all; append allocates again for more
+	values := make([]string, 0, len(req.Header)+len(req.More)+1) // of one value each; append allocates again for more
 	set := func(name string, v ...string) {
 		first := len(values)
 		values = append(values, v...)

@@ -1,6 +1,9 @@
 package transport
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // Idempotency says what a second copy of a request could do. The zero value is the most careful
 // one.
@@ -61,19 +64,12 @@ func (e event) String() string {
 	}[e]
 }
 
-// word returns the event as one word in lower case, for metrics.
+// word returns the event as one word in lower case, for metrics: "no_response".
 func (e event) word() string {
-	return [events]string{
-		neverSent:         "never_sent",
-		untrusted:         "certificate_not_trusted",
-		noResponse:        "no_response",
-		truncated:         "response_truncated",
-		notJSON:           "response_not_json",
-		tooLarge:          "response_too_large",
-		badBody:           "unexpected_response_body",
-		contextDone:       "context_done",
-		contextDoneUnsent: "context_done",
-	}[e]
+	if e == contextDoneUnsent {
+		e = contextDone
+	}
+	return strings.ReplaceAll(strings.ToLower(e.String()), " ", "_")
 }
 
 // effect is what an event says about whether a write was applied. The zero value is the most

@@ -79,8 +79,6 @@ type Result struct {
 	RetryAfter time.Duration
 	Attempts   int
 	Waited     time.Duration // between the attempts
-	// Reason is a short word for Err, with underscores: "no_response".
-	Reason string
 	// Err says why there is no usable response; nil for a complete response, with whatever status.
 	Err error
 	// OutcomeUnknown is set if a write may have been applied although the call failed.
@@ -90,13 +88,18 @@ type Result struct {
 	KeyInUse bool
 	// BudgetEmpty is set if the call was not retried because the budget was spent.
 	BudgetEmpty bool
+
+	event event // how the last attempt ended, or contextDone
 }
+
+// Reason returns a short word for Err, with underscores: "no_response".
+func (r Result) Reason() string { return r.event.word() }
 
 // Do sends req until an attempt settles it or the policy allows no retry.
 func (t *Transport) Do(ctx context.Context, req *Request) Result {
 	res := Result{OutcomeUnknown: req.UnknownBefore}
 	if ctx.Err() != nil {
-		res.Err, res.Reason = contextError(ctx), contextDone.word()
+		res.Err, res.event = contextError(ctx), contextDone
 		return res
 	}
 	for {
@@ -115,7 +118,7 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 			RetryAfter:     o.retryAfter,
 			Attempts:       res.Attempts + 1,
 			Waited:         res.Waited,
-			Reason:         o.event.word(),
+			event:          o.event,
 			Err:            o.err,
 			OutcomeUnknown: v.unknown,
 			KeyInUse:       v.free,
@@ -142,7 +145,7 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 			if !v.free {
 				t.Budget.add(tokenUnits) // the retry was not sent
 			}
-			res.Err, res.Reason = interrupted(ctx, res.Err), contextDone.word()
+			res.Err, res.event = interrupted(ctx, res.Err), contextDone
 			return res
 		}
 		res.Waited += wait
