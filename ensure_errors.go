@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"net/http"
-	"strconv"
 	"strings"
 )
 
@@ -50,7 +48,7 @@ type lookupError struct{ err error }
 func (e *lookupError) Error() string {
 	var failure *Error
 	if errors.As(e.err, &failure) {
-		return failure.Op + ": " + strings.TrimSpace(strconv.Itoa(failure.Status)+" "+http.StatusText(failure.Status))
+		return failure.Op + ": " + statusLine(failure.Status)
 	}
 	return strings.TrimPrefix(e.err.Error(), "moment: ")
 }

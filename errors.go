@@ -147,9 +147,14 @@ type ConnectionError struct {
 func (e *ConnectionError) Error() string {
 	text := e.reason()
 	if e.Status != 0 {
-		text = strings.TrimSpace(strconv.Itoa(e.Status)+" "+http.StatusText(e.Status)) + ": " + text
+		text = statusLine(e.Status) + ": " + text
 	}
 	return message(e.Op, text, errorDetails(e.RequestID, e.Attempts), nil, e.RetryBudgetEmpty, e.OutcomeUnknown)
+}
+
+// statusLine returns a status with its text: "503 Service Unavailable".
+func statusLine(status int) string {
+	return strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
 }
 
 func (e *ConnectionError) reason() string {
