@@ -15,8 +15,8 @@ import (
 // bill. On the wire it is "2025-01-31", the full-date of RFC 3339, and so its
 // years run from 0 to 9999. Dates are comparable with ==.
 //
-// The zero Date is no day. A field that holds it is left out of a request; in a
-// response it means that the service sent no date. It is null in JSON and NULL in a database.
+// The zero Date means that there is no date. A request omits a field with the zero Date, and a
+// response that has no date decodes to it. It is null in JSON and NULL in a database.
 type Date struct {
 	Year  int // 0 to 9999
 	Month time.Month

@@ -54,10 +54,11 @@
 //	a certificate that is not trusted                no   no            no      no
 //	the context ended                                no   no            no      yes, if it was sent
 //
-// The last column is about one attempt. What it leaves open stays open until a success, a replayed
-// 4xx (but 408 and 429), or a 400, 402, 404 or 422 of the service settles it. An earlier copy may
-// be in flight if an earlier attempt left the outcome open, or if the caller supplied the key. A
-// retry costs a token of the client's budget, unless it follows a 409: see [WithRetryBudget].
+// The last column describes one attempt. An unknown outcome stays unknown until a later response
+// settles it: a success, a replayed 4xx other than 408 and 429, or the service's own 400, 402, 404
+// or 422. An earlier copy may be in flight if an earlier attempt left the outcome unknown, or if
+// the caller supplied the key. A retry costs a token of the client's budget, unless it follows a
+// 409: see [WithRetryBudget].
 //
 // An error that matches [ErrOutcomeUnknown] is about a write that may have been applied. Ensure
 // settles a create: it creates the object, or finds the same object. Call it with the error's

@@ -22,7 +22,7 @@ type asked struct {
 	request         string // its id, once it was created
 }
 
-// ask creates the payment request of a row. If it exists, ask returns what became of it.
+// ask creates the payment request of a row. If the request exists, ask returns its current state.
 func ask(ctx context.Context, client *moment.Client, row asked) (*moment.PaymentRequest, error) {
 	if row.request != "" {
 		return client.PaymentRequests.Get(ctx, row.request)

@@ -104,7 +104,7 @@ func (h *webhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	result = h.serve(w, r)
 }
 
-// serve handles a delivery, and says what became of it.
+// serve handles a delivery and returns its result.
 func (h *webhookHandler) serve(w http.ResponseWriter, r *http.Request) DeliveryResult {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)

@@ -137,7 +137,7 @@ func failed(ctx context.Context, what string, err error) error {
 	return fmt.Errorf("momentsql: %s: %w%s", what, err, hint(err))
 }
 
-// hint says where the table comes from, if the driver says that there is none.
+// hint names Schema, which creates the table, if the driver reports that the table is missing.
 func hint(err error) string {
 	text := err.Error()
 	if strings.Contains(text, "moment_webhook_messages") && (strings.Contains(text, "no such table") || strings.Contains(text, "does not exist")) {

@@ -70,7 +70,8 @@
 // id. A payment copies the external_reference and the metadata of what it pays. Every card is a
 // Visa that ends in 4242. An update of a paid request is 409. External references of requests need
 // not be unique. The link leads to /_pay/ on this server, where there is no page yet.
-// The events payment_request.created and payment_request.updated are not sent. There is no DELETE.
+// The fake does not send the events payment_request.created and payment_request.updated, and does
+// not implement DELETE.
 //
 // # Failures
 //

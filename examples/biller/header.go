@@ -21,12 +21,13 @@ const (
 
 var ourColumns = []string{columnCustomer, columnName, columnEmail, columnBill, columnAmount, columnCurrency, columnDue}
 
-// columns says where in a row each of our columns is. A column that the file does not have is not
-// in it.
+// columns maps the name of each of our columns to its index in a row. It does not contain a column
+// that the file does not have.
 type columns map[string]int
 
-// newColumns reports all that is wrong with a header at once. A column that is missing is an error,
-// because a misspelt due date must not go unnoticed; --columns due_date= says that there is none.
+// newColumns reports all problems of a header at once. A missing column is an error, because a
+// misspelt due_date would otherwise be ignored. The flag --columns due_date= declares that the file
+// does not have the column.
 func newColumns(header []string, f format) (columns, error) {
 	c := columns{}
 	var missing []string

@@ -113,7 +113,8 @@ func (w *worker) NextRetry(job *river.Job[raiseBill]) time.Time {
 	return time.Now().Add(time.Duration(1+job.Attempt) * time.Second)
 }
 
-// Timeout is none: a call has its own, and a job may wait for the rate limit.
+// Timeout turns off River's timeout, because each attempt of a call has its own, and because a job
+// may wait for the rate limit.
 func (w *worker) Timeout(*river.Job[raiseBill]) time.Duration { return -1 }
 
 // raise creates a bill together with its customer, or finds both. A customer whom an earlier run

@@ -190,8 +190,9 @@ func TestShutdownFinishesDeliveriesInFlight(t *testing.T) {
 	}
 }
 
-// A receiver is killed by SIGKILL while each payment is delivered twice, and started again. What it
-// acknowledged is in the ledger then, and once all is delivered again, each payment is there once.
+// TestKill kills a receiver with SIGKILL while each payment is delivered twice, and starts it again.
+// The ledger then contains every payment that the receiver acknowledged. After all payments are
+// delivered again, the ledger contains each payment once.
 func TestKill(t *testing.T) {
 	const payments, senders = 200, 8
 	path := filepath.Join(t.TempDir(), "ledger.db")
