@@ -8,7 +8,7 @@ import (
 
 // measureCalls compares one create and one get, one after the other.
 func measureCalls(s settings) ([]table, error) {
-	inMemory, err := pairOfCalls(s, "in memory", "The transport answers without a socket: what is left is the work of the client. Transports and clients are net/http's.",
+	inMemory, err := pairOfCalls(s, "in memory", "The transport responds without a socket, so only the work of the client is measured. Transports and clients are net/http's.",
 		func(k sdk) (client, error) { return k.open("http://127.0.0.1", memory(k.answer)) })
 	if err != nil {
 		return nil, err
@@ -17,13 +17,13 @@ func measureCalls(s settings) ([]table, error) {
 	if err != nil {
 		return nil, err
 	}
-	onLoopback, err := pairOfCalls(s, "on loopback", "Over HTTP/1.1 to another process on the same machine, by each one's default transport. The connection is open.",
+	onLoopback, err := pairOfCalls(s, "on loopback", "Over HTTP/1.1 to another process on the same machine, with each client's default transport. The connection is already open.",
 		func(k sdk) (client, error) { return k.open(server.url, nil) })
 	if _, stopErr := server.stop(); err == nil {
 		err = stopErr
 	}
 	for i, what := range []string{"one create", "one get"} {
-		inMemory[i] = inMemory[i].inReadme(what + " in memory")
+		inMemory[i] = inMemory[i].inSummary(what + " in memory")
 	}
 	return append(inMemory, onLoopback...), err
 }

@@ -51,8 +51,8 @@ func measurePrograms(s settings) ([]table, error) {
 	}
 	t := table{
 		title: "A minimal program",
-		note: "It makes a client, and one create if it is given an argument. Built with -ldflags=\"-s -w\" -trimpath; started without an argument, and timed until it has ended. " +
-			"Modules are those that are linked, the SDK's own among them.",
+		note: "The program makes a client, and one create if it has an argument. It is built with -ldflags=\"-s -w\" -trimpath, started without an argument, and timed until it ends. " +
+			"The modules are those that are linked, including the SDK's own.",
 		header: []string{"", "size", "more than the first", "modules", "start", "ratio"},
 	}
 	var first float64

@@ -71,10 +71,10 @@ func measureWebhooks(s settings) ([]table, error) {
 		if err != nil {
 			return nil, err
 		}
-		t := timesTable("Verifying a webhook of "+bytesText(size), "Bare HMAC makes the MAC of the header's and the body's bytes with fresh state and compares it, and does nothing else. "+
-			"Stripe and Paddle sign by schemes of their own; Paddle's takes a request, of which it reads the body.", measurements)
+		t := timesTable("Verifying a webhook of "+bytesText(size), "Bare HMAC computes and compares the MAC of the header's and the body's bytes, and does nothing else. "+
+			"Stripe and Paddle have their own signature schemes. Paddle's function reads the body of a request.", measurements)
 		if len(tables) == 0 {
-			t = t.inReadme("verify a webhook of " + bytesText(size))
+			t = t.inSummary("verify a webhook of " + bytesText(size))
 		}
 		tables = append(tables, t)
 	}
@@ -88,9 +88,9 @@ func measureWebhooks(s settings) ([]table, error) {
 	}
 	contenders[0].name += " and json.Unmarshal"
 	measurements, err := measure(s, contenders)
-	t := timesTable("Verifying and decoding an event of 400 bytes", "Into a struct of the event's own type. Where the library does not decode, json.Unmarshal into the struct of the first row follows; "+
-		"with Stripe, the second step of its documentation, json.Unmarshal of the event's object.", measurements)
-	return append(tables, t.inReadme("verify and decode an event")), err
+	t := timesTable("Verifying and decoding an event of 400 bytes", "The event is decoded into a struct of its own type. If a library does not decode, json.Unmarshal into the struct of the first row follows; "+
+		"with Stripe, json.Unmarshal of the event's object follows, as its documentation says.", measurements)
+	return append(tables, t.inSummary("verify and decode an event")), err
 }
 
 func bytesText(n int) string {
