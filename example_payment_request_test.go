@@ -48,7 +48,7 @@ func ask(ctx context.Context, client *moment.Client, row asked) (*moment.Payment
 type entry struct {
 	bill, payment string
 	received      moment.Amount // by a payment request
-	applied       moment.Amount // to the bill, by Moment; negative where an amount is taken back
+	applied       moment.Amount // to the bill, by Moment; negative if an amount is reversed
 }
 
 // A bill is presented as a payment request, which is asked for again after its expiry, and paid.
