@@ -117,8 +117,9 @@ func TestLinks(t *testing.T) {
 
 // anchors returns the anchors that GitHub makes of the headings of a page.
 func anchors(text string) []string {
-	var found []string
-	for _, heading := range regexp.MustCompile(`(?m)^#+ +(.*)$`).FindAllStringSubmatch(prose(text), -1) {
+	headings := regexp.MustCompile(`(?m)^#+ +(.*)$`).FindAllStringSubmatch(prose(text), -1)
+	found := make([]string, 0, len(headings))
+	for _, heading := range headings {
 		anchor := regexp.MustCompile(`[^\p{L}\p{N}_ -]`).ReplaceAllString(strings.ToLower(heading[1]), "")
 		found = append(found, strings.ReplaceAll(anchor, " ", "-"))
 	}
