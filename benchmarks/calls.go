@@ -9,7 +9,7 @@ import (
 // measureCalls compares one create and one get, one after the other.
 func measureCalls(s settings) ([]table, error) {
 	inMemory, err := pairOfCalls(s, "in memory", "The transport responds without a socket, so only the work of the client is measured. Transports and clients are net/http's.",
-		func(k sdk) (client, error) { return k.open("http://127.0.0.1", memory(k.answer)) })
+		func(k sdk) (client, error) { return k.open("http://127.0.0.1", memory(k.response)) })
 	if err != nil {
 		return nil, err
 	}
@@ -49,8 +49,8 @@ func pairOfCalls(s settings, where, note string, open func(sdk) (client, error))
 	}, err
 }
 
-// checked fails if a call does not return the id that was in the answer: it was not made, or not
-// decoded.
+// checked fails if a call does not return the id in the response, because the call was then not
+// made or not decoded.
 func checked(call func(context.Context) (string, error), id string) func() error {
 	return func() error {
 		got, err := call(context.Background())
@@ -61,7 +61,7 @@ func checked(call func(context.Context) (string, error), id string) func() error
 	}
 }
 
-// tuned is http.DefaultTransport with room for the idle connections of so many callers.
+// tuned is http.DefaultTransport with enough idle connections for that many callers.
 func tuned(callers int) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // nothing here replaces it
 	t.MaxIdleConns = callers

@@ -1,10 +1,10 @@
-// The certificate of the service on loopback is trusted as if the machine did, so that each SDK
-// keeps the transport that it makes by itself.
+// The process trusts the certificate of the service on loopback as it trusts the machine's, so that
+// each SDK keeps its default transport.
 //
 //go:debug x509usefallbackroots=1
 
-// Command benchmarks measures this SDK beside code written by hand and beside other SDKs and
-// libraries, and prints the results as Markdown:
+// Command benchmarks compares this SDK with hand-written code and with other SDKs and libraries,
+// and prints the results as Markdown:
 //
 //	go -C benchmarks run .           takes some four minutes
 //	go -C benchmarks run . -short    shows that it works; the numbers say little
@@ -29,10 +29,10 @@ type settings struct {
 	calls  int           // of each contender in a round of the load
 	loads  int           // rounds of the load
 	starts int           // of each program
-	few    bool          // build and start no program but the floor and ours: the others take a minute to build
+	few    bool          // build and start only the floor and ours, because the others take a minute to build
 }
 
-// section measures one thing from several sides.
+// section makes the tables about one subject.
 type section struct {
 	name string
 	run  func(settings) ([]table, error)

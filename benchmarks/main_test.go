@@ -22,8 +22,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Each contender sends what its service would understand, and decodes the answer: one that did less
-// would be the fastest.
+// Each contender sends a request that its service would understand, and decodes the response,
+// because a contender that did less would be the fastest.
 func TestCalls(t *testing.T) {
 	for _, k := range sdks {
 		t.Run(k.name, func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestCalls(t *testing.T) {
 				_ = r.Write(text)
 				got = append(got, text.String())
 				r.Body = http.NoBody
-				answer(w, r)
+				respond(w, r)
 			}))
 			t.Cleanup(server.Close)
 			c, err := k.open(server.URL, nil)
@@ -54,15 +54,15 @@ func TestCalls(t *testing.T) {
 	}
 }
 
-// Another id in the answer is noticed, in memory too.
+// A contender detects another id in the response, in memory too.
 func TestCallsAreDecoded(t *testing.T) {
 	for _, k := range sdks {
-		other := strings.ReplaceAll(k.answer, k.id, strings.Replace(k.id, "4", "5", 1))
+		other := strings.ReplaceAll(k.response, k.id, strings.Replace(k.id, "4", "5", 1))
 		for _, row := range []struct {
-			answer string
-			good   bool
-		}{{k.answer, true}, {other, false}} {
-			c, err := k.open("http://127.0.0.1", memory(row.answer))
+			response string
+			good     bool
+		}{{k.response, true}, {other, false}} {
+			c, err := k.open("http://127.0.0.1", memory(row.response))
 			require.NoError(t, err, k.name)
 			assert.Equal(t, row.good, checked(c.create, k.id)() == nil, k.name)
 			assert.Equal(t, row.good, checked(c.get, k.id)() == nil, k.name)
@@ -70,7 +70,7 @@ func TestCallsAreDecoded(t *testing.T) {
 	}
 }
 
-// The connections are counted, and every call is made over the protocol.
+// The connections are counted, and every call uses the protocol.
 func TestLoad(t *testing.T) {
 	for _, protocol := range []string{plain, secure, http2} {
 		for _, k := range sdks {
@@ -82,7 +82,7 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// A signature that is not good is refused, and a good one is not.
+// A wrong signature is rejected, and a right one is accepted.
 func TestReceivers(t *testing.T) {
 	now, long := time.Now(), time.Now().Add(-time.Hour)
 	receivers, err := newReceivers(now)

@@ -17,7 +17,7 @@ const (
 	amountUnits = 12345678
 )
 
-// measureMoney compares the way from text to an amount of a currency and back.
+// measureMoney compares the formatting and the parsing of amounts.
 func measureMoney(s settings) ([]table, error) {
 	formatters, parsers, err := moneyContenders()
 	if err != nil {
@@ -46,7 +46,7 @@ func moneyContenders() (formatters, parsers []contender, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	// Once, and not each time, as comparing these takes a while.
+	// This is checked once, and not in each run, because comparing takes long.
 	if read, err := currency.NewAmount(amountText, "ZAR"); err != nil || !read.Equal(byBojanz) {
 		return nil, nil, fmt.Errorf("bojanz/currency read %s as %v (%w)", amountText, read, err)
 	}

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// program is one of the programs in the folder of that name.
+// program is one of the programs in the folder programs.
 type program struct {
 	name   string
 	folder string
@@ -26,8 +26,7 @@ var programs = []program{
 	{hcloudName, "hcloud"},
 }
 
-// measurePrograms compares what a program has to carry that makes one kind of call, and how long it
-// takes to start.
+// measurePrograms compares the size and the starting time of programs that make one kind of call.
 func measurePrograms(s settings) ([]table, error) {
 	chosen := programs
 	if s.few {
