@@ -13,7 +13,7 @@ import (
 // ledgerRow is a row of the merchant's ledger: one obligation.amount_applied event.
 type ledgerRow struct {
 	event, bill string
-	applied     moment.Money // negative if an amount was reversed
+	applied     moment.Money // negative if a payment is reversed
 }
 
 // difference is a bill whose amount paid at Moment is not the total of the ledger.

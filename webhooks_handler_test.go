@@ -19,7 +19,7 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
-// A delivery over a real connection, to the pattern of docs/webhooks.md.
+// A delivery over a real connection, to the pattern of the README.
 func TestWebhookHandler(t *testing.T) {
 	var events []*moment.Event
 	mux := http.NewServeMux()
