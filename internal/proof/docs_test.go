@@ -30,6 +30,12 @@ func TestSnippetsAreTested(t *testing.T) {
 	assert.Greater(t, found, 20)
 }
 
+// The README leaves the details to the pages of docs.
+func TestReadmeIsShort(t *testing.T) {
+	needsTheRepository(t)
+	assert.LessOrEqual(t, strings.Count(page(t, "README.md"), "\n"), 200, "lines")
+}
+
 // The timeouts that the documentation of Handler names are those of the receiver, whose tests show
 // what they do.
 func TestServerTimeoutsAreDocumented(t *testing.T) {
