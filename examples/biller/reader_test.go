@@ -34,7 +34,7 @@ func TestReader(t *testing.T) {
 		want []string
 		err  string // of the whole file
 	}{
-		{why: "without a byte order mark; one amount to correct", text: "nobom.csv", want: []string{`2 - amount "15,50" is not a number like 1250.00, without signs, spaces and separators of thousands: correct it, or see --decimal`}},
+		{why: "without a byte order mark; one amount to correct", text: "nobom.csv", want: []string{`2 - amount "15,50" is not a number like 1250.00, without signs, spaces and separators of thousands: correct it, or set --decimal for all amounts`}},
 		{why: "the same, with a decimal comma", text: "nobom.csv", args: "--decimal ,", want: []string{"2 + CZ1 (Zoë) MZ1 ZAR 15.50 2031-01-31"}},
 		{why: "trailing empty cells left out", text: "a25_short_rows.csv", want: []string{
 			"2 + C1-a25 (Müller & Söhne GmbH) INV-0001-a25 ZAR 1250.00 2031-01-31",

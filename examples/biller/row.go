@@ -194,7 +194,7 @@ func (r *reader) parseMoney(text, code string) (moment.Money, error) {
 	match := r.amount.FindStringSubmatch(text)
 	if match == nil {
 		return moment.Money{}, fmt.Errorf("amount %.40q is not a number like 1250%s00, without signs, spaces and separators of thousands: "+
-			"correct it, or see --decimal", text, r.Decimal)
+			"correct it, or set --decimal for all amounts", text, r.Decimal)
 	}
 	decimals := match[2]
 	for len(decimals) > exponent && strings.HasSuffix(decimals, "0") {

@@ -89,7 +89,7 @@ func (w *worker) work(ctx context.Context, stderr io.Writer) error {
 	jobs, err := river.NewClient(riversqlite.New(w.store.jobs), &river.Config{
 		Queues:            map[string]river.QueueConfig{w.run.queue(): {MaxWorkers: workers}},
 		Workers:           registered,
-		FetchCooldown:     5 * time.Millisecond, // a free worker would wait for 100 ms by default
+		FetchCooldown:     30 * time.Millisecond, // by default, a free worker would wait for 100 ms
 		FetchPollInterval: 50 * time.Millisecond,
 		SoftStopTimeout:   30 * time.Second,
 		Logger:            slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
@@ -205,7 +205,10 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 	if res.outcome == rejected {
 		return river.JobCancel(loggable(res.err))
 	}
-	return loggable(res.err)
+	if res.err != nil {
+		return loggable(res.err)
+	}
+	return nil
 }
 
 // result is how an attempt ended. Without an outcome, it has failed, and the bill may be raised.
@@ -304,10 +307,7 @@ func (w *worker) save(ctx context.Context, id int64, res result) error {
 // River stores and logs the errors of jobs.
 func loggable(err error) error {
 	var valuer slog.LogValuer
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &valuer):
+	if errors.As(err, &valuer) {
 		return errors.New(valuer.LogValue().Resolve().String())
 	}
 	return fmt.Errorf("%T", err)
