@@ -10,13 +10,14 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/gofrs/flock"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
-	"modernc.org/sqlite" // the driver "sqlite"
+	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
 // schema has the biller's own tables, beside River's. A row has cells until its bill is raised,
-// because they are about people. A row without an outcome is open.
+// because they are about people; customer and hash are hashes. A row without an outcome is open.
 const schema = `
 CREATE TABLE IF NOT EXISTS biller_salt (salt BLOB NOT NULL);
 INSERT INTO biller_salt SELECT randomblob(32) WHERE NOT EXISTS (SELECT 1 FROM biller_salt);
@@ -25,49 +26,47 @@ CREATE TABLE IF NOT EXISTS biller_runs (
 	key_hash TEXT NOT NULL, mode TEXT NOT NULL, service TEXT NOT NULL, rejected_hash TEXT NOT NULL DEFAULT '');
 CREATE TABLE IF NOT EXISTS biller_rows (
 	id INTEGER PRIMARY KEY, run INTEGER NOT NULL, line INTEGER NOT NULL, bill TEXT NOT NULL, hash TEXT NOT NULL,
-	customer TEXT NOT NULL, customer_hash TEXT NOT NULL, customer_id TEXT NOT NULL DEFAULT '',
-	amount INTEGER NOT NULL, currency TEXT NOT NULL, cells TEXT, outcome TEXT, reason TEXT NOT NULL DEFAULT '');
+	customer TEXT NOT NULL, customer_id TEXT NOT NULL DEFAULT '',
+	amount INTEGER NOT NULL, currency TEXT NOT NULL, cells TEXT, outcome TEXT, reason TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS biller_rows_bill ON biller_rows (run, bill);
 CREATE INDEX IF NOT EXISTS biller_rows_zeros ON biller_rows (run, ltrim(bill, '0'));
 CREATE INDEX IF NOT EXISTS biller_rows_customer ON biller_rows (run, customer);
-CREATE INDEX IF NOT EXISTS biller_rows_known ON biller_rows (customer_hash) WHERE customer_id <> '';
+CREATE INDEX IF NOT EXISTS biller_rows_known ON biller_rows (customer) WHERE customer_id <> '';
 CREATE INDEX IF NOT EXISTS biller_rows_open ON biller_rows (run, id) WHERE outcome IS NULL;`
 
 // store is the SQLite file of one process. River has a pool of its own, because each pool has one
 // connection, and a transaction of the biller's must not wait for itself.
-type store struct{ rows, jobs, lock *sql.DB }
+type store struct {
+	lock       *flock.Flock // released when the process ends, however it ends
+	rows, jobs *sql.DB
+}
 
-// openStore opens the file, creates the tables, and locks the file until the process ends, however
-// it ends. The lock is an exclusive transaction on another file, because that works on all systems.
-func openStore(ctx context.Context, path string) (s *store, err error) {
-	s = &store{}
-	defer func() {
-		if err != nil {
-			s.close()
-			err = fmt.Errorf("%s: %w", path, err)
-		}
-	}()
-	if s.lock, err = openPool(ctx, path+".lock", "BEGIN EXCLUSIVE", "busy_timeout(0)"); err != nil {
-		if busy := new(sqlite.Error); errors.As(err, &busy) && busy.Code()&0xff == 5 { // SQLITE_BUSY
-			err = errors.New("another biller works on it: wait until it ends, or name another --database")
-		}
-		return s, err
+// openStore locks the file, and creates it and its tables.
+func openStore(ctx context.Context, path string) (*store, error) {
+	lock := flock.New(path + ".lock")
+	locked, err := lock.TryLock()
+	if err != nil {
+		return nil, err
 	}
-	if s.rows, err = openPool(ctx, path, schema, "busy_timeout(60000)", "journal_mode(WAL)", "synchronous(FULL)"); err != nil {
-		return s, err
+	if !locked {
+		return nil, fmt.Errorf("%s: another biller works on it: wait until it ends, or name another --database", path)
 	}
-	if s.jobs, err = openPool(ctx, path, "", "busy_timeout(60000)", "synchronous(FULL)"); err != nil {
-		return s, err
+	s := &store{lock: lock}
+	if s.rows, err = openPool(path); err == nil {
+		s.jobs, err = openPool(path)
 	}
-	migrator, err := rivermigrate.New(riversqlite.New(s.jobs), nil)
 	if err == nil {
-		_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+		err = s.migrate(ctx)
 	}
-	return s, err
+	if err != nil {
+		s.close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
 }
 
 // openPool creates the file first, because SQLite would let others read it.
-func openPool(ctx context.Context, path, begin string, pragmas ...string) (*sql.DB, error) {
+func openPool(path string) (*sql.DB, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
@@ -76,22 +75,42 @@ func openPool(ctx context.Context, path, begin string, pragmas ...string) (*sql.
 	if err := errors.Join(err, file.Chmod(0o600), file.Close()); err != nil {
 		return nil, err
 	}
-	address := url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"), RawQuery: url.Values{"_pragma": pragmas, "_txlock": {"immediate"}}.Encode()}
+	settings := url.Values{"_pragma": {"busy_timeout(60000)", "journal_mode(WAL)", "synchronous(FULL)"}, "_txlock": {"immediate"}}
+	address := url.URL{Scheme: "file", Path: "/" + strings.TrimPrefix(filepath.ToSlash(path), "/"), RawQuery: settings.Encode()}
 	pool, err := sql.Open("sqlite", address.String())
-	if err != nil {
-		return nil, err
+	if err == nil {
+		pool.SetMaxOpenConns(1)
 	}
-	pool.SetMaxOpenConns(1)
-	_, err = pool.ExecContext(ctx, begin)
 	return pool, err
 }
 
+func (s *store) migrate(ctx context.Context) error {
+	if _, err := s.rows.ExecContext(ctx, schema); err != nil {
+		return err
+	}
+	migrator, err := rivermigrate.New(riversqlite.New(s.jobs), nil)
+	if err == nil {
+		_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	}
+	return err
+}
+
 func (s *store) close() {
-	for _, pool := range []*sql.DB{s.jobs, s.rows, s.lock} {
+	for _, pool := range []*sql.DB{s.jobs, s.rows} {
 		if pool != nil {
 			_ = pool.Close()
 		}
 	}
+	_ = s.lock.Close()
+}
+
+// release makes the jobs available that a killed process left running, and those that wait for
+// another attempt. Nobody works them, because this process holds the lock. They get all of their
+// attempts again, because a job that was killed has not failed.
+func (s *store) release(ctx context.Context) error {
+	_, err := s.jobs.ExecContext(ctx, `UPDATE river_job SET state = 'available', attempt = 0, scheduled_at = created_at
+		WHERE state IN ('running', 'retryable', 'scheduled') AND queue LIKE 'bills\_%' ESCAPE '\'`)
+	return err
 }
 
 func inTx(ctx context.Context, pool *sql.DB, do func(*sql.Tx) error) error {
@@ -117,13 +136,4 @@ func each(rows *sql.Rows, err error, do func(scan func(...any) error) error) err
 		}
 	}
 	return rows.Err()
-}
-
-// release makes the jobs available that a killed process left running, and those that wait for
-// another attempt. Nobody works them, because this process holds the lock. They get all of their
-// attempts again, because a job that was killed has not failed.
-func (s *store) release(ctx context.Context) error {
-	_, err := s.jobs.ExecContext(ctx, `UPDATE river_job SET state = 'available', attempt = 0, scheduled_at = created_at
-		WHERE state IN ('running', 'retryable', 'scheduled') AND queue LIKE 'bills\_%' ESCAPE '\'`)
-	return err
 }
