@@ -122,12 +122,12 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) (int, error) {
 		return exitUsage, err
 	}
 	var mu sync.Mutex
-	same, differing := 0, 0
+	same, paid, differing := 0, 0, 0
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(workers)
 	err = eachRow(c.path, c.format, func(b row) error {
 		group.Go(func() error {
-			differences, err := compare(ctx, client, b)
+			bill, differences, err := compare(ctx, client, b)
 			mu.Lock()
 			defer mu.Unlock()
 			if len(differences) > 0 {
@@ -135,6 +135,9 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) (int, error) {
 				fmt.Fprintf(stdout, "line %d: %s\n", b.line, strings.Join(differences, "; "))
 			} else if err == nil {
 				same++
+				if bill.Status == moment.BillStatusPaid {
+					paid++
+				}
 			}
 			return err
 		})
@@ -143,7 +146,7 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) (int, error) {
 	if failed := group.Wait(); failed != nil {
 		err = failed
 	}
-	fmt.Fprintf(stdout, "%s: %d bills are as in the file, and %d rows differ\n", c.path, same, differing)
+	fmt.Fprintf(stdout, "%s: %d bills are as in the file (%d paid), and %d rows differ\n", c.path, same, paid, differing)
 	switch {
 	case err != nil:
 		return exitFailed, err
@@ -153,21 +156,21 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) (int, error) {
 	return exitDone, nil
 }
 
-// compare returns how the bill of a row differs from the row. The error is that of a call.
-func compare(ctx context.Context, client *moment.Client, b row) (differences []string, err error) {
+// compare returns the bill of a row, and how it differs from the row. The error is that of a call.
+func compare(ctx context.Context, client *moment.Client, b row) (bill *moment.Bill, differences []string, err error) {
 	if len(b.problems) > 0 {
-		return b.problems, nil
+		return nil, b.problems, nil
 	}
-	bill, err := client.Bills.Get(ctx, b.bill)
+	bill, err = client.Bills.Get(ctx, b.bill)
 	if errors.Is(err, moment.ErrNotFound) && rejects(err) {
-		return []string{"there is no such bill at Moment"}, nil
+		return nil, []string{"there is no such bill at Moment"}, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	customer, err := client.Customers.Get(ctx, bill.CustomerID)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if customer.ExternalReference != b.customer.ExternalReference {
 		differences = append(differences, "the bill is another customer's")
@@ -181,5 +184,5 @@ func compare(ctx context.Context, client *moment.Client, b row) (differences []s
 	if bill.Status == moment.BillStatusVoided {
 		differences = append(differences, "the bill is voided")
 	}
-	return differences, nil
+	return bill, differences, nil
 }

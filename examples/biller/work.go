@@ -217,8 +217,9 @@ type result struct {
 	err                 error
 }
 
-// raise creates a bill together with its customer, or finds both. The idempotency key is derived
-// from the run and the row's content, so a job that was killed makes the same call again.
+// raise creates a bill together with its customer, or finds both. The e-mail address of a customer
+// who exists stays as it is, but another name may be another person's. The idempotency key is
+// derived from the run and the row's content, so a job that was killed makes the same call again.
 func (w *worker) raise(ctx context.Context, b row, customerID string) result {
 	params := moment.BillCreateParams{
 		Customer: b.customer, ExternalReference: b.bill, Currency: b.money.Currency, AmountDue: b.money.Amount, DueDate: b.due,
@@ -229,7 +230,10 @@ func (w *worker) raise(ctx context.Context, b row, customerID string) result {
 	var resp moment.Response
 	key := moment.DeriveIdempotencyKey("raise bill", w.run.token, b.contentHash(), customerID)
 	bill, err := w.client.Bills.Ensure(ctx, params, moment.WithIdempotencyKey(key), moment.WithResponse(&resp))
+	mismatch, isMismatch := errors.AsType[*moment.MismatchError](err)
 	switch {
+	case isMismatch && customerID == "" && slices.Equal(mismatch.Differences, []string{"customer.email"}):
+		return w.raise(ctx, b, b.customer.ExternalReference)
 	case rejects(err):
 		return result{outcome: rejected, err: err}
 	case err != nil:
@@ -256,6 +260,9 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 	failure, isFailure := errors.AsType[*moment.Error](res.err)
 	if isFailure && !w.reached && !failure.FromService && failure.Status/100 == 4 && failure.Status != 429 {
 		w.stop(fmt.Errorf("is the base URL right? %w", res.err))
+	}
+	if isFailure && failure.FromService && (failure.Status == http.StatusUnauthorized || failure.Status == http.StatusForbidden) {
+		w.stop(fmt.Errorf("is the API key right? %w", res.err))
 	}
 	w.reached = w.reached || res.err == nil || isFailure && failure.FromService
 	switch w.failures++; res.outcome {
