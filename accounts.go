@@ -22,18 +22,18 @@ var (
 // Account is a part of a customer, with a balance or bills of its own.
 type Account struct {
 	ID                string        `json:"id"`                 // bacc_…
-	ExternalReference string        `json:"external_reference"` // the merchant's own
+	ExternalReference string        `json:"external_reference"` // set by the merchant
 	CustomerID        string        `json:"customer_id"`        // bcus_…
 	Name              string        `json:"name,omitempty"`
 	Currency          Currency      `json:"currency,omitempty"`
-	Balance           *Amount       `json:"balance,omitempty"`       // minor units; positive is owed; nil: none is kept
-	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: it cannot be paid against, or they could not be read
+	Balance           *Amount       `json:"balance,omitempty"`       // minor units; positive is owed; nil: Moment stores none
+	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: the account cannot be paid, or they could not be read
 
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-// BalanceMoney is the balance in the account's currency. It is false if no balance is kept or no
-// currency is known.
+// BalanceMoney returns the balance in the account's currency, and false if the account lacks a
+// balance or a currency.
 func (a *Account) BalanceMoney() (Money, bool) { return balanceMoney(a.Balance, a.Currency) }
 
 func (a *Account) decode(body []byte) error {
@@ -63,8 +63,8 @@ func (a *Account) absent() []string {
 	return missing(member{"external_reference", a.ExternalReference == ""}, member{"customer_id", a.CustomerID == ""})
 }
 
-// AccountRef names the account of a bill: an [ExistingAccount], or an [AccountCreateParams] for one
-// that is created first, in the same call.
+// AccountRef names the account of a bill: an [ExistingAccount], or an [AccountCreateParams] to
+// create the account in the same call.
 type AccountRef interface{ accountRef() }
 
 // ExistingAccount is the id (bacc_…) or the external reference of an account.
@@ -73,7 +73,8 @@ type ExistingAccount string
 func (ExistingAccount) accountRef()     {}
 func (AccountCreateParams) accountRef() {}
 
-// checkAccountRef rejects a reference that refers to nothing. There may be no reference.
+// checkAccountRef rejects an empty or nil reference. ref may be nil, because the account is
+// optional.
 func checkAccountRef(ref AccountRef, param string) error {
 	switch r := ref.(type) {
 	case nil:
@@ -89,7 +90,7 @@ func checkAccountRef(ref AccountRef, param string) error {
 			return argErrorf(param, "is a nil *AccountCreateParams")
 		}
 		return prefixParam(param, r.check())
-	default: // a struct that embeds one, which would be encoded as something else
+	default: // a struct that embeds one, because it would be encoded differently
 		return argErrorf(param, "is a moment.AccountRef of another kind")
 	}
 }
@@ -109,8 +110,7 @@ func splitAccount(ref AccountRef) (existing string, inline *AccountCreateParams)
 	return "", nil
 }
 
-// accountID returns the id in ref, empty if it is an external reference or the params of a new
-// account.
+// accountID returns the id in ref, or "" for an external reference or the params of a new account.
 func accountID(ref AccountRef) string {
 	if existing, _ := splitAccount(ref); hasID(existing, accountPrefix) {
 		return existing
@@ -118,8 +118,8 @@ func accountID(ref AccountRef) string {
 	return ""
 }
 
-// AccountCreateParams are the fields of a new account. Moment's reference sets the limits, and the
-// service judges them.
+// AccountCreateParams are the fields of a new account. The limits are Moment's, and the service
+// checks them.
 type AccountCreateParams struct {
 	// Customer is required: an [ExistingCustomer], or a [CustomerCreateParams] to create both in
 	// one call.
@@ -128,10 +128,10 @@ type AccountCreateParams struct {
 	// merchant's accounts, and not beginning with "bacc_".
 	ExternalReference string   `json:"external_reference"`
 	Name              string   `json:"name,omitempty"`     // at most 255 characters
-	Currency          Currency `json:"currency,omitempty"` // the reference wants it with a Balance
+	Currency          Currency `json:"currency,omitempty"` // required with a Balance by Moment's reference
 	Balance           *Amount  `json:"balance,omitempty"`  // minor units; positive is owed, negative is credit
 
-	// Metadata is up to 10 pairs: keys of at most 40 characters, values of at most 500.
+	// Metadata has at most 10 pairs, with keys of at most 40 and values of at most 500 characters.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
@@ -143,7 +143,7 @@ func (p *AccountCreateParams) check() error {
 		param{"currency", string(p.Currency)})
 }
 
-// accepts returns an error if a response is not the account that was to be created.
+// accepts returns an error if a response is not the account of the params.
 func (p *AccountCreateParams) accepts(a *Account) error {
 	customer := customerID(p.Customer)
 	switch {
@@ -157,16 +157,16 @@ func (p *AccountCreateParams) accepts(a *Account) error {
 	return nil
 }
 
-// AccountUpdateParams are the fields of an account to change: nil leaves a field alone, a pointer
-// to a zero value sends the zero value. If all are nil, nothing changes. How to clear a field is
-// not documented. See [AccountCreateParams] for the limits.
+// AccountUpdateParams are the fields of an account to change. Nil leaves a field unchanged, and a
+// pointer to a zero value sends the zero value. Moment does not document how to clear a field. See
+// [AccountCreateParams] for the limits.
 type AccountUpdateParams struct {
 	Name     *string   `json:"name,omitempty"`
 	Currency *Currency `json:"currency,omitempty"`
 	Balance  *Amount   `json:"balance,omitempty"` // minor units; replaces the old balance
 
-	// Metadata is merged: keys that are not sent stay, and there is no documented way to remove
-	// one.
+	// Metadata is merged: keys that are not sent remain. Moment does not document how to remove a
+	// key.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
@@ -174,12 +174,13 @@ func (p *AccountUpdateParams) check() error {
 	return checkTexts(p.Metadata, param{"name", deref(p.Name)}, param{"currency", string(deref(p.Currency))})
 }
 
-// Create creates an account, and its customer where params hold one: POST /billing/accounts.
+// Create creates an account, and its customer if params contain a new one: POST /billing/accounts.
 //
-// Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrNotFound] if there is no
-// such customer, [ErrConflict] if an external reference is taken, [ErrOutcomeUnknown] if it may
-// have been created; both, if a copy of the call may be in flight. After an error, the customer may
-// have been created, because Moment does not document that the call is atomic.
+// Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrNotFound] if the customer
+// does not exist, [ErrConflict] if an external reference already exists, and [ErrOutcomeUnknown] if
+// the account may have been created. An error matches both of the last two if a copy of the call
+// may be in flight. After an error, a new customer may have been created, because Moment does not
+// document that the call is atomic.
 func (s *AccountsService) Create(ctx context.Context, params AccountCreateParams, opts ...RequestOption) (*Account, error) {
 	return call[Account](ctx, s.service, createAccount, "", &params, params.accepts, opts)
 }
@@ -191,9 +192,9 @@ func (s *AccountsService) Create(ctx context.Context, params AccountCreateParams
 // An account is the same if its external reference, its customer and the fields that params set are
 // equal. The balance is not compared, because payments change it.
 //
-// Errors to expect: [*MismatchError], [ErrUnprocessable] if a key of yours was used with other
-// params, [ErrOutcomeUnknown], and the errors of Create. After an error, a new customer in params
-// may have been created, because Moment does not document that the call is atomic.
+// Errors to expect: [*MismatchError], [ErrUnprocessable] if your idempotency key was used with
+// other params, [ErrOutcomeUnknown], and the errors of Create. After an error, a new customer in
+// params may have been created, because Moment does not document that the call is atomic.
 func (s *AccountsService) Ensure(ctx context.Context, params AccountCreateParams, opts ...RequestOption) (*Account, error) {
 	return ensure[Account](ctx, s.service, "ensure account", createAccount, getAccount, &params, opts)
 }
@@ -206,11 +207,11 @@ func (s *AccountsService) Get(ctx context.Context, idOrReference string, opts ..
 }
 
 // Update changes the fields of an account that are set in params: PATCH
-// /billing/accounts/{account}. It is retried only if the service cannot have applied it, because it
-// sets the balance to a value that may be out of date by then.
+// /billing/accounts/{account}. Update is retried only if the service cannot have applied it,
+// because a payment may have changed the balance since.
 //
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, [ErrOutcomeUnknown] if
-// it may have been applied all the same.
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, and [ErrOutcomeUnknown]
+// if the update may have been applied.
 func (s *AccountsService) Update(ctx context.Context, idOrReference string, params AccountUpdateParams, opts ...RequestOption) (*Account, error) {
 	return call[Account](ctx, s.service, updateAccount, idOrReference, &params, nil, opts)
 }

@@ -21,32 +21,32 @@ var (
 	voidBill   = operation{"void bill", http.MethodPost, "/billing/bills/{bill}/void"}
 )
 
-// Bill is an amount to be collected once, from a customer or on one of its accounts.
+// Bill is an amount to be collected once, from a customer or for one of its accounts.
 type Bill struct {
 	ID                string        `json:"id"`                   // bill_…
-	ExternalReference string        `json:"external_reference"`   // the merchant's own
+	ExternalReference string        `json:"external_reference"`   // set by the merchant
 	CustomerID        string        `json:"customer_id"`          // bcus_…
-	AccountID         string        `json:"account_id,omitempty"` // bacc_…; empty if the bill is not raised on an account
-	Status            BillStatus    `json:"status"`               // follows what was paid
+	AccountID         string        `json:"account_id,omitempty"` // bacc_…; empty if the bill is the customer's own
+	Status            BillStatus    `json:"status"`               // unpaid, paid or voided
 	Currency          Currency      `json:"currency"`
 	AmountDue         Amount        `json:"amount_due"`              // minor units
 	AmountPaid        Amount        `json:"amount_paid"`             // minor units
 	AmountRemaining   Amount        `json:"amount_remaining"`        // minor units
-	BillDate          Date          `json:"bill_date,omitzero"`      // the day on the bill; zero: none, or it could not be read
-	DueDate           Date          `json:"due_date,omitzero"`       // when it is to be paid; zero: none, or it could not be read
-	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: it cannot be paid against, or they could not be read
+	BillDate          Date          `json:"bill_date,omitzero"`      // the day of the bill; zero: none, or it could not be read
+	DueDate           Date          `json:"due_date,omitzero"`       // the day by which it should be paid; zero: none, or it could not be read
+	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: the bill cannot be paid, or they could not be read
 
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-// BillStatus says how far a bill is. A status that this package does not know is kept as it came.
+// BillStatus is the state of a bill. An unknown status is kept as received.
 type BillStatus string
 
 // The statuses of Moment's reference.
 const (
 	BillStatusUnpaid BillStatus = "unpaid" // not fully paid
 	BillStatusPaid   BillStatus = "paid"   // nothing remains to be paid
-	BillStatusVoided BillStatus = "voided" // for good: it can be neither paid nor changed
+	BillStatusVoided BillStatus = "voided" // can never be paid or changed
 )
 
 // UnmarshalText accepts the statuses of the reference in any letter case, because one of Moment's
@@ -61,13 +61,13 @@ func (s *BillStatus) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// DueMoney is the amount due in the bill's currency.
+// DueMoney returns the amount due in the bill's currency.
 func (b *Bill) DueMoney() Money { return b.AmountDue.In(b.Currency) }
 
-// PaidMoney is the amount paid in the bill's currency.
+// PaidMoney returns the amount paid in the bill's currency.
 func (b *Bill) PaidMoney() Money { return b.AmountPaid.In(b.Currency) }
 
-// RemainingMoney is the amount still to be paid, as the service calculated it, in the bill's
+// RemainingMoney returns the amount still to be paid, as the service calculated it, in the bill's
 // currency.
 func (b *Bill) RemainingMoney() Money { return b.AmountRemaining.In(b.Currency) }
 
@@ -110,7 +110,7 @@ func (b *Bill) absent() []string {
 	return missing(member{"external_reference", b.ExternalReference == ""}, member{"customer_id", b.CustomerID == ""})
 }
 
-// checkVoided finds where a response is not that of a void.
+// checkVoided rejects a response to a void if the bill is not voided.
 func checkVoided(b *Bill) error {
 	if b.Status != BillStatusVoided {
 		return errors.New("status is not voided")
@@ -118,12 +118,12 @@ func checkVoided(b *Bill) error {
 	return nil
 }
 
-// BillCreateParams are the fields of a new bill. Moment's reference sets the limits, and the
-// service judges them.
+// BillCreateParams are the fields of a new bill. The limits are Moment's, and the service checks
+// them.
 type BillCreateParams struct {
-	// A bill belongs to a Customer or to an Account: one of the two is required. Either names an
-	// existing one, or holds the params of one that is created first, in the same call; an
-	// account's params may themselves hold its customer's.
+	// A bill belongs to a Customer or to an Account: one of the two is required. It is an existing
+	// one, or the params of a new one, which the same call creates. The params of a new account may
+	// contain those of a new customer.
 	Customer CustomerRef `json:"customer,omitempty"` // [ExistingCustomer] or [CustomerCreateParams]
 	Account  AccountRef  `json:"account,omitempty"`  // [ExistingAccount] or [AccountCreateParams]
 	// ExternalReference is required: 1 to 255 of a-z, A-Z, 0-9, "_" and "-", unique among the
@@ -134,7 +134,7 @@ type BillCreateParams struct {
 	BillDate          Date     `json:"bill_date,omitzero"` // zero: today
 	DueDate           Date     `json:"due_date,omitzero"`  // zero: none
 
-	// Metadata is up to 10 pairs: keys of at most 40 characters, values of at most 500.
+	// Metadata has at most 10 pairs, with keys of at most 40 and values of at most 500 characters.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
@@ -159,7 +159,7 @@ func (p *BillCreateParams) check() error {
 	return checkTexts(p.Metadata, param{"external_reference", p.ExternalReference}, param{"currency", string(p.Currency)})
 }
 
-// accepts returns an error if a response is not the bill that was to be raised.
+// accepts returns an error if a response is not the bill of the params.
 func (p *BillCreateParams) accepts(b *Bill) error {
 	customer, account := customerID(p.Customer), accountID(p.Account)
 	if _, inline := splitAccount(p.Account); inline != nil {
@@ -180,15 +180,15 @@ func (p *BillCreateParams) accepts(b *Bill) error {
 	return nil
 }
 
-// BillUpdateParams are the fields of a bill to change: nil leaves a field alone, a pointer to a
-// zero value sends the zero value. If all are nil, nothing changes. How to clear a field is not
-// documented. See [BillCreateParams] for the limits.
+// BillUpdateParams are the fields of a bill to change. Nil leaves a field unchanged, and a pointer
+// to a zero value sends the zero value. Moment does not document how to clear a field. See
+// [BillCreateParams] for the limits.
 type BillUpdateParams struct {
-	Currency   *Currency `json:"currency,omitempty"`    // the bill's own; the reference wants it with AmountPaid
-	AmountPaid *Amount   `json:"amount_paid,omitempty"` // minor units, 0 to 99 999 999; replaces what was paid, does not add to it
+	Currency   *Currency `json:"currency,omitempty"`    // the bill's own; required with AmountPaid by Moment's reference
+	AmountPaid *Amount   `json:"amount_paid,omitempty"` // minor units, 0 to 99 999 999; replaces the old amount, and is not added to it
 
-	// Metadata is merged: keys that are not sent stay, and there is no documented way to remove
-	// one.
+	// Metadata is merged: keys that are not sent remain. Moment does not document how to remove a
+	// key.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
@@ -196,13 +196,14 @@ func (p *BillUpdateParams) check() error {
 	return checkTexts(p.Metadata, param{"currency", string(deref(p.Currency))})
 }
 
-// Create raises a bill, and creates its account and customer where params hold them: POST
+// Create creates a bill, and its account and customer if params contain new ones: POST
 // /billing/bills.
 //
-// Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrNotFound] if there is no
-// such account or customer, [ErrConflict] if an external reference is taken, [ErrOutcomeUnknown] if
-// it may have been raised; both, if a copy of the call may be in flight. After an error, a part may
-// have been created, because Moment does not document that the call is atomic.
+// Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrNotFound] if the account
+// or customer does not exist, [ErrConflict] if an external reference already exists, and
+// [ErrOutcomeUnknown] if the bill may have been created. An error matches both of the last two if a
+// copy of the call may be in flight. After an error, a new account or customer may have been
+// created, because Moment does not document that the call is atomic.
 func (s *BillsService) Create(ctx context.Context, params BillCreateParams, opts ...RequestOption) (*Bill, error) {
 	return call[Bill](ctx, s.service, createBill, "", &params, params.accepts, opts)
 }
@@ -212,10 +213,10 @@ func (s *BillsService) Create(ctx context.Context, params BillCreateParams, opts
 // same params at any time, for example when the program restarts. After an error, pass the error's
 // IdempotencyKey too.
 //
-// Ensure needs no key of yours, because references are unique: a second run finds the bill. With a
-// key of yours ([WithIdempotencyKey]), the service recognises a second create while the first one
-// is in flight. Derive the key from the content too, because the service rejects a key that was
-// used with other params within 24 hours.
+// Ensure works without a key from the caller, because references are unique: a second run finds the
+// bill. With a key from the caller ([WithIdempotencyKey]), the service recognises a second create
+// while the first one is in flight. Derive the key from the content too, because for 24 hours the
+// service rejects a key that was used with other params.
 //
 // After a conflict or an unknown outcome, Ensure looks the bill up by its external reference. An
 // existing bill is the same if its customer or account, amount, currency and the dates that params
@@ -229,10 +230,10 @@ func (s *BillsService) Create(ctx context.Context, params BillCreateParams, opts
 // payments change it.
 //
 // Errors to expect: [*MismatchError], which matches [ErrConflict], if the bill, or its customer or
-// account, exists and differs; [ErrUnprocessable] if a key of yours was used with other params;
-// [ErrOutcomeUnknown] if the outcome of the create is not settled; otherwise the errors of Create.
-// An error of a lookup is joined to the error of the create. After an error, a new customer or
-// account in params may have been created, because Moment does not document that the call is
+// account, exists and differs; [ErrUnprocessable] if your idempotency key was used with other
+// params; [ErrOutcomeUnknown] if the outcome of the create is not settled; otherwise the errors of
+// Create. An error of a lookup is joined to the error of the create. After an error, a new customer
+// or account in params may have been created, because Moment does not document that the call is
 // atomic.
 //
 // [WithResponse] returns the last response to a request for the bill. Its StatusCode is 201 if the
@@ -250,24 +251,25 @@ func (s *BillsService) Get(ctx context.Context, idOrReference string, opts ...Re
 }
 
 // Update changes the fields of a bill that are set in params: PATCH /billing/bills/{bill}. The
-// service recalculates what remains, and sets the status to paid once nothing does. An update is
-// retried only if the service cannot have applied it, because it sets the amount paid to a value
-// that may be out of date by then.
+// service recalculates the remaining amount, and sets the status to paid when it is zero. Update is
+// retried only if the service cannot have applied it, because a payment may have changed the amount
+// paid since.
 //
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, [ErrUnprocessable] for
-// another currency than the bill's or more than is due, [ErrConflict] for a voided bill,
-// [ErrOutcomeUnknown] if it may have been applied all the same.
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, [ErrUnprocessable] for a
+// currency that is not the bill's or an amount that exceeds the amount due, [ErrConflict] for a
+// voided bill, and [ErrOutcomeUnknown] if the update may have been applied.
 func (s *BillsService) Update(ctx context.Context, idOrReference string, params BillUpdateParams, opts ...RequestOption) (*Bill, error) {
 	return call[Bill](ctx, s.service, updateBill, idOrReference, &params, nil, opts)
 }
 
-// Void cancels a bill for good: POST /billing/bills/{bill}/void. It can be neither paid nor changed
-// after that. Amounts and dates cannot be updated: void a wrong bill, and raise another under
-// another reference. Whether a bill that was paid, or partly paid, may be voided is not documented.
+// Void cancels a bill permanently: POST /billing/bills/{bill}/void. A voided bill can be neither
+// paid nor changed. The amount due and the dates of a bill cannot be updated: void a wrong bill,
+// and create another under another reference. Moment does not document whether a bill that was
+// paid, even partly, can be voided.
 //
-// Errors to expect: [ErrNotFound], [ErrConflict] if it is voided already, [ErrOutcomeUnknown] if it
-// may have been voided; both, if a copy of the call may be in flight. To settle that, read the
-// bill: see [ErrOutcomeUnknown].
+// Errors to expect: [ErrNotFound], [ErrConflict] if the bill is already voided, and
+// [ErrOutcomeUnknown] if it may have been voided. An error matches both of the last two if a copy
+// of the call may be in flight. [ErrOutcomeUnknown] says how to settle the outcome.
 func (s *BillsService) Void(ctx context.Context, idOrReference string, opts ...RequestOption) (*Bill, error) {
 	return call[Bill](ctx, s.service, voidBill, idOrReference, nil, checkVoided, opts)
 }

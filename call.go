@@ -15,29 +15,29 @@ import (
 
 // operation is one of the service's operations.
 type operation struct {
-	name   string // as errors call it: "create bill"
+	name   string // in errors: "create bill"
 	method string
 	route  string // the path, with a placeholder for the identifier: "/billing/bills/{bill}"
 }
 
-// service holds what the client and its services share: a function that returns the core. It is nil
-// if NewClient did not make the service. A pointer would not hide the key: fmt follows the pointers
-// in unexported fields where a verb is wrong for them, and dumpers that go by reflection follow
-// all, as far as into the buffers of the connections. A function is printed as its address.
+// service has a function that returns the core, which the client and its services share. The
+// function is nil if NewClient did not make the service. A pointer would not hide the key: fmt
+// follows the pointers in unexported fields if the verb does not fit them, and dumpers that use
+// reflection follow all pointers, even into the buffers of connections. A function is printed as
+// its address.
 type service struct{ core func() *core }
 
 func newService(c *core) service { return service{func() *core { return c }} }
 
 // params are the parameters of a create or an update.
 type params interface {
-	// check finds what would be lost or useless if it was sent. Other rules are the service's to
-	// judge.
+	// check rejects params that would lose data or have no effect. The service checks all other
+	// rules.
 	check() error
 }
 
 // call makes a call of one of the services and returns the object in the response. id is empty for
-// creates. in is nil where there are no parameters, and accept where the object need only be the
-// one that id names.
+// creates. in is nil for calls without params. accept is nil if id alone identifies the object.
 func call[T any, P resource[T]](ctx context.Context, s service, op operation, id string, in params, accept func(P) error, opts []RequestOption) (*T, error) {
 	o, err := newRequestOptions(op, opts) // first, because it empties a Response
 	if err != nil {
@@ -47,7 +47,8 @@ func call[T any, P resource[T]](ctx context.Context, s service, op operation, id
 	return object, err
 }
 
-// callWith is call with options that were applied. It returns how the call ended too.
+// callWith is like call, for options that were already applied. It also returns the transport's
+// result.
 func callWith[T any, P resource[T]](ctx context.Context, s service, op operation, id string, in params, accept func(P) error, o *requestOptions) (*T, transport.Result, error) {
 	// Check.
 	path, err := op.path(id)
@@ -70,16 +71,16 @@ func callWith[T any, P resource[T]](ctx context.Context, s service, op operation
 
 // Do calls an operation that has no method in this package yet. The path is the operation's, below
 // the base URL, with identifiers already escaped by [url.PathEscape]; a query goes through
-// [WithQuery]. in is encoded as JSON unless it is nil (text that is not valid UTF-8 is replaced, as
-// encoding/json does). out, unless nil, is a pointer that the response is decoded into. A response
-// of 204 or 205, which have no content, leaves it as it is; any other success must be JSON, of at
-// most 2 MiB. Do does not know which object was requested: check it.
+// [WithQuery]. Do encodes in as JSON unless it is nil; encoding/json replaces text that is not
+// valid UTF-8. Do decodes the response into out, a pointer, unless it is nil. A 204 or 205 leaves
+// out unchanged, because these have no content; any other success must be JSON of at most 2 MiB.
+// Check that the response is the requested object, because Do cannot.
 //
 // Do follows the same rules as the other calls: POST and PUT get an idempotency key and are retried
 // like a create, GET, HEAD and OPTIONS are retried freely, and every other method is treated like
-// an update. A PATCH or a DELETE is retried like a create if it has a key of yours
-// ([WithIdempotencyKey]) and is not below /billing/, where the service ignores keys. The errors are
-// the same three types. In them and in logs, the path ends where identifiers may begin: "POST
+// an update. A PATCH or a DELETE is retried like a create if the caller supplies a key
+// ([WithIdempotencyKey]) and the path is not below /billing/, where the service ignores keys.
+// Errors have the same types. In errors and logs, the path ends before its first identifier: "POST
 // /billing/refunds/…".
 func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts ...RequestOption) error {
 	op := operation{name: "request", method: method, route: path}
@@ -101,8 +102,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts 
 	return err
 }
 
-// exchange encodes in, sends it, and decodes the response: the part that Do and the methods of the
-// services have in common.
+// exchange encodes in, sends it, and decodes the response, for Do and the methods of the services.
 func (s service) exchange(ctx context.Context, op operation, path string, in any, o *requestOptions, d decoder, maxBody int64) (res transport.Result, err error) {
 	if s.core == nil {
 		return res, withOp(op.name, argErrorf("client", "was not made by NewClient"))
@@ -157,8 +157,8 @@ func (s service) exchange(ctx context.Context, op operation, path string, in any
 	return res, nil
 }
 
-// logAbsent logs which members are missing from a response although Moment's reference says that
-// they are always present. That is no reason to fail a call that was applied.
+// logAbsent logs the members that a response lacks although Moment's reference says that they are
+// always present. The call does not fail, because it was applied.
 func (c *core) logAbsent(ctx context.Context, op operation, members []string) {
 	if len(members) > 0 {
 		c.transport.Logger.LogAttrs(ctx, slog.LevelInfo, "moment: response lacks members",
@@ -166,9 +166,9 @@ func (c *core) logAbsent(ctx context.Context, op operation, members []string) {
 	}
 }
 
-// idempotency returns what a second copy of the operation's request could do. With a key of the
-// caller's, a PATCH and a DELETE can be keyed, but not below /billing/, where PATCH ignores keys.
-// The update of a payment request always is.
+// idempotency classifies the effect of a second copy of the request. A PATCH or a DELETE is keyed
+// if the caller supplies a key, but not below /billing/, where PATCH ignores keys. The update of a
+// payment request is always keyed.
 func (op operation) idempotency(callerKey bool) transport.Idempotency {
 	switch op.method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions: // safe by RFC 9110, section 9.2.1
@@ -192,8 +192,7 @@ func mayBeBilling(escaped string) bool {
 	return strings.HasPrefix(strings.ToLower(path.Clean(plain))+"/", "/billing/")
 }
 
-// path is the operation's path, escaped, with id in the place of the placeholder: one segment,
-// whatever it contains.
+// path returns the operation's path with id, escaped as one segment, in place of the placeholder.
 func (op operation) path(id string) (string, error) {
 	before, rest, hasID := strings.Cut(op.route, "{")
 	if !hasID {
@@ -206,9 +205,9 @@ func (op operation) path(id string) (string, error) {
 	return before + url.PathEscape(id) + after, nil
 }
 
-// withoutIdentifiers is how errors and logs name a path that a caller of Do passes. Moment's paths
-// are /billing/ or /collect/, the name of a collection, and then identifiers; of any other path,
-// only the beginning is taken for a name.
+// withoutIdentifiers shortens the path of a caller of Do, for errors and logs. Moment's paths are
+// /billing/ or /collect/, the name of a collection, and then identifiers. Of any other path, only
+// the first segment counts as a name.
 func withoutIdentifiers(path string) string {
 	names := 1
 	if strings.HasPrefix(path, "/billing/") || strings.HasPrefix(path, "/collect/") {
@@ -221,7 +220,7 @@ func withoutIdentifiers(path string) string {
 	return "/" + strings.Join(segments[:names], "/") + "/…"
 }
 
-// url is the base URL with a path and a query below it. The base URL was parsed once, by NewClient.
+// url returns the base URL with a path and a query. NewClient has parsed the base URL.
 func (c *core) url(escapedPath string, query url.Values) url.URL {
 	u := c.baseURL
 	u.RawPath += escapedPath

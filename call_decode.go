@@ -15,8 +15,8 @@ import (
 	"github.com/moment-billing/moment-go/internal/transport"
 )
 
-// How much of a success is read, in bytes. By its documented limits, no object of Moment's comes
-// near it.
+// The most bytes of a success that are read. Moment's objects are far smaller by their documented
+// limits.
 const (
 	maxObject = 256 << 10
 	maxAny    = 2 << 20 // through Do
@@ -32,21 +32,18 @@ type decoder interface {
 // resource is a pointer to one of the objects in the service's responses.
 type resource[T any] interface {
 	*T
-	// decode decodes a response and checks it for the members without which it is not such an
-	// object.
+	// decode decodes a response, and returns an error if it lacks a member that the object needs.
 	decode(body []byte) error
-	// names reports whether the object has this id or external reference.
+	// names reports whether an id or external reference is the object's.
 	names(idOrReference string) bool
-	// absent lists other members that are missing although the reference says that they are always
-	// present.
+	// absent returns the other missing members that the reference says are always present.
 	absent() []string
 }
 
-// objectDecoder decodes the requested object into a value of its own, which is the result of the
-// call.
+// objectDecoder decodes the requested object into a new value, the result of the call.
 type objectDecoder[T any, P resource[T]] struct {
 	id     string        // the id or external reference that was requested; empty for creates
-	accept func(P) error // what else the call asks of the object; may be nil
+	accept func(P) error // the call's own check of the object; may be nil
 	value  T
 }
 
@@ -66,7 +63,7 @@ func (d *objectDecoder[T, P]) Decode(_ int, header http.Header, body []byte) err
 
 func (d *objectDecoder[T, P]) absent() []string { return P(&d.value).absent() }
 
-// anyDecoder decodes into the value that a caller of Do passed, or into nothing.
+// anyDecoder decodes into the value of a caller of Do, which may be nil.
 type anyDecoder struct{ out any }
 
 func (d anyDecoder) Decode(status int, header http.Header, body []byte) error {
@@ -75,7 +72,7 @@ func (d anyDecoder) Decode(status int, header http.Header, body []byte) error {
 		return nil
 	case d.out == nil && (len(body) == 0 || json.Valid(body)):
 		return nil
-	case d.out == nil: // a page of something in front of the service
+	case d.out == nil: // JSON of a proxy
 		return notJSONError(header, body)
 	case string(bytes.TrimSpace(body)) == "null":
 		return errors.New("it is null")
@@ -85,7 +82,8 @@ func (d anyDecoder) Decode(status int, header http.Header, body []byte) error {
 
 func (d anyDecoder) absent() []string { return nil }
 
-// undecodable is the error of a response that cannot be decoded because of err, nil if that is nil.
+// undecodable returns the error of a response that cannot be decoded because of err, or nil if err
+// is nil.
 func undecodable(err error, header http.Header, body []byte) error {
 	if isOdd(err) {
 		return withoutValues(err)
@@ -94,11 +92,11 @@ func undecodable(err error, header http.Header, body []byte) error {
 }
 
 func notJSONError(header http.Header, body []byte) error {
-	// The Content-Type as it came, because the API key would not be recognised in other letters.
+	// The Content-Type is unchanged, because the API key would not be found in other letters.
 	return &transport.NotJSONError{Reason: fmt.Sprintf("the response body %s (Content-Type %.100q)", notJSON(body), header.Get("Content-Type"))}
 }
 
-// notJSON says what a body is that is not JSON, as far as its first bytes show.
+// notJSON describes a body that is not JSON, by its first bytes.
 func notJSON(body []byte) string {
 	switch {
 	case len(bytes.TrimSpace(body)) == 0:
@@ -113,14 +111,14 @@ func notJSON(body []byte) string {
 }
 
 // withoutValues returns the error of encoding/json without the values that it quotes, because
-// errors are logged and responses are about people. A *json.SyntaxError quotes one character, and
-// stays.
+// errors are logged and responses contain personal data. A *json.SyntaxError is unchanged, because
+// it quotes only one character.
 func withoutValues(err error) error {
 	var mismatch *json.UnmarshalTypeError
 	var date *time.ParseError
 	switch {
 	case errors.As(err, &date):
-		return errors.New("a time in it is not as in RFC 3339")
+		return errors.New("a time in it is not in the form of RFC 3339")
 	case !errors.As(err, &mismatch):
 		return err
 	}
@@ -128,11 +126,11 @@ func withoutValues(err error) error {
 	return errors.New(member + " " + reason)
 }
 
-// explain returns the member that could not be decoded and what is wrong with it.
+// explain returns the member that could not be decoded, and the reason.
 func explain(mismatch *json.UnmarshalTypeError) (member, reason string) {
 	member, _, nested := strings.Cut(cmp.Or(mismatch.Field, "it"), ".")
 	if nested {
-		member = "a member of " + member // whose name may be a key of metadata
+		member = "a member of " + member // whose own name may be a key of metadata
 	}
 	kind, _, _ := strings.Cut(mismatch.Value, " ") // "number 1095"
 	if mismatch.Type == reflect.TypeFor[Amount]() && kind == "number" {
@@ -144,14 +142,15 @@ func explain(mismatch *json.UnmarshalTypeError) (member, reason string) {
 	return member, fmt.Sprintf("is of type %s, not %v", kind, mismatch.Type)
 }
 
-// isOdd reports whether a body could not be decoded because of a member in an unexpected form, so
-// that it is worth reading leniently.
+// isOdd reports whether decoding failed because of a member in an unexpected form, so that decoding
+// leniently may succeed.
 func isOdd(err error) bool {
 	var syntax *json.SyntaxError
 	return !errors.As(err, &syntax)
 }
 
-// lenient is an optional member on which no money depends: in an unexpected form, it is left empty.
+// lenient is an optional member that no amount depends on. It is left empty if it has an unexpected
+// form.
 type lenient[T any] struct{ value T }
 
 func (l *lenient[T]) UnmarshalJSON(data []byte) error {
@@ -197,8 +196,8 @@ func readLeniently(object []byte, wire any, amounts ...string) error {
 	return err
 }
 
-// readMoney decodes an object with the members amount and currency into wire. Members of another
-// type than documented are left empty, because encoding/json skips them; an inexact amount is an
+// readMoney decodes an object with the members amount and currency into wire. Members of an
+// undocumented type are left empty, because encoding/json skips them. An inexact amount is an
 // error.
 func readMoney(object []byte, wire any) error {
 	err := readLeniently(object, wire, "amount")
@@ -209,8 +208,8 @@ func readMoney(object []byte, wire any) error {
 	return err
 }
 
-// checkMoney names the first member that is missing of those without which an object with a status
-// is not one.
+// checkMoney returns an error if a payment or a payment request lacks its status, currency or
+// amount.
 func checkMoney(status string, m Money) error {
 	if names := missing(member{"status", status == ""}, member{"currency", m.Currency == ""}, member{"amount", m.Amount == noAmount}); len(names) > 0 {
 		return errors.New(names[0] + " is missing")
@@ -229,14 +228,14 @@ func inCapitals(c Currency) Currency {
 	return c
 }
 
-// checkAmounts names the first of an object's amounts that is not an exact integer. The error of
-// encoding/json does not: from Go 1.27 on, it does not name the member of an error that a type's
-// own UnmarshalJSON returns. A member may occur several times and in any letter case, because
-// encoding/json decodes each occurrence.
+// checkAmounts returns an error that names the first of an object's amounts that is not an exact
+// integer. From Go 1.27, encoding/json does not name the member if the type's own UnmarshalJSON
+// fails. A member may occur several times and in any letter case, because encoding/json decodes
+// each occurrence.
 func checkAmounts(object []byte, names ...string) error {
 	inexact := make([]*json.UnmarshalTypeError, len(names))
 	members := json.NewDecoder(bytes.NewReader(object))
-	_, _ = members.Token() // the opening brace; what is not an object has no amounts
+	_, _ = members.Token() // the opening brace; other JSON values have no amounts
 	for members.More() {
 		var value json.RawMessage
 		token, err := members.Token()
@@ -257,16 +256,16 @@ func checkAmounts(object []byte, names ...string) error {
 	return nil
 }
 
-// hasID reports whether id begins with prefix and goes on.
+// hasID reports whether id begins with prefix and is longer.
 func hasID(id, prefix string) bool { return len(id) > len(prefix) && strings.HasPrefix(id, prefix) }
 
-// errWrongID is the error of a response whose id does not begin with prefix.
+// errWrongID returns the error of a response whose id does not begin with prefix.
 func errWrongID(prefix string) error { return errors.New("id does not begin with " + prefix) }
 
-// errDiffers is the error of a response in which a member is not what was sent.
+// errDiffers returns the error of a response with a member that differs from the request.
 func errDiffers(member string) error { return errors.New(member + " is not as it was sent") }
 
-// member is a member of a response that must be there.
+// member is a member of a response, and whether it is missing.
 type member struct {
 	name    string
 	missing bool
@@ -282,8 +281,7 @@ func missing(members ...member) (names []string) {
 	return names
 }
 
-// otherCurrency reports whether a response is in another currency than the one that was sent, if
-// one was.
+// otherCurrency reports whether a currency was sent and the response is in another.
 func otherCurrency(sent, got Currency) bool {
 	return sent != "" && !strings.EqualFold(string(sent), string(got))
 }

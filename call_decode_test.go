@@ -360,7 +360,7 @@ func TestTruncatedBodyIsAnError(t *testing.T) {
 // The errors of Do name members, and not their values, which may be about a person.
 func TestDecodeErrorsQuoteNoValues(t *testing.T) {
 	for _, row := range []struct{ body, says string }{
-		{`{"at":"Jane Roe"}`, "a time in it is not as in RFC 3339"},
+		{`{"at":"Jane Roe"}`, "a time in it is not in the form of RFC 3339"},
 		{`{"metadata":{"Jane Roe":"Jane Roe"}}`, "metadata is of type string, not int"},
 		{`{"items":[{"count":"Jane Roe"}]}`, "a member of items is of type string, not int"},
 		{`{"items":"Jane Roe"}`, "items is of type string, not []struct { Count int }"},

@@ -13,7 +13,7 @@ import (
 	"github.com/moment-billing/moment-go/internal/transport"
 )
 
-// failure turns the end of a call that failed into its error.
+// failure returns the error of a call that failed.
 func (c *core) failure(op operation, o *requestOptions, res transport.Result) error {
 	if res.Err != nil {
 		return &ConnectionError{
@@ -92,8 +92,8 @@ func isServiceURL(text string) bool {
 }
 
 // describe fills in the problem details (RFC 9457, section 3.1). A member of the wrong type is
-// ignored, as is a body that is no JSON object. The HTTP status counts, whatever the body says it
-// is.
+// ignored, and so is a body that is not a JSON object. The HTTP status counts, and not the status
+// in the body.
 func (c *core) describe(e *Error, body []byte) {
 	var members map[string]json.RawMessage
 	_ = json.Unmarshal(body, &members)
@@ -118,7 +118,7 @@ func (c *core) describe(e *Error, body []byte) {
 
 // redactResponse redacts the headers and the body, because some gateways echo request headers.
 func (c *core) redactResponse(header http.Header, body []byte) (http.Header, []byte) {
-	header = header.Clone() // what a RoundTripper gives may be its own
+	header = header.Clone() // because a RoundTripper may keep the original
 	for _, values := range header {
 		for i, value := range values {
 			values[i] = c.redact(value)
@@ -130,8 +130,8 @@ func (c *core) redactResponse(header http.Header, body []byte) (http.Header, []b
 	return header, body
 }
 
-// redactError keeps err as it is, so that it unwraps, unless its text contains the key, a part of
-// the response or a URL, which has identifiers in it.
+// redactError returns err unchanged, so that it unwraps, unless its text contains the API key, a
+// part of the response or a URL, which contains identifiers.
 func (c *core) redactError(err error) error {
 	if text := c.redact(withoutResponse(withoutURL(err))); text != err.Error() {
 		return &redactedError{text, func(target error) bool { return errors.Is(err, target) }}
@@ -140,7 +140,7 @@ func (c *core) redactError(err error) error {
 }
 
 // withoutURL returns the text of err without the method and the URL that an http.Client puts into
-// its errors. The SDK uses none, but a RoundTripper may.
+// its errors. The SDK does not use an http.Client, but a RoundTripper may.
 func withoutURL(err error) string {
 	text := err.Error()
 	var client *url.Error
@@ -150,8 +150,8 @@ func withoutURL(err error) string {
 	return text
 }
 
-// withoutResponse removes what net/http quotes of a response that it cannot parse, because it
-// may be a line of a body.
+// withoutResponse removes the part of a response that net/http quotes if it cannot parse it,
+// because it may be a line of a body.
 func withoutResponse(text string) string {
 	const line = "malformed MIME header" // not always in quotation marks
 	if before, _, found := strings.Cut(text, line); found {

@@ -13,8 +13,8 @@ import (
 )
 
 // Client calls the Moment Billing API with one secret key. Make one with [NewClient] or
-// [NewClientFromEnv] and keep it: it is immutable, safe for concurrent use, and holds the
-// connections that its calls share. The zero Client has no services to call.
+// [NewClientFromEnv] and keep it: it is immutable and safe for concurrent use, and its calls share
+// connections. The zero Client cannot be used.
 //
 // Formatting a Client or one of its services, with any verb or as a log value, never shows the key.
 type Client struct {
@@ -27,7 +27,7 @@ type Client struct {
 	service
 }
 
-// core is what all calls of a client share. It is not changed after NewClient.
+// core has the parts that all calls of a client share. It does not change after NewClient.
 type core struct {
 	secretKey      string
 	header         http.Header // of each request
@@ -90,7 +90,7 @@ func NewClientFromEnv(opts ...ClientOption) (*Client, error) {
 	return NewClient(secretKey, opts...)
 }
 
-// Mode is whether a key, and with it a client, works on test data or on real money.
+// Mode is the mode of a key and its client: test data or real money.
 type Mode string
 
 // The two modes.
@@ -99,7 +99,7 @@ const (
 	ModeLive Mode = "live" // keys sk_…
 )
 
-// Mode returns the client's mode, which its key decides.
+// Mode returns the client's mode, which depends on its key.
 func (c *Client) Mode() Mode {
 	if c.core == nil {
 		return ""
@@ -116,7 +116,7 @@ func modeOf(secretKey string) Mode {
 	return ModeLive
 }
 
-// redact removes the secret key from text that came from outside.
+// redact removes the secret key from text of a response or of a caller's transport.
 func (c *core) redact(text string) string {
 	prefix := secretKeyPrefix
 	if c.mode() == ModeTest {
@@ -133,7 +133,7 @@ func (s service) text() string {
 	return "moment.Client(" + string(c.mode()) + " mode, " + c.baseURL.String() + ")"
 }
 
-// Format writes the client's mode and base URL whatever the verb, and never the key.
+// Format writes the client's mode and base URL for any verb, and never the key.
 func (s service) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.text())) }
 
 // LogValue returns the client's mode and base URL, and never the key.

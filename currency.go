@@ -2,9 +2,8 @@ package moment
 
 import "github.com/moment-billing/moment-go/internal/iso4217"
 
-// Currency is an ISO 4217 alphabetic code, in capitals. Codes that this version
-// does not know are kept as they are; see [Currency.Exponent]. database/sql
-// stores and scans it as text.
+// Currency is an ISO 4217 alphabetic code, in capitals. An unknown code is kept as received; see
+// [Currency.Exponent]. database/sql stores and scans it as text.
 type Currency string
 
 // Currencies in frequent use. Any other code works too: Currency("CLP").
@@ -55,14 +54,12 @@ const (
 	ZMW Currency = "ZMW" // Zambian kwacha
 )
 
-// Exponent returns how many decimals of c its minor unit stands for: 2 for
-// [ZAR], 0 for [JPY], 3 for [BHD]. The numbers are those of ISO 4217, which is
-// what the service counts in; habits at the till and locale data differ from it
-// for some currencies. Codes that ISO has withdrawn since 2021 keep the number
-// they had.
+// Exponent returns the number of decimals of c: 2 for [ZAR], 0 for [JPY], 3 for [BHD]. The numbers
+// are those of ISO 4217, because the service counts in its minor units. Locale data differs from it
+// for some currencies. A code that ISO has withdrawn since 2021 keeps its last number.
 //
-// It is never guessed: a code that ISO does not list, writes in other letters,
-// or gives no minor unit (XAU, XXX) is an [*UnknownCurrencyError].
+// The number is never guessed: the error is an [*UnknownCurrencyError] for a code that ISO does not
+// list, for a code in lower case, and for a code without a minor unit (XAU, XXX).
 func (c Currency) Exponent() (int, error) {
 	exponent, ok := iso4217.Exponent(string(c))
 	if !ok {
@@ -71,17 +68,17 @@ func (c Currency) Exponent() (int, error) {
 	return exponent, nil
 }
 
-// UnknownCurrencyError says that ISO 4217, as this version knows it, gives a
-// currency no number of decimals. Amounts in it are complete and can be stored,
-// compared, added and sent; they only cannot be written as, or read from, a decimal.
+// UnknownCurrencyError is the error for a currency whose number of decimals is not in ISO 4217, or
+// is newer than this version. Amounts in it can be stored, compared, added and sent, but neither
+// written as a decimal nor parsed from one.
 type UnknownCurrencyError struct {
 	Currency Currency
 }
 
-// Error names the code, and says what codes look like.
+// Error names the code, and describes the form of codes.
 func (e *UnknownCurrencyError) Error() string {
 	if e.Currency == "" {
-		return "moment: there is no currency: a Money needs one, as in Amount(1095).In(ZAR)"
+		return "moment: the currency is missing: a Money needs one, as in Amount(1095).In(ZAR)"
 	}
 	return "moment: unknown currency " + quoteInput(string(e.Currency)) +
 		": ISO 4217, as this version knows it, has no minor unit for that code (codes are three capital letters)"

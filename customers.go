@@ -10,8 +10,8 @@ import (
 // begin with it.
 const customerPrefix = "bcus_"
 
-// CustomersService calls the operations on customers: individuals or businesses, at the top of the
-// merchant's records. Use it as [Client.Customers].
+// CustomersService calls the operations on customers: individuals or businesses that can have
+// accounts and bills. Use it as [Client.Customers].
 type CustomersService struct{ service }
 
 var (
@@ -23,19 +23,19 @@ var (
 // Customer is an individual or a business that can have accounts and bills.
 type Customer struct {
 	ID                string        `json:"id"`                 // bcus_…
-	ExternalReference string        `json:"external_reference"` // the merchant's own
+	ExternalReference string        `json:"external_reference"` // set by the merchant
 	Name              string        `json:"name,omitempty"`
 	Email             string        `json:"email,omitempty"`
 	Phone             string        `json:"phone,omitempty"`
 	Currency          Currency      `json:"currency,omitempty"`
-	Balance           *Amount       `json:"balance,omitempty"`       // minor units; positive is owed; nil: none is kept
-	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: it cannot be paid against, or they could not be read
+	Balance           *Amount       `json:"balance,omitempty"`       // minor units; positive is owed; nil: Moment stores none
+	PaymentRules      *PaymentRules `json:"payment_rules,omitempty"` // nil: the customer cannot be paid, or they could not be read
 
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-// BalanceMoney is the balance in the customer's currency. It is false if no balance is kept or no
-// currency is known.
+// BalanceMoney returns the balance in the customer's currency, and false if the customer lacks a
+// balance or a currency.
 func (c *Customer) BalanceMoney() (Money, bool) { return balanceMoney(c.Balance, c.Currency) }
 
 func (c *Customer) decode(body []byte) error {
@@ -65,16 +65,16 @@ func (c *Customer) absent() []string {
 	return missing(member{"external_reference", c.ExternalReference == ""})
 }
 
-// PaymentRules say which payments an object accepts. They are in responses only.
+// PaymentRules say which payments an object accepts. Only responses contain them.
 type PaymentRules struct {
 	MinAmount           *Amount `json:"min_amount,omitempty"` // minor units; nil: no minimum
 	MaxAmount           *Amount `json:"max_amount,omitempty"` // minor units; nil: no maximum
-	UnderpaymentAllowed bool    `json:"underpayment_allowed"` // may less be paid than is owed?
-	OverpaymentAllowed  bool    `json:"overpayment_allowed"`  // may more be paid than is owed?
+	UnderpaymentAllowed bool    `json:"underpayment_allowed"` // a payment may be less than is owed
+	OverpaymentAllowed  bool    `json:"overpayment_allowed"`  // a payment may be more than is owed
 }
 
 // CustomerRef names the customer of an account or a bill: an [ExistingCustomer], or a
-// [CustomerCreateParams] for one that is created first, in the same call.
+// [CustomerCreateParams] to create the customer in the same call.
 type CustomerRef interface{ customerRef() }
 
 // ExistingCustomer is the id (bcus_…) or the external reference of a customer.
@@ -83,7 +83,7 @@ type ExistingCustomer string
 func (ExistingCustomer) customerRef()     {}
 func (CustomerCreateParams) customerRef() {}
 
-// checkCustomerRef rejects a reference that refers to nothing.
+// checkCustomerRef rejects an empty or nil reference.
 func checkCustomerRef(ref CustomerRef, param string) error {
 	switch r := ref.(type) {
 	case nil:
@@ -99,7 +99,7 @@ func checkCustomerRef(ref CustomerRef, param string) error {
 			return argErrorf(param, "is a nil *CustomerCreateParams")
 		}
 		return prefixParam(param, r.check())
-	default: // a struct that embeds one, which would be encoded as something else
+	default: // a struct that embeds one, because it would be encoded differently
 		return argErrorf(param, "is a moment.CustomerRef of another kind")
 	}
 }
@@ -119,7 +119,7 @@ func splitCustomer(ref CustomerRef) (existing string, inline *CustomerCreatePara
 	return "", nil
 }
 
-// customerID returns the id in ref, empty if it is an external reference or the params of a new
+// customerID returns the id in ref, or "" for an external reference or the params of a new
 // customer.
 func customerID(ref CustomerRef) string {
 	if existing, _ := splitCustomer(ref); hasID(existing, customerPrefix) {
@@ -128,8 +128,8 @@ func customerID(ref CustomerRef) string {
 	return ""
 }
 
-// CustomerCreateParams are the fields of a new customer. Moment's reference sets the limits, and
-// the service judges them.
+// CustomerCreateParams are the fields of a new customer. The limits are Moment's, and the service
+// checks them.
 type CustomerCreateParams struct {
 	// ExternalReference is required: 1 to 255 of a-z, A-Z, 0-9, "_" and "-", unique among the
 	// merchant's customers, and not beginning with "bcus_".
@@ -137,10 +137,10 @@ type CustomerCreateParams struct {
 	Name              string   `json:"name,omitempty"`     // full name or business name, at most 255 characters
 	Email             string   `json:"email,omitempty"`    // at most 255 characters
 	Phone             string   `json:"phone,omitempty"`    // E.164: +27123456789
-	Currency          Currency `json:"currency,omitempty"` // the reference wants it with a Balance
+	Currency          Currency `json:"currency,omitempty"` // required with a Balance by Moment's reference
 	Balance           *Amount  `json:"balance,omitempty"`  // minor units; positive is owed, negative is credit
 
-	// Metadata is up to 10 pairs: keys of at most 40 characters, values of at most 500.
+	// Metadata has at most 10 pairs, with keys of at most 40 and values of at most 500 characters.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
@@ -149,7 +149,7 @@ func (p *CustomerCreateParams) check() error {
 		param{"email", p.Email}, param{"phone", p.Phone}, param{"currency", string(p.Currency)})
 }
 
-// accepts returns an error if a response is not the customer that was to be created.
+// accepts returns an error if a response is not the customer of the params.
 func (p *CustomerCreateParams) accepts(c *Customer) error {
 	switch {
 	case c.ExternalReference != p.ExternalReference:
@@ -160,9 +160,9 @@ func (p *CustomerCreateParams) accepts(c *Customer) error {
 	return nil
 }
 
-// CustomerUpdateParams are the fields of a customer to change: nil leaves a field alone, a pointer
-// to a zero value sends the zero value. If all are nil, nothing changes. How to clear a field is
-// not documented. See [CustomerCreateParams] for the limits.
+// CustomerUpdateParams are the fields of a customer to change. Nil leaves a field unchanged, and a
+// pointer to a zero value sends the zero value. Moment does not document how to clear a field. See
+// [CustomerCreateParams] for the limits.
 type CustomerUpdateParams struct {
 	Name     *string   `json:"name,omitempty"`
 	Email    *string   `json:"email,omitempty"`
@@ -170,8 +170,8 @@ type CustomerUpdateParams struct {
 	Currency *Currency `json:"currency,omitempty"`
 	Balance  *Amount   `json:"balance,omitempty"` // minor units; replaces the old balance
 
-	// Metadata is merged: keys that are not sent stay, and there is no documented way to remove
-	// one.
+	// Metadata is merged: keys that are not sent remain. Moment does not document how to remove a
+	// key.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
@@ -187,8 +187,8 @@ func Ptr[T any](v T) *T { return &v }
 // Create creates a customer: POST /billing/customers.
 //
 // Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrConflict] if the external
-// reference is taken, [ErrOutcomeUnknown] if it may have been created; both, if a copy of the call
-// may be in flight.
+// reference already exists, and [ErrOutcomeUnknown] if the customer may have been created. An error
+// matches both of the last two if a copy of the call may be in flight.
 func (s *CustomersService) Create(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
 	return call[Customer](ctx, s.service, createCustomer, "", &params, params.accepts, opts)
 }
@@ -200,8 +200,8 @@ func (s *CustomersService) Create(ctx context.Context, params CustomerCreatePara
 // A customer is the same if its external reference and the fields that params set are equal. The
 // balance is not compared, because payments change it.
 //
-// Errors to expect: [*MismatchError], [ErrUnprocessable] if a key of yours was used with other
-// params, [ErrOutcomeUnknown], and the errors of Create.
+// Errors to expect: [*MismatchError], [ErrUnprocessable] if your idempotency key was used with
+// other params, [ErrOutcomeUnknown], and the errors of Create.
 func (s *CustomersService) Ensure(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
 	return ensure[Customer](ctx, s.service, "ensure customer", createCustomer, getCustomer, &params, opts)
 }
@@ -214,11 +214,11 @@ func (s *CustomersService) Get(ctx context.Context, idOrReference string, opts .
 }
 
 // Update changes the fields of a customer that are set in params: PATCH
-// /billing/customers/{customer}. It is retried only if the service cannot have applied it, because
-// it sets the balance to a value that may be out of date by then.
+// /billing/customers/{customer}. Update is retried only if the service cannot have applied it,
+// because a payment may have changed the balance since.
 //
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, [ErrOutcomeUnknown] if
-// it may have been applied all the same.
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, and [ErrOutcomeUnknown]
+// if the update may have been applied.
 func (s *CustomersService) Update(ctx context.Context, idOrReference string, params CustomerUpdateParams, opts ...RequestOption) (*Customer, error) {
 	return call[Customer](ctx, s.service, updateCustomer, idOrReference, &params, nil, opts)
 }

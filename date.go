@@ -11,21 +11,20 @@ import (
 	"time"
 )
 
-// Date is a day in the calendar, without a time or a time zone: the date on a
-// bill. On the wire it is "2025-01-31", the full-date of RFC 3339, and so its
-// years run from 0 to 9999. Dates are comparable with ==.
+// Date is a day in the calendar, without a time or a time zone, for example the date of a bill. In
+// JSON it is "2025-01-31", the full-date of RFC 3339. Its years are 0 to 9999. Dates are comparable
+// with ==.
 //
-// The zero Date means that there is no date. A request omits a field with the zero Date, and a
-// response that has no date decodes to it. It is null in JSON and NULL in a database.
+// The zero Date means that there is no date. Requests omit it, and a response without a date
+// decodes to it. It is null in JSON and NULL in a database.
 type Date struct {
 	Year  int // 0 to 9999
 	Month time.Month
 	Day   int
 }
 
-// NewDate returns the date as given. Unlike [time.Date] it does not turn
-// February 30 into March 2: a day that does not exist fails when it is encoded,
-// rather than move a due date.
+// NewDate returns a date without a check. Unlike [time.Date], it does not change February 30 to
+// March 2, because that would move a due date: encoding a day that does not exist is an error.
 func NewDate(year int, month time.Month, day int) Date {
 	return Date{Year: year, Month: month, Day: day}
 }
@@ -40,7 +39,7 @@ func ParseDate(s string) (Date, error) {
 	return d, nil
 }
 
-// parseDate returns the date in s, or the reason why there is none.
+// parseDate returns the date in s, or the reason why s is not a date.
 func parseDate(s string) (d Date, reason string) {
 	if len(s) != len(time.DateOnly) || s[4] != '-' || s[7] != '-' ||
 		!isDigits(s[:4]) || !isDigits(s[5:7]) || !isDigits(s[8:]) {
@@ -67,8 +66,8 @@ func (d Date) String() string {
 	return fmt.Sprintf("%04d-%02d-%02d", d.Year, int(d.Month), d.Day)
 }
 
-// IsZero reports whether d is the zero Date, which is no day. It is what
-// encoding/json asks for a field with the option omitzero.
+// IsZero reports whether d is the zero Date. encoding/json calls it for fields with the option
+// omitzero.
 func (d Date) IsZero() bool { return d == Date{} }
 
 // Compare returns -1 if d is before e, 0 if they are the same day and +1 if d is
@@ -81,18 +80,17 @@ func (d Date) Compare(e Date) int {
 	)
 }
 
-// Time returns midnight at the start of d in loc, or in UTC if loc is nil. Where
-// clocks skip that midnight for summer time, as in Cairo or Santiago, it returns
-// the first moment of the day. A day that does not exist is normalised as by
-// [time.Date].
+// Time returns midnight at the start of d in loc, or in UTC if loc is nil. If summer time skips
+// that midnight, as in Cairo or Santiago, it returns the first moment of the day. A day that does
+// not exist is normalised as by [time.Date].
 func (d Date) Time(loc *time.Location) time.Time {
 	if loc == nil {
 		loc = time.UTC
 	}
 	t := time.Date(d.Year, d.Month, d.Day, 0, 0, 0, 0, loc)
 	if t.Hour() >= 12 {
-		// time.Date read the missing midnight by the wrong clock, and landed in the
-		// evening before. The day begins where the new clock does.
+		// time.Date used the offset of the evening before for the missing midnight. The day begins
+		// with the new offset.
 		_, t = t.ZoneBounds()
 	}
 	return t
@@ -107,9 +105,8 @@ func (d Date) MarshalText() ([]byte, error) {
 	return []byte(d.String()), nil
 }
 
-// UnmarshalText implements [encoding.TextUnmarshaler]. It takes what [ParseDate] takes. Its error
-// is not an [*ArgumentError]: what it reads is a response or an event, not an argument of the
-// caller.
+// UnmarshalText implements [encoding.TextUnmarshaler]. It accepts the form that [ParseDate]
+// accepts. Its error is not an [*ArgumentError], because the text is from a response or an event.
 func (d *Date) UnmarshalText(text []byte) error { return d.read("decode", string(text)) }
 
 // MarshalJSON implements [json.Marshaler]: "2025-01-31", and null for the zero Date. A day that
@@ -153,8 +150,8 @@ func (d Date) Value() (driver.Value, error) {
 }
 
 // Scan implements [database/sql.Scanner]. It accepts NULL as the zero Date, text in the form
-// YYYY-MM-DD, and a time at the start of a day, which is how drivers return the value of a DATE
-// column. Any other time is an error, because its day depends on a time zone: scan it into a
+// YYYY-MM-DD, and a time at the start of a day, because drivers return the value of a DATE column
+// as one. Any other time is an error, because its day depends on a time zone: scan it into a
 // [time.Time], and choose with [DateOf].
 func (d *Date) Scan(src any) error {
 	switch src := src.(type) {
@@ -170,13 +167,13 @@ func (d *Date) Scan(src any) error {
 		if !day.Time(src.Location()).Equal(src) {
 			return errors.New("moment: scan date: a time that is not the start of a day: scan it into a time.Time, and use DateOf")
 		}
-		return d.read("scan", day.String()) // whose year may be out of range
+		return d.read("scan", day.String()) // which checks the year
 	default:
-		return fmt.Errorf("moment: scan date: %T is neither text nor a time", src)
+		return fmt.Errorf("moment: scan date: %T is not text or a time", src)
 	}
 }
 
-// read sets d to the date in text, and leaves it alone after an error.
+// read sets d to the date in text. It leaves d unchanged after an error.
 func (d *Date) read(verb, text string) error {
 	parsed, reason := parseDate(text)
 	if reason != "" {
@@ -186,7 +183,7 @@ func (d *Date) read(verb, text string) error {
 	return nil
 }
 
-// LogValue implements [slog.LogValuer]: the date as text, and nothing for the zero Date.
+// LogValue implements [slog.LogValuer]: the date as text, or nil for the zero Date.
 func (d Date) LogValue() slog.Value {
 	if d.IsZero() {
 		return slog.StringValue("")
@@ -194,7 +191,7 @@ func (d Date) LogValue() slog.Value {
 	return slog.StringValue(d.String())
 }
 
-// valid reports whether d is a day of a year that RFC 3339 can write.
+// valid reports whether d exists and its year has four digits.
 func (d Date) valid() bool {
 	return d.Year >= 0 && d.Year <= 9999 &&
 		d.Month >= time.January && d.Month <= time.December &&
@@ -205,11 +202,11 @@ func (d Date) daysInMonth() int {
 	return time.Date(d.Year, d.Month+1, 0, 0, 0, 0, 0, time.UTC).Day() // the day before the next month's first
 }
 
-// problem says why d is not valid.
+// problem returns the reason why d is not valid.
 func (d Date) problem() string {
 	switch {
 	case d.IsZero():
-		return "0000-00-00 is not a day: the zero Date stands for no date"
+		return "0000-00-00 is not a day: the zero Date means that there is no date"
 	case d.Year < 0 || d.Year > 9999:
 		return fmt.Sprintf("%v cannot be written: years are 0000 to 9999", d)
 	case d.Month < time.January || d.Month > time.December:

@@ -74,7 +74,7 @@ func TestParseDateErrors(t *testing.T) {
 		{"2025-02-29", "2025-02-29 is not a day: February 2025 has 28 days", "not a leap year"},
 		{"1900-02-29", "1900-02-29 is not a day: February 1900 has 28 days", "not a leap year by the rule of 100"},
 		{"2025-12-32", "2025-12-32 is not a day: December 2025 has 31 days", "the month after it is in another year"},
-		{"0000-00-00", "0000-00-00 is not a day: the zero Date stands for no date", "MySQL's idea of no date"},
+		{"0000-00-00", "0000-00-00 is not a day: the zero Date means that there is no date", "MySQL's idea of no date"},
 	} {
 		t.Run(tt.text, func(t *testing.T) {
 			got, err := moment.ParseDate(tt.text)
@@ -89,7 +89,7 @@ func TestDateMarshalTextErrors(t *testing.T) {
 		date        moment.Date
 		reason, why string
 	}{
-		{moment.Date{}, "0000-00-00 is not a day: the zero Date stands for no date", "text has no form for no date"},
+		{moment.Date{}, "0000-00-00 is not a day: the zero Date means that there is no date", "text has no form for no date"},
 		{moment.NewDate(2025, time.February, 30), "2025-02-30 is not a day: February 2025 has 28 days", "time.Date would make it March 2"},
 		{moment.NewDate(2025, time.January, 0), "2025-01-00 is not a day: January 2025 has 31 days", "time.Date would make it December 31"},
 		{moment.NewDate(2025, 13, 1), "2025-13-01 is not a day: months are 01 to 12", "time.Date would make it January"},
@@ -164,7 +164,7 @@ func TestDateAsKeyOfJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(body, &got))
 	assert.Equal(t, want, got)
 	_, err = json.Marshal(map[moment.Date]int{{}: 1})
-	assert.ErrorContains(t, err, "the zero Date stands for no date", "no key stands for no date")
+	assert.ErrorContains(t, err, "the zero Date means that there is no date", "no key stands for no date")
 }
 
 func TestDateInLogs(t *testing.T) {
@@ -235,14 +235,14 @@ func TestDateScanErrors(t *testing.T) {
 		says, why string
 	}{
 		{"2025-02-30", "2025-02-30 is not a day: February 2025 has 28 days", "not normalised"},
-		{[]byte("0000-00-00"), "0000-00-00 is not a day: the zero Date stands for no date", "MySQL's idea of no date"},
+		{[]byte("0000-00-00"), "0000-00-00 is not a day: the zero Date means that there is no date", "MySQL's idea of no date"},
 		{"", `"" is not in the form YYYY-MM-DD, like "2025-01-31"`, "SQLite stores any text in a DATE column"},
 		{"2025-01-31 10:00:00", `"2025-01-31 10:00:00" is not in the form YYYY-MM-DD, like "2025-01-31"`, "a time as text"},
 		{time.Date(2025, 1, 31, 22, 0, 0, 0, time.UTC), "a time that is not the start of a day: scan it into a time.Time, and use DateOf", "midnight in Johannesburg, in UTC"},
 		{time.Date(2025, 1, 31, 0, 0, 0, 1, time.UTC), "a time that is not the start of a day: scan it into a time.Time, and use DateOf", "a nanosecond later"},
 		{time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), `"10000-01-01" is not in the form YYYY-MM-DD, like "2025-01-31"`, "PostgreSQL has such years"},
 		{time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC), `"-001-01-01" is not in the form YYYY-MM-DD, like "2025-01-31"`, "and such"},
-		{int64(20250131), "int64 is neither text nor a time", "a number"},
+		{int64(20250131), "int64 is not text or a time", "a number"},
 	} {
 		got := moment.NewDate(2000, time.January, 1)
 		assert.EqualError(t, got.Scan(row.src), "moment: scan date: "+row.says, row.why)

@@ -1,5 +1,5 @@
-// Package moment is the Go client of the Moment Billing API, in which merchants keep customers,
-// accounts and bills, and ask for payments.
+// Package moment is the Go client of the Moment Billing API, which stores a merchant's customers,
+// accounts and bills, and collects payments.
 //
 //	client, err := moment.NewClientFromEnv()
 //	…
@@ -13,16 +13,16 @@
 //
 // Structs mirror Moment's reference field by field, and methods are its operations. Amounts are
 // integers in minor units; [Money] formats and parses them. To test code that uses this package,
-// run it against package momenttest.
+// run it against the fake service of package momenttest.
 //
 // # Errors
 //
-// A call that fails returns one of these types, for [errors.As]. Each is one line that says which
-// operation failed and why, and never contains the API key.
+// A call that fails returns one of these types, for [errors.As]. The text of each is one line that
+// names the operation and the reason. It never contains the API key.
 //
-//   - [*Error]: a complete response that is not a success. errors.Is(err, moment.ErrNotFound) and the
-//     other sentinels match its status. FromService reports whether it is the service's own response,
-//     and not one of a gateway in front of it.
+//   - [*Error]: a complete response that is not a success. errors.Is(err, moment.ErrNotFound) and
+//     the other sentinels match its status. FromService reports whether it is the service's own
+//     response, and not a gateway's.
 //   - [*ConnectionError]: no usable response. A success counts only if it is the requested object.
 //   - [*ArgumentError]: the arguments are wrong, and nothing was sent.
 //   - [*MismatchError]: Ensure found another object under the external reference.
@@ -60,14 +60,14 @@
 // the caller supplied the key. A retry costs a token of the client's budget, unless it follows a
 // 409: see [WithRetryBudget].
 //
-// An error that matches [ErrOutcomeUnknown] is about a write that may have been applied. Ensure
-// settles a create: it creates the object, or finds the same object. Call it with the error's
-// IdempotencyKey, or in place of Create. Settle an update by reading the object. The page
-// docs/idempotency.md of the repository has the details.
+// An error that matches [ErrOutcomeUnknown] means that a write may have been applied although the
+// call failed. Ensure settles a create: it creates the object, or finds the same object. Call it
+// with the error's IdempotencyKey, or in place of Create. To settle an update, read the object. The
+// page docs/idempotency.md of the repository has the details.
 //
 // # Webhooks
 //
 // [WebhookVerifier.Handler] is an [http.Handler] that verifies Moment's webhooks and passes each
-// [Event] to a function. A [Deduplicator] processes each event once; package momentsql does so in
-// the transaction of your own work.
+// [Event] to a function. A [Deduplicator] processes each event once; package momentsql does so
+// within a database transaction of the program.
 package moment

@@ -13,7 +13,7 @@ import (
 
 // maxEnsureKeys limits the idempotency keys that one call of Ensure uses. The service saves a
 // failure under its key for 24 hours, and each call of Ensure adds at most one failure. A job queue
-// that retries with growing waits calls Ensure far less often than 32 times a day.
+// with growing waits between retries calls Ensure fewer than 32 times a day.
 const maxEnsureKeys = 32
 
 // ensurable is a resource that Ensure looks up by its external reference.
@@ -22,10 +22,10 @@ type ensurable[T any] interface {
 	reference() string
 }
 
-// creation is the params with which Ensure creates or finds an object.
+// creation is the params of an object that Ensure creates or finds.
 type creation[P any] interface {
 	params
-	// accepts returns an error if a response is not the object that was to be created.
+	// accepts returns an error if a response is not the object of the params.
 	accepts(P) error
 	reference() string
 	// checkReferences rejects references that cannot be looked up.
@@ -33,7 +33,7 @@ type creation[P any] interface {
 	// differences returns the names of the params that an existing object does not match. body is
 	// the response from which the object was decoded.
 	differences(ctx context.Context, l *lookup, existing P, body []byte) ([]string, error)
-	// nameExisting looks up the customers and accounts in the params. It replaces those that exist
+	// nameExisting looks up the customers and accounts in the params. It replaces the existing ones
 	// with their ids, and returns these ids.
 	nameExisting(ctx context.Context, l *lookup) ([]string, error)
 }
@@ -119,15 +119,15 @@ func (e *ensurer[T, P]) run(ctx context.Context) (*T, error) {
 			absent = hasEnded(res)
 		}
 		if res.KeyInUse && !waits {
-			waits = true // retry as the table of retries says, and then look the object up once more
+			waits = true // retry as the retry table says, and then look the object up once more
 			continue
 		}
 		named, nameErr := e.name(ctx, res)
 		if nameErr != nil {
 			return nil, joined(err, nameErr)
 		}
-		// After several attempts, the replayed failure may be that of an earlier attempt of this
-		// call. Then no other key is used, because the service has failed just now.
+		// After several attempts, the replayed failure may be from an earlier attempt of this call.
+		// Then Ensure does not use another key, because the service has only just failed.
 		if n == maxEnsureKeys || !named && (!hasEnded(res) || res.Attempts > 1) {
 			return nil, err
 		}
@@ -136,7 +136,7 @@ func (e *ensurer[T, P]) run(ctx context.Context) (*T, error) {
 }
 
 // name calls nameExisting after a settled conflict, because a customer or an account that exists
-// may have caused it. name reports whether there was one to name.
+// may have caused it. It reports whether one exists.
 func (e *ensurer[T, P]) name(ctx context.Context, res transport.Result) (bool, error) {
 	if res.Status != http.StatusConflict || res.OutcomeUnknown {
 		return false, nil
@@ -146,8 +146,7 @@ func (e *ensurer[T, P]) name(ctx context.Context, res transport.Result) (bool, e
 	return len(ids) > 0, err
 }
 
-// unreadable returns the error of a call whose object was created, but could then not be read or
-// compared.
+// unreadable returns the error of a call that created its object, but could not read or compare it.
 func (e *ensurer[T, P]) unreadable(res transport.Result, lookup error) error {
 	if isMismatch(lookup) {
 		return lookup
@@ -156,7 +155,7 @@ func (e *ensurer[T, P]) unreadable(res transport.Result, lookup error) error {
 		Op:             e.create.name,
 		Attempts:       res.Attempts,
 		Status:         res.Status,
-		Err:            fmt.Errorf("it was created, and could not be read: %w", &lookupError{lookup}),
+		Err:            fmt.Errorf("it was created, but could not be read: %w", &lookupError{lookup}),
 		OutcomeUnknown: true,
 	})
 }
@@ -207,8 +206,8 @@ func mayExist(res transport.Result) bool {
 }
 
 // hasEnded reports whether the first request with the key has failed, so that a create under
-// another key is safe. It is false for a 400 and a 422, because the service would reject the same
-// params under any key.
+// another key is safe. It returns false for a 400 or a 422, because the service would reject the
+// same params under any key.
 func hasEnded(res transport.Result) bool {
 	return res.Replayed && res.Status >= 400 && res.Status != http.StatusBadRequest && res.Status != http.StatusUnprocessableEntity
 }

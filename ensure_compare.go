@@ -43,9 +43,9 @@ func (p *BillCreateParams) differences(ctx context.Context, l *lookup, b *Bill, 
 	)...), err
 }
 
-// customerDifferences compares id, which is the customer of an existing object, with the customer
-// in ref. The other fields in ref are not compared, because the customer may have been updated
-// since. param is the name of the parameter.
+// customerDifferences compares id, the customer of an existing object, with the customer in ref. It
+// does not compare the other fields in ref, because the customer may have been updated since. param
+// is the name of the parameter.
 func (l *lookup) customerDifferences(ctx context.Context, ref CustomerRef, id, param string) ([]string, error) {
 	reference, inline := splitCustomer(ref)
 	switch {
@@ -63,7 +63,7 @@ func (l *lookup) customerDifferences(ctx context.Context, ref CustomerRef, id, p
 	return missing(member{param, customer == nil || customer.ID != id}), nil
 }
 
-// accountDifferences does the same for the account of a bill.
+// accountDifferences compares the account of an existing bill with the account in the params.
 func (l *lookup) accountDifferences(ctx context.Context, ref AccountRef, b *Bill) ([]string, error) {
 	reference, inline := splitAccount(ref)
 	switch {
@@ -95,7 +95,7 @@ func prefixed(param string, names []string) []string {
 	return names
 }
 
-// differs reports whether a text was set and the existing text is another one.
+// differs reports whether a text was set and the existing text is not equal.
 func differs(set, existing string) bool { return set != "" && set != existing }
 
 func otherDate(set, existing Date, name string, body []byte) bool {
@@ -112,8 +112,8 @@ func otherMetadata(set, existing map[string]string, body []byte) bool {
 	return false
 }
 
-// unreadable reports whether an optional member of a response has an unexpected form, and was
-// therefore left empty.
+// unreadable reports whether an optional member of a response was left empty because it has an
+// unexpected form.
 func unreadable[T any](body []byte, name string) bool {
 	var members map[string]json.RawMessage
 	_ = json.Unmarshal(body, &members) // cannot fail, because the object was decoded from body

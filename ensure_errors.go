@@ -21,8 +21,8 @@ func isMismatch(err error) bool {
 	return errors.As(err, &mismatch)
 }
 
-// joinedError is the error of a create whose object could not be looked up either. Its text, log
-// value and JSON contain both errors.
+// joinedError joins the error of a create and the error of the failed lookup. Its text, log value
+// and JSON contain both.
 type joinedError struct {
 	create error
 	lookup *lookupError
@@ -40,8 +40,8 @@ func (e *joinedError) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]error{"create": e.create, "lookup": e.lookup.err})
 }
 
-// lookupError is the error of a lookup. It matches no sentinel of a status, because the status of
-// the lookup is not that of the create.
+// lookupError is the error of a lookup. It does not match the sentinel of its status, because the
+// create did not have that status.
 type lookupError struct{ err error }
 
 // Error omits the service's text, because a [*ConnectionError] logs the text of this error.

@@ -16,7 +16,7 @@ type lookup struct {
 }
 
 // get returns the object with an external reference, and the body of the response. It rejects an
-// object that has the reference as its id only, because that is another object.
+// object that has the reference only as its id, because that is another object.
 func get[T any, P ensurable[T]](ctx context.Context, l *lookup, op operation, reference string, response *Response) (P, []byte, error) {
 	o := l.options // adapted to a GET
 	o.response, o.key, o.callerKey, o.idempotency = response, "", false, transport.Safe
@@ -119,9 +119,9 @@ func (p *AccountCreateParams) nameExisting(ctx context.Context, l *lookup) (ids 
 	return ids, err
 }
 
-// nameExisting names customers first, and an account only if there was no customer to name. The
-// order is fixed, because a later call with the same first key must make the same creates, whatever
-// exists by then.
+// nameExisting names customers first, and an account only if no customer was named. The order is
+// fixed, because a later call with the same first key must make the same creates, even if other
+// objects exist by then.
 func (p *BillCreateParams) nameExisting(ctx context.Context, l *lookup) (ids []string, err error) {
 	p.Customer, ids, err = l.nameCustomer(ctx, p.Customer, "customer")
 	_, inline := splitAccount(p.Account)

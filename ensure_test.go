@@ -88,7 +88,7 @@ func TestEnsure(t *testing.T) {
 		{
 			why:    "it cannot be read again",
 			script: []testkit.Reply{replayedSuccess, testkit.Gateway(403)}, log: []string{post, billLookup},
-			fails: []error{moment.ErrOutcomeUnknown}, not: moment.ErrForbidden, says: "it was created, and could not be read: get bill: 403 Forbidden",
+			fails: []error{moment.ErrOutcomeUnknown}, not: moment.ErrForbidden, says: "it was created, but could not be read: get bill: 403 Forbidden",
 		},
 		{
 			why:    "the bill exists: a 409 is not retried before the lookup",

@@ -12,8 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// What went wrong with a call, for [errors.Is]. All but the last two match an [*Error] by its
-// status.
+// The errors of calls, for [errors.Is]. All but the last two match an [*Error] by its status.
 var (
 	ErrBadRequest      = errors.New("moment: bad request")      // 400
 	ErrUnauthorized    = errors.New("moment: unauthorized")     // 401
@@ -29,39 +28,39 @@ var (
 	ErrInvalidArgument = errors.New("moment: invalid argument")
 
 	// ErrOutcomeUnknown matches an [*Error] or [*ConnectionError] of a write that may have been
-	// applied, although the call failed. Settle a create by Ensure with the error's IdempotencyKey
-	// and the same params, and an update by reading the object. Settle a void by reading the bill:
-	// if it is not voided, call Void again, with another key if the error is Replayed. If that
-	// fails with this error too, settle it again later.
+	// applied, although the call failed. To settle a create, call Ensure with the error's
+	// IdempotencyKey and the same params. To settle an update, read the object. To settle a void,
+	// read the bill: if it is not voided, call Void again, with another key if the error is
+	// Replayed. If that fails with this error too, settle it again later.
 	ErrOutcomeUnknown = errors.New("moment: outcome unknown")
 )
 
 // Error is a complete response that is not a success: any status but 2xx. Moment describes errors
-// as problem details (RFC 9457). A gateway in front of the service may respond with HTML or
-// nothing, and then those members are empty.
+// as problem details (RFC 9457). A gateway in front of the service may respond with HTML or an
+// empty body, and then the fields of the problem details are empty.
 //
 // The API key is removed from every text of the response. Error() contains Title and Detail on one
-// line and truncated; the fields contain the whole texts.
+// line, truncated; the fields contain the whole texts.
 type Error struct {
 	Status   int    // the HTTP status
 	Type     string // a URI for the kind of problem; "about:blank" if the response names none
 	Title    string // the kind of problem, in words
-	Detail   string // what went wrong this time
+	Detail   string // the reason for this failure
 	Instance string // a URI for this occurrence: the path that was called
 	// Extensions are the other members of the problem details.
 	Extensions map[string]json.RawMessage
 
-	Op             string // what was called: "create bill"
-	RequestID      string // the service's name for the request; empty if it gave none
-	IdempotencyKey string // empty for calls that have none
+	Op             string // the operation: "create bill"
+	RequestID      string // the service's id of the request; empty if the response has none
+	IdempotencyKey string // empty for calls without one
 	Replayed       bool   // the service returned the response that it saved under the idempotency key
 	Attempts       int    // how many attempts were made
 	// FromService reports whether the response is the service's own: problem details whose type is
-	// on Moment's domains, or a replayed response. A 404 that is not may be an ingress's, and says
-	// nothing about an object.
+	// on Moment's domains, or a replayed response. If it is false, a 404 may be an ingress's, and
+	// does not show that an object is missing.
 	FromService bool
-	// RetryAfter is how long the response asked to wait, 0 if it did not ask. The client did not
-	// wait that long.
+	// RetryAfter is the wait that the response asked for, or 0 if it did not ask. The client did
+	// not wait that long.
 	RetryAfter time.Duration
 	// RetryBudgetEmpty is set if the call was not retried because the client's retry budget was
 	// spent: see WithRetryBudget.
@@ -70,7 +69,8 @@ type Error struct {
 	OutcomeUnknown bool
 }
 
-// Error is one line: the operation, the status, what the service said, and its request id.
+// Error returns one line: the operation, the status, the service's title and detail, and the
+// request id.
 func (e *Error) Error() string {
 	title := e.Title
 	if title == "" {
@@ -125,17 +125,17 @@ func (e *Error) Is(target error) bool {
 	}
 }
 
-// ConnectionError is a call without a usable response: no connection, no response in time, a
-// response that is truncated, too large or not the requested object, or a context that ended. Err
-// says which, and unwraps: errors.Is(err, context.Canceled) works.
+// ConnectionError is the failure of a call without a usable response: there was no connection, no
+// response in time, or the context ended; or the response is truncated, too large or not the
+// requested object. Err is the reason, and errors.Is(err, context.Canceled) works.
 type ConnectionError struct {
-	Op             string // what was called: "create bill"
-	IdempotencyKey string // empty for calls that have none
+	Op             string // the operation: "create bill"
+	IdempotencyKey string // empty for calls without one
 	Attempts       int    // how many attempts were made
-	Err            error  // the reason: an error of net/http, encoding/json or the context, or the member that is wrong
+	Err            error  // an error of net/http, encoding/json or the context, or one that names the wrong member
 
-	Status    int    // of the last response that began; 0 if there was none
-	RequestID string // the service's name for the request; empty if it gave none
+	Status    int    // of the last response that began; 0 without a response
+	RequestID string // the service's id of the request; empty if the response has none
 	// RetryBudgetEmpty is set if the call was not retried because the client's retry budget was
 	// spent: see WithRetryBudget.
 	RetryBudgetEmpty bool
@@ -143,7 +143,7 @@ type ConnectionError struct {
 	OutcomeUnknown bool
 }
 
-// Error is one line: the operation and why there was no usable response.
+// Error returns one line: the operation and the reason.
 func (e *ConnectionError) Error() string {
 	text := e.reason()
 	if e.Status != 0 {
@@ -186,7 +186,7 @@ func (e *ConnectionError) LogValue() slog.Value {
 		slog.String("reason", e.reason()))...)
 }
 
-// callAttrs returns what both kinds of failed calls log, without what is empty.
+// callAttrs returns the attributes that both types of errors log, without empty ones.
 func callAttrs(op string, status int, requestID, idempotencyKey string, attempts int, unknown bool) []slog.Attr {
 	attrs := []slog.Attr{slog.String("op", op)}
 	if status != 0 {
@@ -201,7 +201,7 @@ func callAttrs(op string, status int, requestID, idempotencyKey string, attempts
 	return append(attrs, slog.Int("attempts", attempts), slog.Bool("outcome_unknown", unknown))
 }
 
-// MarshalJSON writes Err as its text, which encoding/json would lose.
+// MarshalJSON writes Err as text, because encoding/json would write an error as {}.
 func (e *ConnectionError) MarshalJSON() ([]byte, error) {
 	type fields ConnectionError
 	return json.Marshal(struct {
@@ -210,19 +210,19 @@ func (e *ConnectionError) MarshalJSON() ([]byte, error) {
 	}{(*fields)(e), e.reason()})
 }
 
-// ArgumentError is a call that could not be made with these arguments. Nothing was sent.
+// ArgumentError is the failure of a call whose arguments are wrong. Nothing was sent.
 type ArgumentError struct {
-	Op     string // what was called: "create bill"
-	Param  string // which argument, as the service names it: "account.customer"
+	Op     string // the operation: "create bill"
+	Param  string // the argument, as the service names it: "account.customer"
 	Reason string // what is wrong with it
 }
 
-// Error is one line: the operation, the argument and what is wrong with it.
+// Error returns one line: the operation, the argument and the reason.
 func (e *ArgumentError) Error() string {
 	return "moment: " + e.Op + ": " + e.Param + ": " + oneLine(e.Reason)
 }
 
-// LogValue returns the operation, the argument and what is wrong with it.
+// LogValue returns the operation, the argument and the reason.
 func (e *ArgumentError) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("op", e.Op), slog.String("param", e.Param), slog.String("reason", oneLine(e.Reason)))
 }
@@ -230,20 +230,20 @@ func (e *ArgumentError) LogValue() slog.Value {
 // Is makes the error match [ErrInvalidArgument].
 func (e *ArgumentError) Is(target error) bool { return target == ErrInvalidArgument }
 
-// MismatchError is an Ensure that found an object with the external reference, and something in it
-// is not as in the params. It may be another object, or the same object after an update. A customer
-// or an account in the params may have been created. It matches [ErrConflict].
+// MismatchError is the failure of an Ensure that found an object with the external reference which
+// differs from the params. It may be another object, or the same object after an update. A customer
+// or an account in the params may have been created. The error matches [ErrConflict].
 type MismatchError struct {
-	Op          string   // what was called: "ensure bill"
-	Reference   string   // the external reference of the object that exists
+	Op          string   // the operation: "ensure bill"
+	Reference   string   // the external reference of the existing object
 	Differences []string // the names of the params that differ: "amount_due", "customer.name"; "status" for a voided bill
-	// Existing is the object: a *Bill, an *Account or a *Customer. JSON leaves it out, because it
-	// is about a person.
+	// Existing is a *Bill, an *Account or a *Customer. JSON omits it, because it contains personal
+	// data.
 	Existing       any    `json:"-"`
-	IdempotencyKey string // the first key
+	IdempotencyKey string // the first idempotency key of the Ensure
 }
 
-// Error is one line: the operation and the names of the params that differ, without their values.
+// Error returns one line: the operation and the names of the params that differ, without values.
 func (e *MismatchError) Error() string {
 	return "moment: " + e.Op + ": an object with the external reference exists, and differs in " + oneLine(strings.Join(e.Differences, ", "))
 }
@@ -256,7 +256,7 @@ func (e *MismatchError) LogValue() slog.Value {
 // Is makes the error match [ErrConflict].
 func (e *MismatchError) Is(target error) bool { return target == ErrConflict }
 
-// message is the one line that every error of a call is.
+// message returns the text of a call's error, on one line.
 func message(op, text string, details, ends []string, budgetEmpty, unknown bool) string {
 	if budgetEmpty {
 		ends = append(ends, "not retried because the retry budget is empty")
@@ -272,7 +272,7 @@ func message(op, text string, details, ends []string, budgetEmpty, unknown bool)
 	return "moment: " + op + ": " + strings.Join(append([]string{text}, ends...), "; ")
 }
 
-// errorDetails returns what both kinds of failed calls say in brackets.
+// errorDetails returns the details that both types of errors show in brackets.
 func errorDetails(requestID string, attempts int) []string {
 	var details []string
 	if requestID != "" {
@@ -286,8 +286,8 @@ func errorDetails(requestID string, attempts int) []string {
 
 const maxMessage = 300
 
-// oneLine makes a foreign text fit for a log line: control and other invisible characters are
-// escaped, and what is over 300 bytes is cut.
+// oneLine makes a foreign text fit for a log line: it escapes invisible characters, and truncates
+// the text to 300 bytes.
 func oneLine(text string) string {
 	var line strings.Builder
 	for _, r := range text {

@@ -7,16 +7,17 @@ import (
 	"encoding/hex"
 )
 
-// NewIdempotencyKey returns a random UUID (version 4, RFC 9562). Each call makes one by itself.
-// Take one from here to store it before the call, so that the call can be made again after a crash.
+// NewIdempotencyKey returns a random UUID (version 4, RFC 9562). A call generates its own key. Use
+// NewIdempotencyKey to store a key before the call, so that a program can make the same call again
+// after a crash.
 func NewIdempotencyKey() string {
 	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails: it ends the program rather than return weak bytes
+	_, _ = rand.Read(b[:]) // never fails: it ends the program instead
 	return uuid(b)
 }
 
-// uuid writes b in the form of a version 4 UUID (RFC 9562), which every validator knows: Moment's
-// reference types keys as UUIDs. 122 of the 128 bits stay.
+// uuid writes b in the form of a version 4 UUID (RFC 9562), which every validator accepts: Moment's
+// reference types keys as UUIDs. 122 of the 128 bits remain.
 func uuid(b [16]byte) string {
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
@@ -30,17 +31,16 @@ func uuid(b [16]byte) string {
 	return string(s[:])
 }
 
-// DeriveIdempotencyKey returns the key that belongs to parts: the same parts return the same key,
-// in every version of this package, so that a job which is run again applies nothing twice. The key
-// has the form of a version 4 UUID, with its bits from SHA-256 over the parts, each with its
-// length.
+// DeriveIdempotencyKey computes an idempotency key from parts. The same parts return the same key
+// in every version of this package, so a job that runs again does not apply its calls twice. The
+// key has the form of a version 4 UUID. Its bits are from SHA-256 over the parts and their lengths.
 //
 // Derive it from the operation, the reference and the content ("create bill", "UBR1234567890",
-// "2000 ZAR 2025-01-31"). The service rejects a key with another body for 24 hours. It replays
-// saved failures too, so a corrected call needs another key.
+// "2000 ZAR 2025-01-31"). For 24 hours, the service rejects a key that was used with another body.
+// It replays saved failures too, so a corrected call needs another key.
 //
-// Without parts it returns "", which [WithIdempotencyKey] rejects, because a key that all such
-// calls shared would make them one.
+// Without parts it returns "", which [WithIdempotencyKey] rejects, because all such calls would
+// share one key.
 func DeriveIdempotencyKey(parts ...string) string {
 	if len(parts) == 0 {
 		return ""

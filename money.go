@@ -12,14 +12,14 @@ import (
 	"unicode/utf8"
 )
 
-// Amount is a number of minor units of some currency, as the service sends
-// and takes it: 1095 is ZAR 10.95, JPY 1095 or BHD 1.095. It is an integer and
-// never a float, so no cent is lost on the way. Beware of constants: 20.00 is 20,
-// and so ZAR 0.20; [ParseMoney] reads decimals. database/sql stores and scans it as an integer.
+// Amount is a number of minor units of a currency, as in the service's JSON: 1095 is ZAR 10.95, JPY
+// 1095 or BHD 1.095. It is an integer and never a float, so no cent is lost. Beware of constants:
+// AmountDue: 20.00 compiles and means 20 cents. [ParseMoney] parses decimals. database/sql stores
+// and scans an Amount as an integer.
 type Amount int64
 
-// MinorUnits returns a pointer to an [Amount] of n minor units, for the fields
-// in which zero differs from absent:
+// MinorUnits returns a pointer to an [Amount] of n minor units, for fields in which zero differs
+// from absent:
 //
 //	moment.BillUpdateParams{AmountPaid: moment.MinorUnits(0)} // sends 0
 func MinorUnits(n int64) *Amount {
@@ -32,8 +32,8 @@ func (a Amount) In(c Currency) Money {
 	return Money{Amount: a, Currency: c}
 }
 
-// UnmarshalJSON accepts an integer, which may be written 2000.0 or 2e3 as some encoders do, if it
-// is exact. Anything else is a [*json.UnmarshalTypeError]: an amount is never rounded.
+// UnmarshalJSON accepts an exact integer, also in the form 2000.0 or 2e3 of some encoders. Anything
+// else is a [*json.UnmarshalTypeError], because an amount is never rounded.
 func (a *Amount) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil // as for any other type
@@ -75,7 +75,7 @@ func exactInteger(number string) (int64, bool) {
 	digits := strings.TrimLeft(unsigned+fraction, "0")
 	shift, err := strconv.Atoi(power)
 	if digits == "" && isDigits(unsigned) {
-		return 0, true // 0e9, with whatever power
+		return 0, true // 0e9, with any power
 	}
 	if err != nil || shift < -maxPower || shift > maxPower || !isDigits(digits) {
 		return 0, false
@@ -95,11 +95,11 @@ func exactInteger(number string) (int64, bool) {
 	return n, err == nil
 }
 
-// decimal writes a at the end of buf, its last exponent digits behind a point, and returns where it
-// begins. It goes digit by digit from the end: strconv.AppendUint for either side of the point
-// takes 40 % longer.
+// decimal writes a at the end of buf with exponent digits after the point, and returns its start.
+// It writes digit by digit from the end, because strconv.AppendUint for both sides of the point is
+// 40 % slower.
 func (a Amount) decimal(buf []byte, exponent int) int {
-	u := uint64(a) // unsigned: the smallest int64 has no opposite, but its uint64 has
+	u := uint64(a) // unsigned, because the smallest int64 cannot be negated
 	if a < 0 {
 		u = -u
 	}
@@ -139,13 +139,12 @@ type Money struct {
 	Currency Currency `json:"currency"`
 }
 
-// ParseMoney reads a decimal such as "10.95" or "-3" as an amount of c, exactly.
-// It takes digits, with a "-" in front if negative, and optionally a "." followed
-// by at least one and at most [Currency.Exponent] digits. Nothing is rounded, and
-// nothing else is taken: no "+", spaces, thousands separators, "1e3", ".5" or "5.".
+// ParseMoney reads a decimal such as "10.95" or "-3" as an amount of c, exactly. It accepts digits,
+// with a "-" in front if negative, and optionally a "." with 1 to [Currency.Exponent] digits. It
+// never rounds. It rejects "+", spaces, thousands separators, "1e3", ".5" and "5.".
 //
-// The error is an [*UnknownCurrencyError], or an [*ArgumentError] for a decimal
-// of another form, with too many decimals, or too large for an [Amount].
+// The error is an [*UnknownCurrencyError], or an [*ArgumentError] for a decimal that has another
+// form, has too many decimals, or is too large for an [Amount].
 func ParseMoney(decimal string, c Currency) (Money, error) {
 	exponent, err := c.Exponent()
 	if err != nil {
@@ -164,8 +163,8 @@ func ParseMoney(decimal string, c Currency) (Money, error) {
 		return Money{}, parseMoneyError(decimal, "has more decimals than the %d of %s: round it first", exponent, c)
 	}
 
-	// The missing decimals are zeros; ISO 4217 knows at most four. n counts down,
-	// because only the smallest int64 has no opposite.
+	// The missing decimals are zeros; a currency has at most four. n is negative, because the
+	// smallest int64 cannot be negated.
 	n := int64(0)
 	for _, part := range [...]string{whole, fraction, "0000"[len(fraction):exponent]} {
 		for _, ascii := range []byte(part) {
@@ -208,8 +207,8 @@ func isDigits(s string) bool {
 	return s != ""
 }
 
-// Add returns m + n. It needs no exponent, so any two equal currencies do. The
-// error is an [*ArgumentError]: another currency, or a sum too large for an [Amount].
+// Add returns m + n. The currency may be unknown. The error is an [*ArgumentError] if the
+// currencies differ or the sum is too large for an [Amount].
 func (m Money) Add(n Money) (Money, error) {
 	sum := m.Amount + n.Amount
 	return m.result("add money", n, sum, (sum > m.Amount) == (n.Amount > 0))
@@ -221,8 +220,8 @@ func (m Money) Sub(n Money) (Money, error) {
 	return m.result("subtract money", n, difference, (difference < m.Amount) == (n.Amount > 0))
 }
 
-// result is what op made of m and n, unless they must not be combined or it has
-// wrapped around.
+// result returns the amount that op computed from m and n. It returns an error if their currencies
+// differ or the amount overflowed.
 func (m Money) result(op string, n Money, a Amount, fits bool) (Money, error) {
 	if err := m.sameCurrency(op, n); err != nil {
 		return Money{}, err
@@ -237,8 +236,8 @@ func (m Money) result(op string, n Money, a Amount, fits bool) (Money, error) {
 	return a.In(m.Currency), nil
 }
 
-// Cmp returns -1 if m is less than n, 0 if they are equal and +1 if m is more.
-// Another currency is an [*ArgumentError].
+// Cmp returns -1 if m is less than n, 0 if they are equal and +1 if m is more. The error is an
+// [*ArgumentError] if the currencies differ.
 func (m Money) Cmp(n Money) (int, error) {
 	if err := m.sameCurrency("compare money", n); err != nil {
 		return 0, err
@@ -264,25 +263,26 @@ func (m Money) sameCurrency(op string, n Money) error {
 	}
 }
 
-// Neg returns -m. The smallest [Amount] has no opposite: it is an [*ArgumentError].
+// Neg returns -m. The error is an [*ArgumentError] for the smallest [Amount], which cannot be
+// negated.
 func (m Money) Neg() (Money, error) {
 	if m.Amount == math.MinInt64 {
 		return Money{}, &ArgumentError{
 			Op:     "negate money",
 			Param:  "amount",
-			Reason: fmt.Sprintf("%v is the smallest there is: its opposite does not fit in an int64 of minor units", m),
+			Reason: fmt.Sprintf("%v is the smallest amount: its negative does not fit in an int64 of minor units", m),
 		}
 	}
 	return (-m.Amount).In(m.Currency), nil
 }
 
-// IsZero reports whether the amount is zero, whatever the currency.
+// IsZero reports whether the amount is zero, in any currency.
 func (m Money) IsZero() bool { return m.Amount == 0 }
 
-// Decimal returns the amount as a decimal with all decimals of its currency:
-// "10.95" in [ZAR], "10" in [JPY], "-0.005" in [BHD]. [ParseMoney] reads it back.
-// There are no separators; for display in a language use a locale library such as
-// github.com/bojanz/currency. The error is an [*UnknownCurrencyError].
+// Decimal returns the amount as a decimal with all decimals of its currency: "10.95" in [ZAR], "10"
+// in [JPY], "-0.005" in [BHD]. [ParseMoney] parses it. It has no separators: to format money for a
+// language, use a library such as github.com/bojanz/currency. The error is an
+// [*UnknownCurrencyError].
 func (m Money) Decimal() (string, error) {
 	exponent, err := m.Currency.Exponent()
 	if err != nil {
@@ -292,8 +292,8 @@ func (m Money) Decimal() (string, error) {
 	return string(buf[m.Amount.decimal(buf[:], exponent):]), nil
 }
 
-// String returns the money for logs and messages: "ZAR 10.95". In an unknown
-// currency it says that it cannot place the point: "1095 QQQ (minor units)".
+// String returns the money for logs and messages: "ZAR 10.95". In an unknown currency it returns
+// the minor units: "1095 QQQ (minor units)".
 func (m Money) String() string {
 	if m.Currency == "" {
 		return strconv.FormatInt(int64(m.Amount), 10) + " minor units of no currency"
@@ -313,7 +313,7 @@ func (m Money) String() string {
 	return string(buf[start:])
 }
 
-// quoteInput quotes s for an error message, which should not grow with it.
+// quoteInput quotes s for an error message, and truncates it.
 func quoteInput(s string) string {
 	const limit = 40
 	if len(s) <= limit {

@@ -264,7 +264,7 @@ func TestMoneyNeg(t *testing.T) {
 	got, err := moment.Amount(math.MinInt64).In(moment.ZAR).Neg()
 	assert.Zero(t, got)
 	assertArgumentError(t, err, "negate money", "amount",
-		"ZAR -92233720368547758.08 is the smallest there is: its opposite does not fit in an int64 of minor units", "two's complement")
+		"ZAR -92233720368547758.08 is the smallest amount: its negative does not fit in an int64 of minor units", "two's complement")
 }
 
 func TestMoneyIsZero(t *testing.T) {

@@ -62,10 +62,10 @@ func newSettings(mode Mode, opts []ClientOption) (*settings, error) {
 	return s, nil
 }
 
-// WithBaseURL sets where the service is, in place of https://api.momentpay.net. A path is kept in
-// front of every operation's path, so a base URL does not end in /billing or /collect. HTTPS is
-// required, because the key is sent with every call. Plain HTTP is accepted on a loopback address,
-// and anywhere with a test key, because fakes run in containers.
+// WithBaseURL sets the base URL of the service in place of https://api.momentpay.net. The paths of
+// operations are appended to its path, so it must not end in /billing or /collect. HTTPS is
+// required, because every call sends the API key. Plain HTTP is accepted on a loopback address, and
+// anywhere with a test key, because fakes run in containers.
 func WithBaseURL(base string) ClientOption {
 	return ClientOption{func(s *settings) error {
 		// The reasons do not quote the URL: it may contain a password.
@@ -78,7 +78,7 @@ func WithBaseURL(base string) ClientOption {
 		case err != nil:
 			return argErrorf("base URL", "is not a URL")
 		case u.User != nil:
-			return argErrorf("base URL", "must not hold a user or a password")
+			return argErrorf("base URL", "must not contain a user or a password")
 		case u.Host == "" || u.Hostname() == "":
 			return argErrorf("base URL", "lacks https:// or a host: write it like https://%s", defaultHost)
 		case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
@@ -103,14 +103,14 @@ func isLoopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
-// WithHTTPClient makes the calls through the Transport of c, for a proxy, a connection limit,
-// tracing or a test double. c is read once, and never written to. Its Timeout bounds each attempt,
-// and not the whole call. Its Jar is used; its CheckRedirect is not, because redirects are never
-// followed.
+// WithHTTPClient makes the calls through the Transport of c, for example for a proxy, a connection
+// limit, tracing or a test double. The client reads c once and never modifies it. The Timeout of c
+// limits each attempt, not the whole call. The client uses the Jar of c, but not its CheckRedirect,
+// because redirects are never followed.
 //
-// The Transport must not retry requests by itself. It has its own limits (set
-// MaxResponseHeaderBytes), sends no HTTP/2 pings unless you set them, and does not name a proxy in
-// errors.
+// The Transport must not retry requests. Set its MaxResponseHeaderBytes and its HTTP/2 pings,
+// because the client sets them only in its default transport. Errors do not name the proxy of such
+// a Transport.
 func WithHTTPClient(c *http.Client) ClientOption {
 	return ClientOption{func(s *settings) error {
 		if c == nil {
@@ -124,8 +124,8 @@ func WithHTTPClient(c *http.Client) ClientOption {
 	}}
 }
 
-// WithMaxRetries sets how often a call is retried at most. The default is 3; 0 turns retries off.
-// [WithCallMaxRetries] sets it for one call.
+// WithMaxRetries sets how many times a call is retried at most. The default is 3; 0 turns retries
+// off. [WithCallMaxRetries] sets it for one call.
 func WithMaxRetries(n int) ClientOption {
 	return ClientOption{func(s *settings) error {
 		s.maxRetries = n
@@ -147,8 +147,8 @@ func WithBackoff(first, longest time.Duration) ClientOption {
 
 // WithRetryBudget limits the retries of all calls of the client together, so that it does not
 // multiply the load on a service in an outage. A retry costs a token, and any response that is not
-// retried restores a tenth of one. Without a token, a call ends at once with its last error, whose
-// RetryBudgetEmpty is set. The default is 100 tokens; 0 means no limit.
+// retried restores a tenth of one. Without a token, a call returns its last error at once, with
+// RetryBudgetEmpty set. The default is 100 tokens; 0 means no limit.
 func WithRetryBudget(tokens int) ClientOption {
 	return ClientOption{func(s *settings) error {
 		if tokens < 0 {
@@ -170,10 +170,10 @@ func WithAttemptTimeout(d time.Duration) ClientOption {
 }
 
 // WithLogger logs each attempt: method, path with placeholders for identifiers, status, attempt,
-// duration, and why and when it is retried. An attempt that is retried, or is not because the retry
-// budget is empty, is logged at level info, any other at debug. A response without a member that
-// should always be there is logged at info too. Keys, bodies, names and identifiers are never
-// logged. By default nothing is.
+// duration, and why and when it is retried. The level is info for an attempt that is retried, or
+// that is not retried because the retry budget is empty, and debug for any other. A response
+// without a member that should always be present is logged at info too. Keys, bodies, names and
+// identifiers are never logged. The default is not to log.
 func WithLogger(l *slog.Logger) ClientOption {
 	return ClientOption{func(s *settings) error {
 		s.logger = l
@@ -181,8 +181,8 @@ func WithLogger(l *slog.Logger) ClientOption {
 	}}
 }
 
-// WithUserAgent puts the name of your program in front of the User-Agent, for Moment's support to
-// find your calls by: "billing-backend/2.3 moment-go/0.1.0".
+// WithUserAgent puts the name of your program in front of the User-Agent, so that Moment's support
+// can find your calls: "billing-backend/2.3 moment-go/0.1.0".
 func WithUserAgent(name string) ClientOption {
 	return ClientOption{func(s *settings) error {
 		if name == "" || !isHeaderValue(name) {
@@ -214,10 +214,9 @@ func (s *settings) transport() transport.Transport {
 	}
 }
 
-// defaultTransport returns a copy of http.DefaultTransport that keeps as many connections as a busy
-// backend makes calls at once: with the original's 2 per host, all but two connections of a burst
-// are closed and dialled again. A default that the program replaced (for tracing, or by a mock) is
-// used unchanged.
+// defaultTransport returns a copy of http.DefaultTransport that keeps more idle connections,
+// because the original closes all but 2 per host after a burst of calls. If the program has
+// replaced http.DefaultTransport (for tracing, or with a mock), it is used unchanged.
 func defaultTransport(attemptTimeout time.Duration) http.RoundTripper {
 	t, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
@@ -232,8 +231,8 @@ func defaultTransport(attemptTimeout time.Duration) http.RoundTripper {
 	if t.HTTP2 == nil {
 		t.HTTP2 = &http.HTTP2Config{}
 	}
-	// Pings find an HTTP/2 connection that swallows everything within an attempt. Without them each
-	// call would wait on it until its timeout, for as long as the connection is kept.
+	// Pings find a dead HTTP/2 connection within one attempt. Without them, each call on the
+	// connection would wait until its timeout.
 	t.HTTP2.SendPingTimeout = cmp.Or(t.HTTP2.SendPingTimeout, min(10*time.Second, attemptTimeout/3))
 	t.HTTP2.PingTimeout = cmp.Or(t.HTTP2.PingTimeout, min(5*time.Second, attemptTimeout/3))
 	if t.OnProxyConnectResponse == nil {
@@ -242,8 +241,8 @@ func defaultTransport(attemptTimeout time.Duration) http.RoundTripper {
 	return t
 }
 
-// checkProxy names a proxy that rejects a connection. The error of net/http is its status text
-// alone: "Forbidden".
+// checkProxy returns an error that names the proxy which rejected a connection, because the error
+// of net/http is only a status text: "Forbidden".
 func checkProxy(_ context.Context, proxy *url.URL, _ *http.Request, resp *http.Response) error {
 	if resp.StatusCode == http.StatusOK {
 		return nil

@@ -17,9 +17,9 @@ type RequestOption struct {
 }
 
 type requestOptions struct {
-	header    http.Header // what the caller set
+	header    http.Header // set by the caller
 	query     url.Values
-	key       string // the idempotency key, empty for calls that have none
+	key       string // the idempotency key; empty for calls without one
 	callerKey bool
 	response  *Response
 
@@ -47,14 +47,14 @@ func newRequestOptions(op operation, opts []RequestOption) (requestOptions, erro
 	case o.idempotency == transport.ByKey && !o.callerKey:
 		o.key = NewIdempotencyKey()
 	case o.idempotency != transport.ByKey && o.callerKey:
-		// More than useless: net/http takes the header as leave to send the request twice.
+		// net/http may send a request with this header twice, and the service ignores the header
+		// here.
 		return o, argErrorf("idempotency key", "is only for creates, voids, and PATCH and DELETE outside /billing/; the service ignores it on others")
 	}
 	return o, nil
 }
 
-// applyOptions applies all of opts even after an error, so that a Response is emptied whatever
-// happens.
+// applyOptions applies all of opts even after an error, so that a Response is always emptied.
 func applyOptions(opts []RequestOption) (*requestOptions, error) {
 	o := &requestOptions{}
 	var first error
@@ -70,12 +70,14 @@ func applyOptions(opts []RequestOption) (*requestOptions, error) {
 	return o, first
 }
 
-// WithIdempotencyKey makes the call under a key of yours, 1 to 255 of a-z, A-Z, 0-9 and "-",
-// instead of a random one. For 24 hours, the service returns its first response to every call under
-// one key, success or failure, so that a job which runs again with the same keys applies nothing
-// twice. See [DeriveIdempotencyKey]. It is for creates, voids and updates of payment requests, and
-// through [Client.Do] for POST and PUT, and for PATCH and DELETE that are not below /billing/. On
-// any other call it is an [*ArgumentError].
+// WithIdempotencyKey sets the idempotency key of the call, 1 to 255 of a-z, A-Z, 0-9 and "-", in
+// place of a random one. For 24 hours, the service returns its first response, success or failure,
+// to every call with the same key. So a job that runs again with the same keys does not apply its
+// calls twice: see [DeriveIdempotencyKey].
+//
+// The option is for creates, voids and updates of payment requests. Through [Client.Do], it is for
+// POST and PUT, and for PATCH and DELETE that are not below /billing/. Any other call with it fails
+// with an [*ArgumentError].
 func WithIdempotencyKey(key string) RequestOption {
 	return RequestOption{func(o *requestOptions) error {
 		o.key, o.callerKey = strings.Clone(key), true // errors keep it, and some frameworks reuse the memory of their strings
@@ -83,13 +85,13 @@ func WithIdempotencyKey(key string) RequestOption {
 			return argErrorf("idempotency key", "is empty")
 		}
 		if !isIdempotencyKey(key) {
-			return argErrorf("idempotency key", "must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey makes one of any text")
+			return argErrorf("idempotency key", "must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey computes one from any text")
 		}
 		return nil
 	}}
 }
 
-// WithCallMaxRetries sets how often this call is retried at most, in place of the client's
+// WithCallMaxRetries sets how many times this call is retried at most, in place of the client's
 // [WithMaxRetries]. 0 turns retries off.
 func WithCallMaxRetries(n int) RequestOption {
 	return RequestOption{func(o *requestOptions) error {
@@ -118,7 +120,7 @@ func (o *requestOptions) limited(t transport.Transport) *transport.Transport {
 	return &t
 }
 
-// WithQuery adds a query to the URL: a struct, or a pointer to one, whose fields have `url` tags as
+// WithQuery adds a query to the URL. params is a struct, or a pointer to one, with `url` tags as
 // github.com/google/go-querystring defines them.
 func WithQuery(params any) RequestOption {
 	return RequestOption{func(o *requestOptions) error {
@@ -137,9 +139,9 @@ func WithQuery(params any) RequestOption {
 	}}
 }
 
-// WithHeader sets a header of the request. It is an [*ArgumentError] for a header that the client
-// owns: Authorization, Idempotency-Key, X-Idempotency-Key, Host, Content-Length, Content-Type,
-// Content-Encoding, Transfer-Encoding and Accept-Encoding.
+// WithHeader sets a header of the request. The call fails with an [*ArgumentError] for a header
+// that the client sets: Authorization, Idempotency-Key, X-Idempotency-Key, Host, Content-Length,
+// Content-Type, Content-Encoding, Transfer-Encoding and Accept-Encoding.
 func WithHeader(name, value string) RequestOption {
 	return RequestOption{func(o *requestOptions) error {
 		canonical := http.CanonicalHeaderKey(name)
@@ -149,7 +151,7 @@ func WithHeader(name, value string) RequestOption {
 			return argErrorf("header", "%s is set by the client", canonical)
 		}
 		if !isHeaderName(name) {
-			return argErrorf("header", "the name is not one: letters, digits and hyphens") // unquoted: it may hold a key
+			return argErrorf("header", "the name must have only letters, digits and hyphens") // unquoted: it may contain a key
 		}
 		if !isHeaderValue(value) {
 			return argErrorf("header", "the value of %s contains a control character", canonical)
@@ -162,9 +164,9 @@ func WithHeader(name, value string) RequestOption {
 	}}
 }
 
-// WithResponse fills r with the response as it was received, for members that this package does not
-// know yet. Only the API key is removed, should the response contain it. r is filled when the call
-// fails too, as far as there was a response; its old contents are gone.
+// WithResponse fills r with the response as received, for members that this package does not have
+// yet. Only the API key is removed, if the response contains it. A failed call fills r too, with as
+// much of the response as it received. The old contents of r are lost.
 func WithResponse(r *Response) RequestOption {
 	return RequestOption{func(o *requestOptions) error {
 		if r == nil {
@@ -176,14 +178,14 @@ func WithResponse(r *Response) RequestOption {
 	}}
 }
 
-// Response is the last response of a call, see [WithResponse].
+// Response is the last response of a call: see [WithResponse].
 type Response struct {
 	StatusCode int         // 0 if there was no response
 	Header     http.Header // nil if there was no response
-	Body       []byte      // of an error, at most 64 KiB
+	Body       []byte      // at most 64 KiB of an error
 
-	RequestID      string // the service's name for the request; empty if it gave none
-	IdempotencyKey string // empty for calls that have none
+	RequestID      string // the service's id of the request; empty if the response has none
+	IdempotencyKey string // empty for calls without one
 	Replayed       bool   // the service returned the response that it saved under the key
-	Attempts       int    // how many attempts were made; 1 without a retry
+	Attempts       int    // the number of attempts; 1 without a retry
 }

@@ -38,7 +38,7 @@ func TestNewClientRejectsBadOptions(t *testing.T) {
 		{"would be lost behind paths", moment.WithBaseURL("https://api.momentpay.net/?a=b"), "base URL: must not have a query"},
 		{"would be lost behind paths", moment.WithBaseURL("https://api.momentpay.net/?"), "base URL: must not have a query"},
 		{"would be lost behind paths", moment.WithBaseURL("https://api.momentpay.net/#a"), "base URL: must not have a query"},
-		{"a second way to authenticate", moment.WithBaseURL("https://user:hunter2@api.momentpay.net"), "base URL: must not hold a user"},
+		{"a second way to authenticate", moment.WithBaseURL("https://user:hunter2@api.momentpay.net"), "base URL: must not contain a user"},
 		{"nothing to call through", moment.WithHTTPClient(nil), "HTTP client: is nil"},
 		{"a typed nil", moment.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)}), "HTTP client: has a nil *http.Transport as its Transport"},
 		{"no such number", moment.WithMaxRetries(-1), "max retries: is negative"},

@@ -10,7 +10,7 @@ import (
 // UnmarshalJSON decodes params that were stored as JSON, for example in a job queue. In customer, a
 // string becomes an [ExistingCustomer] and an object a [CustomerCreateParams]. An amount that is
 // not an exact integer is an error, and unknown members are ignored. It sets every field of p, so
-// that nothing of an earlier job remains. Every error about a member is an [*ArgumentError].
+// that no field of an earlier job remains. Every error about a member is an [*ArgumentError].
 //
 // Do not embed an AccountCreateParams in a struct that is decoded from JSON, because the struct
 // would inherit this method, and its other fields would not be decoded.
@@ -76,7 +76,7 @@ func (p *BillCreateParams) UnmarshalJSON(data []byte) error {
 func decodeCustomerRef(value json.RawMessage, param string) (CustomerRef, error) {
 	switch {
 	case isNull(value):
-		return nil, nil //nolint:nilnil // a reference may be absent
+		return nil, nil //nolint:nilnil // the reference is optional
 	case value[0] == '"':
 		var existing ExistingCustomer
 		err := json.Unmarshal(value, &existing)
@@ -95,7 +95,7 @@ func decodeCustomerRef(value json.RawMessage, param string) (CustomerRef, error)
 func decodeAccountRef(value json.RawMessage, param string) (AccountRef, error) {
 	switch {
 	case isNull(value):
-		return nil, nil //nolint:nilnil // a reference may be absent
+		return nil, nil //nolint:nilnil // the reference is optional
 	case value[0] == '"':
 		var existing ExistingAccount
 		err := json.Unmarshal(value, &existing)
@@ -139,7 +139,7 @@ func decodeParams(object []byte, params any, amounts ...string) error {
 	}
 	mismatch.Field = strings.TrimPrefix(mismatch.Field, "plain.")
 	if mismatch.Field == "" {
-		mismatch.Field, mismatch.Type = "params", reflect.TypeFor[map[string]any]() // the error names a JSON object, not a Go type
+		mismatch.Field, mismatch.Type = "params", reflect.TypeFor[map[string]any]() // so that the error says "object" and not a Go type
 	}
 	return errParams(explain(mismatch))
 }

@@ -19,10 +19,12 @@ var (
 	updatePaymentRequest = operation{"update payment request", http.MethodPatch, "/collect/payment_requests/{payment_request}"}
 )
 
-// PaymentRequest asks for an amount, to be paid in full. Moment documents no member that links it
-// to a bill: use ExternalReference or Metadata. Only an [AmountApplied] event shows that a bill was
-// paid. Members other than ID, Status, Amount and Currency are left empty if they have an
-// unexpected form. Do not embed a PaymentRequest in a struct that is decoded from JSON.
+// PaymentRequest asks a payer for an amount, to be paid in full. Moment does not document a link to
+// a bill: use ExternalReference or Metadata. Only an [AmountApplied] event shows that a bill was
+// paid.
+//
+// A field other than ID, Status, Amount and Currency is left empty if it has an unexpected form. Do
+// not embed a PaymentRequest in a struct that is decoded from JSON.
 type PaymentRequest struct {
 	ID                string               `json:"id"`                   // pr_…
 	Type              PaymentRequestType   `json:"type"`                 // a link or a push
@@ -30,11 +32,11 @@ type PaymentRequest struct {
 	PaymentID         string               `json:"payment_id,omitempty"` // pay_… or p_…, once it is paid: see [PaymentsService.Get]
 	Amount            Amount               `json:"amount"`               // minor units
 	Currency          Currency             `json:"currency"`
-	ExternalReference string               `json:"external_reference,omitempty"` // the merchant's own
+	ExternalReference string               `json:"external_reference,omitempty"` // set by the merchant
 	Description       string               `json:"description,omitempty"`        // at most 500 characters
 	ExpiresAt         time.Time            `json:"expires_at,omitzero"`          // zero: none, or it could not be read
-	Link              *PaymentLink         `json:"link,omitempty"`               // of type link
-	Push              *PaymentPush         `json:"push,omitempty"`               // of type push; beta
+	Link              *PaymentLink         `json:"link,omitempty"`               // for the type link
+	Push              *PaymentPush         `json:"push,omitempty"`               // for the type push; beta
 	Metadata          map[string]string    `json:"metadata,omitempty"`
 	CreatedAt         time.Time            `json:"created_at,omitzero"` // zero: it could not be read
 	UpdatedAt         time.Time            `json:"updated_at,omitzero"` // zero: it could not be read
@@ -54,7 +56,7 @@ const (
 	PaymentRequestStatusActive  PaymentRequestStatus = "active"  // can be paid
 	PaymentRequestStatusPaid    PaymentRequestStatus = "paid"    // can no longer be changed
 	PaymentRequestStatusExpired PaymentRequestStatus = "expired" // can no longer be paid; no event is documented
-	PaymentRequestStatusFailed  PaymentRequestStatus = "failed"  // of a push only
+	PaymentRequestStatusFailed  PaymentRequestStatus = "failed"  // only for a push
 )
 
 // PaymentLink is the page on which a payment request is paid.
@@ -66,7 +68,7 @@ type PaymentLink struct {
 // PaymentPush is the banking app that receives the push. Beta: it may change.
 type PaymentPush struct {
 	Provider string       `json:"provider"`          // "capitec"
-	Capitec  *CapitecPush `json:"capitec,omitempty"` // where the provider is capitec
+	Capitec  *CapitecPush `json:"capitec,omitempty"` // for the provider "capitec"
 }
 
 // CapitecPush is the payer's account with Capitec. Beta: it may change.
@@ -74,10 +76,10 @@ type CapitecPush struct {
 	PhoneNumber string `json:"phone_number"` // E.164: +27823778084
 }
 
-// Money is the amount in its currency.
+// Money returns the amount in its currency.
 func (r *PaymentRequest) Money() Money { return r.Amount.In(r.Currency) }
 
-// UnmarshalJSON leaves members in an unexpected form empty. An inexact amount is an error.
+// UnmarshalJSON leaves a field empty if it has an unexpected form. An inexact amount is an error.
 func (r *PaymentRequest) UnmarshalJSON(data []byte) error {
 	type plain PaymentRequest
 	var wire struct {
@@ -124,7 +126,8 @@ func (r *PaymentRequest) absent() []string {
 	return missing(member{"type", r.Type == ""}, member{"created_at", r.CreatedAt.IsZero()}, member{"updated_at", r.UpdatedAt.IsZero()})
 }
 
-// PaymentRequestCreateParams are the fields of a new payment request. The service checks them.
+// PaymentRequestCreateParams are the fields of a new payment request. The limits are Moment's, and
+// the service checks them.
 type PaymentRequestCreateParams struct {
 	Amount            Amount             `json:"amount"`                       // required; minor units
 	Currency          Currency           `json:"currency"`                     // required
@@ -142,7 +145,7 @@ func (p *PaymentRequestCreateParams) check() error {
 		param{"description", p.Description}, param{"push.provider", push.Provider}, param{"push.capitec.phone_number", deref(push.Capitec).PhoneNumber})
 }
 
-// accepts returns an error if a response is not the payment request that was to be created.
+// accepts returns an error if a response is not the payment request of the params.
 func (p *PaymentRequestCreateParams) accepts(r *PaymentRequest) error {
 	switch {
 	case p.ExternalReference != "" && r.ExternalReference != p.ExternalReference:
@@ -157,8 +160,9 @@ func (p *PaymentRequestCreateParams) accepts(r *PaymentRequest) error {
 	return nil
 }
 
-// PaymentRequestUpdateParams are the fields of a payment request to change: nil leaves a field
-// unchanged. How to clear one is not documented. The limits are those of the create params.
+// PaymentRequestUpdateParams are the fields of a payment request to change. Nil leaves a field
+// unchanged. Moment does not document how to clear a field. See [PaymentRequestCreateParams] for
+// the limits.
 type PaymentRequestUpdateParams struct {
 	ExternalReference *string           `json:"external_reference,omitempty"` // replaces the old one
 	Description       *string           `json:"description,omitempty"`        // replaces the old one
@@ -168,33 +172,39 @@ type PaymentRequestUpdateParams struct {
 
 func (p *PaymentRequestUpdateParams) check() error {
 	if p.ExpiresAt != nil && p.ExpiresAt.IsZero() {
-		return argErrorf("expires_at", "is the zero time; nil leaves it alone")
+		return argErrorf("expires_at", "is the zero time; nil leaves it unchanged")
 	}
 	return checkTexts(p.Metadata, param{"external_reference", deref(p.ExternalReference)}, param{"description", deref(p.Description)})
 }
 
 // Create creates a payment request: POST /collect/payment_requests.
 //
-// For 24 hours, the service replays its response to a key, even if the request was paid or has
-// expired since: call Get if [Response].Replayed is set. Errors to expect: [ErrBadRequest] for a
-// missing or malformed field, [ErrOutcomeUnknown] if it may have been created. To settle that, call
-// Create again within 24 hours, with the error's key and the same params. Later, only the event
-// payment_request.created shows whether the request exists.
+// If the error matches [ErrOutcomeUnknown], call Create again within 24 hours, with the error's
+// IdempotencyKey and the same params. After that, only the event payment_request.created shows
+// whether the request exists. A replayed response may be out of date, because the request may have
+// been paid or expired since: call Get if [Response].Replayed is set.
+//
+// Errors to expect: [ErrBadRequest] for a missing or malformed field, and [ErrOutcomeUnknown] if
+// the payment request may have been created.
 func (s *PaymentRequestsService) Create(ctx context.Context, params PaymentRequestCreateParams, opts ...RequestOption) (*PaymentRequest, error) {
 	return call[PaymentRequest](ctx, s.service, createPaymentRequest, "", &params, params.accepts, opts)
 }
 
-// Get returns a payment request: GET /collect/payment_requests/{payment_request}. A lookup by
-// external reference is not documented, nor is an event for an expiry: call Get, or compare
-// ExpiresAt with the time. Errors to expect: [ErrNotFound].
+// Get returns a payment request: GET /collect/payment_requests/{payment_request}. Moment does not
+// document a lookup by external reference. It does not document an event for an expiry either: call
+// Get, or compare ExpiresAt with the current time.
+//
+// Errors to expect: [ErrNotFound].
 func (s *PaymentRequestsService) Get(ctx context.Context, id string, opts ...RequestOption) (*PaymentRequest, error) {
 	return call[PaymentRequest](ctx, s.service, getPaymentRequest, id, nil, nil, opts)
 }
 
 // Update changes the fields of a payment request that are set in params: PATCH
-// /collect/payment_requests/{payment_request}. Unlike other updates, it carries an idempotency key
-// and is retried like a create. A request that is paid cannot be changed. Errors to expect:
-// [ErrNotFound], [ErrBadRequest] for a malformed field, [ErrOutcomeUnknown].
+// /collect/payment_requests/{payment_request}. Unlike other updates, it sends an idempotency key
+// and is retried like a create. A request that was paid cannot be changed.
+//
+// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, and [ErrOutcomeUnknown]
+// if the update may have been applied.
 func (s *PaymentRequestsService) Update(ctx context.Context, id string, params PaymentRequestUpdateParams, opts ...RequestOption) (*PaymentRequest, error) {
 	return call[PaymentRequest](ctx, s.service, updatePaymentRequest, id, &params, nil, opts)
 }

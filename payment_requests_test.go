@@ -239,7 +239,7 @@ func TestPaymentRequestParams(t *testing.T) {
 		{"a push", moment.PaymentRequestCreateParams{Amount: 1, Currency: moment.ZAR, Type: moment.PaymentRequestTypePush, Push: push}, `{"amount":1,"currency":"ZAR","type":"push","push":{"provider":"capitec","capitec":{"phone_number":"+27823778084"}}}`, ""},
 		{"the service judges what is missing", moment.PaymentRequestCreateParams{}, `{"amount":0,"currency":""}`, ""},
 		{"a time in the merchant's zone", moment.PaymentRequestUpdateParams{ExpiresAt: moment.Ptr(time.Date(2025, 2, 1, 0, 0, 0, 0, time.FixedZone("", 2*60*60)))}, `{"expires_at":"2025-02-01T00:00:00+02:00"}`, ""},
-		{"the zero time", moment.PaymentRequestUpdateParams{ExpiresAt: &time.Time{}}, "", "update payment request: expires_at: is the zero time; nil leaves it alone"},
+		{"the zero time", moment.PaymentRequestUpdateParams{ExpiresAt: &time.Time{}}, "", "update payment request: expires_at: is the zero time; nil leaves it unchanged"},
 		{"a year that JSON cannot carry", moment.PaymentRequestCreateParams{ExpiresAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}, "", "create payment request: body: cannot be encoded as JSON"},
 		{"a description that is not UTF-8", moment.PaymentRequestCreateParams{Description: "\xff"}, "", "create payment request: description: is not valid UTF-8"},
 		{"a phone number that is not UTF-8", moment.PaymentRequestCreateParams{Push: &moment.PaymentPush{Capitec: &moment.CapitecPush{PhoneNumber: "\xff"}}}, "", "create payment request: push.capitec.phone_number: is not valid UTF-8"},

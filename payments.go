@@ -10,29 +10,30 @@ import (
 	"time"
 )
 
-// PaymentsService reads payments. Use it as [Client.Payments].
+// PaymentsService calls the operation on payments. Use it as [Client.Payments].
 type PaymentsService struct{ service }
 
 var getPayment = operation{"get payment", http.MethodGet, "/collect/payments/{payment}"}
 
 // Payment is a payment, or an attempt to pay. A payment that succeeded does not show that a bill or
-// a balance is paid. Only an [AmountApplied] event shows that; its PaymentID is the payment's ID.
+// a balance was paid. Only an [AmountApplied] event shows that. Its PaymentID is the ID of the
+// payment.
 //
 // Moment does not document whether the next attempt after a decline has the same id, or whether
 // ExternalReference and Metadata are those of the payment request.
 //
-// Members other than ID, Status, Amount and Currency are left empty if they have an unexpected
-// form. Do not embed a Payment in a struct that is decoded from JSON.
+// A field other than ID, Status, Amount and Currency is left empty if it has an unexpected form. Do
+// not embed a Payment in a struct that is decoded from JSON.
 type Payment struct {
 	ID                      string            `json:"id"`     // pay_… or p_…
-	Status                  PaymentStatus     `json:"status"` // draft, succeeded, failed or another
+	Status                  PaymentStatus     `json:"status"` // draft, succeeded, failed or another: see [PaymentStatus]
 	Amount                  Amount            `json:"amount"` // minor units
 	Currency                Currency          `json:"currency"`
 	Country                 string            `json:"country,omitempty"`                  // ISO 3166 alpha-2: "ZA"
 	Mode                    Mode              `json:"mode,omitempty"`                     // test or live
 	Intent                  string            `json:"intent,omitempty"`                   // "payment", or the verification of a payment method
-	ReconciliationReference string            `json:"reconciliation_reference,omitempty"` // Moment's own
-	ExternalReference       string            `json:"external_reference,omitempty"`       // the merchant's own
+	ReconciliationReference string            `json:"reconciliation_reference,omitempty"` // set by Moment
+	ExternalReference       string            `json:"external_reference,omitempty"`       // set by the merchant
 	Method                  PaymentMethod     `json:"payment_method_details,omitzero"`    // a card, for example
 	LastError               *PaymentError     `json:"last_payment_error,omitempty"`       // nil: none, or it could not be read
 	CaptureMethod           string            `json:"capture_method,omitempty"`           // "automatic" or "manual"
@@ -51,7 +52,7 @@ type PaymentStatus string
 const (
 	PaymentStatusDraft         PaymentStatus = "draft"          // not started
 	PaymentStatusInitiating    PaymentStatus = "initiating"     // being started
-	PaymentStatusPendingAction PaymentStatus = "pending_action" // waits for an action
+	PaymentStatusPendingAction PaymentStatus = "pending_action" // the payer must act
 	PaymentStatusProcessing    PaymentStatus = "processing"     // in progress
 	PaymentStatusSucceeded     PaymentStatus = "succeeded"      // the payer paid
 	PaymentStatusFailed        PaymentStatus = "failed"         // see LastError
@@ -59,12 +60,12 @@ const (
 	PaymentStatusExpired       PaymentStatus = "expired"        // has expired
 )
 
-// PaymentMethod is the means of a payment: a card, Capitec Pay, Instant EFT, Zapper, MTN MoMo or
+// PaymentMethod is how a payer pays: by a card, Capitec Pay, Instant EFT, Zapper, MTN MoMo or
 // another kind.
 type PaymentMethod struct {
 	Type string          // "card", for example; as received
 	Card *PaymentCard    // nil if it is not a card
-	Raw  json.RawMessage // the whole object as received, which may hold personal data; JSON is written from it
+	Raw  json.RawMessage // the whole object as received, from which JSON is written; may contain personal data
 }
 
 // PaymentCard is the card that a payer paid with.
@@ -79,14 +80,14 @@ type PaymentCard struct {
 type PaymentError struct {
 	Code        string    `json:"error_code"`             // "card_declined", for example
 	DeclineCode string    `json:"decline_code,omitempty"` // "insufficient_funds", for example
-	Message     string    `json:"message,omitempty"`      // in words
+	Message     string    `json:"message,omitempty"`      // for people
 	Timestamp   time.Time `json:"timestamp,omitzero"`     // zero: none, or it could not be read
 }
 
-// Money is the amount in its currency.
+// Money returns the amount in its currency.
 func (p *Payment) Money() Money { return p.Amount.In(p.Currency) }
 
-// UnmarshalJSON leaves members in an unexpected form empty. An inexact Amount is an error.
+// UnmarshalJSON leaves a field empty if it has an unexpected form. An inexact Amount is an error.
 func (p *Payment) UnmarshalJSON(data []byte) error {
 	type plain Payment
 	var wire struct {
@@ -119,7 +120,7 @@ func (p *Payment) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// UnmarshalJSON keeps data in Raw, and decodes the type and the card.
+// UnmarshalJSON stores data in Raw, and decodes the type and the card.
 func (m *PaymentMethod) UnmarshalJSON(data []byte) error {
 	var wire struct {
 		Type lenient[string]       `json:"type"`
@@ -157,7 +158,7 @@ func (p *Payment) decode(body []byte) error {
 
 func (p *Payment) names(id string) bool { return p.ID == id }
 
-func (p *Payment) absent() []string { return nil } // the reference does not say which are always present
+func (p *Payment) absent() []string { return nil } // the reference does not document which are always present
 
 // Get returns a payment: GET /collect/payments/{payment}. The id is the PaymentID of an
 // [AmountApplied] or of a [PaymentRequest].

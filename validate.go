@@ -17,7 +17,7 @@ func argErrorf(param, reason string, args ...any) error {
 	return &ArgumentError{Param: param, Reason: fmt.Sprintf(reason, args...)}
 }
 
-// withOp says in an ArgumentError which operation it is about.
+// withOp sets the operation of an ArgumentError.
 func withOp(op string, err error) error {
 	var bad *ArgumentError
 	if errors.As(err, &bad) {
@@ -26,8 +26,8 @@ func withOp(op string, err error) error {
 	return err
 }
 
-// prefixParam puts the parameter that an object stands in before the one that is wrong in it:
-// "account.customer".
+// prefixParam puts the name of the parameter that contains an object before the name of the wrong
+// parameter in it: "account.customer".
 func prefixParam(param string, err error) error {
 	var bad *ArgumentError
 	if errors.As(err, &bad) {
@@ -36,11 +36,11 @@ func prefixParam(param string, err error) error {
 	return err
 }
 
-// param is a text among the parameters of a call, with the service's name for it.
+// param is a text in the params of a call, with the service's name for it.
 type param struct{ name, value string }
 
-// checkTexts rejects text that is not valid UTF-8. JSON cannot carry it, and encoding/json replaces
-// it without an error: a name would be stored that nobody wrote.
+// checkTexts rejects text that is not valid UTF-8. encoding/json replaces it without an error, and
+// the service would store a wrong name.
 func checkTexts(metadata map[string]string, params ...param) error {
 	for _, p := range params {
 		if !utf8.ValidString(p.value) {
@@ -55,14 +55,14 @@ func checkTexts(metadata map[string]string, params ...param) error {
 	return nil
 }
 
-// MaxBillAmount is the most that a bill can be about, in minor units. The least is 1.
+// MaxBillAmount is the largest amount due of a bill, in minor units. The smallest is 1.
 const MaxBillAmount Amount = 99_999_999
 
 // The limits of Moment's reference. The client does not enforce them or [MaxBillAmount], because
-// the service judges them. A program that reads a file can check them before it sends anything.
+// the service checks them. A program that imports a file can check them before its first call.
 const (
 	MaxNameLength          = 255 // characters of a name, and of an email
-	MaxMetadataPairs       = 10  // keys of an object, after merging
+	MaxMetadataPairs       = 10  // pairs of an object, after merging
 	MaxMetadataKeyLength   = 40  // characters
 	MaxMetadataValueLength = 500 // characters
 )
@@ -72,8 +72,8 @@ const maxReferenceLength = 255
 // CheckReference reports whether reference has the form of an external reference: 1 to 255 of a-z,
 // A-Z, 0-9, "_" and "-". The error is an [*ArgumentError], which does not contain the reference.
 //
-// It does not judge how a reference begins, because that depends on the object: the service rejects
-// bcus_ for customers and bills, and bacc_ for accounts.
+// It does not check the prefix of a reference, because that depends on the object: the service
+// rejects bcus_ for customers and bills, and bacc_ for accounts.
 func CheckReference(reference string) error {
 	var reason string
 	i := strings.IndexFunc(reference, func(r rune) bool { return r > unicode.MaxASCII || !isLetterOrDigit(byte(r)) && r != '_' && r != '-' })
@@ -91,10 +91,9 @@ func CheckReference(reference string) error {
 	return &ArgumentError{Op: "check reference", Param: "reference", Reason: reason}
 }
 
-// checkIdentifier checks the id or external reference that stands in a path. No id or reference of
-// Moment's has the characters that it rejects. Escaped, they would be sent, but a proxy in between
-// may decode them (nginx does, with a URI in proxy_pass), and then the request reaches another
-// endpoint.
+// checkIdentifier checks an id or external reference for a path. Moment's ids and references do not
+// contain the characters that it rejects. A proxy may decode them (nginx does, with a URI in
+// proxy_pass), and then the request reaches another endpoint.
 func checkIdentifier(id, name string) error {
 	switch id {
 	case "":
@@ -126,7 +125,7 @@ func deref[T any](p *T) (v T) {
 	return v
 }
 
-// checkDate rejects a day that does not exist. There may be no date.
+// checkDate rejects a day that does not exist. The zero Date is valid, because dates are optional.
 func checkDate(d Date, name string) error {
 	if d.IsZero() || d.valid() {
 		return nil
@@ -141,7 +140,7 @@ func checkMaxRetries(n int) error {
 	return nil
 }
 
-// checkAttemptTimeout rejects what comes from a bare integer.
+// checkAttemptTimeout rejects a duration from a bare integer.
 func checkAttemptTimeout(d time.Duration) error {
 	if d < time.Millisecond {
 		return argErrorf("attempt timeout", "must be at least 1ms, not %v: write 30*time.Second", d)
@@ -149,8 +148,8 @@ func checkAttemptTimeout(d time.Duration) error {
 	return nil
 }
 
-// checkPath checks the escaped path that a caller of Do gives. What passes reaches the service
-// exactly as given.
+// checkPath checks the escaped path of a caller of Do. A path that passes reaches the service
+// unchanged.
 func checkPath(escaped string) error {
 	if !strings.HasPrefix(escaped, "/") {
 		return argErrorf("path", `does not begin with "/"`)
@@ -224,7 +223,7 @@ func isHeaderValue(value string) bool {
 	return true
 }
 
-// isIdempotencyKey holds a key against Moment's reference. The characters are plain ASCII.
+// isIdempotencyKey reports whether a key has the form of Moment's reference, in ASCII.
 func isIdempotencyKey(key string) bool {
 	for i := range len(key) {
 		if !isLetterOrDigit(key[i]) && key[i] != '-' {
@@ -248,7 +247,7 @@ func checkSecretKey(key string) error {
 		reason = "is empty"
 	case strings.ContainsFunc(key, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
 		reason = "contains white space or a control character, perhaps a line break at its end"
-	case strings.ContainsFunc(key, func(r rune) bool { return r == '"' || r == '\\' || r > unicode.MaxASCII }): // hard to find in JSON, to redact it
+	case strings.ContainsFunc(key, func(r rune) bool { return r == '"' || r == '\\' || r > unicode.MaxASCII }): // because redact must find the key in JSON
 		reason = "contains a quotation mark, a backslash or a character that is not ASCII"
 	case strings.HasPrefix(key, publicKeyPrefix):
 		reason = "is a public key (pk_…), which cannot run billing operations; use a secret key (sk_…)"

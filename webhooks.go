@@ -13,39 +13,41 @@ import (
 	"github.com/moment-billing/moment-go/internal/signature"
 )
 
-// Why a webhook was rejected, for [errors.Is]. None of the errors quotes the message or a secret.
+// The errors of rejected webhooks, for [errors.Is]. They never contain the message or a secret.
 var (
-	// ErrMissingHeader: webhook-id, webhook-timestamp or webhook-signature is missing or empty.
+	// ErrMissingHeader means that webhook-id, webhook-timestamp or webhook-signature is missing or
+	// empty.
 	ErrMissingHeader = errors.New("moment: missing webhook header")
 
-	// ErrInvalidSignature: no signature of the message was made with one of the verifier's secrets.
-	// It also stands for a webhook-id or webhook-timestamp that is there twice, because it is
-	// unclear which of the two was signed. Several values of webhook-signature are all read.
+	// ErrInvalidSignature means that none of the message's signatures was made with one of the
+	// verifier's secrets. The verifier also returns it if webhook-id or webhook-timestamp has two
+	// values, because it is unclear which one was signed. webhook-signature may have several
+	// values.
 	ErrInvalidSignature = errors.New("moment: invalid webhook signature")
 
-	// ErrTimestamp: the message was signed too long ago or is from the future, or the timestamp is
-	// no number of seconds.
+	// ErrTimestamp means that the message was signed too long ago or in the future, or that its
+	// timestamp is not a number of seconds.
 	ErrTimestamp = errors.New("moment: webhook timestamp outside the tolerance")
 
-	// ErrBodyTooLarge: the body has more than 1 MiB.
+	// ErrBodyTooLarge means that the body has more than 1 MiB.
 	ErrBodyTooLarge = errors.New("moment: webhook body too large")
 
-	// ErrMalformedEvent: the message is signed by Moment, but it is not an event.
+	// ErrMalformedEvent means that Moment signed the message, but it is not an event.
 	ErrMalformedEvent = errors.New("moment: malformed webhook event")
 )
 
-// errWrongSignature is made once, because anybody can provoke it.
+// errWrongSignature is allocated once, because anyone can trigger it.
 var errWrongSignature = fmt.Errorf("%w: the secret is another endpoint's, or middleware changed the body", ErrInvalidSignature)
 
 const (
 	maxWebhookBody   = 1 << 20
-	defaultTolerance = 3 * time.Minute // what Moment's reference recommends
+	defaultTolerance = 3 * time.Minute // recommended by Moment's reference
 )
 
-// WebhookVerifier verifies webhook signatures and rejects replay attacks, by the scheme of
-// Standard Webhooks (https://www.standardwebhooks.com), and decodes them. Make one with
-// [NewWebhookVerifier]. It is immutable and safe for concurrent use; formatting it never shows a
-// secret.
+// WebhookVerifier verifies the signatures of webhooks, rejects replay attacks, and decodes events.
+// The signatures follow Standard Webhooks (https://www.standardwebhooks.com). Make a verifier with
+// [NewWebhookVerifier]. It is immutable and safe for concurrent use, and formatting it never shows
+// a secret.
 type WebhookVerifier struct {
 	// A function hides the secrets from fmt and dumpers: see service in call.go.
 	hidden func() *verifier
@@ -57,9 +59,10 @@ type verifier struct {
 	now       func() time.Time
 }
 
-// NewWebhookVerifier returns a verifier of what is signed with secret: whsec_, which may be left
-// out, and base64, of at least 16 bytes. For a key that is not in that form, see
-// [RawWebhookSecret]: hex digits, for one, look like base64. Every error is an [*ArgumentError].
+// NewWebhookVerifier returns a verifier of webhooks that are signed with secret. The secret is the
+// base64 of at least 16 bytes, after an optional whsec_. For a key in another form, use
+// [RawWebhookSecret], because hex digits look like base64, for example. Every error is an
+// [*ArgumentError].
 func NewWebhookVerifier(secret string, opts ...WebhookOption) (*WebhookVerifier, error) {
 	const op = "new webhook verifier"
 	v := &verifier{tolerance: defaultTolerance, now: time.Now}
@@ -86,7 +89,7 @@ func (v *verifier) addSecret(param, secret string) error {
 	return nil
 }
 
-// RawWebhookSecret is the form in which [NewWebhookVerifier] takes a key that is given as bytes.
+// RawWebhookSecret returns the secret for [NewWebhookVerifier] whose key is the bytes of key.
 func RawWebhookSecret(key []byte) string { return signature.FormatSecret(key) }
 
 // WebhookOption changes a setting of the verifier that [NewWebhookVerifier] makes.
@@ -94,15 +97,15 @@ type WebhookOption struct {
 	apply func(*verifier) error
 }
 
-// WithAdditionalSecret takes what is signed with another secret too, while Moment changes from one
-// to the other.
+// WithAdditionalSecret also accepts webhooks that are signed with another secret, for the rotation
+// of secrets. Pass the old secret with it.
 func WithAdditionalSecret(secret string) WebhookOption {
 	return WebhookOption{func(v *verifier) error { return v.addSecret("additional webhook secret", secret) }}
 }
 
 // WithTolerance sets how far a message's timestamp may be from now, into the past and into the
-// future. The default is 3 minutes, as Moment's reference recommends. A shorter one rejects
-// messages where clocks are wrong; a longer one allows replay attacks for longer.
+// future. The default is 3 minutes, as Moment's reference recommends. A shorter tolerance rejects
+// messages if clocks are wrong. A longer one allows replay attacks for longer.
 func WithTolerance(d time.Duration) WebhookOption {
 	return WebhookOption{func(v *verifier) error {
 		if d < time.Second {
@@ -113,7 +116,7 @@ func WithTolerance(d time.Duration) WebhookOption {
 	}}
 }
 
-// WithClock makes now the time that timestamps are compared with. It is for tests.
+// WithClock sets the clock that timestamps are compared with, for tests.
 func WithClock(now func() time.Time) WebhookOption {
 	return WebhookOption{func(v *verifier) error {
 		if now == nil {
@@ -124,8 +127,8 @@ func WithClock(now func() time.Time) WebhookOption {
 	}}
 }
 
-// Verify reports whether Moment has signed this body with these headers, not longer ago than the
-// tolerance. The body has to be as it came, byte for byte: not decoded and encoded again. It
+// Verify reports whether Moment signed this body with these headers within the tolerance. The body
+// must be the raw body of the request, byte for byte, and not decoded and encoded again. Verify
 // returns nil, [ErrMissingHeader], [ErrTimestamp], [ErrInvalidSignature] or [ErrBodyTooLarge].
 func (v *WebhookVerifier) Verify(header http.Header, body []byte) error {
 	d, err := v.read(header)
@@ -135,13 +138,13 @@ func (v *WebhookVerifier) Verify(header http.Header, body []byte) error {
 	return v.verify(d, body)
 }
 
-// delivery is what a message's headers say.
+// delivery has the values of a message's headers.
 type delivery struct {
 	id, timestamp, signatures string
 	at                        time.Time
 }
 
-// read rejects what it can without the body, and without a MAC.
+// read rejects a delivery if it can do so by the headers, without the body or a MAC.
 func (v *WebhookVerifier) read(header http.Header) (d delivery, err error) {
 	if v == nil || v.hidden == nil {
 		return d, &ArgumentError{Op: "verify webhook", Param: "verifier", Reason: "was not made by NewWebhookVerifier"}
@@ -155,10 +158,11 @@ func (v *WebhookVerifier) read(header http.Header) (d delivery, err error) {
 	if d.signatures, err = webhookSignatures(header); err != nil {
 		return d, err
 	}
-	// What is signed has a full stop between id, timestamp and body. An id with JSON in it could be
-	// a part of a recorded body, cut where that has a full stop, a number and another.
+	// The signature covers id, timestamp and body, joined by full stops. An id with JSON in it
+	// could be the beginning of a signed body that an attacker has split at full stops around a
+	// number.
 	if strings.ContainsAny(d.id, `{["`) {
-		return d, fmt.Errorf("%w: Webhook-Id is no id", ErrInvalidSignature)
+		return d, fmt.Errorf("%w: Webhook-Id is not an id", ErrInvalidSignature)
 	}
 	d.at, err = v.hidden().checkTime(d.timestamp)
 	return d, err
@@ -185,13 +189,13 @@ func webhookHeader(header http.Header, name string) (string, error) {
 		return "", missingHeader(header, name)
 	}
 	if len(values) > 1 {
-		return "", fmt.Errorf("%w: %s is there twice", ErrInvalidSignature, name)
+		return "", fmt.Errorf("%w: %s has two values", ErrInvalidSignature, name)
 	}
 	return values[0], nil
 }
 
-// webhookSignatures returns all values of webhook-signature as one. Adapters of serverless
-// platforms split a value at its commas, and any of the signatures is enough.
+// webhookSignatures returns all values of webhook-signature as one, because adapters of serverless
+// platforms split a value at its commas. Any matching signature is enough.
 func webhookSignatures(header http.Header) (string, error) {
 	const name = "Webhook-Signature"
 	values := header[name]
@@ -205,7 +209,8 @@ func webhookSignatures(header http.Header) (string, error) {
 	return joined, nil
 }
 
-// missingHeader says, for a map that was not made by net/http, why a header in it was not found.
+// missingHeader returns the error of a missing header. It explains a header that http.Header does
+// not find because the map was not made by net/http.
 func missingHeader(header http.Header, name string) error {
 	for other := range header {
 		if other != name && strings.EqualFold(other, name) {
@@ -215,11 +220,11 @@ func missingHeader(header http.Header, name string) error {
 	return fmt.Errorf("%w: %s", ErrMissingHeader, name)
 }
 
-// checkTime is before the signature, which costs more.
+// checkTime runs before the check of the signature, because that costs more.
 func (v *verifier) checkTime(timestamp string) (time.Time, error) {
-	seconds, err := strconv.ParseUint(timestamp, 10, 33) // until the year 2242, which a time.Duration reaches
+	seconds, err := strconv.ParseUint(timestamp, 10, 33) // until the year 2242, within the range of a time.Duration
 	if err != nil {
-		return time.Time{}, fmt.Errorf("%w: it is no number of seconds", ErrTimestamp)
+		return time.Time{}, fmt.Errorf("%w: it is not a number of seconds", ErrTimestamp)
 	}
 	at := time.Unix(int64(seconds), 0)
 	switch age := v.now().Sub(at); {
@@ -231,9 +236,9 @@ func (v *verifier) checkTime(timestamp string) (time.Time, error) {
 	return at, nil
 }
 
-// Parse verifies a message and decodes the event in it. Its errors are those of
-// [WebhookVerifier.Verify] and [ErrMalformedEvent]. An event of a type that this version does not
-// know is no error, see [UnknownEvent].
+// Parse verifies a message and decodes its event. It returns the errors of
+// [WebhookVerifier.Verify], or [ErrMalformedEvent]. An unknown type of event is not an error: see
+// [UnknownEvent].
 func (v *WebhookVerifier) Parse(header http.Header, body []byte) (*Event, error) {
 	d, err := v.read(header)
 	if err != nil {
@@ -249,12 +254,12 @@ func (v *WebhookVerifier) parse(d delivery, body []byte) (*Event, error) {
 	return decodeEvent(d, body)
 }
 
-// ParseRequest reads a request's body and does what [WebhookVerifier.Parse] does. Nothing may have
-// read the body before.
+// ParseRequest reads the body of r, and verifies and decodes it like [WebhookVerifier.Parse]. Call
+// it before anything else reads the body.
 func (v *WebhookVerifier) ParseRequest(r *http.Request) (*Event, error) {
 	d, err := v.read(r.Header)
 	if err != nil {
-		return nil, err // without reading the body: nobody has to have signed this
+		return nil, err // without reading the body, which may not be signed at all
 	}
 	body, err := readWebhook(r)
 	if err != nil {
@@ -270,8 +275,8 @@ func readWebhook(r *http.Request) ([]byte, error) {
 	if r.Body == nil {
 		return nil, nil
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxWebhookBody+1)) // one more than Verify takes
-	var tooLarge *http.MaxBytesError                                  // of a limit that somebody else set
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxWebhookBody+1)) // one more than Verify accepts
+	var tooLarge *http.MaxBytesError                                  // the error of a middleware's limit
 	switch {
 	case errors.As(err, &tooLarge):
 		return nil, ErrBodyTooLarge
@@ -293,8 +298,8 @@ func (v WebhookVerifier) text() string {
 	return fmt.Sprintf("moment.WebhookVerifier(%s, tolerance %v)", secrets, c.tolerance)
 }
 
-// Format writes the number of secrets and the tolerance whatever the verb, and never a secret.
+// Format writes the number of secrets and the tolerance for any verb, and never a secret.
 func (v WebhookVerifier) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.text()) }
 
-// LogValue is what Format writes.
+// LogValue returns the number of secrets and the tolerance, and never a secret.
 func (v WebhookVerifier) LogValue() slog.Value { return slog.StringValue(v.text()) }

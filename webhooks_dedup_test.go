@@ -130,7 +130,7 @@ func TestMemoryDeduplicatorFull(t *testing.T) {
 			require.NoError(t, d.Once(t.Context(), id(n), process))
 		}
 		require.Equal(t, 100_000, runs)
-		require.EqualError(t, d.Once(t.Context(), "one more", process), "moment: the deduplicator is full: it holds 100,000 messages")
+		require.EqualError(t, d.Once(t.Context(), "one more", process), "moment: the deduplicator is full: it contains 100,000 messages")
 		assert.NoError(t, d.Once(t.Context(), id(0), process), "what it knows is known")
 		assert.Equal(t, 100_000, runs)
 

@@ -10,27 +10,29 @@ import (
 	"time"
 )
 
-// Event is something that Moment tells about by a webhook.
+// Event is an event that Moment reports by a webhook.
 type Event struct {
 	ID   string    // evt_…
-	Type EventType // what Data is
+	Type EventType // decides the type of Data
 	Data EventData // *AmountApplied, *PaymentRequest, *Payment, or *UnknownEvent
 
-	// Raw is the whole body, as it was received. To process an event later, store Raw and
-	// MessageID, and decode the member data of Raw, not Raw itself, into a variable of Data's type
-	// with encoding/json. Parse would reject it by its timestamp.
+	// Raw is the whole body as received. To process an event later, store Raw and MessageID,
+	// because Parse would reject the old timestamp. Then decode the member data of Raw into a
+	// variable of Data's type with encoding/json.
 	Raw json.RawMessage
-	// MessageID is the same for each delivery of one event: what a [Deduplicator] goes by.
+	// MessageID is the same for each delivery of one event. A [Deduplicator] recognises an event by
+	// it.
 	MessageID string
 	// Timestamp is when this delivery was signed.
 	Timestamp time.Time
 }
 
-// EventType says what an event is about. One that this package does not know is kept as it came.
+// EventType is the type of an event. An unknown type is kept as received.
 type EventType string
 
-// The types of events that this version knows. Only EventTypeAmountApplied says that a bill or a
-// balance was paid: whether the payment of a payment request is applied to one is not documented.
+// The types of events that this version knows. Only EventTypeAmountApplied shows that a bill or a
+// balance was paid, because Moment does not document whether the payment of a payment request is
+// applied to one.
 const (
 	EventTypeAmountApplied EventType = "obligation.amount_applied" // Data is an [*AmountApplied]
 
@@ -45,19 +47,19 @@ const (
 	EventTypePaymentVoided        EventType = "payment.voided"         // Data is a [*Payment]
 )
 
-// EventData is what an event reports: [*AmountApplied], [*PaymentRequest], [*Payment] or, of a type
-// that this version does not know, [*UnknownEvent]. Later versions add types, so a switch over them
-// needs a default that does nothing. An event about money without an exact amount or a currency is
+// EventData is the data of an event: an [*AmountApplied], a [*PaymentRequest], a [*Payment], or an
+// [*UnknownEvent] for an unknown type. Later versions add types, so a switch over them needs a
+// default that does nothing. An event about money without an exact amount or a currency causes
 // [ErrMalformedEvent].
 type EventData interface{ isEventData() }
 
-// AmountApplied tells that money came in: a payment was applied to a customer's or an account's
-// balance, or to a bill. Moment updates a bill by itself; a balance is the merchant's to update.
-// The amount may be negative, where a payment is taken back.
+// AmountApplied reports that a payment was applied to a bill, or to the balance of a customer or an
+// account. Moment updates the bill. The merchant must update the balance. The amount is negative if
+// a payment is reversed.
 //
-// An event without an exact amount, a currency or exactly one of the three ids is
-// [ErrMalformedEvent]. Any other member that is missing or not in its documented form is left
-// empty; [Event].Raw has it.
+// An event without an exact amount, a currency and exactly one of the three ids causes
+// [ErrMalformedEvent]. Any other field is left empty if its member is missing or has an unexpected
+// form. [Event].Raw contains the member.
 type AmountApplied struct {
 	ID        string   `json:"id"`     // of the obligation: ob_…
 	Amount    Amount   `json:"amount"` // minor units
@@ -70,24 +72,24 @@ type AmountApplied struct {
 	BillID     string `json:"bill_id,omitempty"`     // bill_…
 
 	Metadata  map[string]string `json:"metadata,omitempty"`
-	CreatedAt time.Time         `json:"created_at,omitzero"` // zero if Moment did not say
-	UpdatedAt time.Time         `json:"updated_at,omitzero"` // zero if Moment did not say
+	CreatedAt time.Time         `json:"created_at,omitzero"` // zero: not stated, or it could not be read
+	UpdatedAt time.Time         `json:"updated_at,omitzero"` // zero: not stated, or it could not be read
 }
 
-// Money is the amount in its currency.
+// Money returns the amount in its currency.
 func (a *AmountApplied) Money() Money { return a.Amount.In(a.Currency) }
 
-// ObligationKind is what a payment was applied to.
+// ObligationKind is the kind of object that a payment was applied to.
 type ObligationKind string
 
 // The kinds of obligations.
 const (
 	ObligationCustomer ObligationKind = "customer" // a customer's balance
 	ObligationAccount  ObligationKind = "account"  // an account's balance
-	ObligationBill     ObligationKind = "bill"     // what remains of a bill
+	ObligationBill     ObligationKind = "bill"     // a bill's remaining amount
 )
 
-// Obligation is what the payment was applied to, with its id.
+// Obligation returns the kind and the id of the object that the payment was applied to.
 func (a *AmountApplied) Obligation() (kind ObligationKind, id string) {
 	switch {
 	case a.CustomerID != "":
@@ -101,10 +103,10 @@ func (a *AmountApplied) Obligation() (kind ObligationKind, id string) {
 	}
 }
 
-// UnknownEvent is an event of a type that this version does not know: acknowledge it, as Moment
-// asks, and go on.
+// UnknownEvent is the data of an event whose type this version does not know. Return nil for it,
+// because Moment asks receivers to acknowledge such events.
 type UnknownEvent struct {
-	Data json.RawMessage // as it came; nil if there was none
+	Data json.RawMessage // as received; nil if it is missing
 }
 
 func (*AmountApplied) isEventData()  {}
@@ -112,9 +114,9 @@ func (*PaymentRequest) isEventData() {}
 func (*Payment) isEventData()        {}
 func (*UnknownEvent) isEventData()   {}
 
-// UnmarshalJSON reads leniently what no money depends on: all but amount, currency and the three
-// ids are left empty if they have an unexpected form. An inexact amount is an error. Do not embed
-// an AmountApplied in a struct that is decoded from JSON, because the struct would get this method.
+// UnmarshalJSON leaves a field other than the amount, the currency and the three ids empty if it
+// has an unexpected form. An inexact amount is an error. Do not embed an AmountApplied in a struct
+// that is decoded from JSON, because the struct would inherit this method.
 func (a *AmountApplied) UnmarshalJSON(data []byte) error {
 	type plain AmountApplied
 	var wire struct {
@@ -136,11 +138,11 @@ func (a *AmountApplied) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// noAmount stands for an amount that is missing. Nobody can pay it.
+// noAmount marks a missing amount. It cannot be paid.
 const noAmount Amount = math.MinInt64
 
-// decodeEvent decodes in one pass nearly every event: an AmountApplied whose members are as
-// documented.
+// decodeEvent decodes the most frequent event in one pass: an AmountApplied whose members have the
+// documented form.
 func decodeEvent(d delivery, body []byte) (*Event, error) {
 	type plain AmountApplied
 	var wire struct {
@@ -170,7 +172,7 @@ func decodeOther(event *Event) (*Event, error) {
 	if err := json.Unmarshal(event.Raw, &wire); err != nil {
 		return nil, malformed(err, event.Raw)
 	}
-	_ = json.Unmarshal(wire.ID, &event.ID) // one in an unexpected form is left empty: the MessageID identifies the event
+	_ = json.Unmarshal(wire.ID, &event.ID) // it is left empty if it has an unexpected form, because MessageID identifies the event
 	event.Type = wire.Type
 	if event.Type == "" {
 		return nil, malformed(errors.New("type is missing"), event.Raw)
@@ -195,7 +197,7 @@ type moneyData interface {
 	Money() Money
 }
 
-// newMoneyData returns data to decode into, nil for a type of events that is unknown.
+// newMoneyData returns a value to decode the data into, or nil for an unknown type of event.
 func newMoneyData(t EventType) moneyData {
 	switch t {
 	case EventTypeAmountApplied:
@@ -209,8 +211,7 @@ func newMoneyData(t EventType) moneyData {
 	}
 }
 
-// with completes an event about money, unless a member is missing without which it cannot be
-// booked.
+// with completes an event about money, or returns an error if a required member is missing.
 func (e *Event) with(data moneyData) (*Event, error) {
 	applied, isApplied := data.(*AmountApplied)
 	switch {
@@ -219,7 +220,7 @@ func (e *Event) with(data moneyData) (*Event, error) {
 	case data.Money().Currency == "":
 		return nil, malformed(errors.New("currency is missing"), e.Raw)
 	case isApplied && !applied.oneObligation():
-		return nil, malformed(errors.New("there is not exactly one of customer_id, account_id and bill_id"), e.Raw)
+		return nil, malformed(errors.New("it must have exactly one of customer_id, account_id and bill_id"), e.Raw)
 	}
 	e.Data = data
 	return e, nil
@@ -235,7 +236,7 @@ func (a *AmountApplied) oneObligation() bool {
 	return n == 1
 }
 
-// malformed says what is wrong with an event that Moment signed.
+// malformed returns the error of a malformed event that Moment signed.
 func malformed(err error, body []byte) error {
 	if isOdd(err) {
 		return fmt.Errorf("%w: %w", ErrMalformedEvent, withoutValues(err))

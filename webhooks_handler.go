@@ -17,9 +17,9 @@ type HandlerOption struct {
 	apply func(*webhookHandler)
 }
 
-// WithDeduplicator processes each event once, however often it is delivered. Without it, the
-// function has to do so by itself, because Moment delivers an event again whenever it gets no
-// response. It panics if d is nil.
+// WithDeduplicator processes each event once, even if it is delivered several times. Without it,
+// the function itself must detect duplicates, because Moment delivers an event again if it does not
+// receive a response. WithDeduplicator panics if d is nil.
 func WithDeduplicator(d Deduplicator) HandlerOption {
 	if d == nil {
 		panic("moment: the Deduplicator of a webhook handler is nil")
@@ -27,22 +27,27 @@ func WithDeduplicator(d Deduplicator) HandlerOption {
 	return HandlerOption{func(h *webhookHandler) { h.deduplicator = d }}
 }
 
-// WithHandlerLogger sets the logger of the handler. It logs the errors of the function, and signed
-// messages that are not events, at level error; and rejected deliveries at level warn. It never
-// logs bodies or secrets, but it logs the text of the function's errors and panics. The default is
-// [slog.Default], at the time of the delivery.
+// WithHandlerLogger sets the logger of the handler. Errors of the function and signed messages that
+// are not events are logged at level error, other rejected deliveries at level warn. The log
+// contains the text of the function's errors and panics, but never bodies or secrets. The default
+// is [slog.Default], at the time of the delivery.
 func WithHandlerLogger(l *slog.Logger) HandlerOption {
 	return HandlerOption{func(h *webhookHandler) { h.logger = l }}
 }
 
 // Handler returns a handler that verifies each delivery and passes the event to process. It
-// responds with 204 once process returns nil. If process fails or panics, it responds with 500, and
-// Moment delivers the event again under the same MessageID. It responds with 400 to a delivery that
-// Moment did not sign or that is not an event, with 413 to more than 1 MiB, and with 405 to any
-// method but POST. The response never says why; the logger does.
+// responds with
 //
-// Anyone can connect to the endpoint and send a body slowly, of which the handler holds up to 1
-// MiB. So set the timeouts of the server, and let WriteTimeout exceed the time that process takes:
+//   - 204 if process returns nil;
+//   - 500 if process fails or panics: Moment then delivers the event again with the same MessageID;
+//   - 400 if Moment did not sign the delivery, or it is not an event;
+//   - 405 if the method is not POST;
+//   - 413 if the body has more than 1 MiB.
+//
+// The response never contains the reason, but the log does.
+//
+// Set the timeouts of the server, because anyone can send a body slowly, and the handler keeps up
+// to 1 MiB of it in memory. WriteTimeout must exceed the duration of process:
 //
 //	server := &http.Server{
 //		Handler:           mux,
@@ -53,8 +58,8 @@ func WithHandlerLogger(l *slog.Logger) HandlerOption {
 //		MaxHeaderBytes:    64 << 10,
 //	}
 //
-// Return nil for events that mean nothing to you, above all of types that you do not know. Handler
-// panics if process is nil, an option is the zero HandlerOption, or v was not made by
+// process should return nil for events that it does not handle, including those of unknown types.
+// Handler panics if process is nil, an option is the zero HandlerOption, or v was not made by
 // [NewWebhookVerifier].
 func (v *WebhookVerifier) Handler(process func(ctx context.Context, e *Event) error, opts ...HandlerOption) http.Handler {
 	switch {
@@ -88,13 +93,13 @@ func (h *webhookHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	start := time.Now()
 	ctx, end := h.observer(r.Context(), Delivery{
-		TraceParent: strings.Clone(r.Header.Get("Traceparent")), // spans outlive requests, and some adapters reuse the memory of headers
+		TraceParent: strings.Clone(r.Header.Get("Traceparent")), // because spans outlive requests, and some adapters reuse the memory of headers
 		TraceState:  strings.Clone(r.Header.Get("Tracestate")),
 	})
 	if ctx != nil {
 		r = r.WithContext(ctx)
 	}
-	result := DeliveryResult{Outcome: DeliveryFailed, ErrorType: "panic"} // of a logger, for example
+	result := DeliveryResult{Outcome: DeliveryFailed, ErrorType: "panic"} // if a logger panics, for example
 	defer func() {
 		if end != nil {
 			result.Duration = time.Since(start)
@@ -117,7 +122,7 @@ func (h *webhookHandler) serve(w http.ResponseWriter, r *http.Request) DeliveryR
 		switch {
 		case errors.Is(err, ErrBodyTooLarge):
 			status = http.StatusRequestEntityTooLarge
-		case errors.Is(err, ErrMalformedEvent): // which Moment has signed, and will deliver again: it may be about money
+		case errors.Is(err, ErrMalformedEvent): // an error, because it may be about money, and Moment will deliver it again
 			level, attrs = slog.LevelError, append(attrs, slog.String("message", strings.Clone(r.Header.Get("Webhook-Id"))))
 		}
 		h.log(r.Context(), level, "moment: webhook rejected", attrs...)
@@ -147,8 +152,8 @@ func (h *webhookHandler) serve(w http.ResponseWriter, r *http.Request) DeliveryR
 	return DeliveryResult{Outcome: DeliveryProcessed, Type: event.Type}
 }
 
-// once reports whether the function was called. It turns a panic into an error, so that Moment
-// delivers the event again.
+// once processes the event, and reports whether the function was called. It returns a panic as an
+// error, so that Moment delivers the event again.
 func (h *webhookHandler) once(ctx context.Context, e *Event) (_ bool, err error) {
 	var processed atomic.Bool // because a deduplicator may run the function in another goroutine
 	defer func() {
@@ -167,12 +172,13 @@ func (h *webhookHandler) once(ctx context.Context, e *Event) (_ bool, err error)
 	return processed.Load(), err
 }
 
-// panicError is what a function panicked with.
+// panicError is the panic of a function.
 type panicError struct{ text, stack string }
 
 func (e *panicError) Error() string { return "panic: " + e.text }
 
-// panicText is what is meant to be read. Anything else may hold an event, and is named by its type.
+// panicText returns the text of an error or a string. Any other value is named by its type, because
+// it may contain an event.
 func panicText(reason any) string {
 	switch reason := reason.(type) {
 	case error:
