@@ -107,18 +107,18 @@ func TestCompositeCreates(t *testing.T) {
 			`{"account":{"customer":"UCR1","external_reference":"UAR1"},"external_reference":"UBR1","currency":"ZAR","amount_due":2000}`,
 		},
 		{
-			"pointers do as well",
+			"pointers",
 			moment.BillCreateParams{Account: &moment.AccountCreateParams{Customer: &customer, ExternalReference: "UAR1"}, Customer: &existing, ExternalReference: "UBR1"},
 			`{"account":{"customer":{"external_reference":"UCR1","name":"John Doe"},"external_reference":"UAR1"},"customer":"UCR1",
 			  "external_reference":"UBR1","currency":"","amount_due":0}`,
 		},
 		{
-			"customer and account together are for the service to judge",
+			"the service decides about a customer and an account together",
 			moment.BillCreateParams{Account: moment.ExistingAccount("UAR1"), Customer: existing, ExternalReference: "UBR1", Currency: moment.ZAR, AmountDue: 1},
 			`{"account":"UAR1","customer":"UCR1","external_reference":"UBR1","currency":"ZAR","amount_due":1}`,
 		},
 		{
-			"a balance of zero is not the same as none",
+			"a balance of zero is not a missing balance",
 			moment.AccountCreateParams{Customer: existing, ExternalReference: "UAR1", Balance: moment.MinorUnits(0)},
 			`{"customer":"UCR1","external_reference":"UAR1","balance":0}`,
 		},

@@ -1,6 +1,6 @@
 //go:build !race
 
-// The race detector drops what pools hold, and allocates itself.
+// The race detector empties pools, and makes allocations of its own.
 
 package moment_test
 
@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Budgets of allocations of a whole call in memory: times are noise on most machines, counts are
-// not.
+// The test counts allocations of a whole call in memory, because times vary between machines and
+// counts do not.
 func TestCallAllocations(t *testing.T) {
 	client, _ := inMemoryClients(t)
 	ctx := context.Background()

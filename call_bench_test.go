@@ -17,7 +17,7 @@ import (
 
 const customerAnswer = `{"id":"bcus_H4jp6KnU5cPw263v1jyz4","external_reference":"UCR1234567890","name":"John Doe","email":"john.doe@example.com","currency":"ZAR","balance":2000}`
 
-// inMemory answers without a network, so that what is measured is the client's own.
+// inMemory responds without a network, so that the benchmark measures only the client.
 type inMemory struct{}
 
 func (inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -34,7 +34,7 @@ func (inMemory) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// floor is the same calls as somebody would write them by hand.
+// floor makes the same calls with hand-written code.
 type floor struct {
 	client    *http.Client
 	url, auth string
@@ -73,7 +73,7 @@ func (f *floor) do(ctx context.Context, method, path string, in, out any) error 
 	return json.Unmarshal(b, out)
 }
 
-// plainCustomer is what somebody would write by hand: encoding/json decodes it without methods.
+// plainCustomer is a hand-written customer: encoding/json decodes it without methods.
 type plainCustomer struct {
 	ID                string            `json:"id"`
 	ExternalReference string            `json:"external_reference"`
@@ -97,7 +97,7 @@ func inMemoryClients(tb testing.TB) (*moment.Client, *floor) {
 	return client, &floor{httpClient, "https://api.momentpay.net", "Bearer sk_test_YOUR_SECRET_KEY"}
 }
 
-// Each call beside the same one by hand: to be compared within one run.
+// Each call and the same call by hand, to be compared within one run.
 func BenchmarkCalls(b *testing.B) {
 	client, byHand := inMemoryClients(b)
 	ctx := context.Background()

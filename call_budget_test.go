@@ -20,7 +20,7 @@ func TestRetryBudget(t *testing.T) {
 	}{
 		{"100 tokens by default", nil, 200, 100 + 200/10},
 		{"fewer", []moment.ClientOption{moment.WithRetryBudget(1)}, 20, 1 + 20/10},
-		{"0 is no limit", []moment.ClientOption{moment.WithRetryBudget(0)}, 200, 600},
+		{"0 means no limit", []moment.ClientOption{moment.WithRetryBudget(0)}, 200, 600},
 	} {
 		s := testkit.Serve(t, testkit.Gateway(503))
 		c := clientOf(t, s, row.opts...)

@@ -70,9 +70,9 @@ func TestSuccessIsTheRequestedObject(t *testing.T) {
 		{"references are compared by letter case", getCustomer("ucr1234567890"), testkit.CustomerJSON, "neither id nor external_reference is the requested one"},
 		{"a bill in place of a customer", getCustomer("UBR1234567890"), testkit.BillJSON, "id does not begin with bcus_"},
 		{"no id", getCustomer("UCR1234567890"), with(testkit.CustomerJSON, `"id"`, `"ID2"`), "id does not begin with bcus_"},
-		{"an id of nothing but its prefix", getCustomer("UCR1234567890"), with(testkit.CustomerJSON, customerID, "bcus_"), "id does not begin with bcus_"},
+		{"an id that is only its prefix", getCustomer("UCR1234567890"), with(testkit.CustomerJSON, customerID, "bcus_"), "id does not begin with bcus_"},
 		{"the customer that was created", createCustomer(moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Currency: "zar"}), testkit.CustomerJSON, ""},
-		{"a balance is not compared: payments change it", createCustomer(moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Balance: moment.MinorUnits(1)}), testkit.CustomerJSON, ""},
+		{"a balance is not compared, because payments change it", createCustomer(moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Balance: moment.MinorUnits(1)}), testkit.CustomerJSON, ""},
 		{"another customer than was created", createCustomer(moment.CustomerCreateParams{ExternalReference: "UCR1"}), testkit.CustomerJSON, "external_reference is not as it was sent"},
 		{"in another currency", createCustomer(moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Currency: moment.USD}), testkit.CustomerJSON, "currency is not as it was sent"},
 
@@ -150,8 +150,8 @@ func TestSuccessIsTheRequestedObject(t *testing.T) {
 	}
 }
 
-// Members on which no money depends are left empty where their form is unexpected; the others are
-// errors.
+// A member that no amount depends on is left empty if it has an unexpected form. Any other is an
+// error.
 func TestObjectsAreReadLeniently(t *testing.T) {
 	for _, row := range []struct{ why, member, says string }{
 		{"an empty date", `"due_date":""`, ""},
@@ -195,7 +195,7 @@ func TestObjectsAreReadLeniently(t *testing.T) {
 	require.ErrorContains(t, err, "unexpected response body: balance is not an exact integer")
 }
 
-// A struct that embeds an object is decoded by encoding/json, all of it.
+// encoding/json decodes all fields of a struct that embeds an object.
 func TestObjectsCanBeEmbedded(t *testing.T) {
 	var out struct {
 		moment.Bill
@@ -261,8 +261,8 @@ func infos(out io.Writer) *slog.Logger {
 	}}))
 }
 
-// Do reads up to 2 MiB, because it may list what has no method yet; the other calls read up to 256
-// KiB.
+// Do reads up to 2 MiB, because it may call an operation that lists objects; the other calls read
+// up to 256 KiB.
 func TestLimitsOfSuccesses(t *testing.T) {
 	text := func(size int) string { return fmt.Sprintf(`{"a":%q}`, strings.Repeat("x", size-len(`{"a":""}`))) }
 	for _, row := range []struct {
@@ -308,7 +308,7 @@ func TestUnexpectedBodyIsAnError(t *testing.T) {
 	require.ErrorIs(t, err, moment.ErrOutcomeUnknown, "204 and no bill")
 }
 
-// endless is a body that never ends and counts what is read of it.
+// endless is a body that never ends and counts the bytes read.
 type endless struct {
 	read   atomic.Int64
 	closed atomic.Bool
@@ -332,7 +332,7 @@ func TestBodiesAreReadUpToALimit(t *testing.T) {
 		says   string
 	}{
 		{200, 256<<10 + 1<<10, -1, "the response is larger than 256 KiB"},
-		{200, 0, 64 << 20, "the response is larger than 256 KiB"}, // said in advance: nothing is read
+		{200, 0, 64 << 20, "the response is larger than 256 KiB"}, // by its Content-Length, without reading the body
 		{404, 128<<10 + 1<<10, -1, "404 Not Found"},
 		{404, 128<<10 + 1<<10, 64 << 20, "404 Not Found"},
 	} {
@@ -348,7 +348,7 @@ func TestBodiesAreReadUpToALimit(t *testing.T) {
 }
 
 func TestTruncatedBodyIsAnError(t *testing.T) {
-	// Half a body that is JSON by itself: only the length says that it was cut.
+	// Half of a body that is valid JSON: only the length shows that it is truncated.
 	s := testkit.Serve(t, testkit.TruncateAfter(testkit.BillJSON))
 	bill, err := clientOf(t, s).Bills.Get(t.Context(), "UBR1")
 	assert.Nil(t, bill)
@@ -357,7 +357,7 @@ func TestTruncatedBodyIsAnError(t *testing.T) {
 	assert.Len(t, s.Received(), 4)
 }
 
-// The errors of Do name members, and not their values, which may be about a person.
+// The errors of Do name members, and not their values, which may be personal data.
 func TestDecodeErrorsQuoteNoValues(t *testing.T) {
 	for _, row := range []struct{ body, says string }{
 		{`{"at":"Jane Roe"}`, "a time in it is not in the form of RFC 3339"},

@@ -34,8 +34,8 @@ func TestDoIsRetriedByItsMethod(t *testing.T) {
 	}
 }
 
-// With a key of the caller's, PATCH and DELETE are retried under it, but not below /billing/, where
-// the service ignores keys.
+// If the caller supplies a key, PATCH and DELETE are retried with it, but not below /billing/,
+// where the service ignores keys.
 func TestDoUnderACallersKey(t *testing.T) {
 	for _, row := range []struct {
 		method, path string
@@ -128,8 +128,8 @@ func TestDoRejectsWhatItCannotSend(t *testing.T) {
 		{"would end the request line", "GET /y HTTP/1.1\r\n", "/x", nil, nil, `request: method: "GET /y HTTP/1.1\r\n" is not an HTTP method in capital letters`},
 		{"a GET has no body", "GET", "/x", struct{}{}, nil, "request: in: must be nil: a GET has no body"},
 		{"there is nothing to decode", "HEAD", "/x", nil, &struct{}{}, "request: out: must be nil: the response to a HEAD has no body"},
-		{"would be found out only after the write", "POST", "/x", nil, struct{}{}, "request: out: is not a pointer to decode into"},
-		{"would be found out only after the write", "POST", "/x", nil, nilPointer, "request: out: is not a pointer to decode into"},
+		{"would be detected only after the write", "POST", "/x", nil, struct{}{}, "request: out: is not a pointer to decode into"},
+		{"would be detected only after the write", "POST", "/x", nil, nilPointer, "request: out: is not a pointer to decode into"},
 		{"not JSON", "POST", "/x", func() {}, nil, "POST /x: body: cannot be encoded as JSON: json: unsupported type: func()"},
 		{"another host", "GET", "https://example.com/x", nil, nil, `request: path: does not begin with "/"`},
 		{"no path", "GET", "", nil, nil, `request: path: does not begin with "/"`},
@@ -182,7 +182,7 @@ func TestDoNamesThePathWithoutIdentifiers(t *testing.T) {
 	}
 }
 
-// 204 is a definite success, with nothing to decode.
+// 204 is a success with nothing to decode.
 func TestDoWithNoContent(t *testing.T) {
 	for _, method := range []string{"GET", "POST", "DELETE"} {
 		for _, status := range []int{204, 205} {

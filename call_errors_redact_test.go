@@ -23,12 +23,12 @@ func TestTruncatedKeyIsRedacted(t *testing.T) {
 	key := "sk_test_" + strings.Repeat("SECRET_KEY", 30)
 	for _, row := range []struct{ why, text, want string }{
 		{"whole", key, "[secret key]"},
-		{"cut", key[:50] + "…", "[secret key]…"},
+		{"truncated", key[:50] + "…", "[secret key]…"},
 		{"twice", key + " " + key[:20] + " " + key, "[secret key] [secret key] [secret key]"},
 		{"run together", key[:20] + key, "[secret key][secret key]"},
-		{"escaped behind its beginning", key[:30] + `\u` + fmt.Sprintf("%04x", key[30]) + key[31:] + `\n`, `[secret key]\n`},
+		{"escaped in the middle", key[:30] + `\u` + fmt.Sprintf("%04x", key[30]) + key[31:] + `\n`, `[secret key]\n`},
 		{"another key", "sk_test_OTHER", "sk_test_OTHER"},
-		{"hardly anything", key[:11], key[:11]},
+		{"very short", key[:11], key[:11]},
 	} {
 		s := testkit.Serve(t, testkit.Respond(401, `{"title":"`+row.text+`"}`))
 		c, err := moment.NewClient(key, moment.WithBaseURL(s.URL))
@@ -41,7 +41,7 @@ func TestTruncatedKeyIsRedacted(t *testing.T) {
 	}
 }
 
-// JSON may escape a slash, and so a slash of the key.
+// JSON may escape a slash of the key.
 func TestKeyWithEscapedSlashesIsRedacted(t *testing.T) {
 	const key = "sk_test_AB/CD/EF"
 	s := testkit.Serve(t, testkit.Respond(401, `{"title":"`+key+`","key":"`+strings.ReplaceAll(key, "/", `\/`)+`"}`))
@@ -81,7 +81,7 @@ func TestRedactedErrorsStillMatch(t *testing.T) {
 	})
 }
 
-// The key does not enter an error, even if the service or a gateway repeats it in a response.
+// The key does not enter an error, even if the service or a gateway echoes it in a response.
 func TestKeyIsRedactedInResponses(t *testing.T) {
 	escaped := strings.ReplaceAll(testkit.SecretKey, "_", `\u005f`)
 	for _, row := range []struct {
@@ -92,10 +92,10 @@ func TestKeyIsRedactedInResponses(t *testing.T) {
 		{"escaped", testkit.Respond(401, `{"type":"`+escaped+`","title":"`+escaped+`","detail":"`+escaped+`","instance":"`+escaped+`",
 			"`+escaped+`":[{"`+escaped+`":["x\n`+escaped+`",1.00000000000000000001]}],"other":"a\\b","`+testkit.SecretKey+escaped+`":null}`)},
 		{"in the request id", testkit.Respond(401, "", "X-Request-Id: "+testkit.SecretKey)},
-		{"in the content type of something else", testkit.Respond(200, "", "Content-Type: text/"+testkit.SecretKey)},
-		{"in a date, where it is cut", testkit.Respond(200, `{"id":"bill_1","due_date":"not a date but `+testkit.SecretKey+`"}`)},
-		{"in an answer that is not HTTP", testkit.RespondRaw("echo: Bearer " + testkit.SecretKey + "\r\n\r\n")},
-		{"in a header that is none", testkit.RespondRaw("HTTP/1.1 200 OK\r\n" + testkit.SecretKey + "\r\n\r\n")},
+		{"in the content type of a foreign response", testkit.Respond(200, "", "Content-Type: text/"+testkit.SecretKey)},
+		{"in a date, where it is truncated", testkit.Respond(200, `{"id":"bill_1","due_date":"not a date but `+testkit.SecretKey+`"}`)},
+		{"in a response that is not HTTP", testkit.RespondRaw("echo: Bearer " + testkit.SecretKey + "\r\n\r\n")},
+		{"in a line that is not a header", testkit.RespondRaw("HTTP/1.1 200 OK\r\n" + testkit.SecretKey + "\r\n\r\n")},
 	} {
 		s := testkit.Serve(t, row.reply)
 		err := calls["GET"](t.Context(), clientOf(t, s))

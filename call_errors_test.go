@@ -12,7 +12,8 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
-// A wrong "gateway's" costs a lookup; a wrong "service's" costs money.
+// A service's response taken for a gateway's costs a lookup. A gateway's response taken for the
+// service's costs money.
 func TestFromService(t *testing.T) {
 	const own = `{"type":"https://api.momentco.io/docs/errors#not-found","title":"Not Found","status":404,"detail":"There is no such customer."}`
 	with := func(old, replacement string) string {
@@ -58,7 +59,7 @@ func TestFromService(t *testing.T) {
 		{"a type that is a list", "application/problem+json", with(`"https://api.momentco.io/docs/errors#not-found"`, `["https://api.momentco.io"]`), false},
 		{"names in another letter case", "application/problem+json", with(`"title"`, `"Title"`), false},
 		{"as text", "text/plain", own, false},
-		{"of no media type that can be read", "application/problem+json; charset", own, false},
+		{"a media type that cannot be parsed", "application/problem+json; charset", own, false},
 		{"truncated", "application/problem+json", own[:len(own)-1], false},
 		{"two of them", "application/problem+json", own + own, false},
 		{"a list", "application/problem+json", "[" + own + "]", false},
@@ -71,13 +72,13 @@ func TestFromService(t *testing.T) {
 			require.ErrorAs(t, err, &failure, row.why)
 			assert.Equal(t, row.want, failure.FromService, row.why)
 			assert.Equal(t, row.want, !strings.Contains(err.Error(), "not the service's own response (a gateway or a mock?)"), row.why)
-			assert.ErrorIs(t, err, moment.ErrNotFound, "sentinels match by status, whoever responded")
+			assert.ErrorIs(t, err, moment.ErrNotFound, "sentinels match by status for any sender")
 			assert.Equal(t, !row.want && method != "GET", errors.Is(err, moment.ErrOutcomeUnknown), "%s %s", method, row.why)
 		}
 	}
 }
 
-// A replay is the service's own, whatever is in it, where there was a key to replay.
+// A replayed response is the service's own, with any body, if the request had a key.
 func TestAReplayIsFromTheService(t *testing.T) {
 	for method, want := range map[string]bool{"GET": false, "POST": true, "PATCH": false} {
 		s := testkit.Serve(t, testkit.Respond(404, "<html>", testkit.Replayed))
@@ -92,7 +93,7 @@ func TestAReplayIsFromTheService(t *testing.T) {
 	}
 }
 
-// A gateway's response is not the service's for any status.
+// A gateway's response is never the service's own.
 func TestGatewaysAreNotTheServiceForAnyStatus(t *testing.T) {
 	for _, status := range []int{302, 400, 429, 500, 503} {
 		s := testkit.Serve(t, testkit.Gateway(status))

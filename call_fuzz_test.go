@@ -24,14 +24,14 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
-// decoding are calls whose answers are decoded, of each type and of each kind that the retry rules
-// tell apart.
+// decoding has calls whose responses are decoded: one for each type and for each kind that the
+// retry rules distinguish.
 var decoding = []struct {
 	method string
 	status int
 	prefix string // of the id
 
-	reference string // empty if the call is not about one
+	reference string // empty if the call does not name an object
 	call      func(context.Context, *moment.Client, ...moment.RequestOption) (any, error)
 }{
 	{"GET", 200, "bcus_", "UCR1234567890", func(ctx context.Context, c *moment.Client, opts ...moment.RequestOption) (any, error) {
@@ -63,7 +63,7 @@ var decoding = []struct {
 	}},
 }
 
-// A call returns the requested object or a *ConnectionError, whatever the body of the success.
+// For any body of a success, a call returns the requested object or a *ConnectionError.
 func FuzzResponse(f *testing.F) {
 	for _, body := range []string{
 		testkit.CustomerJSON, testkit.AccountJSON, testkit.BillJSON, testkit.PaymentRequestJSON, testkit.PaymentJSON,
@@ -72,14 +72,14 @@ func FuzzResponse(f *testing.F) {
 		"", "null", "[]", "{}", `"bill_1"`, "<html>", " \r\n" + testkit.BillJSON + "\n",
 		strings.ReplaceAll(testkit.BillJSON, "unpaid", "VOIDED"), strings.ReplaceAll(testkit.BillJSON, "2025", "x"), strings.ReplaceAll(testkit.BillJSON, "2000", "2e3"),
 		`{"id":"bill_"}`, `{"id":"xbill_1"}`, `{"id":1}`, `{"id":null}`,
-		`{"ID":"bill_1"}`, // encoding/json takes names in any case
+		`{"ID":"bill_1"}`, // encoding/json accepts names in any letter case
 		`{"id":"bcus_1","id":"bill_1"}`,
-		`{"id":"bill_1"`, testkit.BillJSON + testkit.BillJSON, "\ufeff" + testkit.BillJSON, // not JSON: cut, two of them, a byte order mark
-		strings.Repeat("[", 10001) + strings.Repeat("]", 10001), // deeper than encoding/json goes
+		`{"id":"bill_1"`, testkit.BillJSON + testkit.BillJSON, "\ufeff" + testkit.BillJSON, // not JSON: truncated, two objects, a byte order mark
+		strings.Repeat("[", 10001) + strings.Repeat("]", 10001), // deeper than encoding/json decodes
 		`{"id":"bill_1","amount_due":-9223372036854775808,"amount_paid":9223372036854775807}`,
 		`{"id":"bill_1","amount_due":9223372036854775808}`, `{"id":"bill_1","amount_due":2e3}`, `{"id":"bill_1","amount_due":20.0}`,
 		`{"id":"bill_1","bill_date":null,"due_date":"0000-01-01"}`, `{"id":"bill_1","due_date":"2025-02-30"}`, `{"id":"bill_1","due_date":""}`,
-		`{"id":"bcus_1","balance":0,"payment_rules":{},"metadata":{"a":"","b":null}}`, // zero is not none
+		`{"id":"bcus_1","balance":0,"payment_rules":{},"metadata":{"a":"","b":null}}`, // zero is not missing
 		`{"id":"bcus_1","balance":null,"payment_rules":null,"metadata":{}}`,
 		`{"id":"bcus_1","metadata":{"a":1}}`,
 		"{\"id\":\"bacc_\xff\",\"name\":\"\\ud800<\\u2028\",\"metadata\":{\"\xff\":\"\\u0000\"}}", // not valid UTF-8, which is replaced
@@ -89,7 +89,7 @@ func FuzzResponse(f *testing.F) {
 	} {
 		f.Add(body, "application/json", false)
 	}
-	f.Add("<html>", "text/html; charset=utf-8", true) // saved under the key, and not repeated for it
+	f.Add("<html>", "text/html; charset=utf-8", true) // saved under the key, and not retried
 	f.Add("", "text/"+testkit.SecretKey, false)
 	f.Add("", strings.Repeat("\xff\n", 300), false)
 	f.Fuzz(func(t *testing.T, body, contentType string, replayed bool) {
@@ -112,13 +112,13 @@ func FuzzResponse(f *testing.F) {
 			var resp moment.Response
 			got, err := row.call(t.Context(), c, moment.WithResponse(&resp))
 			assert.Equal(t, row.status, resp.StatusCode)
-			const beginning = "sk_test_YOUR"                                                                // of the key, which is cut out
-			if !strings.Contains(body+contentType, beginning) && !strings.Contains(body+contentType, `\`) { // which can hide it
-				assert.Equal(t, body, string(resp.Body), "as it came")
+			const beginning = "sk_test_YOUR"                                                                // of the key, which is redacted
+			if !strings.Contains(body+contentType, beginning) && !strings.Contains(body+contentType, `\`) { // which can hide the key
+				assert.Equal(t, body, string(resp.Body), "as received")
 				assert.Equal(t, contentType, resp.Header.Get("Content-Type"))
 			}
 			assert.NotContains(t, string(resp.Body)+resp.Header.Get("Content-Type"), beginning)
-			assert.Equal(t, json.Valid([]byte(body)), json.Valid(resp.Body), "what is JSON stays JSON")
+			assert.Equal(t, json.Valid([]byte(body)), json.Valid(resp.Body), "JSON is still JSON")
 			var decoded any
 			_ = json.Unmarshal(resp.Body, &decoded)
 			assert.NotContains(t, fmt.Sprint(decoded), beginning)
@@ -157,12 +157,12 @@ func encodedAndDecoded(t *testing.T, object any) any {
 	again := reflect.New(reflect.TypeOf(object).Elem())
 	require.NoError(t, json.Unmarshal(text, again.Interface()))
 	if metadata := reflect.ValueOf(object).Elem().FieldByName("Metadata"); metadata.Len() == 0 {
-		again.Elem().FieldByName("Metadata").Set(metadata) // an empty one is encoded as none
+		again.Elem().FieldByName("Metadata").Set(metadata) // an empty map is omitted
 	}
 	return again.Interface()
 }
 
-// identifying are the calls that take an identifier, each with what it has to reach.
+// identifying has the calls with an identifier, and the endpoint that each must reach.
 var identifying = []struct {
 	endpoint string
 	call     func(context.Context, *moment.Client, string) error
@@ -246,11 +246,11 @@ func FuzzPath(f *testing.F) {
 			assert.Equal(t, id, unescaped)
 			assert.Equal(t, r.RequestURI, path.Clean(r.RequestURI))
 			if id == "/" {
-				continue // http.ServeMux takes %2F, where it is the whole segment, for a slash at the end
+				continue // http.ServeMux reads %2F as a slash at the end if it is the whole segment
 			}
 			reached, identifier = "", ""
 			mux.ServeHTTP(httptest.NewRecorder(), r)
-			assert.Equal(t, row.endpoint, reached, "where a server takes it")
+			assert.Equal(t, row.endpoint, reached, "the endpoint reached on a server")
 			assert.Equal(t, id, identifier)
 		}
 
@@ -259,7 +259,7 @@ func FuzzPath(f *testing.F) {
 		})
 		assert.Equal(t, id != "." && id != "..", r != nil, "an identifier that is escaped is a path")
 		if r = onTheWire(t, func(c *moment.Client) error { return c.Do(t.Context(), "POST", id, nil, nil) }); r != nil {
-			assert.Equal(t, testkit.BasePath+id, r.RequestURI, "as given")
+			assert.Equal(t, testkit.BasePath+id, r.RequestURI, "unchanged")
 			assert.NotContains(t, r.RequestURI, "?")
 			assert.NotContains(t, r.RequestURI, "#")
 			assert.Equal(t, strings.TrimSuffix(r.RequestURI, "/"), path.Clean(r.RequestURI))

@@ -17,13 +17,13 @@ import (
 // Moment's reference.
 type operation struct {
 	method   string // CustomersService.Create
-	op       string // as errors call it
+	op       string // the name in errors
 	request  string // method and path
 	body     string
 	status   int
 	response string
 	call     func(context.Context, *moment.Client) (any, error)
-	returned string // the id in what the call returns
+	returned string // the id in the result of the call
 }
 
 // operations lists every documented operation.
@@ -103,7 +103,7 @@ func TestOperationComments(t *testing.T) {
 		}
 		for _, m := range typ.Methods {
 			if m.Level > 0 {
-				continue // what every service has
+				continue // methods of every service
 			}
 			first, _, _ := strings.Cut(m.Doc, "\n\n")
 			_, operation, found := strings.Cut(strings.ReplaceAll(first, "\n", " "), ": ")

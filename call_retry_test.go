@@ -41,8 +41,8 @@ func TestRetryTable(t *testing.T) {
 	}
 }
 
-// ownConnections opens a connection for each attempt, because net/http resends keyed requests by
-// itself on a reused one.
+// ownConnections opens a connection for each attempt, because net/http resends keyed requests on a
+// reused connection that is dead.
 var ownConnections = moment.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}})
 
 // sameRequestEveryTime asserts that all requests have the same path, headers and bytes.
@@ -72,31 +72,31 @@ func TestOutcomeOfSeveralAttempts(t *testing.T) {
 	}{
 		{why: "a success settles it", script: []testkit.Reply{testkit.HangUp, testkit.Respond(201, testkit.BillJSON)}, attempts: 2},
 		{why: "a replayed success settles it", script: []testkit.Reply{testkit.Truncated, testkit.Respond(201, testkit.BillJSON, testkit.Replayed)}, attempts: 2},
-		{why: "400 is the service's own judgement", script: []testkit.Reply{testkit.HangUp, testkit.Problem(400)}, attempts: 2, is: moment.ErrBadRequest},
-		{why: "402 is the service's own judgement", script: []testkit.Reply{testkit.Problem(502), testkit.Problem(402)}, attempts: 2, is: moment.ErrPaymentRequired},
-		{why: "404 is the service's own judgement", script: []testkit.Reply{testkit.Problem(500), testkit.Problem(404)}, attempts: 2, is: moment.ErrNotFound},
-		{why: "422 is the service's own judgement", script: []testkit.Reply{testkit.Problem(408), testkit.Problem(422)}, attempts: 2, is: moment.ErrUnprocessable},
+		{why: "400 is the service's own decision", script: []testkit.Reply{testkit.HangUp, testkit.Problem(400)}, attempts: 2, is: moment.ErrBadRequest},
+		{why: "402 is the service's own decision", script: []testkit.Reply{testkit.Problem(502), testkit.Problem(402)}, attempts: 2, is: moment.ErrPaymentRequired},
+		{why: "404 is the service's own decision", script: []testkit.Reply{testkit.Problem(500), testkit.Problem(404)}, attempts: 2, is: moment.ErrNotFound},
+		{why: "422 is the service's own decision", script: []testkit.Reply{testkit.Problem(408), testkit.Problem(422)}, attempts: 2, is: moment.ErrUnprocessable},
 		{why: "a success that is another object settles nothing", script: []testkit.Reply{testkit.HangUp, testkit.Respond(201, strings.ReplaceAll(testkit.BillJSON, "UBR1234567890", "UBR2"))}, attempts: 2, unknown: true},
 		{why: "a gateway's 404 settles nothing", script: []testkit.Reply{testkit.HangUp, testkit.Gateway(404)}, attempts: 2, is: moment.ErrNotFound, unknown: true},
-		{why: "a gateway's 503 leaves what a 429 does not", script: []testkit.Reply{testkit.Gateway(503), testkit.Problem(429)}, attempts: 4, is: moment.ErrRateLimited, unknown: true},
+		{why: "a gateway's 503 leaves the outcome unknown; a 429 does not", script: []testkit.Reply{testkit.Gateway(503), testkit.Problem(429)}, attempts: 4, is: moment.ErrRateLimited, unknown: true},
 
-		{why: "409 after silence: the first copy is still running", script: []testkit.Reply{testkit.HangUp, testkit.Problem(409), testkit.Problem(409), testkit.Respond(201, testkit.BillJSON, testkit.Replayed)}, attempts: 4},
-		{why: "409 after a cut answer", script: []testkit.Reply{testkit.Truncated, testkit.Problem(409), testkit.Respond(201, testkit.BillJSON, testkit.Replayed)}, attempts: 3},
+		{why: "409 after no response: the first copy is in flight", script: []testkit.Reply{testkit.HangUp, testkit.Problem(409), testkit.Problem(409), testkit.Respond(201, testkit.BillJSON, testkit.Replayed)}, attempts: 4},
+		{why: "409 after a truncated response", script: []testkit.Reply{testkit.Truncated, testkit.Problem(409), testkit.Respond(201, testkit.BillJSON, testkit.Replayed)}, attempts: 3},
 		{why: "409 after 408", script: []testkit.Reply{testkit.Problem(408), testkit.Problem(409), testkit.Respond(201, testkit.BillJSON, testkit.Replayed)}, attempts: 3},
 		{why: "409 after 502", script: []testkit.Reply{testkit.Problem(502), testkit.Problem(409), testkit.Respond(201, testkit.BillJSON, testkit.Replayed)}, attempts: 3},
 		{why: "409 after 504", script: []testkit.Reply{testkit.Problem(504), testkit.Problem(409), testkit.Respond(201, testkit.BillJSON, testkit.Replayed)}, attempts: 3},
 		{why: "409 after 500", script: []testkit.Reply{testkit.Problem(500), testkit.Problem(409), testkit.Respond(201, testkit.BillJSON, testkit.Replayed)}, attempts: 3},
 		{why: "409 after 503", script: []testkit.Reply{testkit.Gateway(503), testkit.Problem(409), testkit.Respond(201, testkit.BillJSON, testkit.Replayed)}, attempts: 3},
-		{why: "409 after a page in the place of the response", script: []testkit.Reply{testkit.Respond(200, "<html>"), testkit.Problem(409), testkit.Respond(201, testkit.BillJSON, testkit.Replayed)}, attempts: 3},
-		{why: "409 after 429: there was no first copy", script: []testkit.Reply{testkit.Problem(429), testkit.Problem(409)}, attempts: 2, is: moment.ErrConflict},
-		{why: "409 to the end: it never settled", script: []testkit.Reply{testkit.HangUp, testkit.Problem(409)}, attempts: 4, is: moment.ErrConflict, unknown: true},
-		{why: "a replayed 409 is a true conflict: it is how the first attempt ended", script: []testkit.Reply{testkit.HangUp, testkit.Problem(409, testkit.Replayed)}, attempts: 2, is: moment.ErrConflict},
-		{why: "409 under the caller's key: an earlier call may be running", script: []testkit.Reply{testkit.Problem(409), testkit.Respond(201, testkit.BillJSON, testkit.Replayed)}, opts: []moment.RequestOption{callerKey}, attempts: 2},
+		{why: "409 after a web page in place of the response", script: []testkit.Reply{testkit.Respond(200, "<html>"), testkit.Problem(409), testkit.Respond(201, testkit.BillJSON, testkit.Replayed)}, attempts: 3},
+		{why: "409 after 429: the first copy was not processed", script: []testkit.Reply{testkit.Problem(429), testkit.Problem(409)}, attempts: 2, is: moment.ErrConflict},
+		{why: "409 to the end: the outcome is not settled", script: []testkit.Reply{testkit.HangUp, testkit.Problem(409)}, attempts: 4, is: moment.ErrConflict, unknown: true},
+		{why: "a replayed 409 is a true conflict: the first attempt ended with it", script: []testkit.Reply{testkit.HangUp, testkit.Problem(409, testkit.Replayed)}, attempts: 2, is: moment.ErrConflict},
+		{why: "409 under the caller's key: an earlier call may be in flight", script: []testkit.Reply{testkit.Problem(409), testkit.Respond(201, testkit.BillJSON, testkit.Replayed)}, opts: []moment.RequestOption{callerKey}, attempts: 2},
 		{why: "409 under the caller's key, to the end", script: []testkit.Reply{testkit.Problem(409)}, opts: []moment.RequestOption{callerKey}, attempts: 4, is: moment.ErrConflict, unknown: true},
-		{why: "409 under the caller's key, and then another answer", script: []testkit.Reply{testkit.Problem(409), testkit.Problem(429, "Retry-After: 31")}, opts: []moment.RequestOption{callerKey}, attempts: 2, is: moment.ErrRateLimited, unknown: true},
+		{why: "409 under the caller's key, and then another response", script: []testkit.Reply{testkit.Problem(409), testkit.Problem(429, "Retry-After: 31")}, opts: []moment.RequestOption{callerKey}, attempts: 2, is: moment.ErrRateLimited, unknown: true},
 		{why: "409 under the caller's key, a true conflict", script: []testkit.Reply{testkit.Problem(409), testkit.Problem(409, testkit.Replayed)}, opts: []moment.RequestOption{callerKey}, attempts: 2, is: moment.ErrConflict},
 
-		{why: "a replayed success that was cut is asked for again", script: []testkit.Reply{testkit.HangUp, func(w http.ResponseWriter, r *http.Request) {
+		{why: "a replayed success that is truncated is requested again", script: []testkit.Reply{testkit.HangUp, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Idempotent-Replayed", "true")
 			testkit.Truncated(w, r)
 		}, testkit.Respond(201, testkit.BillJSON, testkit.Replayed)}, attempts: 3},
@@ -115,24 +115,24 @@ func TestOutcomeOfSeveralAttempts(t *testing.T) {
 	}
 }
 
-// On a connection that turns out dead, net/http sends a keyed POST again by itself. A response that
-// rejects the second copy says nothing about the first one.
+// On a connection that turns out to be dead, net/http itself resends a keyed POST. A response that
+// rejects the second copy does not settle the outcome of the first.
 func TestResponseToASecondCopy(t *testing.T) {
 	for _, row := range []struct {
 		why      string
-		script   []testkit.Reply // behind the first copy
-		requests int             // with the first copy, which is no attempt of the client's
+		script   []testkit.Reply // after the first copy
+		requests int             // including the first copy, which net/http sends
 		is       error           // nil: success
 		unknown  bool
 	}{
 		{"a success settles it", []testkit.Reply{testkit.Respond(201, testkit.BillJSON)}, 2, nil, false},
-		{"the service's own judgement", []testkit.Reply{testkit.Problem(422)}, 2, moment.ErrUnprocessable, false},
-		{"a replayed conflict is how the first copy ended", []testkit.Reply{testkit.Problem(409, testkit.Replayed)}, 2, moment.ErrConflict, false},
-		{"429 refused the second", []testkit.Reply{testkit.Problem(429)}, 5, moment.ErrRateLimited, true},
-		{"503 with Retry-After refused the second", []testkit.Reply{testkit.Problem(503, "Retry-After: 0")}, 5, moment.ErrServer, true},
-		{"401 refused the second", []testkit.Reply{testkit.Problem(401)}, 2, moment.ErrUnauthorized, true},
-		{"403 refused the second", []testkit.Reply{testkit.Problem(403)}, 2, moment.ErrForbidden, true},
-		{"409: the first is still running", []testkit.Reply{testkit.Problem(409), testkit.Respond(201, testkit.BillJSON)}, 3, nil, false},
+		{"the service's own decision", []testkit.Reply{testkit.Problem(422)}, 2, moment.ErrUnprocessable, false},
+		{"the first copy ended with a replayed conflict", []testkit.Reply{testkit.Problem(409, testkit.Replayed)}, 2, moment.ErrConflict, false},
+		{"429 rejects the second", []testkit.Reply{testkit.Problem(429)}, 5, moment.ErrRateLimited, true},
+		{"503 with Retry-After rejects the second", []testkit.Reply{testkit.Problem(503, "Retry-After: 0")}, 5, moment.ErrServer, true},
+		{"401 rejects the second", []testkit.Reply{testkit.Problem(401)}, 2, moment.ErrUnauthorized, true},
+		{"403 rejects the second", []testkit.Reply{testkit.Problem(403)}, 2, moment.ErrForbidden, true},
+		{"409: the first is in flight", []testkit.Reply{testkit.Problem(409), testkit.Respond(201, testkit.BillJSON)}, 3, nil, false},
 		{"409 to the end", []testkit.Reply{testkit.Problem(409)}, 5, moment.ErrConflict, true},
 	} {
 		s := testkit.Serve(t, append([]testkit.Reply{testkit.Respond(200, testkit.BillJSON), testkit.HangUp}, row.script...)...)
@@ -147,8 +147,7 @@ func TestResponseToASecondCopy(t *testing.T) {
 	}
 }
 
-// The same dead connection, and an update: net/http must not send it again, since nothing marks it
-// as safe.
+// net/http must not resend an update on a dead connection, because nothing marks it as safe.
 func TestUpdateOnADeadConnectionIsSentOnce(t *testing.T) {
 	s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON), testkit.HangUp, testkit.Respond(200, testkit.BillJSON))
 	c := clientOf(t, s)
@@ -201,7 +200,7 @@ func TestEachAttemptSendsTheSameKey(t *testing.T) {
 	require.NoError(t, calls["POST"](t.Context(), clientOf(t, s), moment.WithResponse(&resp)))
 	require.GreaterOrEqual(t, len(s.Received()), 4)
 	for _, r := range s.Received() {
-		assert.Equal(t, []string{resp.IdempotencyKey}, r.Header["Idempotency-Key"], "made once, before the first attempt")
+		assert.Equal(t, []string{resp.IdempotencyKey}, r.Header["Idempotency-Key"], "generated once, before the first attempt")
 	}
 }
 
@@ -225,7 +224,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 func TestBodiesOfEarlierAttemptsAreClosed(t *testing.T) {
 	server := httptest.NewUnstartedServer(nil)
 	s := &testkit.Service{}
-	large := testkit.Respond(503, strings.Repeat("x", 100<<10)) // more than is kept of an error
+	large := testkit.Respond(503, strings.Repeat("x", 100<<10)) // more than the client reads of an error
 	script := make([]testkit.Reply, 0, 30)
 	for range 10 {
 		script = append(script, large, large, testkit.Respond(200, testkit.BillJSON))

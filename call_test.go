@@ -28,7 +28,7 @@ func TestHeadersOfARequest(t *testing.T) {
 	h = s.Only(t).Header
 	assert.Equal(t, []string{"moment-go/0.1.0-dev"}, h["User-Agent"])
 	for _, name := range []string{"Content-Type", "Idempotency-Key"} {
-		assert.NotContains(t, h, name, "a GET has none")
+		assert.NotContains(t, h, name, "a GET does not have one")
 	}
 }
 
@@ -63,8 +63,8 @@ func TestNilContext(t *testing.T) {
 	assert.Empty(t, s.Received())
 }
 
-// A RoundTripper that overwrites the values of headers, to redact a key for its log, changes
-// neither a retry nor a later call.
+// A RoundTripper that overwrites the values of headers, to redact a key for its log, does not
+// change a retry or a later call.
 func TestHeaderValuesAreNotShared(t *testing.T) {
 	for method, call := range calls {
 		s := testkit.Serve(t, testkit.Problem(429), testkit.Respond(200, testkit.BillJSON))
@@ -83,7 +83,7 @@ func TestHeaderValuesAreNotShared(t *testing.T) {
 		all := s.Received()
 		require.Len(t, all, 3)
 		for _, r := range all {
-			r.Header.Del("Idempotency-Key") // that of the next call is another
+			r.Header.Del("Idempotency-Key") // the next call has another key
 			assert.Equal(t, all[0].Header, r.Header, method)
 			assert.Equal(t, "Bearer "+testkit.SecretKey, r.Header.Get("Authorization"))
 			assert.Equal(t, "7", r.Header.Get("X-Tenant"))

@@ -17,7 +17,7 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
-// onAFakeClock makes a call in a synctest bubble. The service responds by a script.
+// onAFakeClock makes a call to a scripted service in a synctest bubble.
 func onAFakeClock(t *testing.T, script []testkit.Reply, call func(ctx context.Context, c *moment.Client) error, opts ...moment.ClientOption) (*testkit.ScriptedTransport, time.Duration, error) {
 	t.Helper()
 	s := &testkit.ScriptedTransport{Script: script}
@@ -68,19 +68,19 @@ func TestRetryAfter(t *testing.T) {
 	for _, row := range []struct {
 		why, header string
 		attempts    int
-		least       time.Duration // the jitter, up to 500 ms, comes on top
+		least       time.Duration // plus jitter of up to 500 ms
 		reported    time.Duration
 	}{
 		{"the least wait, in seconds", "5", 2, 5 * time.Second, 0},
-		{"the longest that is waited for", "30", 2, 30 * time.Second, 0},
+		{"the longest wait", "30", 2, 30 * time.Second, 0},
 		{"as a date", "Sat, 01 Jan 2000 00:00:07 GMT", 2, 7 * time.Second, 0},
 		{"a date that has passed", "Fri, 31 Dec 1999 23:59:00 GMT", 2, 0, 0},
-		{"nothing to wait for", "0", 2, 0, 0},
-		{"longer than a call should hang", "31", 1, 0, 31 * time.Second},
+		{"no wait", "0", 2, 0, 0},
+		{"longer than a call should wait", "31", 1, 0, 31 * time.Second},
 		{"a day", "86400", 1, 0, 24 * time.Hour},
 		{"a date too far away", "Sat, 01 Jan 2000 01:00:00 GMT", 1, 0, time.Hour},
-		{"longer than can be said", "99999999999999999999", 1, 0, 1<<63 - 1},
-		{"a number nobody can read counts as none", "-5", 2, 0, 0},
+		{"longer than a time.Duration", "99999999999999999999", 1, 0, 1<<63 - 1},
+		{"a number that cannot be parsed is ignored", "-5", 2, 0, 0},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			s, took, err := onAFakeClock(t, []testkit.Reply{testkit.Problem(429, "Retry-After: "+row.header), testkit.Respond(201, testkit.BillJSON)}, post)
@@ -112,7 +112,7 @@ func TestNoWaitThatWouldOutlastTheContext(t *testing.T) {
 	require.ErrorAs(t, err, &answered)
 	assert.Equal(t, 10*time.Second, answered.RetryAfter)
 	assert.Zero(t, took)
-	assert.NotErrorIs(t, err, context.DeadlineExceeded, "it had not ended yet")
+	assert.NotErrorIs(t, err, context.DeadlineExceeded, "the context had not ended")
 
 	s, took, err := onAFakeClock(t, []testkit.Reply{testkit.Problem(429, "Retry-After: 10"), testkit.Respond(201, testkit.BillJSON)}, within(11*time.Second))
 	require.NoError(t, err)
@@ -120,7 +120,7 @@ func TestNoWaitThatWouldOutlastTheContext(t *testing.T) {
 	assert.Less(t, took, 11*time.Second)
 }
 
-// Without a Retry-After it is the jitter alone that would outlast the context.
+// Without a Retry-After, the jitter alone would outlast the context.
 func TestNoJitterThatWouldOutlastTheContext(t *testing.T) {
 	s, took, err := onAFakeClock(t, []testkit.Reply{testkit.Problem(503)}, func(ctx context.Context, c *moment.Client) error {
 		ctx, cancel := context.WithTimeout(ctx, time.Nanosecond)
@@ -132,7 +132,7 @@ func TestNoJitterThatWouldOutlastTheContext(t *testing.T) {
 	assert.Zero(t, took)
 }
 
-// An attempt after the end of the context would leave its outcome unknown for nothing.
+// No attempt begins after the end of the context, because its outcome would always be unknown.
 func TestNoAttemptAfterTheContextEnded(t *testing.T) {
 	for range 100 {
 		attempts := 0
@@ -207,7 +207,7 @@ func TestContextEndsTheWait(t *testing.T) {
 	assert.Len(t, s.Began, 1)
 	assert.Equal(t, 3*time.Second, took)
 	require.ErrorIs(t, err, context.Canceled)
-	require.ErrorIs(t, err, caller, "the cause is there too")
+	require.ErrorIs(t, err, caller, "the cause is visible too")
 	assert.NotErrorIs(t, err, moment.ErrOutcomeUnknown, "429 is sent before the request is processed")
 	assert.EqualError(t, err, "moment: create bill: 429 Too Many Requests: context canceled: shutting down while waiting to retry (request id req_1)")
 }
@@ -222,7 +222,7 @@ func TestContextEndsAnAttempt(t *testing.T) {
 		assert.Len(t, s.Began, 1, "no second attempt")
 		assert.Equal(t, 2*time.Second, took)
 		assert.ErrorIs(t, err, context.DeadlineExceeded)
-		assert.Equal(t, unknown, errors.Is(err, moment.ErrOutcomeUnknown), "%s: it was sent", method)
+		assert.Equal(t, unknown, errors.Is(err, moment.ErrOutcomeUnknown), "%s: the request was sent", method)
 	}
 }
 

@@ -28,9 +28,9 @@ func TestNewClientRejectsBadSecretKeys(t *testing.T) {
 		{"pasted with a space", "sk_test_YOUR SECRET_KEY", "white space"},
 		{"would end the header", "sk_test_\x00", "control character"},
 		{"pasted with its quotes", `sk_test_YOUR_SECRET_KEY"`, "quotation mark"},
-		{"no key has one", `sk_test_YOUR\SECRET_KEY`, "backslash"},
+		{"keys are ASCII", `sk_test_YOUR\SECRET_KEY`, "backslash"},
 		{"a placeholder was left", "sk_test_", "nothing after its prefix"},
-		{"would be taken for a live key", "sk_test", "nothing after its prefix"},
+		{"would look like a live key", "sk_test", "nothing after its prefix"},
 		{"a placeholder was left", "sk_", "nothing after its prefix"},
 	} {
 		c, err := moment.NewClient(row.key)
@@ -67,7 +67,7 @@ func TestMode(t *testing.T) {
 	}
 }
 
-// A replaced http.DefaultTransport, by a mock or for tracing, is used as it is.
+// If a mock or a tracer has replaced http.DefaultTransport, it is used unchanged.
 func TestReplacedDefaultTransportIsUsed(t *testing.T) {
 	httpmock.Activate(t)
 	httpmock.RegisterResponder("GET", "https://api.momentpay.net/billing/bills/UBR1234567890", httpmock.NewStringResponder(200, testkit.BillJSON))
@@ -75,7 +75,7 @@ func TestReplacedDefaultTransportIsUsed(t *testing.T) {
 	assert.Equal(t, 1, httpmock.GetTotalCallCount())
 }
 
-// One with limits of its own keeps them.
+// A default transport with its own limits keeps them.
 func TestDefaultTransportKeepsALimitOnHeaders(t *testing.T) {
 	own := http.DefaultTransport.(*http.Transport).Clone()
 	own.MaxResponseHeaderBytes = 256 << 10
@@ -112,8 +112,8 @@ func TestIdleConnectionsAreReused(t *testing.T) {
 		}
 		done.Wait()
 	}
-	// A few more than one per call at once: a connection is back in the pool a little after its
-	// answer was read.
+	// A few more than one per concurrent call, because a connection returns to the pool shortly
+	// after its response was read.
 	assert.Less(t, connections.Opened.Load(), int32(2*burst), "%d calls at once, %d times", burst, bursts)
 }
 
@@ -154,7 +154,8 @@ func TestLogValue(t *testing.T) {
 	}
 }
 
-// No field may lead to the key by reflection, because it is also in the buffers of connections.
+// Reflection must not reach the key through a field, because the buffers of connections contain it
+// too.
 func TestOnlyAFunctionHoldsTheCore(t *testing.T) {
 	c := newClient(t)
 	for _, value := range []any{*c, *c.Customers, *c.Accounts, *c.Bills, *newVerifier(t)} {

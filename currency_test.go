@@ -40,7 +40,7 @@ func TestCurrencyExponentUnknown(t *testing.T) {
 		{"XAU", "a metal has no minor unit"},
 		{"XXX", "no currency has no minor unit"},
 		{"", "the zero value"},
-		{"zar", "codes are capitals; to accept more would be a guess"},
+		{"zar", "codes are in capitals; accepting others would be a guess"},
 		{" ZAR", "nothing is trimmed"},
 	} {
 		t.Run(string(tt.currency), func(t *testing.T) {

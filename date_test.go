@@ -21,7 +21,7 @@ import (
 func TestNewDateDoesNotNormalise(t *testing.T) {
 	d := moment.NewDate(2025, time.February, 30)
 	assert.Equal(t, moment.Date{Year: 2025, Month: time.February, Day: 30}, d)
-	assert.Equal(t, "2025-02-30", d.String(), "a wrong date can still be read in a log")
+	assert.Equal(t, "2025-02-30", d.String(), "a log shows a wrong date too")
 }
 
 func TestParseDate(t *testing.T) {
@@ -49,17 +49,17 @@ func TestParseDateErrors(t *testing.T) {
 	for _, tt := range []struct {
 		text, reason, why string
 	}{
-		{"", `""` + form, "nothing is not the zero Date"},
+		{"", `""` + form, "an empty text is not the zero Date"},
 		{"2025-1-31", `"2025-1-31"` + form, "two digits for a month"},
 		{"2025-01-1", `"2025-01-1"` + form, "two digits for a day"},
 		{"25-01-31", `"25-01-31"` + form, "four digits for a year"},
-		{"02025-01-31", `"02025-01-31"` + form, "and no more"},
+		{"02025-01-31", `"02025-01-31"` + form, "not five"},
 		{"20250131", `"20250131"` + form, "the basic form of ISO 8601"},
 		{"2025/01/31", `"2025/01/31"` + form, "hyphens only"},
 		{"2025-01/31", `"2025-01/31"` + form, "both of them"},
 		{"2025/01-31", `"2025/01-31"` + form, "both of them"},
 		{"31-01-2025", `"31-01-2025"` + form, "the year comes first"},
-		{"2025-01-31T00:00:00Z", `"2025-01-31T00:00:00Z"` + form, "a time is cut to a day only by a choice of zone: see DateOf"},
+		{"2025-01-31T00:00:00Z", `"2025-01-31T00:00:00Z"` + form, "the day of a time depends on a time zone: see DateOf"},
 		{" 2025-01-3", `" 2025-01-3"` + form, "nothing is trimmed"},
 		{"2025-01-31\n", `"2025-01-31\n"` + form, "nothing is trimmed"},
 		{"+025-01-31", `"+025-01-31"` + form, "a sign is not a digit of the year"},
@@ -74,7 +74,7 @@ func TestParseDateErrors(t *testing.T) {
 		{"2025-02-29", "2025-02-29 is not a day: February 2025 has 28 days", "not a leap year"},
 		{"1900-02-29", "1900-02-29 is not a day: February 1900 has 28 days", "not a leap year by the rule of 100"},
 		{"2025-12-32", "2025-12-32 is not a day: December 2025 has 31 days", "the month after it is in another year"},
-		{"0000-00-00", "0000-00-00 is not a day: the zero Date means that there is no date", "MySQL's idea of no date"},
+		{"0000-00-00", "0000-00-00 is not a day: the zero Date means that there is no date", "MySQL's zero date"},
 	} {
 		t.Run(tt.text, func(t *testing.T) {
 			got, err := moment.ParseDate(tt.text)
@@ -89,7 +89,7 @@ func TestDateMarshalTextErrors(t *testing.T) {
 		date        moment.Date
 		reason, why string
 	}{
-		{moment.Date{}, "0000-00-00 is not a day: the zero Date means that there is no date", "text has no form for no date"},
+		{moment.Date{}, "0000-00-00 is not a day: the zero Date means that there is no date", "the zero Date has no text"},
 		{moment.NewDate(2025, time.February, 30), "2025-02-30 is not a day: February 2025 has 28 days", "time.Date would make it March 2"},
 		{moment.NewDate(2025, time.January, 0), "2025-01-00 is not a day: January 2025 has 31 days", "time.Date would make it December 31"},
 		{moment.NewDate(2025, 13, 1), "2025-13-01 is not a day: months are 01 to 12", "time.Date would make it January"},
@@ -107,7 +107,7 @@ func TestDateUnmarshalTextError(t *testing.T) {
 	d := moment.NewDate(2025, time.January, 31)
 	err := d.UnmarshalText([]byte("2025-02-30"))
 	require.EqualError(t, err, "moment: decode date: 2025-02-30 is not a day: February 2025 has 28 days")
-	assert.NotErrorIs(t, err, moment.ErrInvalidArgument, "an answer that is wrong must not look like a call that was not sent")
+	assert.NotErrorIs(t, err, moment.ErrInvalidArgument, "a wrong response must not look like a call that was not sent")
 	assert.Equal(t, moment.NewDate(2025, time.January, 31), d, "unchanged")
 }
 
@@ -138,7 +138,7 @@ func TestDateJSON(t *testing.T) {
 func TestDateJSONNull(t *testing.T) {
 	var got dated
 	require.NoError(t, json.Unmarshal([]byte(`{"bill_date":null,"due_date":"2025-01-31"}`), &got))
-	assert.Equal(t, dated{DueDate: moment.NewDate(2025, 1, 31)}, got, "null is as good as absent")
+	assert.Equal(t, dated{DueDate: moment.NewDate(2025, 1, 31)}, got, "null is the same as absent")
 }
 
 func TestZeroDateIsNull(t *testing.T) {
@@ -164,7 +164,7 @@ func TestDateAsKeyOfJSON(t *testing.T) {
 	require.NoError(t, json.Unmarshal(body, &got))
 	assert.Equal(t, want, got)
 	_, err = json.Marshal(map[moment.Date]int{{}: 1})
-	assert.ErrorContains(t, err, "the zero Date means that there is no date", "no key stands for no date")
+	assert.ErrorContains(t, err, "the zero Date means that there is no date", "the zero Date cannot be a key")
 }
 
 func TestDateInLogs(t *testing.T) {
@@ -235,13 +235,13 @@ func TestDateScanErrors(t *testing.T) {
 		says, why string
 	}{
 		{"2025-02-30", "2025-02-30 is not a day: February 2025 has 28 days", "not normalised"},
-		{[]byte("0000-00-00"), "0000-00-00 is not a day: the zero Date means that there is no date", "MySQL's idea of no date"},
+		{[]byte("0000-00-00"), "0000-00-00 is not a day: the zero Date means that there is no date", "MySQL's zero date"},
 		{"", `"" is not in the form YYYY-MM-DD, like "2025-01-31"`, "SQLite stores any text in a DATE column"},
 		{"2025-01-31 10:00:00", `"2025-01-31 10:00:00" is not in the form YYYY-MM-DD, like "2025-01-31"`, "a time as text"},
 		{time.Date(2025, 1, 31, 22, 0, 0, 0, time.UTC), "a time that is not the start of a day: scan it into a time.Time, and use DateOf", "midnight in Johannesburg, in UTC"},
 		{time.Date(2025, 1, 31, 0, 0, 0, 1, time.UTC), "a time that is not the start of a day: scan it into a time.Time, and use DateOf", "a nanosecond later"},
 		{time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC), `"10000-01-01" is not in the form YYYY-MM-DD, like "2025-01-31"`, "PostgreSQL has such years"},
-		{time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC), `"-001-01-01" is not in the form YYYY-MM-DD, like "2025-01-31"`, "and such"},
+		{time.Date(-1, 1, 1, 0, 0, 0, 0, time.UTC), `"-001-01-01" is not in the form YYYY-MM-DD, like "2025-01-31"`, "such as years before 0"},
 		{int64(20250131), "int64 is not text or a time", "a number"},
 	} {
 		got := moment.NewDate(2000, time.January, 1)
@@ -266,7 +266,7 @@ func TestDateJSONErrors(t *testing.T) {
 
 func TestDateIsZero(t *testing.T) {
 	assert.True(t, moment.Date{}.IsZero())
-	assert.False(t, moment.NewDate(0, time.January, 1).IsZero(), "a day, if a long time ago")
+	assert.False(t, moment.NewDate(0, time.January, 1).IsZero(), "a day, although long ago")
 }
 
 func TestDateCompare(t *testing.T) {
@@ -312,7 +312,7 @@ func TestDateTime(t *testing.T) {
 		{moment.NewDate(2024, 4, 26), location(t, "Africa/Cairo"), "2024-04-26T01:00:00+03:00", "no midnight, east"},
 		{moment.NewDate(2024, 9, 8), location(t, "America/Santiago"), "2024-09-08T01:00:00-03:00", "no midnight, west: time.Date says September 7"},
 		{moment.NewDate(1991, 10, 20), location(t, "America/Argentina/Cordoba"), "1991-10-20T02:00:00-02:00", "two hours skipped"},
-		{moment.NewDate(2025, 2, 30), nil, "2025-03-02T00:00:00Z", "no such day: as time.Date has it"},
+		{moment.NewDate(2025, 2, 30), nil, "2025-03-02T00:00:00Z", "a day that does not exist is normalised as by time.Date"},
 	} {
 		got := tt.date.Time(tt.location)
 		assert.Equal(t, tt.want, got.Format(time.RFC3339), tt.why)
@@ -326,8 +326,8 @@ func location(t *testing.T, name string) *time.Location {
 	return loc
 }
 
-// FuzzParseDate compares ParseDate with package time, and what it takes with what
-// MarshalText writes.
+// FuzzParseDate compares ParseDate with package time, and an accepted text with the output of
+// MarshalText.
 func FuzzParseDate(f *testing.F) {
 	for _, text := range []string{
 		"2025-01-31", "2024-02-29", "2025-02-29", "1900-02-29", "2000-02-29", "2025-04-31", "2025-12-31", "2025-12-32",

@@ -12,7 +12,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// An object that exists is the same if everything that the params set is the same.
+// An existing object is the same if every field that params set is equal.
 func TestEnsureCompares(t *testing.T) {
 	customer := moment.CustomerCreateParams{ExternalReference: "UCR1", Name: "John Doe", Currency: moment.ZAR, Metadata: map[string]string{"plan": "basic"}}
 	account := moment.AccountCreateParams{Customer: moment.ExistingCustomer("UCR1"), ExternalReference: "UAR1", Name: "Water", Currency: moment.ZAR}
@@ -55,7 +55,7 @@ func TestEnsureCompares(t *testing.T) {
 		requests int
 	}{
 		{"the same customer", ensureCustomer(func(*moment.CustomerCreateParams) {}), nil, 2},
-		{"what is not set is not compared", ensureCustomer(func(p *moment.CustomerCreateParams) { p.Name, p.Currency, p.Metadata = "", "", nil }), nil, 2},
+		{"fields that are not set are not compared", ensureCustomer(func(p *moment.CustomerCreateParams) { p.Name, p.Currency, p.Metadata = "", "", nil }), nil, 2},
 		{"payments change the balance", ensureCustomer(func(p *moment.CustomerCreateParams) { p.Balance = moment.MinorUnits(1) }), nil, 2},
 		{"updates add metadata", ensureCustomer(func(p *moment.CustomerCreateParams) { p.Metadata = map[string]string{} }), nil, 2},
 		{"another name", ensureCustomer(func(p *moment.CustomerCreateParams) { p.Name = "Jane Roe" }), []string{"name"}, 2},

@@ -37,7 +37,7 @@ func TestEnsureJoinsErrors(t *testing.T) {
 	assert.Equal(t, map[string]struct{ Op string }{"create": {"create bill"}, "lookup": {"get bill"}}, decoded)
 }
 
-// What ended the lookup is visible.
+// The reason why the lookup ended is visible.
 func TestEnsureLookupIsCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := testkit.Serve(t, testkit.Problem(409), func(_ http.ResponseWriter, r *http.Request) {
@@ -49,7 +49,7 @@ func TestEnsureLookupIsCancelled(t *testing.T) {
 	require.ErrorIs(t, err, moment.ErrConflict)
 }
 
-// A status of the lookup says nothing about the create, so no sentinel of a status matches it.
+// No sentinel matches the status of the lookup, because it is not the status of the create.
 func TestEnsureLookupMatchesNoStatus(t *testing.T) {
 	for status, target := range map[int]error{
 		400: moment.ErrBadRequest, 401: moment.ErrUnauthorized, 402: moment.ErrPaymentRequired, 403: moment.ErrForbidden, 409: moment.ErrConflict,

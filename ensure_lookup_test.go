@@ -11,15 +11,15 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// The fake creates what comes before the part that conflicts, as Moment does not document that a
-// create of several objects is atomic.
+// The fake creates the parts before the part that conflicts, because Moment does not document that
+// a create of several objects is atomic.
 func TestEnsureNamesWhatExists(t *testing.T) {
 	customer := moment.CustomerCreateParams{ExternalReference: "UCR1", Name: "John Doe"}
 	account := moment.AccountCreateParams{Customer: customer, ExternalReference: "UAR1"}
 	bill := moment.BillCreateParams{Account: account, ExternalReference: "UBR1", Currency: moment.ZAR, AmountDue: 2000}
 	for _, row := range []struct {
 		why     string
-		exists  []any // params of what was created before
+		exists  []any // params of the existing objects
 		differs []string
 	}{
 		{why: "nothing exists"},
@@ -74,7 +74,7 @@ func TestEnsureNamesWhatExists(t *testing.T) {
 	}
 }
 
-// The params of the caller are not changed, even where they are behind pointers.
+// Ensure does not change the caller's params, even behind pointers.
 func TestEnsureLeavesParamsAlone(t *testing.T) {
 	srv := momenttest.NewServer()
 	t.Cleanup(srv.Close)
@@ -88,8 +88,8 @@ func TestEnsureLeavesParamsAlone(t *testing.T) {
 	assert.Same(t, &customer, account.Customer)
 }
 
-// The key of a create that names what exists depends on the names, because the service rejects a
-// key with another body.
+// The key of a create that names existing objects depends on their ids, because the service rejects
+// a key that was used with another body.
 func TestEnsureKeysDependOnTheNames(t *testing.T) {
 	s := testkit.Serve(t,
 		testkit.Problem(409, testkit.Replayed), testkit.Problem(404), testkit.Respond(200, testkit.CustomerJSON),
@@ -124,7 +124,7 @@ func TestEnsureConflictWithoutAnObject(t *testing.T) {
 	assert.Len(t, s.Received(), 2)
 }
 
-// If a lookup of a customer or an account fails, nothing is known of it: the error says so.
+// If the lookup of a customer or an account fails, the error says so.
 func TestEnsureLookupFails(t *testing.T) {
 	inline := moment.AccountCreateParams{Customer: moment.CustomerCreateParams{ExternalReference: "UCR1"}, ExternalReference: "UAR1"}
 	for why, row := range map[string]struct {

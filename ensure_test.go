@@ -75,7 +75,7 @@ func TestEnsure(t *testing.T) {
 		{why: "a rejection is final", script: []testkit.Reply{testkit.Problem(400)}, log: []string{post}, fails: []error{moment.ErrBadRequest}, not: moment.ErrOutcomeUnknown},
 		{why: "a replayed 400 is final, because the params are wrong under any key", script: []testkit.Reply{replayed(400)}, log: []string{post}, fails: []error{moment.ErrBadRequest}},
 		{why: "a replayed 422 is final", script: []testkit.Reply{replayed(422)}, log: []string{post}, fails: []error{moment.ErrUnprocessable}},
-		{why: "a 401 says nothing about the bill", script: []testkit.Reply{testkit.Problem(401)}, log: []string{post}, fails: []error{moment.ErrUnauthorized}, not: moment.ErrOutcomeUnknown},
+		{why: "a 401 does not show whether the bill exists", script: []testkit.Reply{testkit.Problem(401)}, log: []string{post}, fails: []error{moment.ErrUnauthorized}, not: moment.ErrOutcomeUnknown},
 		{
 			why:    "a bill that was created under the key is read again, because it may have changed",
 			script: []testkit.Reply{replayedSuccess, found}, log: []string{post, billLookup},
@@ -113,7 +113,7 @@ func TestEnsure(t *testing.T) {
 			log:    []string{post, post, post, post, billLookup}, fails: []error{moment.ErrOutcomeUnknown}, not: moment.ErrNotFound,
 		},
 		{
-			why:    "a gateway's 404 says nothing about the bill",
+			why:    "a gateway's 404 does not show that the bill is absent",
 			script: []testkit.Reply{testkit.Problem(409), testkit.Gateway(404)}, log: []string{post, billLookup},
 			fails: []error{moment.ErrOutcomeUnknown, moment.ErrConflict}, not: moment.ErrNotFound, says: "get bill",
 		},
@@ -123,12 +123,12 @@ func TestEnsure(t *testing.T) {
 			log:    []string{post, billLookup, post, post, post, post, billLookup},
 		},
 		{
-			why:    "an earlier call may be in flight, and a 401 says nothing about it",
+			why:    "an earlier call may be in flight, and a 401 does not settle it",
 			script: []testkit.Reply{testkit.Problem(409), absent, testkit.Problem(401), absent},
 			log:    []string{post, billLookup, post, billLookup}, fails: []error{moment.ErrUnauthorized, moment.ErrOutcomeUnknown},
 		},
 		{
-			why: "the first attempt may be in flight, and a limiter says nothing about it", random: true,
+			why: "the first attempt may be in flight, and a limiter's response does not settle it", random: true,
 			script: []testkit.Reply{testkit.HangUp, testkit.Problem(409), absent, testkit.Problem(429), testkit.Problem(429), testkit.Problem(429), testkit.Problem(429), absent},
 			log:    []string{"POST  /bills", "POST  /bills", billLookup, "POST  /bills", "POST  /bills", "POST  /bills", "POST  /bills", billLookup},
 			fails:  []error{moment.ErrRateLimited, moment.ErrOutcomeUnknown},
@@ -154,7 +154,7 @@ func TestEnsure(t *testing.T) {
 			log:    []string{"POST  /bills", "POST  /bills", billLookup, "POST  /bills", "POST  /bills", billLookup},
 		},
 		{
-			why:    "it was created under the key and the service does not find it",
+			why:    "it was created under the key, but the service does not find it",
 			script: []testkit.Reply{replayedSuccess, absent}, log: []string{post, billLookup}, fails: []error{moment.ErrOutcomeUnknown}, not: moment.ErrNotFound, says: "get bill",
 		},
 		{
@@ -163,7 +163,7 @@ func TestEnsure(t *testing.T) {
 			log:    []string{post, billLookup, post, billLookup, "POST 2 /bills", billLookup},
 		},
 		{
-			why:    "the first call ended in a conflict that is gone",
+			why:    "the first call ended in a conflict that no longer exists",
 			script: []testkit.Reply{testkit.Problem(409), absent, replayed(409), absent, created},
 			log:    []string{post, billLookup, post, billLookup, "POST 2 /bills"},
 		},
@@ -254,7 +254,7 @@ func keysIn(err error) (keys []string) {
 	return keys
 }
 
-// A context that has ended looks for nothing.
+// Ensure does not look for the object after its context has ended.
 func TestEnsureEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	s := testkit.Serve(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -315,7 +315,7 @@ func TestEnsureChecksItsArguments(t *testing.T) {
 			_, err := client.Bills.Ensure(ctx, moment.BillCreateParams{Account: moment.AccountCreateParams{ExternalReference: "UAR1"}, ExternalReference: "UBR1"})
 			return err
 		},
-		"account.customer ": func() error { // as the create would say it
+		"account.customer ": func() error { // the error of the create
 			_, err := client.Bills.Ensure(ctx, moment.BillCreateParams{
 				Account: moment.AccountCreateParams{Customer: (*moment.CustomerCreateParams)(nil), ExternalReference: "UAR1"}, ExternalReference: "UBR1",
 			})
@@ -336,7 +336,7 @@ func TestEnsureChecksItsArguments(t *testing.T) {
 	assert.Empty(t, c.Received())
 	_, err := new(moment.BillsService).Ensure(ctx, ensureBill)
 	require.ErrorIs(t, err, moment.ErrInvalidArgument)
-	_, err = client.Bills.Ensure(nil, ensureBill) //nolint:staticcheck // what it says
+	_, err = client.Bills.Ensure(nil, ensureBill) //nolint:staticcheck // the text of the error
 	require.ErrorIs(t, err, moment.ErrInvalidArgument)
 }
 

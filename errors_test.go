@@ -62,7 +62,7 @@ func TestErrorHoldsTheProblemDetails(t *testing.T) {
 	var answered *moment.Error
 	require.ErrorAs(t, err, &answered)
 	assert.Equal(t, &moment.Error{
-		Status:   422, // the HTTP status, whatever the body says
+		Status:   422, // the HTTP status, not the body's
 		Type:     "https://api.momentco.io/docs/errors#unprocessable-content",
 		Title:    "Unprocessable Content",
 		Detail:   "The currency differs from the bill's.",
@@ -94,20 +94,20 @@ func TestEveryBodyMakesAGoodError(t *testing.T) {
 	for _, row := range []struct{ why, body, says string }{
 		{"nothing", "", "404 Not Found"},
 		{"HTML", "<html>\n<h1>Not Found</h1>", "404 Not Found"},
-		{"cut JSON", `{"title":"No`, "404 Not Found"},
+		{"truncated JSON", `{"title":"No`, "404 Not Found"},
 		{"not an object", `["title"]`, "404 Not Found"},
 		{"null", `null`, "404 Not Found"},
 		{"a member of the wrong type is ignored", `{"title":404,"detail":"No such bill.","type":[],"instance":null,"status":"x"}`, "404 Not Found: No such bill"},
-		{"a title of its own", `{"title":"No such bill"}`, "404 No such bill"},
-		{"another shape of error", `{"error":{"message":"no"}}`, "404 Not Found"},
-		{"members are told apart by case", `{"Title":"x","DETAIL":"y"}`, "404 Not Found"},
+		{"a title without a type", `{"title":"No such bill"}`, "404 No such bill"},
+		{"another form of error", `{"error":{"message":"no"}}`, "404 Not Found"},
+		{"names of members are case-sensitive", `{"Title":"x","DETAIL":"y"}`, "404 Not Found"},
 		{"line breaks", `{"title":"a\nb\tc\u0000d","detail":"\u001b[31mred\r\n"}`, `404 a\nb\tc\x00d: \x1b[31mred\r\n`},
-		{"what turns the reading direction", `{"title":"a\u202eb"}`, `404 a\u202eb`},
-		{"what ends a line elsewhere", `{"title":"a\u2028b\u0085c"}`, `404 a\u2028b\u0085c`},
+		{"a character that reverses the reading direction", `{"title":"a\u202eb"}`, `404 a\u202eb`},
+		{"a line separator of Unicode", `{"title":"a\u2028b\u0085c"}`, `404 a\u2028b\u0085c`},
 		{"a half of a surrogate pair", `{"title":"a\ud800b"}`, `404 a\ufffdb`},
 		{"other alphabets are text", `{"title":"Nicht gefunden: Übertrag, 汉字"}`, `404 Nicht gefunden: Übertrag, 汉字`},
 		{"long", `{"title":"T","detail":"` + strings.Repeat("x", 1000) + `"}`, `404 T: ` + strings.Repeat("x", 297) + "…"},
-		{"cut between characters", `{"title":"` + strings.Repeat("é", 200) + `"}`, `404 ` + strings.Repeat("é", 150) + "…"},
+		{"truncated between characters", `{"title":"` + strings.Repeat("é", 200) + `"}`, `404 ` + strings.Repeat("é", 150) + "…"},
 	} {
 		s := testkit.Serve(t, testkit.Respond(404, row.body))
 		err := calls["GET"](t.Context(), clientOf(t, s))
@@ -126,7 +126,7 @@ func TestOnlyTrueMeansReplayed(t *testing.T) {
 		var resp moment.Response
 		require.Error(t, calls["POST"](t.Context(), clientOf(t, s), moment.WithResponse(&resp)))
 		assert.False(t, resp.Replayed)
-		assert.Equal(t, 4, resp.Attempts, "what is not replayed is retried")
+		assert.Equal(t, 4, resp.Attempts, "a response that is not replayed is retried")
 	}
 }
 
@@ -180,7 +180,7 @@ func TestConnectionErrorHoldsStatusAndRequestID(t *testing.T) {
 	assert.Equal(t, &moment.ConnectionError{Op: "update bill", Attempts: 1, Status: 200, RequestID: "req_1", OutcomeUnknown: true}, connection)
 	assert.Equal(t, 200, resp.StatusCode)
 	assert.Equal(t, "req_1", resp.RequestID)
-	assert.Equal(t, testkit.BillJSON[:len(testkit.BillJSON)/2], string(resp.Body), "as far as there was one")
+	assert.Equal(t, testkit.BillJSON[:len(testkit.BillJSON)/2], string(resp.Body), "only if there was a response")
 
 	assert.EqualError(t, &moment.ConnectionError{Op: "get bill"}, "moment: get bill: no usable response")
 }
@@ -219,7 +219,7 @@ func TestContextErrorsStayVisible(t *testing.T) {
 	assert.Equal(t, 1, attemptsOf(t, err))
 }
 
-// An error response becomes an *Error with its status and one printable line, whatever its body.
+// An error response with any body becomes an *Error with its status and one printable line.
 func FuzzProblemDetails(f *testing.F) {
 	for _, body := range []string{
 		"", testkit.ProblemJSON, "<html>", "null", "[]", `{"title":1}`, `{"title":"a\nb","detail":"\u2028"}`, `{"type":"` + testkit.SecretKey + `"}`,
@@ -288,12 +288,12 @@ func TestMethodsReturnTheErrorInterface(t *testing.T) {
 	require.NotEmpty(t, reflect.TypeOf(c.Bills).NumMethod())
 	s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON))
 	_, err := clientOf(t, s).Bills.Get(t.Context(), "UBR1234567890")
-	assert.True(t, err == nil) //nolint:testifylint // NoError would look through a typed nil
+	assert.True(t, err == nil) //nolint:testifylint // NoError would accept a typed nil
 	err = clientOf(t, s).Do(t.Context(), "GET", "/", nil, nil)
 	assert.True(t, err == nil) //nolint:testifylint // as above
 }
 
-// Errors as values of a log, and as JSON: nothing about a person, and nothing is lost that helps.
+// Errors in logs and as JSON contain no personal data, but all other details.
 func TestErrorsInLogsAndJSON(t *testing.T) {
 	service := &moment.Error{
 		Op: "create bill", Status: 409, Title: "Jane Roe", Detail: "Jane Roe", RequestID: "req_1", IdempotencyKey: "key-1",
@@ -321,8 +321,7 @@ func TestErrorsInLogsAndJSON(t *testing.T) {
 	}
 }
 
-// A RoundTripper that wraps an http.Client returns its errors, which have the URL in them, and so
-// identifiers.
+// A RoundTripper that wraps an http.Client returns its errors, whose URLs contain identifiers.
 func TestErrorsHoldNoURLOfAnHTTPClient(t *testing.T) {
 	c := clientThrough(t, func(r *http.Request) (*http.Response, error) {
 		inner := &url.Error{Op: "Get", URL: r.URL.String(), Err: context.DeadlineExceeded}

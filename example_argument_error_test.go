@@ -13,7 +13,7 @@ func ExampleArgumentError() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	_, err = client.Bills.Get(context.Background(), "") // an unset variable, perhaps: nothing is sent
+	_, err = client.Bills.Get(context.Background(), "") // perhaps from an unset variable; nothing is sent
 	fmt.Println(err)
 	// Output: moment: get bill: bill: is empty
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// There was no answer in time. For a write, errors.Is(err, moment.ErrOutcomeUnknown) tells whether
-// it may have been applied.
+// There was no response in time. For a write, errors.Is(err, moment.ErrOutcomeUnknown) reports
+// whether it may have been applied.
 func ExampleConnectionError() {
 	srv := momenttest.NewServer()
 	defer srv.Close()

@@ -22,7 +22,7 @@ func ExampleCurrency_Exponent() {
 	// BHD 3
 }
 
-// A code that this version does not know is kept; only its decimals are not known.
+// A code that this version does not know is kept, but its number of decimals is unknown.
 func ExampleUnknownCurrencyError() {
 	balance := moment.Amount(1095).In("QQQ")
 	fmt.Println(balance)

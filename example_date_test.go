@@ -13,7 +13,7 @@ import (
 func ExampleNewDate() {
 	fmt.Println(moment.NewDate(2025, time.January, 31))
 
-	// A day that does not exist is not moved to another: it fails on the way out.
+	// A day that does not exist is not changed to another day: encoding it fails.
 	_, err := json.Marshal(moment.NewDate(2025, time.February, 30))
 	var argument *moment.ArgumentError
 	if errors.As(err, &argument) {
@@ -50,7 +50,7 @@ func ExampleDateOf() {
 
 func ExampleDate_Time() {
 	due := moment.NewDate(2025, time.January, 31)
-	overdue := due.Time(time.UTC).AddDate(0, 0, 1) // from the start of the day after
+	overdue := due.Time(time.UTC).AddDate(0, 0, 1) // the start of the next day
 	fmt.Println(overdue.Format(time.RFC3339))
 	// Output: 2025-02-01T00:00:00Z
 }

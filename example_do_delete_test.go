@@ -11,8 +11,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// Deleting a payment request is named in Moment's changelog only, so this package has no method for
-// it. With an idempotency key, Do retries it like a create.
+// Only Moment's changelog mentions the deletion of a payment request, so this package has no method
+// for it. With an idempotency key, Do retries it like a create.
 func ExampleClient_Do_delete() {
 	attempts := 0
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -11,8 +11,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// A test that needs no more than one canned answer can use httpmock. Activate it on the http.Client
-// before NewClient, which takes its Transport.
+// A test that needs only one canned response can use httpmock. Activate it on the http.Client
+// before NewClient, because NewClient reads the Transport.
 func Example_httpmock() {
 	httpClient := &http.Client{}
 	httpmock.ActivateNonDefault(httpClient)

@@ -8,7 +8,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// A job that is run again derives the same keys, so that what it did before is not done twice.
+// A job that runs again derives the same keys, so it does not apply its calls twice.
 func ExampleWithIdempotencyKey() {
 	ctx := context.Background()
 	srv := momenttest.NewServer()
@@ -28,8 +28,8 @@ func ExampleWithIdempotencyKey() {
 	// <nil> 201 replayed: true
 }
 
-// The key is that of the operation, the reference and the content. What is corrected gets another
-// key, as it must.
+// The key depends on the operation, the reference and the content, so a corrected call has another
+// key.
 func ExampleDeriveIdempotencyKey() {
 	first := moment.DeriveIdempotencyKey("create bill", "UBR1234567890", "ZAR 20.00")
 	again := moment.DeriveIdempotencyKey("create bill", "UBR1234567890", "ZAR 20.00")

@@ -7,7 +7,7 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// A program that is meant for production refuses a test key, and any other a live one.
+// A program in production rejects a test key, and a program elsewhere rejects a live key.
 func ExampleClient_Mode() {
 	production := false // as configured
 	client, err := moment.NewClient("sk_test_YOUR_SECRET_KEY")

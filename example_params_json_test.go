@@ -8,7 +8,7 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// A job queue stores params as JSON, which is also the JSON of the request.
+// A job queue stores params as JSON. The request has the same JSON.
 func ExampleBillCreateParams_UnmarshalJSON() {
 	job, err := json.Marshal(moment.BillCreateParams{
 		Customer:          moment.ExistingCustomer("UCR1234567890"),

@@ -17,7 +17,7 @@ func ExampleParseMoney() {
 	// Output: ZAR 10.95 is 1095 minor units
 }
 
-// Nothing is rounded: how to round is for the seller to decide.
+// ParseMoney never rounds, because the seller decides how to round.
 func ExampleParseMoney_tooManyDecimals() {
 	_, err := moment.ParseMoney("10.955", moment.ZAR)
 	fmt.Println(err)

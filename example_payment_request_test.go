@@ -51,8 +51,8 @@ type entry struct {
 	applied       moment.Amount // to the bill, by Moment; negative if a payment is reversed
 }
 
-// A bill is presented as a payment request, which is asked for again after its expiry, and paid.
-// The ledger has one row for each event, and the applied amounts are added up.
+// A merchant creates a payment request for a bill, and another one after its expiry. The payer pays
+// it. The ledger has one row for each event, and the sum of the applied amounts.
 func Example_paymentRequest() {
 	ctx := context.Background()
 	srv := momenttest.NewServer()
@@ -119,7 +119,7 @@ func Example_paymentRequest() {
 		row.request = request.ID
 	}
 
-	// Another payment of the bill is applied in two events, and half of it is taken back.
+	// Another payment of the bill is applied in two events, and half of it is reversed.
 	for i, amount := range []int{1000, 500, -750} {
 		event := fmt.Sprintf(`{"id":"evt_%d","type":"obligation.amount_applied","data":{"id":"ob_%d","amount":%d,"currency":"ZAR","payment_id":"pay_1","bill_id":%q}}`, i, i, amount, bill.ID)
 		handler.ServeHTTP(httptest.NewRecorder(), momenttest.NewWebhookRequest("/webhooks/moment", secret, event))

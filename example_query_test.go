@@ -10,7 +10,7 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// The query of a list that a later version of the service may offer.
+// The query of a list, which a later version of the service may offer.
 func ExampleWithQuery() {
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Println(r.URL)

@@ -23,7 +23,7 @@ func ExampleAccountsService_Update() {
 	}
 
 	account, err := client.Accounts.Update(ctx, "UAR1234567890", moment.AccountUpdateParams{
-		Balance: moment.MinorUnits(10000), // replaces the 2000; the name, which is not named here, stays
+		Balance: moment.MinorUnits(10000), // replaces the 2000; the name is unchanged, because it is not set here
 	})
 	if err != nil {
 		log.Fatal(err)

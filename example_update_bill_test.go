@@ -9,7 +9,8 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// What was paid is set, not added, and the service works out the rest. Metadata is merged.
+// AmountPaid replaces the old amount, and the service calculates the remaining amount. Metadata is
+// merged.
 func ExampleBillsService_Update() {
 	ctx := context.Background()
 	srv := momenttest.NewServer()

@@ -23,7 +23,7 @@ func ExampleCustomersService_Update() {
 
 	customer, err := client.Customers.Update(ctx, "UCR1234567890", moment.CustomerUpdateParams{
 		Name:    moment.Ptr("Jane Doe"),
-		Balance: moment.MinorUnits(0), // a pointer to zero sends zero; nil leaves the field alone
+		Balance: moment.MinorUnits(0), // a pointer to zero sends zero; nil leaves the field unchanged
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -10,7 +10,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// The answer to an update is lost: read the object, and decide.
+// The response to an update is lost. Read the object to settle the outcome.
 func ExampleBillsService_Update_outcomeUnknown() {
 	ctx := context.Background()
 	srv := momenttest.NewServer()

@@ -10,7 +10,8 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// A payment request is given more time, once however often the call is made with the key.
+// A payment request expires later. The service applies the update once, because every call has the
+// same key.
 func ExamplePaymentRequestsService_Update() {
 	ctx := context.Background()
 	srv := momenttest.NewServer()

@@ -29,7 +29,7 @@ func ExampleBillsService_Void() {
 	}
 	fmt.Println(bill.Status)
 
-	_, err = client.Bills.Void(ctx, bill.ID) // a new call with a new key: voided already
+	_, err = client.Bills.Void(ctx, bill.ID) // a new call with a new key: the bill is already voided
 	fmt.Println(errors.Is(err, moment.ErrConflict))
 	// Output:
 	// voided

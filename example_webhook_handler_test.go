@@ -13,7 +13,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// A receiver of webhooks, and a payment that it is told of.
+// A receiver of webhooks processes a payment.
 func ExampleWebhookVerifier_Handler() {
 	secret := moment.RawWebhookSecret([]byte("an example key, not a secret one"))
 	_ = os.Setenv("MOMENT_WEBHOOK_SECRET", secret)
@@ -33,18 +33,18 @@ func ExampleWebhookVerifier_Handler() {
 	}, moment.WithDeduplicator(moment.NewMemoryDeduplicator(24*time.Hour)))
 	http.Handle("POST /webhooks/moment", webhook)
 
-	// Moment delivers; here, a request as it sends them.
+	// In production, Moment sends this request.
 	const event = `{"id": "evt_1", "type": "obligation.amount_applied",
 		"data": {"id": "ob_1", "amount": 2000, "currency": "ZAR", "payment_id": "pay_1", "account_id": "bacc_H4jp6KnU5cPw263v1jyz4"}}`
 	w := httptest.NewRecorder()
 	http.DefaultServeMux.ServeHTTP(w, momenttest.NewWebhookRequest("/webhooks/moment", secret, event))
-	fmt.Println("answered", w.Code)
+	fmt.Println("responded", w.Code)
 
 	w = httptest.NewRecorder()
 	http.DefaultServeMux.ServeHTTP(w, momenttest.NewWebhookRequest("/webhooks/moment", moment.RawWebhookSecret([]byte("somebody else's key")), event))
-	fmt.Println("answered", w.Code)
+	fmt.Println("responded", w.Code)
 	// Output:
 	// ZAR 20.00 was paid for account bacc_H4jp6KnU5cPw263v1jyz4
-	// answered 204
-	// answered 400
+	// responded 204
+	// responded 400
 }

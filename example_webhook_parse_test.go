@@ -10,7 +10,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// Without a handler: Parse takes the headers and the body as they came.
+// Without a handler, pass the received headers and the raw body to Parse.
 func ExampleWebhookVerifier_Parse() {
 	secret := moment.RawWebhookSecret([]byte("an example key, not a secret one"))
 	verifier, err := moment.NewWebhookVerifier(secret)
@@ -19,7 +19,7 @@ func ExampleWebhookVerifier_Parse() {
 	}
 	body := []byte(`{"id": "evt_1", "type": "obligation.amount_applied",
 		"data": {"id": "ob_1", "amount": 2000, "currency": "ZAR", "payment_id": "pay_1", "account_id": "bacc_H4jp6KnU5cPw263v1jyz4"}}`)
-	header := momenttest.SignWebhook(secret, "msg_1", time.Now(), body) // as Moment signs
+	header := momenttest.SignWebhook(secret, "msg_1", time.Now(), body) // signs like Moment
 
 	event, err := verifier.Parse(header, body)
 	if err != nil {

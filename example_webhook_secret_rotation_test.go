@@ -9,10 +9,10 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// While Moment changes the secret, what is signed with either is taken.
+// During the rotation of a secret, the verifier accepts webhooks that are signed with either.
 func ExampleWithAdditionalSecret() {
 	oldSecret := moment.RawWebhookSecret([]byte("an example key, not a secret one"))
-	newSecret := moment.RawWebhookSecret([]byte("an example of what comes after it"))
+	newSecret := moment.RawWebhookSecret([]byte("an example of the next key"))
 	verifier, err := moment.NewWebhookVerifier(newSecret, moment.WithAdditionalSecret(oldSecret))
 	if err != nil {
 		log.Fatal(err)

@@ -113,7 +113,7 @@ func everyText(t *testing.T, e *moment.Error) string {
 func isOneLine(t *testing.T, err error) {
 	t.Helper()
 	line := err.Error()
-	assert.NotContains(t, line, testkit.SecretKey[:len("sk_test_")+4], "nor a beginning of it that tells more")
+	assert.NotContains(t, line, testkit.SecretKey[:len("sk_test_")+4], "nor a longer part of the key")
 	assert.Less(t, len(line), 500)
 	assert.True(t, utf8.ValidString(line))
 	for _, r := range line {
@@ -121,8 +121,8 @@ func isOneLine(t *testing.T, err error) {
 	}
 }
 
-// reused is a string in memory that is overwritten later, like the header strings of fasthttp's and
-// Fiber's adaptors.
+// reused returns a string whose memory is overwritten later, like the header strings of fasthttp's
+// and Fiber's adaptors.
 type reused []byte
 
 func (m reused) string() string { return unsafe.String(unsafe.SliceData(m), len(m)) } //nolint:gosec // as they do

@@ -21,9 +21,9 @@ func TestNewIdempotencyKey(t *testing.T) {
 	}
 }
 
-// These are frozen: a job that runs again after an update of this package must find its keys again.
-// They are the first 16 bytes of what sha256sum says of each part's length in 8 bytes, most
-// significant first, followed by the part; with the version and the variant of a UUID.
+// These keys are frozen, because a job that runs again after an update of this package must derive
+// the same keys. Each is the first 16 bytes of the SHA-256 of the parts, each after its length in 8
+// bytes, most significant first; with the version and the variant of a UUID.
 func TestDeriveIdempotencyKeyGoldenVectors(t *testing.T) {
 	for _, row := range []struct {
 		parts []string
@@ -55,7 +55,7 @@ func TestDeriveIdempotencyKeyDistinguishesParts(t *testing.T) {
 		key := moment.DeriveIdempotencyKey(parts...)
 		require.NotContains(t, seen, key, "%q", parts)
 		seen[key] = parts
-		assert.Equal(t, key, moment.DeriveIdempotencyKey(parts...), "the same parts give the same key")
+		assert.Equal(t, key, moment.DeriveIdempotencyKey(parts...), "the same parts return the same key")
 	}
 }
 
@@ -66,7 +66,7 @@ func TestDerivedKeysAreAccepted(t *testing.T) {
 	assert.Equal(t, key, s.Only(t).Header.Get("Idempotency-Key"))
 }
 
-// Without parts there is nothing to tell one call from another, so there is no key.
+// Without parts there is no key, because nothing distinguishes one call from another.
 func TestDeriveIdempotencyKeyWithoutParts(t *testing.T) {
 	s := testkit.Serve(t, testkit.Respond(201, testkit.BillJSON))
 	assert.Empty(t, moment.DeriveIdempotencyKey())

@@ -9,15 +9,14 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// Kept where the compiler cannot see that nobody reads them.
+// Package variables, so that the compiler does not remove the results.
 var (
 	sinkMoney  moment.Money
 	sinkString string
 	sinkInt    int
 )
 
-// Budgets of allocations. Money is formatted and parsed in the loops of imports
-// and exports, where a regression here would be felt.
+// The test limits allocations, because imports and exports format and parse money in loops.
 func TestMoneyAllocations(t *testing.T) {
 	m := moment.Amount(math.MinInt64).In(moment.ZAR)
 	for _, tt := range []struct {
@@ -28,9 +27,9 @@ func TestMoneyAllocations(t *testing.T) {
 	}{
 		{"Decimal", 1, func() { sinkString, _ = m.Decimal() }, "the string"},
 		{"String", 1, func() { sinkString = m.String() }, "the string"},
-		{"ParseMoney", 0, func() { sinkMoney, _ = moment.ParseMoney("-92233720368547758.08", moment.ZAR) }, "nothing to keep"},
-		{"Exponent", 0, func() { sinkInt, _ = moment.ZAR.Exponent() }, "nothing to keep"},
-		{"Add", 0, func() { sinkMoney, _ = m.Add(moment.Amount(1).In(moment.ZAR)) }, "nothing to keep"},
+		{"ParseMoney", 0, func() { sinkMoney, _ = moment.ParseMoney("-92233720368547758.08", moment.ZAR) }, "no allocation is needed"},
+		{"Exponent", 0, func() { sinkInt, _ = moment.ZAR.Exponent() }, "no allocation is needed"},
+		{"Add", 0, func() { sinkMoney, _ = m.Add(moment.Amount(1).In(moment.ZAR)) }, "no allocation is needed"},
 	} {
 		got := testing.AllocsPerRun(100, tt.run)
 		assert.LessOrEqual(t, got, tt.max, "%s: %s", tt.name, tt.why)

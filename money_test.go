@@ -26,7 +26,7 @@ func TestAmountIn(t *testing.T) {
 	assert.Equal(t, moment.Money{Amount: 1095, Currency: unknown}, moment.Amount(1095).In(unknown))
 }
 
-// The decimals here are in the one form that Decimal writes, so both ways are tested.
+// The decimals are in the form that Decimal writes, so the test checks both directions.
 func TestDecimal(t *testing.T) {
 	for _, tt := range []struct {
 		decimal string
@@ -44,10 +44,10 @@ func TestDecimal(t *testing.T) {
 		{"-10.95", moment.Money{-1095, moment.ZAR}, "a credit"},
 		{"-10", moment.Money{-10, moment.UGX}, "a credit without decimals"},
 		{"0.005", moment.Money{5, moment.KWD}, "three decimals"},
-		{"1.0001", moment.Money{10001, "CLF"}, "four decimals, the most there are"},
+		{"1.0001", moment.Money{10001, "CLF"}, "four decimals, the maximum"},
 		{"7.00", moment.Money{700, "HRK"}, "a withdrawn code"},
 		{"92233720368547758.07", moment.Money{math.MaxInt64, moment.ZAR}, "the largest"},
-		{"-92233720368547758.08", moment.Money{math.MinInt64, moment.ZAR}, "the smallest has no opposite"},
+		{"-92233720368547758.08", moment.Money{math.MinInt64, moment.ZAR}, "the smallest cannot be negated"},
 		{"9223372036854775807", moment.Money{math.MaxInt64, moment.JPY}, "the largest without decimals"},
 		{"-9223372036854775808", moment.Money{math.MinInt64, moment.JPY}, "the smallest without decimals"},
 		{"922337203685477.5807", moment.Money{math.MaxInt64, "CLF"}, "the largest with four decimals"},
@@ -66,7 +66,7 @@ func TestDecimal(t *testing.T) {
 	}
 }
 
-// Forms that ParseMoney takes and Decimal does not write.
+// Forms that ParseMoney accepts and Decimal does not write.
 func TestParseMoneyOtherForms(t *testing.T) {
 	for _, tt := range []struct {
 		decimal  string
@@ -78,7 +78,7 @@ func TestParseMoneyOtherForms(t *testing.T) {
 		{"10.9", moment.ZAR, 1090, "one decimal of two"},
 		{"-10.9", moment.BHD, -10900, "one decimal of three"},
 		{"007.50", moment.ZAR, 750, "leading zeros are digits too"},
-		{strings.Repeat("0", 100) + "1", moment.JPY, 1, "however many"},
+		{strings.Repeat("0", 100) + "1", moment.JPY, 1, "any number of them"},
 		{"-0", moment.JPY, 0, "integers have one zero"},
 		{"-0.00", moment.ZAR, 0, "integers have one zero"},
 	} {
@@ -100,16 +100,16 @@ func TestParseMoneyErrors(t *testing.T) {
 	for _, tt := range []struct {
 		decimal  string
 		currency moment.Currency
-		reason   string // what follows the quoted decimal
+		reason   string // after the quoted decimal
 		why      string
 	}{
-		{"", moment.ZAR, formZAR, "nothing is not zero"},
+		{"", moment.ZAR, formZAR, "an empty text is not zero"},
 		{"-", moment.ZAR, formZAR, "a sign without digits"},
 		{"--1", moment.ZAR, formZAR, "one sign at most"},
 		{"+1", moment.ZAR, formZAR, "no plus"},
 		{" 1", moment.ZAR, formZAR, "nothing is trimmed"},
 		{"1 ", moment.ZAR, formZAR, "nothing is trimmed"},
-		{"1\n", moment.ZAR, formZAR, "the line of a file keeps its end"},
+		{"1\n", moment.ZAR, formZAR, "the line of a file with its line break"},
 		{".5", moment.ZAR, formZAR, "a digit before the point"},
 		{"-.5", moment.ZAR, formZAR, "a digit before the point"},
 		{"5.", moment.ZAR, formZAR, "a digit after the point"},
@@ -120,18 +120,18 @@ func TestParseMoneyErrors(t *testing.T) {
 		{"1_000", moment.ZAR, formZAR, "no separators"},
 		{"1e3", moment.ZAR, formZAR, "no exponents"},
 		{"0x1", moment.ZAR, formZAR, "no other bases"},
-		{"NaN", moment.ZAR, formZAR, "no float words"},
+		{"NaN", moment.ZAR, formZAR, "no NaN"},
 		{"ZAR 1", moment.ZAR, formZAR, "String is for people"},
 		{"١", moment.ZAR, formZAR, "digits are ASCII"},
 		{"1/2", moment.ZAR, formZAR, "the character before 0"},
 		{"1:2", moment.ZAR, formZAR, "the character after 9"},
 		{"5.", moment.JPY, formJPY, "the advice fits the currency"},
-		{"10.950", moment.ZAR, ` has more decimals than the 2 of ZAR: round it first`, "not even a zero is cut off"},
+		{"10.950", moment.ZAR, ` has more decimals than the 2 of ZAR: round it first`, "not even a zero is removed"},
 		{"10.955", moment.ZAR, ` has more decimals than the 2 of ZAR: round it first`, "never rounded"},
 		{"10.5", moment.JPY, ` has more decimals than the 0 of JPY: round it first`, "there are no decimals"},
 		{"92233720368547758.08", moment.ZAR, rangeZAR, "the largest and one"},
 		{"-92233720368547758.09", moment.ZAR, rangeZAR, "the smallest less one"},
-		{"92233720368547758.1", moment.ZAR, rangeZAR, "in range but for the decimal that is filled up"},
+		{"92233720368547758.1", moment.ZAR, rangeZAR, "in range only before the missing decimal is added"},
 		{"9223372036854775808", moment.JPY, rangeJPY, "the largest and one"},
 		{"-9223372036854775809", moment.JPY, rangeJPY, "the smallest less one"},
 		{"18446744073709551617", moment.JPY, rangeJPY, "would be 1 after wrapping around"},
@@ -156,11 +156,11 @@ func TestParseMoneyErrorQuotesShortly(t *testing.T) {
 	for _, tt := range []struct {
 		decimal, quoted, why string
 	}{
-		{strings.Repeat("x", 40), `"` + strings.Repeat("x", 40) + `"`, "the longest that is quoted whole"},
+		{strings.Repeat("x", 40), `"` + strings.Repeat("x", 40) + `"`, "the longest text that is not truncated"},
 		{strings.Repeat("x", 41), `"` + strings.Repeat("x", 40) + `…"`, "the message does not grow with the input"},
-		{strings.Repeat("x", 39) + "€€", `"` + strings.Repeat("x", 39) + `…"`, "no character is cut in two"},
-		{"x" + strings.Repeat("\x80", 60), `"x` + strings.Repeat(`\x80`, 35) + `…"`, "no end to look for in what is not UTF-8"},
-		{"1\x00\x1b[31m", `"1\x00\x1b[31m"`, "control characters stay out of logs and terminals"},
+		{strings.Repeat("x", 39) + "€€", `"` + strings.Repeat("x", 39) + `…"`, "characters are not split"},
+		{"x" + strings.Repeat("\x80", 60), `"x` + strings.Repeat(`\x80`, 35) + `…"`, "truncated anywhere, because it is not UTF-8"},
+		{"1\x00\x1b[31m", `"1\x00\x1b[31m"`, "control characters are escaped for logs and terminals"},
 	} {
 		_, err := moment.ParseMoney(tt.decimal, moment.ZAR)
 		require.Error(t, err)
@@ -172,14 +172,14 @@ func TestMoneyAddSub(t *testing.T) {
 	const largest, smallest moment.Amount = math.MaxInt64, math.MinInt64 // typed, because an int may have 32 bits
 	for _, tt := range []struct {
 		m, n            moment.Amount
-		sum, difference any // nil where it does not fit
+		sum, difference any // nil if it overflows
 		why             string
 	}{
 		{2000, 1500, 3500, 500, "an everyday pair"},
 		{1500, 2000, 3500, -500, "below zero"},
 		{-5, -7, -12, 2, "two credits"},
-		{5, 0, 5, 5, "nothing changes"},
-		{0, 0, 0, 0, "nothing at all"},
+		{5, 0, 5, 5, "adding zero"},
+		{0, 0, 0, 0, "zero and zero"},
 		{0, 5, 5, -5, "from zero"},
 		{largest, 0, largest, largest, "the largest is a result too"},
 		{smallest, 0, smallest, smallest, "the smallest is a result too"},
@@ -191,7 +191,7 @@ func TestMoneyAddSub(t *testing.T) {
 		{smallest, smallest, nil, 0, "wraps around to 0"},
 		{largest, smallest, -1, nil, "wraps around to -1"},
 		{smallest, largest, -1, nil, "wraps around to 1"},
-		{0, smallest, smallest, nil, "subtracting it is adding what has no opposite"},
+		{0, smallest, smallest, nil, "subtracting it would add a number that does not fit"},
 		{-1, smallest, nil, largest, "subtracting it can still fit"},
 	} {
 		for _, currency := range []moment.Currency{moment.ZAR, unknown} {
@@ -237,8 +237,8 @@ func TestMoneyOfAnotherCurrency(t *testing.T) {
 		why    string
 	}{
 		{moment.Amount(100).In(moment.USD), `"USD" is not "ZAR": convert one of the two first`, "equal numbers are not equal sums"},
-		{moment.Amount(0).In(moment.USD), `"USD" is not "ZAR": convert one of the two first`, "zero is no exception"},
-		{moment.Money{}, "one of the two has no currency: begin a total with Amount(0).In(ZAR), not with Money{}", "a forgotten currency must show"},
+		{moment.Amount(0).In(moment.USD), `"USD" is not "ZAR": convert one of the two first`, "even for zero"},
+		{moment.Money{}, "one of the two has no currency: begin a total with Amount(0).In(ZAR), not with Money{}", "a forgotten currency must be reported"},
 		{moment.Amount(1).In("zar"), `"zar" is not "ZAR": convert one of the two first`, "codes are compared exactly"},
 	} {
 		sum, err := zar.Add(tt.other)
@@ -290,14 +290,14 @@ func TestMoneyStringUnknownCurrency(t *testing.T) {
 		{moment.Amount(1095).In(unknown), "1095 QQQ (minor units)", "no point that might be wrong"},
 		{moment.Amount(math.MinInt64).In("XAU"), "-9223372036854775808 XAU (minor units)", "the smallest"},
 		{moment.Money{}, "0 minor units of no currency", "no currency is visible"},
-		{moment.Amount(1).In("A\nB"), `1 "A\nB" (minor units)`, "what the service sends cannot break a log line"},
-		{moment.Amount(1).In(moment.Currency(strings.Repeat("Q", 1000))), `1 "` + strings.Repeat("Q", 40) + `…" (minor units)`, "or fill it"},
+		{moment.Amount(1).In("A\nB"), `1 "A\nB" (minor units)`, "a code from the service cannot break a log line"},
+		{moment.Amount(1).In(moment.Currency(strings.Repeat("Q", 1000))), `1 "` + strings.Repeat("Q", 40) + `…" (minor units)`, "or make it long"},
 	} {
 		assert.Equal(t, tt.want, tt.money.String(), tt.why)
 	}
 }
 
-// Amounts and codes pass through JSON as they are, whether or not the code is known.
+// JSON does not change amounts and codes, whether or not the code is known.
 func TestMoneyJSON(t *testing.T) {
 	type object struct {
 		Balance  *moment.Amount  `json:"balance,omitempty"`
@@ -325,7 +325,7 @@ func TestMoneyJSON(t *testing.T) {
 
 	var got object
 	assert.Error(t, json.Unmarshal([]byte(`{"balance":10.95}`), &got), "an amount is never a decimal")
-	assert.Error(t, json.Unmarshal([]byte(`{"balance":9223372036854775808}`), &got), "or cut to fit")
+	assert.Error(t, json.Unmarshal([]byte(`{"balance":9223372036854775808}`), &got), "or reduced to fit")
 }
 
 func assertArgumentError(t *testing.T, err error, op, param, reason, why string) {
@@ -340,8 +340,8 @@ func assertArgumentError(t *testing.T, err error, op, param, reason, why string)
 
 var decimalForm = regexp.MustCompile(`^-?[0-9]+(?:\.([0-9]+))?$`)
 
-// FuzzParseMoney compares ParseMoney with a regular expression and a fraction of
-// math/big, and what it takes with what Decimal writes.
+// FuzzParseMoney compares ParseMoney with a regular expression and a fraction of math/big, and an
+// accepted text with the output of Decimal.
 func FuzzParseMoney(f *testing.F) {
 	for _, decimal := range []string{
 		"10.95", "-10.95", "10", "0", "-0", "-0.00", "00.10", "1.0001", "10.955",
@@ -381,7 +381,7 @@ func FuzzParseMoney(f *testing.F) {
 	})
 }
 
-// parseByFraction is ParseMoney by other means.
+// parseByFraction is ParseMoney in another way.
 func parseByFraction(decimal string, exponent int) (int64, bool) {
 	form := decimalForm.FindStringSubmatch(decimal)
 	if form == nil || len(form[1]) > exponent {
@@ -440,7 +440,7 @@ func FuzzAmount(f *testing.F) {
 			return
 		}
 		if i := strings.IndexAny(trimmed, "eE"); len(trimmed) > 200 || i >= 0 && len(trimmed)-i > 4 {
-			return // big.Rat would take for ever
+			return // big.Rat would not return
 		}
 		isNumber := json.Valid([]byte(trimmed)) && strings.IndexAny(trimmed, "-0123456789") == 0
 		want, ok := new(big.Rat).SetString(trimmed)
@@ -453,7 +453,7 @@ func FuzzAmount(f *testing.F) {
 	})
 }
 
-// A text that is not a JSON number is not an amount, even if nobody has checked it before.
+// UnmarshalJSON rejects a text that is not a JSON number, even if encoding/json has not checked it.
 func TestAmountRejectsWhatIsNotJSON(t *testing.T) {
 	for _, text := range []string{"x", "1_000", "0x10", "1e1e1", "1.2.3", "--1", "1,000", " 1", "Inf", "NaN", "e5", ".", "-.e1", ""} {
 		var a moment.Amount
@@ -465,7 +465,7 @@ func TestMoneyHasJSONNames(t *testing.T) {
 	want := moment.Amount(9007199254740993).In(moment.ZAR)
 	body, err := json.Marshal(want)
 	require.NoError(t, err)
-	stored := []string{`{"amount":9007199254740993,"currency":"ZAR"}`, `{"Amount":9007199254740993,"Currency":"ZAR"}`} // the latter before there were names
+	stored := []string{`{"amount":9007199254740993,"currency":"ZAR"}`, `{"Amount":9007199254740993,"Currency":"ZAR"}`} // the latter is the form without JSON names
 	assert.Equal(t, stored[0], string(body), "minor units, exactly")
 	for _, text := range stored {
 		var got moment.Money

@@ -20,7 +20,7 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
-// observed records what an observer of calls is told.
+// observed records the calls and results that an observer receives.
 type observed struct {
 	calls   []moment.Call
 	results []moment.CallResult
@@ -49,13 +49,13 @@ func TestObserver(t *testing.T) {
 		{"a replayed success", "POST", create, []testkit.Reply{testkit.Gateway(502), testkit.Respond(201, testkit.BillJSON, testkit.Replayed)}, nil, moment.CallResult{Attempts: 2, Status: 201, Replayed: true}},
 		{"the service's own rejection", "GET", get, []testkit.Reply{testkit.Problem(404)}, nil, moment.CallResult{Attempts: 1, Status: 404, FromService: true, ErrorType: "404"}},
 		{"a gateway's", "POST", create, []testkit.Reply{testkit.Gateway(403)}, nil, moment.CallResult{Attempts: 1, Status: 403, OutcomeUnknown: true, ErrorType: "403"}},
-		{"retries that do not help", "POST", create, []testkit.Reply{testkit.Problem(503)}, nil, moment.CallResult{Attempts: 4, Status: 503, FromService: true, OutcomeUnknown: true, ErrorType: "503"}},
+		{"retries without success", "POST", create, []testkit.Reply{testkit.Problem(503)}, nil, moment.CallResult{Attempts: 4, Status: 503, FromService: true, OutcomeUnknown: true, ErrorType: "503"}},
 		{"an empty budget", "GET", get, []testkit.Reply{testkit.Gateway(500)}, []moment.ClientOption{moment.WithRetryBudget(1)}, moment.CallResult{Attempts: 2, Status: 500, RetryBudgetEmpty: true, ErrorType: "500"}},
 		{"no response", "PATCH", update, []testkit.Reply{testkit.HangUp}, nil, moment.CallResult{Attempts: 1, OutcomeUnknown: true, ErrorType: "no_response"}},
-		{"half a response", "PATCH", update, []testkit.Reply{testkit.Truncated}, nil, moment.CallResult{Attempts: 1, Status: 200, OutcomeUnknown: true, ErrorType: "response_truncated"}},
+		{"a truncated response", "PATCH", update, []testkit.Reply{testkit.Truncated}, nil, moment.CallResult{Attempts: 1, Status: 200, OutcomeUnknown: true, ErrorType: "response_truncated"}},
 		{"HTML", "PATCH", update, []testkit.Reply{testkit.Gateway(200)}, nil, moment.CallResult{Attempts: 1, Status: 200, OutcomeUnknown: true, ErrorType: "response_not_json"}},
 		{"another object", "PATCH", update, []testkit.Reply{testkit.Respond(200, testkit.CustomerJSON)}, nil, moment.CallResult{Attempts: 1, Status: 200, OutcomeUnknown: true, ErrorType: "unexpected_response_body"}},
-		{"too much", "GET", get, []testkit.Reply{testkit.Respond(200, "\""+string(bytes.Repeat([]byte("x"), 300<<10))+"\"")}, nil, moment.CallResult{Attempts: 1, Status: 200, ErrorType: "response_too_large"}},
+		{"too large", "GET", get, []testkit.Reply{testkit.Respond(200, "\""+string(bytes.Repeat([]byte("x"), 300<<10))+"\"")}, nil, moment.CallResult{Attempts: 1, Status: 200, ErrorType: "response_too_large"}},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			s := testkit.Serve(t, row.script...)
@@ -93,7 +93,7 @@ func TestObserverOfFailuresWithoutAServer(t *testing.T) {
 	}
 }
 
-// The call uses the context that the observer returns; a call that cannot be made is not observed;
+// The call uses the context that the observer returns; a call with wrong arguments is not observed;
 // Ensure makes several calls.
 func TestObserverContext(t *testing.T) {
 	var o observed
@@ -125,7 +125,7 @@ func TestObserverOfDo(t *testing.T) {
 	assert.Equal(t, []moment.Call{{Operation: "GET /billing/refunds/…", Method: "GET", Route: "/billing/refunds/…", Mode: moment.ModeTest}}, o.calls)
 }
 
-// What the calls of an Ensure leave unknown and Ensure settles is not unknown.
+// If Ensure settles the outcome of its calls, the outcome is not unknown.
 func TestObserverOfEnsure(t *testing.T) {
 	for _, row := range []struct {
 		why    string
@@ -141,14 +141,15 @@ func TestObserverOfEnsure(t *testing.T) {
 	} {
 		var o observed
 		_, _ = clientOf(t, testkit.Serve(t, row.script...), moment.WithObserver(o.observe)).Bills.Ensure(t.Context(), ensureBill)
-		got := o.results[len(o.results)-1] // which ends last
+		got := o.results[len(o.results)-1] // the Ensure, which ends last
 		assert.Positive(t, got.Duration, row.why)
 		got.Duration, got.Waited = 0, 0
 		assert.Equal(t, row.want, got, row.why)
 	}
 }
 
-// A RoundTripper that panics ends the call, and a logger that panics the delivery.
+// Observers see a call that ends because a RoundTripper panics, and a delivery that ends because a
+// logger panics.
 func TestObserversSeePanics(t *testing.T) {
 	var o observed
 	client := clientThrough(t, func(*http.Request) (*http.Response, error) { panic("at the disco") }, moment.WithObserver(o.observe))
@@ -225,7 +226,7 @@ func TestObserverTimes(t *testing.T) {
 	})
 }
 
-// An observer that does nothing costs at most two allocations.
+// An observer that does nothing makes at most two allocations.
 func TestObserverAllocations(t *testing.T) {
 	ctx := t.Context()
 	without, _ := inMemoryClients(t)

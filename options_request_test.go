@@ -22,26 +22,26 @@ func TestBadRequestOptionsAreRejected(t *testing.T) {
 		says        string
 	}{
 		{"net/http would send the update twice", "PATCH", moment.WithIdempotencyKey("key-1"), "update bill: idempotency key: is only for creates, voids, and PATCH and DELETE outside /billing/; the service ignores it on others"},
-		{"it has no meaning", "GET", moment.WithIdempotencyKey("key-1"), "get bill: idempotency key: is only for creates, voids, and PATCH and DELETE outside /billing/; the service ignores it on others"},
+		{"keys have no meaning for a GET", "GET", moment.WithIdempotencyKey("key-1"), "get bill: idempotency key: is only for creates, voids, and PATCH and DELETE outside /billing/; the service ignores it on others"},
 		{"an unset variable", "POST", moment.WithIdempotencyKey(""), "create bill: idempotency key: is empty"},
 		{"not in Moment's alphabet", "POST", moment.WithIdempotencyKey("key_1"), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey computes one from any text"},
 		{"too long", "POST", moment.WithIdempotencyKey(string(make([]byte, 256))), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey computes one from any text"},
-		{"the key goes by NewClient", "GET", moment.WithHeader("authorization", "Bearer x"), "get bill: header: Authorization is set by the client"},
-		{"an option of its own", "POST", moment.WithHeader("Idempotency-key", "x"), "create bill: header: Idempotency-Key is set by the client"},
+		{"the key is an argument of NewClient", "GET", moment.WithHeader("authorization", "Bearer x"), "get bill: header: Authorization is set by the client"},
+		{"there is an option for it", "POST", moment.WithHeader("Idempotency-key", "x"), "create bill: header: Idempotency-Key is set by the client"},
 		{"net/http would send the update twice", "PATCH", moment.WithHeader("x-idempotency-key", "x"), "update bill: header: X-Idempotency-Key is set by the client"},
-		{"the base URL says it", "GET", moment.WithHeader("HOST", "example.com"), "get bill: header: Host is set by the client"},
-		{"would cut the body", "POST", moment.WithHeader("Content-Length", "1"), "create bill: header: Content-Length is set by the client"},
+		{"it is part of the base URL", "GET", moment.WithHeader("HOST", "example.com"), "get bill: header: Host is set by the client"},
+		{"would truncate the body", "POST", moment.WithHeader("Content-Length", "1"), "create bill: header: Content-Length is set by the client"},
 		{"the body is JSON", "POST", moment.WithHeader("content-type", "text/plain"), "create bill: header: Content-Type is set by the client"},
-		{"the body is as it is", "POST", moment.WithHeader("Content-Encoding", "gzip"), "create bill: header: Content-Encoding is set by the client"},
-		{"net/http chunks by itself", "POST", moment.WithHeader("Transfer-Encoding", "chunked"), "create bill: header: Transfer-Encoding is set by the client"},
-		{"net/http would not decompress any more", "GET", moment.WithHeader("Accept-Encoding", "gzip"), "get bill: header: Accept-Encoding is set by the client"},
+		{"the body is not compressed", "POST", moment.WithHeader("Content-Encoding", "gzip"), "create bill: header: Content-Encoding is set by the client"},
+		{"net/http decides", "POST", moment.WithHeader("Transfer-Encoding", "chunked"), "create bill: header: Transfer-Encoding is set by the client"},
+		{"net/http would no longer decompress", "GET", moment.WithHeader("Accept-Encoding", "gzip"), "get bill: header: Accept-Encoding is set by the client"},
 		{"no header name", "GET", moment.WithHeader("", "x"), "get bill: header: the name must have only letters, digits and hyphens"},
 		{"a second header", "GET", moment.WithHeader("X-A: b\r\nX-C", "x"), "get bill: header: the name must have only letters, digits and hyphens"},
 		{"a second header", "GET", moment.WithHeader("x-a", "b\r\nX-C: d"), `get bill: header: the value of X-A contains a control character`},
 		{"the key in the wrong place", "GET", moment.WithHeader("Authorization: Bearer "+testkit.SecretKey, ""), "get bill: header: the name must have only letters, digits and hyphens"},
 		{"a control character, if an unusual one", "GET", moment.WithHeader("X-A", "\x7f"), "get bill: header: the value of X-A contains a control character"},
 		{"not a struct", "GET", moment.WithQuery("a=b"), `get bill: query: is not a struct with url tags, or a pointer to one: query: Values() expects struct input. Got string`},
-		{"nothing to fill", "GET", moment.WithResponse(nil), "get bill: response: is nil"},
+		{"no Response", "GET", moment.WithResponse(nil), "get bill: response: is nil"},
 		{"a forgotten option", "GET", moment.RequestOption{}, "get bill: option: is the zero RequestOption"},
 	} {
 		s := testkit.Serve(t, testkit.Respond(200, testkit.BillJSON))
@@ -50,7 +50,7 @@ func TestBadRequestOptionsAreRejected(t *testing.T) {
 		require.ErrorIs(t, err, moment.ErrInvalidArgument, row.why)
 		assert.EqualError(t, err, "moment: "+row.says, row.why)
 		assert.Empty(t, s.Received(), "nothing is sent")
-		assert.Zero(t, resp, "what a Response held before is gone")
+		assert.Zero(t, resp, "the old contents of the Response are lost")
 	}
 }
 
@@ -108,7 +108,7 @@ func TestWithResponseOfASuccess(t *testing.T) {
 	resp := moment.Response{StatusCode: 418, RequestID: "stale"}
 	require.NoError(t, calls["POST"](t.Context(), clientOf(t, s), moment.WithResponse(&resp)))
 	assert.Equal(t, 201, resp.StatusCode)
-	assert.Equal(t, testkit.BillJSON, string(resp.Body), "byte for byte") //nolint:testifylint // JSONEq would let other bytes pass
+	assert.Equal(t, testkit.BillJSON, string(resp.Body), "byte for byte") //nolint:testifylint // JSONEq would accept other bytes
 	assert.Equal(t, "application/json", resp.Header.Get("Content-Type"))
 	assert.Equal(t, "req_2", resp.RequestID)
 	assert.True(t, resp.Replayed)
@@ -121,7 +121,7 @@ func TestWithResponseOfNoResponse(t *testing.T) {
 	c := clientOf(t, s, moment.WithMaxRetries(1), moment.WithHTTPClient(&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}))
 	var resp moment.Response
 	require.Error(t, calls["POST"](t.Context(), c, moment.WithResponse(&resp)))
-	assert.Equal(t, moment.Response{IdempotencyKey: s.Received()[0].Header.Get("Idempotency-Key"), Attempts: 2}, resp, "the last attempt had no answer")
+	assert.Equal(t, moment.Response{IdempotencyKey: s.Received()[0].Header.Get("Idempotency-Key"), Attempts: 2}, resp, "the last attempt had no response")
 }
 
 // Redacting Response.Header does not modify the response's own header, because a RoundTripper may
@@ -137,7 +137,8 @@ func TestWithResponseDoesNotModifyTheHeader(t *testing.T) {
 	assert.Equal(t, testkit.SecretKey, header.Get("X-Echo"))
 }
 
-// Errors hold a copy of the caller's idempotency key, because the key may be a string of a request.
+// Errors contain a copy of the caller's idempotency key, because the key may be a string of a
+// request.
 func TestCallersIdempotencyKeyIsCopied(t *testing.T) {
 	key := reused("key-of-the-caller")
 	s := testkit.Serve(t, testkit.Problem(422))
@@ -148,7 +149,7 @@ func TestCallersIdempotencyKeyIsCopied(t *testing.T) {
 	assert.Equal(t, "key-of-the-caller", failure.IdempotencyKey)
 }
 
-// The limits of one call replace the client's, and leave other calls alone.
+// The limits of one call replace the client's, and do not affect other calls.
 func TestCallLimits(t *testing.T) {
 	s := testkit.Serve(t, testkit.Problem(503))
 	client := clientOf(t, s, moment.WithMaxRetries(2), moment.WithRetryBudget(0))

@@ -35,14 +35,14 @@ func TestNewClientRejectsBadOptions(t *testing.T) {
 		{"no host but a port", moment.WithBaseURL("https://:443"), "base URL: lacks https:// or a host"},
 		{"read from a file with its line break", moment.WithBaseURL("https://api.momentpay.net\n"), "base URL: begins or ends with white space"},
 		{"not a URL", moment.WithBaseURL("https://api.momentpay.net/%zz"), "base URL: is not a URL"},
-		{"would be lost behind paths", moment.WithBaseURL("https://api.momentpay.net/?a=b"), "base URL: must not have a query"},
-		{"would be lost behind paths", moment.WithBaseURL("https://api.momentpay.net/?"), "base URL: must not have a query"},
-		{"would be lost behind paths", moment.WithBaseURL("https://api.momentpay.net/#a"), "base URL: must not have a query"},
+		{"would be lost when a path is appended", moment.WithBaseURL("https://api.momentpay.net/?a=b"), "base URL: must not have a query"},
+		{"would be lost when a path is appended", moment.WithBaseURL("https://api.momentpay.net/?"), "base URL: must not have a query"},
+		{"would be lost when a path is appended", moment.WithBaseURL("https://api.momentpay.net/#a"), "base URL: must not have a query"},
 		{"a second way to authenticate", moment.WithBaseURL("https://user:hunter2@api.momentpay.net"), "base URL: must not contain a user"},
-		{"nothing to call through", moment.WithHTTPClient(nil), "HTTP client: is nil"},
+		{"no HTTP client", moment.WithHTTPClient(nil), "HTTP client: is nil"},
 		{"a typed nil", moment.WithHTTPClient(&http.Client{Transport: (*http.Transport)(nil)}), "HTTP client: has a nil *http.Transport as its Transport"},
-		{"no such number", moment.WithMaxRetries(-1), "max retries: is negative"},
-		{"no such wait", moment.WithBackoff(-1, 1), "backoff: needs 0 ≤ first ≤ longest, not -1ns and 1ns"},
+		{"a negative number", moment.WithMaxRetries(-1), "max retries: is negative"},
+		{"a negative wait", moment.WithBackoff(-1, 1), "backoff: needs 0 ≤ first ≤ longest, not -1ns and 1ns"},
 		{"the wrong way round", moment.WithBackoff(2, 1), "backoff: needs 0 ≤ first ≤ longest, not 2ns and 1ns"},
 		{"every attempt would fail", moment.WithAttemptTimeout(0), "attempt timeout: must be at least 1ms, not 0s"},
 		{"a bare integer", moment.WithAttemptTimeout(30), "attempt timeout: must be at least 1ms, not 30ns: write 30*time.Second"},
@@ -54,7 +54,7 @@ func TestNewClientRejectsBadOptions(t *testing.T) {
 		assert.Nil(t, c, row.why)
 		require.ErrorIs(t, err, moment.ErrInvalidArgument, row.why)
 		assert.ErrorContains(t, err, "moment: new client: "+row.says, row.why)
-		assert.NotContains(t, err.Error(), "hunter2", "no password of the caller's")
+		assert.NotContains(t, err.Error(), "hunter2", "not the caller's password")
 	}
 }
 
@@ -77,16 +77,16 @@ func TestBaseURL(t *testing.T) {
 	for _, row := range []struct{ why, base, want string }{
 		{"a path is kept", "https://example.com/gateway/v1", "https://example.com/gateway/v1/billing/bills/UBR1234567890"},
 		{"with or without a slash at its end", "https://example.com/gateway/v1//", "https://example.com/gateway/v1/billing/bills/UBR1234567890"},
-		{"an escaped slash at its end is no slash", "https://example.com/a%2F/", "https://example.com/a%2F/billing/bills/UBR1234567890"},
+		{"an escaped slash at its end is not removed", "https://example.com/a%2F/", "https://example.com/a%2F/billing/bills/UBR1234567890"},
 		{"an escaped path is kept as it is", "https://example.com/a%2Fb", "https://example.com/a%2Fb/billing/bills/UBR1234567890"},
 		{"no path", "https://example.com", "https://example.com/billing/bills/UBR1234567890"},
 		{"a port", "https://example.com:8443/", "https://example.com:8443/billing/bills/UBR1234567890"},
-		{"loopback may do without TLS", "http://127.0.0.9:80", "http://127.0.0.9:80/billing/bills/UBR1234567890"},
-		{"loopback may do without TLS", "http://[::1]:80", "http://[::1]:80/billing/bills/UBR1234567890"},
+		{"HTTP is accepted on loopback", "http://127.0.0.9:80", "http://127.0.0.9:80/billing/bills/UBR1234567890"},
+		{"HTTP is accepted on loopback", "http://[::1]:80", "http://[::1]:80/billing/bills/UBR1234567890"},
 		{"net/http bypasses a proxy for localhost in lower case only", "HTTP://LocalHost:80", "http://localhost:80/billing/bills/UBR1234567890"},
-		{"a test key may do without TLS, for fakes in containers", "http://mock:8787", "http://mock:8787/billing/bills/UBR1234567890"},
+		{"HTTP is accepted with a test key, for fakes in containers", "http://mock:8787", "http://mock:8787/billing/bills/UBR1234567890"},
 		{"a path that ends alike", "https://example.com/x-billing", "https://example.com/x-billing/billing/bills/UBR1234567890"},
-		{"loopback may do without TLS", "http://localhost:80", "http://localhost:80/billing/bills/UBR1234567890"},
+		{"HTTP is accepted on loopback", "http://localhost:80", "http://localhost:80/billing/bills/UBR1234567890"},
 	} {
 		var got string
 		c := clientThrough(t, func(r *http.Request) (*http.Response, error) {
@@ -136,6 +136,6 @@ func TestCallersHTTPClientIsNotModified(t *testing.T) {
 	assert.Zero(t, transport.MaxIdleConnsPerHost)
 
 	client.Transport = testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { return nil, errors.New("changed later") })
-	assert.NoError(t, calls["GET"](t.Context(), c), "it was copied: a later change has no effect")
-	assert.Zero(t, http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost, "nor is the default written to")
+	assert.NoError(t, calls["GET"](t.Context(), c), "a later change has no effect, because the client was copied")
+	assert.Zero(t, http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost, "http.DefaultClient is not modified either")
 }

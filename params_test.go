@@ -70,7 +70,7 @@ func TestParamsFromOtherJSON(t *testing.T) {
 	} {
 		got := moment.BillCreateParams{Customer: moment.ExistingCustomer("UCR0"), AmountDue: 1, DueDate: moment.NewDate(2025, 1, 31)}
 		if assert.NoError(t, json.Unmarshal([]byte(row.body), &got), row.why) {
-			assert.Equal(t, row.want, got, "%s; and nothing is left of what was there before", row.why)
+			assert.Equal(t, row.want, got, "%s; and no field is left from before", row.why)
 		}
 	}
 }
@@ -127,8 +127,8 @@ func TestErrorOfParamsDoesNotQuoteMetadata(t *testing.T) {
 	}
 }
 
-// A job holds params in a field of its own. CustomerCreateParams need no method, so a struct that
-// embeds them is decoded as before.
+// A job contains params in a field. CustomerCreateParams do not have UnmarshalJSON, so a struct
+// that embeds them is decoded completely.
 func TestParamsInAJob(t *testing.T) {
 	type job struct {
 		moment.CustomerCreateParams

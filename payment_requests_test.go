@@ -64,7 +64,7 @@ func TestPaymentRequestIsDecoded(t *testing.T) {
 	assert.JSONEq(t, testkit.PaymentRequestJSON, encoded(t, got))
 }
 
-// with returns an object in which text is replaced, which must be there.
+// with returns object with by in place of text, which object must contain.
 func with(t *testing.T, object, text, by string) string {
 	t.Helper()
 	require.Contains(t, object, text)
@@ -194,7 +194,7 @@ func TestSuccessIsTheRequestedPaymentRequest(t *testing.T) {
 	}
 }
 
-// An update of a payment request carries a key, so it is retried like a create: the same table.
+// An update of a payment request sends a key, so it is retried like a create, by the same table.
 func TestPaymentRequestUpdateIsRetriedLikeACreate(t *testing.T) {
 	for _, row := range testkit.RetryTable {
 		if strings.HasPrefix(row.Name, "200 ") && row.Post == "1?" {
@@ -232,15 +232,15 @@ func TestPaymentRequestParams(t *testing.T) {
 	for _, row := range []struct {
 		why    string
 		params any
-		body   string // empty where nothing is sent
+		body   string // empty if nothing is sent
 		says   string
 	}{
-		{"the least", moment.PaymentRequestCreateParams{Amount: 1, Currency: moment.JPY}, `{"amount":1,"currency":"JPY"}`, ""},
+		{"only required fields", moment.PaymentRequestCreateParams{Amount: 1, Currency: moment.JPY}, `{"amount":1,"currency":"JPY"}`, ""},
 		{"a push", moment.PaymentRequestCreateParams{Amount: 1, Currency: moment.ZAR, Type: moment.PaymentRequestTypePush, Push: push}, `{"amount":1,"currency":"ZAR","type":"push","push":{"provider":"capitec","capitec":{"phone_number":"+27823778084"}}}`, ""},
-		{"the service judges what is missing", moment.PaymentRequestCreateParams{}, `{"amount":0,"currency":""}`, ""},
+		{"the service checks for missing fields", moment.PaymentRequestCreateParams{}, `{"amount":0,"currency":""}`, ""},
 		{"a time in the merchant's zone", moment.PaymentRequestUpdateParams{ExpiresAt: moment.Ptr(time.Date(2025, 2, 1, 0, 0, 0, 0, time.FixedZone("", 2*60*60)))}, `{"expires_at":"2025-02-01T00:00:00+02:00"}`, ""},
 		{"the zero time", moment.PaymentRequestUpdateParams{ExpiresAt: &time.Time{}}, "", "update payment request: expires_at: is the zero time; nil leaves it unchanged"},
-		{"a year that JSON cannot carry", moment.PaymentRequestCreateParams{ExpiresAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}, "", "create payment request: body: cannot be encoded as JSON"},
+		{"a year that JSON cannot represent", moment.PaymentRequestCreateParams{ExpiresAt: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)}, "", "create payment request: body: cannot be encoded as JSON"},
 		{"a description that is not UTF-8", moment.PaymentRequestCreateParams{Description: "\xff"}, "", "create payment request: description: is not valid UTF-8"},
 		{"a phone number that is not UTF-8", moment.PaymentRequestCreateParams{Push: &moment.PaymentPush{Capitec: &moment.CapitecPush{PhoneNumber: "\xff"}}}, "", "create payment request: push.capitec.phone_number: is not valid UTF-8"},
 		{"a description that is not UTF-8", moment.PaymentRequestUpdateParams{Description: moment.Ptr("\xff")}, "", "update payment request: description: is not valid UTF-8"},
@@ -267,7 +267,7 @@ func TestAbsentMembersOfAPaymentRequestAreLogged(t *testing.T) {
 	assert.Equal(t, `level=INFO msg="moment: response lacks members" method=GET path=/collect/payment_requests/{payment_request} members="[type created_at updated_at]"`+"\n", out.String())
 }
 
-// What the package encodes, it decodes to the same.
+// Decoding an encoded object returns an equal object.
 func TestPaymentRequestRoundTrips(t *testing.T) {
 	var first, second moment.PaymentRequest
 	require.NoError(t, json.Unmarshal([]byte(testkit.PaymentRequestJSON), &first))

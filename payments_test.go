@@ -51,7 +51,7 @@ func TestUnusualPaymentsAreDecoded(t *testing.T) {
 		{"a kind whose members are not known", with(t, all, card, `{"type": "capitec_pay", "capitec_pay": {"account": [1]}}`), func(is *assert.Assertions, p *moment.Payment) {
 			is.Equal(moment.PaymentMethod{Type: "capitec_pay", Raw: json.RawMessage(`{"type": "capitec_pay", "capitec_pay": {"account": [1]}}`)}, p.Method)
 		}},
-		{"a kind that nobody knows", with(t, all, card, `{"type": "cowrie"}`), func(is *assert.Assertions, p *moment.Payment) {
+		{"an unknown kind", with(t, all, card, `{"type": "cowrie"}`), func(is *assert.Assertions, p *moment.Payment) {
 			is.Equal(moment.PaymentMethod{Type: "cowrie", Raw: json.RawMessage(`{"type": "cowrie"}`)}, p.Method)
 		}},
 		{"a card of another form", with(t, all, `{"type": "credit", "scheme": "visa", "bin": "424242", "last4": "4242"}`, `"4242"`), func(is *assert.Assertions, p *moment.Payment) {
@@ -73,10 +73,10 @@ func TestUnusualPaymentsAreDecoded(t *testing.T) {
 		{"both spellings, one of them null", with(t, all, `"authorised_amount": null`, `"authorized_amount": 2500, "authorised_amount": null`), func(is *assert.Assertions, p *moment.Payment) {
 			is.Equal(moment.MinorUnits(2500), p.AuthorisedAmount)
 		}},
-		{"amounts of nothing are amounts", with(t, with(t, all, `"authorised_amount": null`, `"voided_amount": 0, "authorised_amount": 0`), `"paid_amount": 2000`, `"paid_amount": 0`), func(is *assert.Assertions, p *moment.Payment) {
+		{"amounts of zero are not missing", with(t, with(t, all, `"authorised_amount": null`, `"voided_amount": 0, "authorised_amount": 0`), `"paid_amount": 2000`, `"paid_amount": 0`), func(is *assert.Assertions, p *moment.Payment) {
 			is.Equal([]*moment.Amount{moment.MinorUnits(0), moment.MinorUnits(0), moment.MinorUnits(0)}, []*moment.Amount{p.AuthorisedAmount, p.PaidAmount, p.VoidedAmount})
 		}},
-		{"an optional amount that is not exact is none", with(t, all, `"paid_amount": 2000`, `"paid_amount": 20.5, "voided_amount": "5"`), func(is *assert.Assertions, p *moment.Payment) {
+		{"an optional amount that is not exact is left empty", with(t, all, `"paid_amount": 2000`, `"paid_amount": 20.5, "voided_amount": "5"`), func(is *assert.Assertions, p *moment.Payment) {
 			is.Nil(p.PaidAmount)
 			is.Nil(p.VoidedAmount)
 		}},
@@ -113,7 +113,7 @@ func TestUnusualPaymentsAreDecoded(t *testing.T) {
 			row.check(assert.New(t), got)
 			var again moment.Payment
 			require.NoError(t, json.Unmarshal([]byte(encoded(t, got)), &again))
-			again.Method.Raw, got.Method.Raw = nil, nil // without white space the second time
+			again.Method.Raw, got.Method.Raw = nil, nil // encoded without white space
 			assert.Equal(t, got, &again)
 		})
 	}
@@ -124,7 +124,7 @@ func TestSuccessIsTheRequestedPayment(t *testing.T) {
 	for _, row := range []struct{ why, body, says string }{
 		{"another payment", with(t, all, paymentID, "pay_1"), "neither id nor external_reference is the requested one"},
 		{"a payment request", testkit.PaymentRequestJSON, "id does not begin with pay_ or p_"},
-		{"an id of nothing but its prefix", with(t, all, paymentID, "p_"), "id does not begin with pay_ or p_"},
+		{"an id that is only its prefix", with(t, all, paymentID, "p_"), "id does not begin with pay_ or p_"},
 		{"no status", with(t, all, `"status"`, `"state"`), "status is missing"},
 		{"no currency", with(t, all, `"currency"`, `"coin"`), "currency is missing"},
 		{"no amount", with(t, all, `"amount": 2000`, `"sum": 2000`), "amount is missing"},
@@ -140,7 +140,7 @@ func TestSuccessIsTheRequestedPayment(t *testing.T) {
 	}
 }
 
-// A method is encoded as it was received; one that a test makes has no Raw.
+// A payment method is encoded as received. A payment method that a test builds has no Raw.
 func TestPaymentMethodIsEncoded(t *testing.T) {
 	const received = `{"type":"capitec_pay","capitec_pay":{"account":[1]}}`
 	var method moment.PaymentMethod

@@ -87,7 +87,7 @@ func TestCheckReference(t *testing.T) {
 	for _, reference := range []string{"a", "-", "_", "UBR1234567890", allowed, strings.Repeat("a", 255), "bcus_1"} {
 		assert.NoError(t, moment.CheckReference(reference), reference)
 	}
-	for r := rune(0); r <= 0x180; r++ { // ASCII and what lies behind it, of which some bytes are letters
+	for r := rune(0); r <= 0x180; r++ { // ASCII, and later characters that contain bytes of ASCII letters
 		if !strings.ContainsRune(allowed, r) {
 			assert.Error(t, moment.CheckReference("a"+string(r)), "%q", r)
 		}

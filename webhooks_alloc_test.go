@@ -1,6 +1,6 @@
 //go:build !race
 
-// The race detector drops what pools hold, and allocates itself.
+// The race detector empties pools, and makes allocations of its own.
 
 package moment_test
 
@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// That Verify takes no more for a large body shows that it makes no copy of it.
+// Verify does not copy the body: it allocates the same memory for a large body.
 func TestWebhookAllocations(t *testing.T) {
 	v := newVerifier(t)
 	for _, size := range []int{400, 16 << 10, 1 << 20} {

@@ -42,8 +42,8 @@ func TestMemoryDeduplicator(t *testing.T) {
 		}
 		failed := errors.New("failed")
 		assert.Equal(t, failed, once("msg_1", failed))
-		assert.NoError(t, once("msg_1", nil), "what failed may be tried again")
-		assert.NoError(t, once("msg_1", failed), "what succeeded is not")
+		assert.NoError(t, once("msg_1", nil), "a failed message is processed again")
+		assert.NoError(t, once("msg_1", failed), "a processed message is not")
 		assert.NoError(t, once("msg_2", nil), "another message")
 		assert.Equal(t, 3, runs)
 
@@ -54,20 +54,20 @@ func TestMemoryDeduplicator(t *testing.T) {
 		assert.Equal(t, failed, once("msg_1", failed), "then it is forgotten")
 		assert.Equal(t, 4, runs)
 		assert.NoError(t, once("msg_1", nil))
-		assert.NoError(t, once("msg_3", nil), "which forgets what has expired, and not this message once more")
+		assert.NoError(t, once("msg_3", nil), "which forgets the expired messages, and not this one again")
 		assert.NoError(t, once("msg_1", failed))
 		assert.Equal(t, 6, runs)
 
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		for range 100 {
-			assert.NoError(t, d.Once(ended, "msg_1", mustNotRun), "it is known how it ended, whatever else has")
+			assert.NoError(t, d.Once(ended, "msg_1", mustNotRun), "the result is returned although the context has ended")
 		}
 		assert.Equal(t, "moment.MemoryDeduplicator", fmt.Sprintf("%+v", d))
 	})
 }
 
-// Of deliveries at the same time, one is processed, and the others are told how it ended.
+// Of concurrent deliveries, one is processed, and the others return its result.
 func TestMemoryDeduplicatorAtOnce(t *testing.T) {
 	for _, row := range []struct {
 		why string
@@ -99,7 +99,7 @@ func TestMemoryDeduplicatorAtOnce(t *testing.T) {
 
 			impatient, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
-			assert.ErrorIs(t, d.Once(impatient, "msg_1", mustNotRun), context.DeadlineExceeded, "as long as their context lets them")
+			assert.ErrorIs(t, d.Once(impatient, "msg_1", mustNotRun), context.DeadlineExceeded, "until their context ends")
 			assert.NoError(t, d.Once(t.Context(), "msg_2", func(context.Context) error { return nil }), "other messages do not")
 
 			time.Sleep(time.Minute)
@@ -116,7 +116,7 @@ func TestMemoryDeduplicatorAtOnce(t *testing.T) {
 	}
 }
 
-// Full of what it may not forget yet, it lets nothing pass: better late than twice.
+// A full MemoryDeduplicator processes no other message, because late is better than twice.
 func TestMemoryDeduplicatorFull(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := moment.NewMemoryDeduplicator(time.Hour)
@@ -131,7 +131,7 @@ func TestMemoryDeduplicatorFull(t *testing.T) {
 		}
 		require.Equal(t, 100_000, runs)
 		require.EqualError(t, d.Once(t.Context(), "one more", process), "moment: the deduplicator is full: it contains 100,000 messages")
-		assert.NoError(t, d.Once(t.Context(), id(0), process), "what it knows is known")
+		assert.NoError(t, d.Once(t.Context(), id(0), process), "a remembered message is not processed again")
 		assert.Equal(t, 100_000, runs)
 
 		time.Sleep(time.Hour)
@@ -140,7 +140,7 @@ func TestMemoryDeduplicatorFull(t *testing.T) {
 	})
 }
 
-// What is being processed counts, or a flood of messages that hang would take all memory.
+// Messages in progress count too, because a flood of slow messages would use all memory.
 func TestMemoryDeduplicatorFullOfRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := moment.NewMemoryDeduplicator(time.Hour)
@@ -156,7 +156,7 @@ func TestMemoryDeduplicatorFullOfRuns(t *testing.T) {
 		assert.ErrorContains(t, d.Once(ctx, "one more", hang), "is full")
 		cancel()
 		synctest.Wait()
-		assert.NoError(t, d.Once(t.Context(), "one more", func(context.Context) error { return nil }), "what failed takes no room")
+		assert.NoError(t, d.Once(t.Context(), "one more", func(context.Context) error { return nil }), "a failed message is not remembered")
 	})
 }
 

@@ -35,8 +35,8 @@ func TestReadingLenientlyChangesNoOtherMember(t *testing.T) {
 	}
 }
 
-// A payment event is delivered again until it is accepted: a member on which no money depends must
-// not reject it for ever.
+// A member that no amount depends on must not cause the rejection of an event, because Moment would
+// deliver it for ever.
 func TestEventsAreReadLeniently(t *testing.T) {
 	const event = `{"id":"evt_1","type":"obligation.amount_applied","data":{"amount":1500,"currency":"ZAR","bill_id":"bill_1",%}}`
 	for _, row := range []struct{ why, body string }{
@@ -78,23 +78,23 @@ func TestParse(t *testing.T) {
 	}{
 		{"the event of Moment's guide", testkit.EventJSON, "evt_2341234567890abcdef", moment.EventTypeAmountApplied, account},
 		{
-			"all members, and some that nobody knows; the amount is negative, as when a payment is taken back", testkit.FullEventJSON, "evt_1", moment.EventTypeAmountApplied,
+			"all members, and unknown ones; the amount is negative, as for a payment that is reversed", testkit.FullEventJSON, "evt_1", moment.EventTypeAmountApplied,
 			&moment.AmountApplied{
 				ID: "ob_1", Amount: -500, Currency: "ZAR", PaymentID: "pay_1", BillID: "bill_1", Metadata: map[string]string{"order_id": "ord_789012"},
 				CreatedAt: testkit.SignedAt, UpdatedAt: time.Date(2025, time.January, 31, 14, 0, 0, 5e8, time.FixedZone("", 2*60*60)),
 			},
 		},
 		{
-			"an amount of nothing is an amount", `{"type":"obligation.amount_applied","data":{"amount":0,"currency":"QQQ","customer_id":"bcus_1"}}`, "", moment.EventTypeAmountApplied,
+			"an amount of zero is not missing", `{"type":"obligation.amount_applied","data":{"amount":0,"currency":"QQQ","customer_id":"bcus_1"}}`, "", moment.EventTypeAmountApplied,
 			&moment.AmountApplied{Currency: "QQQ", CustomerID: "bcus_1"},
 		},
 		{
-			"ids that are empty are none", `{"type":"obligation.amount_applied","data":{"amount":1,"currency":"ZAR","customer_id":"","account_id":null,"bill_id":"bill_1"}}`, "", moment.EventTypeAmountApplied,
+			"empty ids are missing", `{"type":"obligation.amount_applied","data":{"amount":1,"currency":"ZAR","customer_id":"","account_id":null,"bill_id":"bill_1"}}`, "", moment.EventTypeAmountApplied,
 			&moment.AmountApplied{Amount: 1, Currency: "ZAR", BillID: "bill_1"},
 		},
-		{"a type that was announced", `{"id":"evt_2","type":"bill.created","data":{"id":"bill_1"}}`, "evt_2", "bill.created", &moment.UnknownEvent{Data: json.RawMessage(`{"id":"bill_1"}`)}},
-		{"whose data has another shape", `{"data":{"amount":"2000","created_at":1},"type":"payment_session.failed","id":"evt_3"}`, "evt_3", "payment_session.failed", &moment.UnknownEvent{Data: json.RawMessage(`{"amount":"2000","created_at":1}`)}},
-		{"whose data is no object", `{"type":"ping","data":[1]}`, "", "ping", &moment.UnknownEvent{Data: json.RawMessage(`[1]`)}},
+		{"a type that Moment has announced", `{"id":"evt_2","type":"bill.created","data":{"id":"bill_1"}}`, "evt_2", "bill.created", &moment.UnknownEvent{Data: json.RawMessage(`{"id":"bill_1"}`)}},
+		{"data of another form", `{"data":{"amount":"2000","created_at":1},"type":"payment_session.failed","id":"evt_3"}`, "evt_3", "payment_session.failed", &moment.UnknownEvent{Data: json.RawMessage(`{"amount":"2000","created_at":1}`)}},
+		{"data that is not an object", `{"type":"ping","data":[1]}`, "", "ping", &moment.UnknownEvent{Data: json.RawMessage(`[1]`)}},
 		{"without data", `{"type":"ping"}`, "", "ping", &moment.UnknownEvent{}},
 	} {
 		header := testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, row.body)
@@ -108,7 +108,7 @@ func TestParse(t *testing.T) {
 		}
 		assert.Equal(t, &moment.Event{ID: row.id, Type: row.typ, Data: row.data, Raw: json.RawMessage(row.body), MessageID: "msg_1", Timestamp: testkit.SignedAt.Local()}, got, row.why)
 		clear(body)
-		assert.Equal(t, row.body, string(got.Raw), "a copy: the buffer is the caller's")
+		assert.Equal(t, row.body, string(got.Raw), "a copy, because the caller may reuse the buffer")
 
 		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(row.body))
 		r.Header = header
@@ -118,7 +118,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// eventData is the type of the data of each type of events that is known.
+// eventData has the type of data for each known type of event.
 var eventData = map[moment.EventType]moment.EventData{
 	"obligation.amount_applied": &moment.AmountApplied{},
 	"payment_request.created":   &moment.PaymentRequest{}, "payment_request.updated": &moment.PaymentRequest{}, "payment_request.paid": &moment.PaymentRequest{},
@@ -144,9 +144,10 @@ func TestEventsOfPaymentRequestsAndPayments(t *testing.T) {
 		assert.IsType(t, want, e.Data, kind)
 		assert.JSONEq(t, object, strings.Replace(encoded(t, e.Data), `"paid_amount"`, `"authorised_amount":null,"paid_amount"`, 1), kind)
 
-		// An optional member is no reason to deliver an event for ever.
+		// An optional member in an unexpected form does not cause a rejection, because Moment would
+		// deliver the event for ever.
 		for _, row := range []struct{ why, data, malformed string }{
-			{"the least", `{"amount":1,"currency":"ZAR"}`, ""},
+			{"only required members", `{"amount":1,"currency":"ZAR"}`, ""},
 			{"every optional member of another form", `{"amount":1,"currency":"zar","id":1,"type":1,"status":[],"payment_id":{},"external_reference":1,"description":1,"expires_at":"x","link":"x","push":1,
 				"metadata":1,"created_at":1,"updated_at":"","country":1,"mode":1,"intent":1,"reconciliation_reference":1,"payment_method_details":1,"last_payment_error":"x","capture_method":1,
 				"authorised_amount":"1","paid_amount":0.5,"voided_amount":[]}`, ""},
@@ -192,7 +193,7 @@ func TestObligation(t *testing.T) {
 	assert.Equal(t, "ZAR 20.00", (&moment.AmountApplied{Amount: 2000, Currency: "ZAR"}).Money().String())
 }
 
-// A signed body is an event or malformed, and the event has the contents of the body.
+// A signed body is malformed, or it is an event with the contents of the body.
 func FuzzEvent(f *testing.F) {
 	for _, body := range []string{
 		testkit.EventJSON, testkit.FullEventJSON, "", "null", "{}", `{"type":"ping","data":null}`, `{"Type":"ping"}`, `{"type":"a","type":"obligation.amount_applied","data":{}}`,

@@ -41,7 +41,7 @@ func TestWebhookHandler(t *testing.T) {
 	assert.Equal(t, "msg_1", events[0].MessageID)
 }
 
-// The status and the log follow from what the merchant's function returns.
+// The status and the log depend on the result of the merchant's function.
 func TestWebhookHandlerResponses(t *testing.T) {
 	for _, row := range []struct {
 		why     string
@@ -51,15 +51,15 @@ func TestWebhookHandlerResponses(t *testing.T) {
 	}{
 		{"it worked", func(context.Context, *moment.Event) error { return nil }, 204, nil},
 		{
-			"it failed: Moment is to deliver again", func(context.Context, *moment.Event) error { return errors.New("the ledger is\nclosed") }, 500,
+			"it failed, so Moment must deliver again", func(context.Context, *moment.Event) error { return errors.New("the ledger is\nclosed") }, 500,
 			[]string{`level=ERROR msg="moment: webhook failed" error="the ledger is\nclosed" type=obligation.amount_applied event=evt_2341234567890abcdef message=msg_1`},
 		},
 		{
-			"it panicked: the next deliveries are served all the same", func(context.Context, *moment.Event) error { panic("no such table") }, 500,
+			"it panicked, and later deliveries are still served", func(context.Context, *moment.Event) error { panic("no such table") }, 500,
 			[]string{`level=ERROR msg="moment: webhook failed" error="panic: no such table" type=`, ` stack="goroutine `, "TestWebhookHandlerResponses"},
 		},
-		{"it panicked as net/http lets handlers do", func(context.Context, *moment.Event) error { panic(http.ErrAbortHandler) }, 500, []string{`error="panic: net/http: abort Handler" `}},
-		{"it panicked with an event, which is about people", func(_ context.Context, e *moment.Event) error { panic(e) }, 500, []string{`error="panic: *moment.Event" `}},
+		{"it panicked with http.ErrAbortHandler", func(context.Context, *moment.Event) error { panic(http.ErrAbortHandler) }, 500, []string{`error="panic: net/http: abort Handler" `}},
+		{"it panicked with an event, which contains personal data", func(_ context.Context, e *moment.Event) error { panic(e) }, 500, []string{`error="panic: *moment.Event" `}},
 	} {
 		for _, deduplicator := range []moment.Deduplicator{nil, moment.NewMemoryDeduplicator(time.Hour)} {
 			var log bytes.Buffer
@@ -82,7 +82,7 @@ func TestWebhookHandlerResponses(t *testing.T) {
 	}
 }
 
-// brokenDeduplicator is somebody's own.
+// brokenDeduplicator is a merchant's own deduplicator.
 type brokenDeduplicator struct{}
 
 func (brokenDeduplicator) Once(context.Context, string, func(context.Context) error) error {
@@ -104,7 +104,7 @@ func TestWebhookHandlerWithABrokenDeduplicator(t *testing.T) {
 		assert.Equal(t, 500, testkit.Deliver(h, http.MethodPost, testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, testkit.EventJSON), strings.NewReader(testkit.EventJSON)).Code)
 		assert.Contains(t, log.String(), `error="`+row.says+`"`)
 	}
-	assert.Panics(t, func() { moment.WithDeduplicator(nil) }, "or all would be processed again, and nobody would see why")
+	assert.Panics(t, func() { moment.WithDeduplicator(nil) }, "because otherwise all events would be processed again without a reason in the log")
 	assert.EqualError(t, moment.NewMemoryDeduplicator(time.Hour).Once(t.Context(), "msg_1", nil), "moment: process webhook: function: is nil")
 }
 
@@ -113,7 +113,7 @@ func TestWebhookHandlerWithABrokenDeduplicator(t *testing.T) {
 func TestUnknownEventsAreAcknowledged(t *testing.T) {
 	h := newVerifier(t).Handler(func(_ context.Context, e *moment.Event) error {
 		if _, ok := e.Data.(*moment.AmountApplied); ok {
-			return errors.New("it is none")
+			return errors.New("unexpected event")
 		}
 		return nil
 	})
@@ -121,8 +121,8 @@ func TestUnknownEventsAreAcknowledged(t *testing.T) {
 	assert.Equal(t, 204, testkit.Deliver(h, http.MethodPost, testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, body), strings.NewReader(body)).Code)
 }
 
-// The default logger is the one of the delivery's time: programs set it after they have built their
-// handlers.
+// The handler reads the default logger at each delivery, because programs set it after they have
+// built their handlers.
 func TestWebhookHandlerLogsToTheDefault(t *testing.T) {
 	h := newVerifier(t).Handler(func(context.Context, *moment.Event) error { return errors.New("closed") })
 	var log bytes.Buffer
@@ -133,8 +133,7 @@ func TestWebhookHandlerLogsToTheDefault(t *testing.T) {
 	assert.Contains(t, log.String(), "error=closed")
 }
 
-// Moment delivers again until it is told that an event was processed, and a delivery may come twice
-// even then.
+// Moment delivers an event until the handler acknowledges it, and may deliver it twice even then.
 func TestWebhookHandlerProcessesOnce(t *testing.T) {
 	runs := 0
 	h := newVerifier(t).Handler(func(context.Context, *moment.Event) error {
@@ -144,7 +143,7 @@ func TestWebhookHandlerProcessesOnce(t *testing.T) {
 		return nil
 	}, moment.WithDeduplicator(moment.NewMemoryDeduplicator(time.Hour)), moment.WithHandlerLogger(slog.New(slog.DiscardHandler)))
 	for i, want := range []int{500, 500, 204, 204, 204} {
-		header := testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt.Add(time.Duration(i)*time.Second), testkit.EventJSON) // each delivery is signed anew
+		header := testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt.Add(time.Duration(i)*time.Second), testkit.EventJSON) // each delivery has its own signature
 		assert.Equal(t, want, testkit.Deliver(h, http.MethodPost, header, strings.NewReader(testkit.EventJSON)).Code, "delivery %d", i+1)
 	}
 	assert.Equal(t, 3, runs)
@@ -197,7 +196,7 @@ func TestEventIsACopyOfItsRequest(t *testing.T) {
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, r)
 		for _, m := range append(memory, content) {
-			m.overwrite() // by the next request
+			m.overwrite() // with the next request
 		}
 		return w.Code
 	}
