@@ -12,8 +12,7 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
-// A service's response taken for a gateway's costs a lookup. A gateway's response taken for the
-// service's costs money.
+// Mistaking a service's response for a gateway's costs a lookup. The opposite mistake costs money.
 func TestFromService(t *testing.T) {
 	const own = `{"type":"https://api.momentco.io/docs/errors#not-found","title":"Not Found","status":404,"detail":"There is no such customer."}`
 	with := func(old, replacement string) string {

@@ -17,7 +17,7 @@ func ObserveCalls(opts ...Option) moment.ClientOption {
 	tracer, meter := newInstruments(opts)
 	o := &callObserver{
 		tracer:      tracer,
-		duration:    must(meter.Float64Histogram("moment.call.duration", metric.WithUnit("s"), metric.WithDescription("Duration of calls, retries and waits included."), durationBuckets)),
+		duration:    must(meter.Float64Histogram("moment.call.duration", metric.WithUnit("s"), metric.WithDescription("Duration of calls, including retries and waits."), durationBuckets)),
 		attempts:    must(meter.Int64Counter("moment.call.attempts", metric.WithUnit("{attempt}"), metric.WithDescription("Attempts of calls."))),
 		unknown:     must(meter.Int64Counter("moment.call.outcome_unknown", metric.WithUnit("{call}"), metric.WithDescription("Writes that failed and may have been applied."))),
 		budgetEmpty: must(meter.Int64Counter("moment.call.retry_budget_empty", metric.WithUnit("{call}"), metric.WithDescription("Calls that were not retried because the retry budget was spent."))),

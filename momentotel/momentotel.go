@@ -46,7 +46,7 @@ func newInstruments(opts []Option) (trace.Tracer, metric.Meter) {
 var durationBuckets = metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60)
 
 // must returns an instrument. An error means that the name or the unit is invalid, which the tests
-// would show.
+// would detect.
 func must[T any](instrument T, err error) T {
 	if err != nil {
 		otel.Handle(err)

@@ -226,7 +226,7 @@ func TestDeliveries(t *testing.T) {
 			want: map[string]any{"moment.delivery.outcome": "failed", "moment.event.type": "obligation.amount_applied", "error.type": "function_failed"},
 		},
 		{why: "forged", deliveries: 1, forged: true, status: codes.Error, want: map[string]any{"moment.delivery.outcome": "rejected", "error.type": "invalid_signature"}},
-		{why: "a trace that is none", deliveries: 1, traceParent: "Jane Roe", want: map[string]any{"moment.delivery.outcome": "processed", "moment.event.type": "obligation.amount_applied"}},
+		{why: "an invalid trace", deliveries: 1, traceParent: "Jane Roe", want: map[string]any{"moment.delivery.outcome": "processed", "moment.event.type": "obligation.amount_applied"}},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			r := newRecorder()

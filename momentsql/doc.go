@@ -1,10 +1,10 @@
-// Package momentsql processes each of Moment's webhooks once, in any number of processes and
-// however often Moment delivers it. It stores the processed messages in a PostgreSQL or SQLite
-// database. It uses database/sql and includes no driver.
+// Package momentsql processes each of Moment's webhooks once, even with several processes and
+// several deliveries. It stores the processed messages in a PostgreSQL or SQLite database. It uses
+// database/sql and includes no driver.
 //
-// [Store.Handler] passes each event to a function of yours, with the transaction in which the
-// message is marked as processed. The function's writes and the mark are committed together or not
-// at all, even if the process is killed:
+// [Store.Handler] passes each event to a function, with the transaction that marks the message as
+// processed. The function's writes and the mark are committed together or not at all, even if the
+// process is killed:
 //
 //	_, err := db.ExecContext(ctx, momentsql.Schema(momentsql.PostgreSQL)) // the table, once
 //	…
@@ -22,13 +22,13 @@
 //	})
 //
 // Make the event's id unique, not the payment's. A payment may have several events, because an
-// amount may be taken back.
+// amount may be reversed.
 //
 // Call [Store.Process] from a handler of your own. Call [Store.Prune] once a day, because the table
-// grows with every message. Its window must exceed twice the verifier's tolerance.
+// grows with every message.
 //
-// Make work outside this database idempotent. It may be done twice, because it cannot be committed
-// with the mark.
+// Make work outside this database idempotent, because it cannot be committed with the mark and may
+// be done twice.
 //
 // Configure the database for durable commits. If a crash loses commits, as with synchronous_commit
 // = off, it loses acknowledged payments, and Moment does not deliver them again.
@@ -40,8 +40,8 @@
 // # PostgreSQL
 //
 // If several deliveries of one message arrive at the same time, one is processed while the others
-// wait. Each waits in a transaction with a connection of its own. If the first succeeds, the others
-// do nothing. If it fails, one of the others is processed.
+// wait. Each waits in a transaction with its own connection. If the first succeeds, the others do
+// nothing. If it fails, one of the others is processed.
 //
 // Transactions use the database's default isolation level. If that is stricter than READ COMMITTED,
 // the deliveries that waited fail instead, and Moment delivers them again.
@@ -49,14 +49,14 @@
 // Set tcp_keepalives_idle or idle_in_transaction_session_timeout. If a machine loses its connection
 // in the middle of a transaction, its message stays locked until PostgreSQL detects the loss.
 //
-// Connect with sslmode=verify-full, because with a weaker mode the driver sends the password in
-// clear text to an impostor that asks for it.
+// Connect with sslmode=verify-full, because in a weaker mode the driver may send the password in
+// clear text to an impostor.
 //
 // # SQLite
 //
-// SQLite has one writer at a time, so all messages wait for each other. Set a busy timeout, because
-// without one a delivery that would have to wait fails, and Moment delivers it again. The timeout
-// is part of the data source name. Drivers spell it differently and do not check it. For
+// SQLite allows one writer at a time, so deliveries wait for each other. Set a busy timeout.
+// Without one, a delivery fails instead of waiting, and Moment delivers it again. The timeout is
+// part of the data source name. Drivers spell it differently and do not check it. For
 // modernc.org/sqlite, with five seconds:
 //
 //	db, err := sql.Open("sqlite", "file:ledger.db?_pragma=busy_timeout(5000)&_pragma=journal_mode(wal)")

@@ -14,7 +14,7 @@ import (
 
 // The entry in the ledger and the mark of the message are committed together.
 func ExampleStore_Handler() {
-	database := &recorder{rows: 1} // a driver that writes down what it is asked; take PostgreSQL's or SQLite's
+	database := &recorder{rows: 1} // a driver that records its calls; use one for PostgreSQL or SQLite
 	store, err := momentsql.NewStore(sql.OpenDB(database))
 	if err != nil {
 		log.Fatal(err)
@@ -43,9 +43,9 @@ func ExampleStore_Handler() {
 	// Output: 204 [connect begin insert insert commit]
 }
 
-// A handler of your own calls Process: a queue's, say, that holds events which were verified before.
+// A handler of your own calls Process, for example the handler of a queue with verified events.
 func ExampleStore_Process() {
-	database := &recorder{rows: 1} // a driver that writes down what it is asked; take PostgreSQL's or SQLite's
+	database := &recorder{rows: 1} // a driver that records its calls; use one for PostgreSQL or SQLite
 	store, err := momentsql.NewStore(sql.OpenDB(database))
 	if err != nil {
 		log.Fatal(err)

@@ -15,8 +15,9 @@ import (
 // or the database fails, it responds with 500, and Moment delivers the event again. The rules for
 // the function of Process apply to process too. Do not pass [moment.WithDeduplicator].
 //
-// Return nil for events that you do not use, and for unknown types in particular. Handler panics in
-// the same cases as [moment.WebhookVerifier.Handler], and if s was not made by [NewStore].
+// process should return nil for events that it does not handle, including those of unknown types.
+// Handler panics in the same cases as [moment.WebhookVerifier.Handler], and if s was not made by
+// [NewStore].
 func (s *Store) Handler(verifier *moment.WebhookVerifier, process func(ctx context.Context, tx *sql.Tx, e *moment.Event) error, opts ...moment.HandlerOption) http.Handler {
 	switch {
 	case s == nil || s.db == nil:
@@ -34,7 +35,7 @@ func (s *Store) Handler(verifier *moment.WebhookVerifier, process func(ctx conte
 type txKey struct{}
 
 // deduplicator passes the transaction in the context. It implements [moment.Deduplicator], so that
-// an observer of the handler sees duplicates. It is not exported, because work outside the
+// an observer of the handler sees duplicates. The type is not exported, because work outside the
 // transaction could be done twice.
 type deduplicator struct{ store *Store }
 

@@ -36,7 +36,7 @@ func TestHandlerProcessesEachEventOnce(t *testing.T) {
 		why    string
 		signer string
 		fails  string // a step of the driver
-		rows   int64  // that the claim affects
+		rows   int64  // rows that the claim affects
 		err    error  // of the function
 		status int
 		steps  []string
@@ -84,7 +84,7 @@ func TestHandlerPanicsForBadArguments(t *testing.T) {
 	}
 }
 
-// An observer of the handler sees which deliveries are duplicates.
+// An observer of the handler sees duplicates.
 func TestHandlerReportsDuplicates(t *testing.T) {
 	for rows, want := range map[int64]moment.DeliveryOutcome{1: moment.DeliveryProcessed, 0: moment.DeliveryDuplicate} {
 		var got moment.DeliveryOutcome

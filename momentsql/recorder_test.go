@@ -9,11 +9,10 @@ import (
 
 var errDriver = errors.New("said the driver")
 
-// recorder is a driver that writes down what it is asked to do. One step fails; the others do
-// nothing.
+// recorder is a driver that records its calls. One step fails, and the others do nothing.
 type recorder struct {
 	fails string
-	rows  int64 // that each statement affects
+	rows  int64 // rows that each statement affects
 	steps []string
 	args  []driver.NamedValue // of the last statement
 }

@@ -2,7 +2,7 @@ package momentsql
 
 import "strconv"
 
-// Dialect is the kind of database that a [Schema] is for.
+// Dialect is the kind of database of a [Schema].
 type Dialect string
 
 // The dialects.
@@ -11,9 +11,9 @@ const (
 	SQLite     Dialect = "SQLite"     // 3.24 or later
 )
 
-// In PostgreSQL, the order of texts is the operating system's, and an index made before a change of
-// that order may miss what is in it: a message would be processed twice. The order "C" is that of
-// the bytes, and never changes.
+// PostgreSQL sorts text in the order of the operating system. If an update changes that order, an
+// existing index may not find a message, which would then be processed twice. The order "C" is that
+// of the bytes, and never changes.
 var schemas = map[Dialect]string{
 	PostgreSQL: `CREATE TABLE IF NOT EXISTS moment_webhook_messages (
 	message_id   TEXT COLLATE "C" PRIMARY KEY,
@@ -29,12 +29,13 @@ CREATE INDEX IF NOT EXISTS moment_webhook_messages_processed_at ON moment_webhoo
 `,
 }
 
-// Schema returns the statements that make the table of a [Store], moment_webhook_messages: a row
-// for each message, and when it was processed, in Unix seconds. Run them once, in a migration. To
-// run them again changes nothing; but on PostgreSQL that needs the right to create, waits for what
-// is being processed while all deliveries wait for it, and may be refused to one of two processes
-// at the same moment. The schema of the other dialect fails, with an error about ROWID or about a
-// collation C. Schema panics if there is no such dialect.
+// Schema returns the statements that create the table of a [Store], moment_webhook_messages. It has
+// a row for each message, with the time of its processing in Unix seconds. Run the statements once,
+// in a migration, and not at each start of a program. Running them again does not change the table,
+// but on PostgreSQL it requires the right to create, waits for messages in progress while all
+// deliveries wait for it, and may fail if two processes do it at the same time. The schema of the
+// wrong dialect fails with an error about ROWID or the collation C. Schema panics for an unknown
+// dialect.
 func Schema(d Dialect) string {
 	schema, ok := schemas[d]
 	if !ok {

@@ -28,15 +28,15 @@ func newStore(t *testing.T, r *recorder) *momentsql.Store {
 	return store
 }
 
-// What happens in which order, and which error comes out. How databases take it is tested in the
-// module integration.
+// The test checks the order of the steps and the returned errors. The module integration tests the
+// behaviour of databases.
 func TestStepsOfProcess(t *testing.T) {
 	succeed := func(context.Context, *sql.Tx) error { return nil }
 	mustNotRun := func(context.Context, *sql.Tx) error { panic("called") }
 	for _, row := range []struct {
 		why     string
 		fails   string // a step of the driver
-		rows    int64  // that the claim affects
+		rows    int64  // rows that the claim affects
 		process func(context.Context, *sql.Tx) error
 		steps   []string
 		says    string
@@ -44,12 +44,12 @@ func TestStepsOfProcess(t *testing.T) {
 	}{
 		{"a new message", "", 1, succeed, []string{"begin", "insert", "commit"}, "", nil},
 		{"one that was processed: the function is not called", "", 0, mustNotRun, []string{"begin", "insert", "rollback"}, "", nil},
-		{"the function fails: its own error comes out", "", 1, func(context.Context, *sql.Tx) error { return errFunction }, []string{"begin", "insert", "rollback"}, "said the function", errFunction},
+		{"the function fails: its own error is returned", "", 1, func(context.Context, *sql.Tx) error { return errFunction }, []string{"begin", "insert", "rollback"}, "said the function", errFunction},
 		{"no transaction", "begin", 1, mustNotRun, []string{"begin"}, "momentsql: begin: said the driver", errDriver},
 		{"no table", "insert", 1, mustNotRun, []string{"begin", "insert", "rollback"}, "momentsql: claim message: said the driver", errDriver},
-		{"whether it is new is not known: then it must not be processed, nor counted as processed", "rows", 1, mustNotRun, []string{"begin", "insert", "rollback"}, "momentsql: claim message: said the driver", errDriver},
+		{"it is unknown whether the message is new: it must not be processed, and not marked as processed", "rows", 1, mustNotRun, []string{"begin", "insert", "rollback"}, "momentsql: claim message: said the driver", errDriver},
 		{"the commit fails", "commit", 1, succeed, []string{"begin", "insert", "commit"}, "momentsql: commit: said the driver", errDriver},
-		{"the rollback fails too: what the function said is what matters", "rollback", 1, func(context.Context, *sql.Tx) error { return errFunction }, []string{"begin", "insert", "rollback"}, "said the function", errFunction},
+		{"the rollback fails too: the function's error is returned", "rollback", 1, func(context.Context, *sql.Tx) error { return errFunction }, []string{"begin", "insert", "rollback"}, "said the function", errFunction},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			r := &recorder{fails: row.fails, rows: row.rows}
@@ -63,7 +63,7 @@ func TestStepsOfProcess(t *testing.T) {
 	}
 }
 
-func TestPanicGoesOn(t *testing.T) {
+func TestPanicIsNotRecovered(t *testing.T) {
 	r := &recorder{rows: 1}
 	store := newStore(t, r)
 	assert.PanicsWithValue(t, "of the function", func() {
@@ -85,7 +85,7 @@ func TestMarkOfAMessage(t *testing.T) {
 func TestPruneErrors(t *testing.T) {
 	for _, row := range []struct{ why, fails, says string }{
 		{"no table", "delete", "momentsql: prune: said the driver"},
-		{"how many is not known", "rows", "momentsql: prune: said the driver"},
+		{"the number is unknown", "rows", "momentsql: prune: said the driver"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			n, err := newStore(t, &recorder{fails: row.fails}).Prune(t.Context(), time.Hour)
@@ -98,7 +98,7 @@ func TestPruneErrors(t *testing.T) {
 
 // A function calls Process for the event that it processes: the second claim would wait for the
 // first.
-func TestProcessOfWhatIsBeingProcessed(t *testing.T) {
+func TestProcessOfAMessageInProgress(t *testing.T) {
 	r := &recorder{rows: 1}
 	store, other := newStore(t, r), newStore(t, &recorder{rows: 1})
 	succeed := func(context.Context, *sql.Tx) error { return nil }
@@ -107,10 +107,10 @@ func TestProcessOfWhatIsBeingProcessed(t *testing.T) {
 		assert.NoError(t, store.Process(ctx, &moment.Event{MessageID: "msg_2"}, succeed), "another message")
 		return store.Process(ctx, message, succeed)
 	})
-	assert.EqualError(t, err, "moment: process webhook: message id: is being processed by this very call, which would wait for itself")
+	assert.EqualError(t, err, "moment: process webhook: message id: is being processed by this call, which would wait for itself")
 }
 
-// None of these reaches the database.
+// Bad arguments do not reach the database.
 func TestBadArguments(t *testing.T) {
 	r := &recorder{fails: "connect"}
 	store := newStore(t, r)
@@ -127,11 +127,11 @@ func TestBadArguments(t *testing.T) {
 	}{
 		{"no database", noDatabase, "moment: new webhook store: db: is nil"},
 		{"no event", store.Process(t.Context(), nil, nil), "moment: process webhook: event: is nil"},
-		{"an event made by hand: all such would count as one message", store.Process(t.Context(), &moment.Event{ID: "evt_1"}, succeed), "moment: process webhook: message id: is empty: an event that was stored needs the MessageID of its delivery"},
+		{"an event without an id: all such events would count as one message", store.Process(t.Context(), &moment.Event{ID: "evt_1"}, succeed), "moment: process webhook: message id: is empty: an event that was stored needs the MessageID of its delivery"},
 		{"no function", store.Process(t.Context(), message, nil), "moment: process webhook: function: is nil"},
 		{"not made by NewStore", (&momentsql.Store{}).Process(t.Context(), message, succeed), "moment: process webhook: store: was not made by NewStore"},
 		{"no store", (*momentsql.Store)(nil).Process(t.Context(), message, succeed), "moment: process webhook: store: was not made by NewStore"},
-		{"an age that was not set: everything would be forgotten", prune(0), "moment: prune webhook messages: age: must be more than 0, not 0s"},
+		{"an age that was not set: all messages would be deleted", prune(0), "moment: prune webhook messages: age: must be more than 0, not 0s"},
 		{"a negative age", prune(-time.Second), "moment: prune webhook messages: age: must be more than 0, not -1s"},
 	} {
 		t.Run(row.why, func(t *testing.T) {

@@ -34,7 +34,7 @@ func main() {
 }
 
 // exported returns the API of each package that other modules can import: those of this module, and
-// momentotel, which is a module of its own.
+// momentotel, which is a nested module.
 func exported() (text string, err error) {
 	text = "# Written by go generate ./... Do not edit.\n\n"
 	err = filepath.WalkDir(root, func(dir string, entry fs.DirEntry, err error) error {
@@ -69,7 +69,8 @@ func exported() (text string, err error) {
 	return text, err
 }
 
-// describe sorts by name, so that moving a declaration to another file changes nothing.
+// describe sorts by name, so that the output does not change if a declaration moves to another
+// file.
 func describe(api *doc.Package) string {
 	var values, types, funcs []string
 	add := func(consts, vars []*doc.Value, made []*doc.Func) {
@@ -96,19 +97,19 @@ func describe(api *doc.Package) string {
 }
 
 // source prints a node without alignment and, because the file set is empty, on as few lines as
-// possible, so that the layout of the source and the names beside it change nothing.
+// possible, so that the output does not depend on the layout of the source.
 func source(node ast.Node) string {
 	ast.Inspect(node, func(n ast.Node) bool {
-		if s, ok := n.(*ast.StructType); ok && s.Incomplete { // it cannot be written without field names
+		if s, ok := n.(*ast.StructType); ok && s.Incomplete { // because literals need field names
 			s.Incomplete, s.Fields.List = false, append(s.Fields.List, &ast.Field{Type: ast.NewIdent("/* unexported fields */")})
 		}
-		if i, ok := n.(*ast.InterfaceType); ok && i.Incomplete { // nobody else can implement it
+		if i, ok := n.(*ast.InterfaceType); ok && i.Incomplete { // because other packages cannot implement it
 			i.Incomplete, i.Methods.List = false, append(i.Methods.List, &ast.Field{Type: ast.NewIdent("/* unexported methods */")})
 		}
 		return true
 	})
 	var text strings.Builder
 	config := printer.Config{Mode: printer.UseSpaces | printer.TabIndent, Tabwidth: 8}
-	_ = config.Fprint(&text, token.NewFileSet(), node) // cannot fail, because the parser has made the node
+	_ = config.Fprint(&text, token.NewFileSet(), node) // cannot fail, because the parser made the node
 	return regexp.MustCompile(` {2,}`).ReplaceAllString(text.String(), " ") + "\n"
 }

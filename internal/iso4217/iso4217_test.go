@@ -9,9 +9,8 @@ import (
 	"github.com/moment-billing/moment-go/internal/iso4217"
 )
 
-// Written by hand from ISO 4217, to catch a slip anywhere between the standard
-// and the table: every code with other than two decimals, and those with two that
-// are got wrong most often.
+// The rows are from ISO 4217 itself, to detect any error in the table: every code with a number of
+// decimals other than two, and the codes with two that are most often wrong.
 func TestExponent(t *testing.T) {
 	for _, tt := range []struct {
 		exponent int
@@ -22,9 +21,9 @@ func TestExponent(t *testing.T) {
 		{0, "UYI", "a fund code without decimals"},
 		{3, "BHD IQD JOD KWD LYD OMR TND", "dinars and the rial of a thousand parts"},
 		{4, "CLF UYW", "funds counted in ten thousandths"},
-		{2, "ZAR USD EUR GBP AUD BWP CAD CHF CNY EGP GHS INR KES MAD MZN NAD NGN ZMW", "a hundred parts, as most have"},
-		{2, "MGA MRU", "five parts in the hand, two decimals in the standard"},
-		{2, "HUF IDR TWD COP AMD MMK LBP", "cash is rounded further, the standard is not"},
+		{2, "ZAR USD EUR GBP AUD BWP CAD CHF CNY EGP GHS INR KES MAD MZN NAD NGN ZMW", "two decimals, like most currencies"},
+		{2, "MGA MRU", "coins of a fifth, but two decimals in the standard"},
+		{2, "HUF IDR TWD COP AMD MMK LBP", "cash is rounded, but the standard has two decimals"},
 		{2, "TZS MUR SOS PKR RSD IRR KPW LAK SYP YER ALL AFN", "golang.org/x/text says 0"},
 		{2, "BOV CHE CHW COU MXV USN", "fund codes"},
 		{2, "SLE VED VES XAD XCG ZWG", "assigned since 2018"},
@@ -41,11 +40,11 @@ func TestExponent(t *testing.T) {
 func TestExponentUnknown(t *testing.T) {
 	for _, tt := range []struct{ codes, why string }{
 		{"XAG XAU XPD XPT", "metals have no minor unit"},
-		{"XBA XBB XBC XBD XDR XSU XUA", "nor have units of account"},
-		{"XTS XXX", "nor tests and no currency"},
+		{"XBA XBB XBC XBD XDR XSU XUA", "units of account have no minor unit"},
+		{"XTS XXX", "the codes for tests and for no currency have no minor unit"},
 		{"QQQ AAA ZZZ", "not assigned"},
 		{"DEM FRF ITL ZMK", "withdrawn before 2021"},
-		{"zar Zar ZA ZARR ZAR\x00 ＺＡＲ 710", "not an alphabetic code in its one spelling"},
+		{"zar Zar ZA ZARR ZAR\x00 ＺＡＲ 710", "not an alphabetic code in capitals"},
 	} {
 		for _, code := range append(strings.Fields(tt.codes), "", " ZAR") {
 			got, ok := iso4217.Exponent(code)
@@ -55,8 +54,7 @@ func TestExponentUnknown(t *testing.T) {
 	}
 }
 
-// Counts among every code there can be, so that nothing slips in or out of the
-// table beside the codes that TestExponent names.
+// The test counts all possible codes, so that only the codes of TestExponent are in the table.
 func TestExponentOfAllCodes(t *testing.T) {
 	count := make(map[int]int)
 	letters := "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

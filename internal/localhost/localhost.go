@@ -1,5 +1,5 @@
-// Package localhost recognises the Host headers under which a server on this machine is meant to be
-// called.
+// Package localhost recognises the Host headers of requests that are meant for a server on this
+// machine.
 package localhost
 
 import (
@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// Accepts reports whether a Host header cannot come from DNS rebinding: a web page whose own name
-// was made to resolve to this machine. Such a request carries the page's name, because a browser
-// sends the name that it was given. IP addresses, names without a full stop (localhost, and the
-// names of containers), and names below .localhost and .internal are accepted, because nobody can
-// register them. example.com is accepted, because [net/http/httptest.NewRequest] sets it and IANA
-// owns it. The hosts in served are accepted too.
+// Accepts reports whether a Host header cannot be from DNS rebinding, in which the name of a web
+// page resolves to this machine. Such a request has the name of the page in its Host header. IP
+// addresses, names without a full stop (localhost, and the names of containers), and names below
+// .localhost and .internal are accepted, because they cannot be registered. example.com is
+// accepted, because [net/http/httptest.NewRequest] sets it and IANA owns it. The hosts in served
+// are accepted too.
 func Accepts(host string, served ...string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

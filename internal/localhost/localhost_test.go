@@ -13,15 +13,15 @@ func TestAccepts(t *testing.T) {
 		why, host string
 		want      bool
 	}{
-		{"an HTTP/1.0 request has no host, and no browser sends one", "", true},
+		{"HTTP/1.0 requests have no host, and browsers do not send HTTP/1.0", "", true},
 		{"a loopback address", "127.0.0.1:8787", true},
 		{"without a port", "127.0.0.1", true},
 		{"IPv6", "[::1]:8787", true},
 		{"IPv6 without a port", "[::1]", true},
-		{"another address of this machine: no page has an address for a name", "192.168.1.2:8787", true},
+		{"another address of this machine, because a web page has a name", "192.168.1.2:8787", true},
 		{"localhost in any letter case", "LocalHost:8787", true},
 		{"below localhost, which browsers resolve to loopback", "moment.localhost:8787", true},
-		{"a Compose service name, which nobody can register", "moment-mock:8787", true},
+		{"a Compose service name, which cannot be registered", "moment-mock:8787", true},
 		{"the host as seen from a container", "host.docker.internal:8787", true},
 		{"the host of httptest.NewRequest", "example.com", true},
 		{"the host it is served under", "Mock.Staging.Example.org:8787", true},
@@ -34,5 +34,5 @@ func TestAccepts(t *testing.T) {
 	} {
 		assert.Equal(t, row.want, localhost.Accepts(row.host, "mock.staging.example.org"), row.why)
 	}
-	assert.False(t, localhost.Accepts("mock.staging.example.org"), "nothing is served under it")
+	assert.False(t, localhost.Accepts("mock.staging.example.org"), "not a served host")
 }

@@ -1,4 +1,4 @@
-// Package redact removes an API key from text that came from outside.
+// Package redact removes an API key from foreign text.
 package redact
 
 import (
@@ -9,21 +9,21 @@ import (
 const (
 	mask = "[secret key]"
 
-	// visible is how many characters behind a key's prefix do not make a text recognisable as the
-	// beginning of the key.
+	// visible is the number of characters after a key's prefix that may remain, because so few do
+	// not identify the key.
 	visible = 4
 )
 
-// Text returns text without key, and without any beginning of key, because text may have been
-// truncated before it came here. At most 4 characters behind prefix, which key begins with, are
-// left. The escapes of JSON do not hide a key.
+// Text returns text without key, and without any beginning of key, because text may be truncated.
+// At most 4 characters after prefix, with which key begins, remain. Text also finds a key that is
+// escaped as in JSON.
 func Text(text, key, prefix string) string {
 	least := min(len(key), len(prefix)+visible)
 	if !strings.Contains(text, key[:least]) && !strings.Contains(text, `\`) {
 		return text // nearly always
 	}
 	var redacted strings.Builder
-	rest := 0 // where the text begins that is not yet in redacted
+	rest := 0 // the start of the text that is not yet in redacted
 	for i := 0; i < len(text); {
 		switch length := keyAt(text[i:], key, least); {
 		case length > 0:
@@ -32,7 +32,7 @@ func Text(text, key, prefix string) string {
 			i += length
 			rest = i
 		case strings.HasPrefix(text[i:], `\\`):
-			i += 2 // an escaped backslash, which begins no other escape
+			i += 2 // an escaped backslash, which does not begin another escape
 		default:
 			i++
 		}
@@ -44,8 +44,8 @@ func Text(text, key, prefix string) string {
 	return redacted.String()
 }
 
-// keyAt returns the length of the key, or of a beginning of it with at least so many characters, at
-// the start of text, or 0.
+// keyAt returns the length of the key at the start of text, or else of a beginning of the key. It
+// returns 0 if the beginning has fewer than least characters.
 func keyAt(text, key string, least int) int {
 	length, matched := matchKey(text, key)
 	switch {
@@ -54,7 +54,7 @@ func keyAt(text, key string, least int) int {
 	case matched == len(key):
 		return length
 	}
-	for i := 1; i < length; i++ { // a beginning can run into the whole key
+	for i := 1; i < length; i++ { // the whole key can follow a beginning of it
 		if _, matched := matchKey(text[i:], key); matched >= least {
 			return i
 		}
@@ -62,7 +62,7 @@ func keyAt(text, key string, least int) int {
 	return length
 }
 
-// matchKey returns how many characters of key are at the start of text, and their length there.
+// matchKey returns the number of characters of key at the start of text, and their length there.
 func matchKey(text, key string) (length, matched int) {
 	for matched < len(key) {
 		n := matchChar(text[length:], key[matched])

@@ -14,25 +14,24 @@ func TestText(t *testing.T) {
 		{"the key", "Bearer " + key + " is unknown", "Bearer [secret key] is unknown"},
 		{"twice", key + key, "[secret key][secret key]"},
 		{"truncated", "Bearer " + key[:15], "Bearer [secret key]"},
-		{"truncated to four characters behind the prefix", key[:12], "[secret key]"},
-		{"truncated to three, which do not make it recognisable", key[:11], key[:11]},
-		{"truncated, and then the whole", key[:13] + key, "[secret key][secret key]"},
+		{"truncated to four characters after the prefix", key[:12], "[secret key]"},
+		{"truncated to three, which do not identify the key", key[:11], key[:11]},
+		{"truncated, and then the whole key", key[:13] + key, "[secret key][secret key]"},
 		{"another key", "sk_test_OTHER", "sk_test_OTHER"},
 		{"an escaped slash", strings.ReplaceAll(key, "/", `\/`), "[secret key]"},
 		{"escaped characters", strings.ReplaceAll(key, "_", `\u005f`), "[secret key]"},
 		{"escaped characters, in capitals", strings.ReplaceAll(key, "_", `\u005F`), "[secret key]"},
-		{"an escaped backslash begins no other escape", `\\u005f` + key, `\\u005f[secret key]`},
+		{"an escaped backslash does not begin another escape", `\\u005f` + key, `\\u005f[secret key]`},
 		{"backslashes and no key", `C:\\sk\_test`, `C:\\sk\_test`},
-		{"an escape that is none", `sk\u00zztest_`, `sk\u00zztest_`},
+		{"an invalid escape", `sk\u00zztest_`, `sk\u00zztest_`},
 		{"nothing", "", ""},
 	} {
 		assert.Equal(t, row.want, Text(row.text, key, prefix), row.why)
 	}
-	assert.Equal(t, "[secret key]", Text("sk_a", "sk_a", "sk_"), "a key shorter than what makes one recognisable")
+	assert.Equal(t, "[secret key]", Text("sk_a", "sk_a", "sk_"), "a key that is shorter than four characters")
 }
 
-// Whatever the text is, nothing of the key is left that makes it recognisable, and nothing else is
-// removed.
+// For any text, no part that identifies the key remains, and nothing else is removed.
 func FuzzText(f *testing.F) {
 	const key, prefix = "sk_test_ABCDEFGH", "sk_test_"
 	f.Add("Bearer " + key)

@@ -19,17 +19,17 @@ const (
 	secretPrefix = "whsec_"
 	version      = "v1" // other versions are skipped
 
-	// minSecret is in bytes. The scheme asks for 24 to 64, and services differ; with fewer than 16,
-	// keys can be searched.
+	// minSecret is in bytes. The scheme asks for 24 to 64, and services differ. A key with fewer
+	// than 16 can be guessed.
 	minSecret = 16
 
 	encodedLength = (sha256.Size + 2) / 3 * 4 // of a MAC in base64
 )
 
-// Key is what messages are signed with.
+// Key signs messages.
 type Key struct {
-	// What signs is kept: to make it anew with the key in it takes two thirds of the time that
-	// signing 400 bytes does.
+	// The pool keeps keyed hashes, because making one costs two thirds of the time of signing 400
+	// bytes.
 	signers sync.Pool
 }
 
@@ -39,14 +39,14 @@ type signer struct {
 	sum  [sha256.Size]byte
 }
 
-// NewKey returns the key of these bytes.
+// NewKey returns the key with the given bytes.
 func NewKey(key []byte) *Key {
 	key = bytes.Clone(key)
 	return &Key{sync.Pool{New: func() any { return &signer{mac: hmac.New(sha256.New, key)} }}}
 }
 
-// ParseSecret reads a secret in the form whsec_ and base64. The prefix may be missing. No error
-// repeats the secret.
+// ParseSecret parses a secret in the form whsec_ and base64. The prefix is optional. Errors never
+// contain the secret.
 func ParseSecret(secret string) (*Key, error) {
 	encoded := strings.TrimPrefix(secret, secretPrefix)
 	if encoded == "" {
@@ -55,7 +55,7 @@ func ParseSecret(secret string) (*Key, error) {
 	if encoded == secret && len(encoded) >= 2*minSecret && isHex(encoded) {
 		return nil, errors.New("is hexadecimal: decode it, and pass RawWebhookSecret of the bytes")
 	}
-	// A decoder that skips line breaks would take what was pasted with one; it is better told of.
+	// The check is separate, because the decoder would skip line breaks.
 	key, err := base64.StdEncoding.Strict().DecodeString(encoded)
 	switch {
 	case strings.TrimSpace(secret) != secret, strings.ContainsAny(secret, "\"'"):
@@ -72,13 +72,12 @@ func ParseSecret(secret string) (*Key, error) {
 	return NewKey(key), nil
 }
 
-// isHex reports whether s has hexadecimal digits only, of which at least one shows that it is not a
-// word. Base64 has them too, but not 32 of them by chance.
+// isHex reports whether s has only hexadecimal digits. base64 does not have 32 of them by chance.
 func isHex(s string) bool {
 	return strings.Trim(s, "0123456789abcdefABCDEF") == "" && strings.ContainsAny(s, "0123456789")
 }
 
-// FormatSecret writes a key as ParseSecret reads it.
+// FormatSecret formats a key for ParseSecret.
 func FormatSecret(key []byte) string {
 	return secretPrefix + base64.StdEncoding.EncodeToString(key)
 }
@@ -91,7 +90,7 @@ func (k *Key) Sign(id, timestamp string, body []byte) string {
 
 // sign appends the MAC in base64.
 func (k *Key) sign(b []byte, id, timestamp string, body []byte) []byte {
-	s := k.signers.Get().(*signer) //nolint:forcetypeassert // nothing else is in it
+	s := k.signers.Get().(*signer) //nolint:forcetypeassert // the pool contains only such values
 	defer k.signers.Put(s)
 	s.head = append(s.head[:0], id...)
 	s.head = append(s.head, '.')
@@ -104,9 +103,10 @@ func (k *Key) sign(b []byte, id, timestamp string, body []byte) []byte {
 }
 
 // Match reports whether one of the signatures in a header was made with k. The header has entries
-// like "v1,g0hM9SsE…" with spaces between them, or commas, because a header that was split at its
-// commas, or came in several values, is joined with commas. Signatures are compared in base64, in
-// which each MAC has one form only. The MAC is computed once, however many entries there are.
+// like "v1,g0hM9SsE…", separated by spaces. Commas separate entries too, because a header with
+// several values, or one that was split at its commas, is joined with commas. Signatures are
+// compared in base64, because each MAC has only one form in it. The MAC is computed once for any
+// number of entries.
 func (k *Key) Match(header, id, timestamp string, body []byte) bool {
 	var room [encodedLength]byte
 	want := k.sign(room[:0], id, timestamp, body)

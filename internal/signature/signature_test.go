@@ -17,7 +17,7 @@ import (
 // The example of the Standard Webhooks specification, whose signature Moment's reference prints
 // too.
 const (
-	secret    = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" //nolint:gosec // everybody's
+	secret    = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" //nolint:gosec // published, not a secret
 	id        = "msg_p5jXN8AQM9LWM0D4loKWxJek"
 	timestamp = "1614265330"
 	body      = `{"test": 2432232314}`
@@ -34,7 +34,7 @@ func TestParseSecret(t *testing.T) {
 	raw := func(n int) string { return base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", n))) }
 	for _, row := range []struct {
 		why, secret string
-		length      int // of the key, 0 if it is refused
+		length      int // of the key; 0 if the secret is rejected
 		says        string
 	}{
 		{"of the specification's length", secret, 24, ""},
@@ -43,10 +43,10 @@ func TestParseSecret(t *testing.T) {
 		{"the longest that the specification has", "whsec_" + raw(64), 64, ""},
 		{"too short", "whsec_" + raw(15), 0, "has fewer than 16 bytes"},
 		{"empty", "", 0, "is empty"},
-		{"nothing behind the prefix", "whsec_", 0, "is empty"},
+		{"only the prefix", "whsec_", 0, "is empty"},
 		{"not base64", "whsec_not a secret", 0, "is not whsec_ and base64: for a key in another form, pass RawWebhookSecret of its bytes"},
 		{"without its padding", "whsec_" + strings.TrimRight(raw(16), "="), 0, "is not whsec_ and base64: for a key in another form, pass RawWebhookSecret of its bytes"},
-		{"bits that belong to no byte", "whsec_" + strings.TrimSuffix(raw(16), "w==") + "x==", 0, "is not whsec_ and base64: for a key in another form, pass RawWebhookSecret of its bytes"},
+		{"surplus bits", "whsec_" + strings.TrimSuffix(raw(16), "w==") + "x==", 0, "is not whsec_ and base64: for a key in another form, pass RawWebhookSecret of its bytes"},
 		{"pasted with a line break", secret + "\n", 0, "has white space or quotes around it"},
 		{"pasted with quotes", `"` + secret + `"`, 0, "has white space or quotes around it"},
 		{"pasted in two lines", secret[:12] + "\n" + secret[12:], 0, "is not whsec_ and base64: for a key in another form, pass RawWebhookSecret of its bytes"},
@@ -54,7 +54,7 @@ func TestParseSecret(t *testing.T) {
 		{"encoded twice, as Kubernetes shows secrets", base64.StdEncoding.EncodeToString([]byte(secret)), 0, "was encoded with base64 twice"},
 		{"encoded twice, with its prefix", "whsec_" + base64.StdEncoding.EncodeToString([]byte(secret)), 0, "was encoded with base64 twice"},
 		{"in hex, which is base64 by its letters", strings.Repeat("0a1b2c3d", 8), 0, "is hexadecimal: decode it, and pass RawWebhookSecret of the bytes"},
-		{"the same letters behind the prefix", "whsec_" + strings.Repeat("0a1b2c3d", 8), 48, ""},
+		{"the same letters after the prefix", "whsec_" + strings.Repeat("0a1b2c3d", 8), 48, ""},
 		{"an API key", "sk_test_YOUR_SECRET_KEY", 0, "is not whsec_ and base64: for a key in another form, pass RawWebhookSecret of its bytes"},
 	} {
 		key, err := ParseSecret(row.secret)
@@ -85,7 +85,7 @@ func TestMatch(t *testing.T) {
 		{"one entry", signed, true},
 		{"the first of two", signed + " " + other, true},
 		{"the second of two", other + " " + signed, true},
-		{"beside a version that is unknown", "v1a,abc " + signed + " v2," + signed, true},
+		{"together with an unknown version", "v1a,abc " + signed + " v2," + signed, true},
 		{"twice", signed + " " + signed, true},
 		{"more spaces", "  " + signed + "  ", true},
 		{"of another key", other, false},
@@ -94,17 +94,17 @@ func TestMatch(t *testing.T) {
 		{"of another version", "v2" + strings.TrimPrefix(signed, "v1"), false},
 		{"without a version", strings.TrimPrefix(signed, "v1,"), false},
 		{"the version in capitals", "V1" + strings.TrimPrefix(signed, "v1"), false},
-		{"a version and nothing", "v1,", false},
+		{"only a version", "v1,", false},
 		{"separated by commas, as an HTTP library joins two values", other + "," + signed, true},
 		{"split at its commas, and joined again", strings.Join(strings.Split(other+" "+signed, ","), ","), true},
 		{"joined with a comma and a space", other + ", " + signed, true},
 		{"a space in place of the comma", strings.ReplaceAll(signed, ",", " "), false},
 		{"the signature twice after one version", "v1," + strings.TrimPrefix(other, "v1,") + "," + strings.TrimPrefix(signed, "v1,"), false},
-		{"after a version that is unknown", "v1,v2," + strings.TrimPrefix(signed, "v1,"), false},
+		{"after an unknown version", "v1,v2," + strings.TrimPrefix(signed, "v1,"), false},
 		{"cut", signed[:len(signed)-1], false},
 		{"a character more", signed + "=", false},
-		{"without its padding, which a lenient decoder takes", strings.TrimSuffix(signed, "="), false},
-		{"bits that belong to no byte, which a lenient decoder takes", strings.TrimSuffix(signed, "E=") + "F=", false},
+		{"without its padding, which a lenient decoder accepts", strings.TrimSuffix(signed, "="), false},
+		{"surplus bits, which a lenient decoder accepts", strings.TrimSuffix(signed, "E=") + "F=", false},
 		{"in hex", "v1,834", false},
 	} {
 		assert.Equal(t, row.want, key.Match(row.header, id, timestamp, []byte(body)), row.why)
@@ -114,27 +114,27 @@ func TestMatch(t *testing.T) {
 	assert.False(t, key.Match(signed, id+"x", timestamp, []byte(body)), "another message")
 }
 
-// A message of whatever length is signed as it is, past the room that short ids have.
+// Sign does not truncate a long id or body.
 func TestSignLongHeaders(t *testing.T) {
-	secret := []byte(strings.Repeat("k", 100)) // longer than a block of SHA-256 is hashed first, says RFC 2104
+	secret := []byte(strings.Repeat("k", 100)) // a key longer than a block of SHA-256 is hashed first (RFC 2104)
 	key := NewKey(secret)
 	long := strings.Repeat("m", 1000)
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte(long + ".1.x"))
 	assert.Equal(t, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)), key.Sign(long, "1", []byte("x")))
 
-	// What signed the long one signs the next, and another key's does not.
+	// A hash is used again for the next message, and only for the same key.
 	mac = hmac.New(sha256.New, secret)
 	mac.Write([]byte("m.1.x"))
 	want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
-	clear(secret) // the caller's to use again
+	clear(secret) // because the caller may reuse the slice
 	for range 3 {
 		assert.Equal(t, want, key.Sign("m", "1", []byte("x")))
 		assert.NotEqual(t, want, NewKey([]byte("another key of 24 bytes.")).Sign("m", "1", []byte("x")))
 	}
 }
 
-// countingHash counts the MACs that are made.
+// countingHash counts the computed MACs.
 type countingHash struct {
 	hash.Hash
 	sums *int
@@ -145,7 +145,7 @@ func (h countingHash) Sum(b []byte) []byte {
 	return h.Hash.Sum(b)
 }
 
-// What is anybody's to send must not cost much: one MAC is made, however many entries there are.
+// Match computes one MAC for any number of entries, because anyone can send many.
 func TestMatchMakesOneMAC(t *testing.T) {
 	sums := 0
 	key := &Key{sync.Pool{New: func() any {
@@ -157,8 +157,7 @@ func TestMatchMakesOneMAC(t *testing.T) {
 	assert.Equal(t, 1, sums)
 }
 
-// What a header with very many entries costs beside one with a single entry: reading it, and no
-// more MACs.
+// A header with many entries costs more reading than one with a single entry, but no more MACs.
 func BenchmarkMatch(b *testing.B) {
 	key, err := ParseSecret(secret)
 	require.NoError(b, err)
@@ -186,7 +185,7 @@ func BenchmarkMatch(b *testing.B) {
 	})
 }
 
-// FuzzMatch: no header matches unless it has the signature, directly after its version.
+// A header matches only if it has the signature directly after its version.
 func FuzzMatch(f *testing.F) {
 	key, err := ParseSecret(secret)
 	require.NoError(f, err)
@@ -202,7 +201,7 @@ func FuzzMatch(f *testing.F) {
 	})
 }
 
-// FuzzParseSecret: what is taken is written the same way again, but for the prefix.
+// FormatSecret restores an accepted secret, except for the prefix.
 func FuzzParseSecret(f *testing.F) {
 	f.Add(secret)
 	f.Add("whsec_AAAAAAAAAAAAAAAAAAAAAB==")

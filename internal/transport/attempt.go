@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// outcome is how one attempt ended.
+// outcome is the outcome of one attempt.
 type outcome struct {
 	event       event
 	status      int // 0 if no response began
@@ -24,16 +24,16 @@ type outcome struct {
 	replayed    bool // the service returned the response that it saved under the idempotency key
 	retryAfter  time.Duration
 	err         error // nil for a complete response
-	earlierCopy bool  // the request was sent before, in this attempt, and nothing is known of that copy
+	earlierCopy bool  // net/http sent an earlier copy in this attempt, and its outcome is unknown
 }
 
-// attempt sends the request once and reads the response, all within the attempt's own timeout,
-// which does not end the call.
+// attempt sends the request once and reads the response within the attempt timeout. The timeout
+// does not end the call.
 func (t *Transport) attempt(call context.Context, req *Request) outcome {
 	ctx, cancel := context.WithTimeout(call, t.AttemptTimeout)
 	var resp *http.Response
 	defer func() {
-		cancel() // first: otherwise Close reads up to 256 KiB more from Go 1.27 on, to keep the connection
+		cancel() // before Close, which from Go 1.27 on would read up to 256 KiB to keep the connection
 		if resp != nil {
 			_ = resp.Body.Close()
 		}
@@ -51,7 +51,7 @@ func (t *Transport) attempt(call context.Context, req *Request) outcome {
 		err = errors.New("the http.RoundTripper returned neither a response nor an error")
 	}
 	if resp != nil && resp.Body == nil {
-		resp.Body = http.NoBody // RoundTrippers written for tests forget it
+		resp.Body = http.NoBody // because RoundTrippers for tests forget it
 	}
 	if err != nil {
 		return t.failed(call, ctx, conn, err)
@@ -64,10 +64,11 @@ func (t *Transport) attempt(call context.Context, req *Request) outcome {
 	return o
 }
 
-// build makes the http.Request of one attempt. Each has a URL and a header of its own: there are
-// RoundTrippers that write to them, and an earlier attempt that timed out may still be being sent.
+// build makes the http.Request of one attempt. Each request has its own URL and header, because
+// some RoundTrippers modify them, and net/http may still be sending an earlier attempt that timed
+// out.
 func (req *Request) build(ctx context.Context) *http.Request {
-	own := &struct { // in one piece, which saves an allocation
+	own := &struct { // one struct, which saves an allocation
 		url  url.URL
 		body bytes.Reader
 	}{url: req.URL}
@@ -86,29 +87,28 @@ func (req *Request) build(ctx context.Context) *http.Request {
 	content := req.Body
 	own.body.Reset(content)
 	httpReq.Body = io.NopCloser(&own.body)
-	httpReq.ContentLength = int64(len(content)) // known, so that header and body are sent in one write
+	httpReq.ContentLength = int64(len(content)) // so that header and body are sent in one write
 	if req.Idempotency != None {
-		// GetBody allows net/http to send the request again on another connection, where a reused
-		// one turns out to be dead. A request that must not be applied twice has none, and has a
-		// body even if it is empty, because on HTTP/2 net/http treats a stream that is reset with
-		// PROTOCOL_ERROR as one that was not processed, whatever the method, unless it would need a
-		// second body for it.
+		// GetBody allows net/http to send the request again on another connection if a reused one
+		// is dead. A request that must not be applied twice has no GetBody. It also has a body even
+		// if that is empty, because on HTTP/2 net/http resends a request without a body, for any
+		// method, if its stream is reset with PROTOCOL_ERROR.
 		httpReq.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil }
 	}
 	return httpReq
 }
 
-// header returns the header of one attempt, which shares no slice of values with another: a
-// RoundTripper that overwrites the values (to redact a key for its log, say) must not change a
-// later request. One allocation for all values saves 3 % of a whole get in memory compared with
-// http.Header.Clone (go test -bench BenchmarkCalls).
+// header returns the header of one attempt. It does not share slices of values with other attempts,
+// because a RoundTripper may overwrite the values, for example to redact a key for its log. One
+// allocation for all values saves 3 % of a whole get in memory compared with http.Header.Clone (go
+// test -bench BenchmarkCalls).
 func (req *Request) header() http.Header {
 	h := make(http.Header, len(req.Header)+len(req.More)+1)
-	values := make([]string, 0, len(req.Header)+len(req.More)+1) // of one value each; append allocates again for more
+	values := make([]string, 0, len(req.Header)+len(req.More)+1) // for one value each; append allocates again for more
 	set := func(name string, v ...string) {
 		first := len(values)
 		values = append(values, v...)
-		h[name] = values[first:len(values):len(values)] // without room to append into the next
+		h[name] = values[first:len(values):len(values)] // with its capacity limited, so that append does not overwrite the next
 	}
 	for name, v := range req.Header {
 		set(name, v...)
@@ -122,11 +122,11 @@ func (req *Request) header() http.Header {
 	return h
 }
 
-// failed says what a failed round trip means: whether the request can have been sent, and who gave
-// up.
+// failed returns the outcome of a failed round trip. It depends on whether the request can have
+// been sent, and which timeout ended it.
 func (t *Transport) failed(call, ctx context.Context, conn *connectionTrace, err error) outcome {
 	sent := !conn.neverSent()
-	o := outcome{earlierCopy: sent} // whatever follows, a copy may have arrived
+	o := outcome{earlierCopy: sent} // a copy may have arrived
 	switch {
 	case call.Err() != nil && sent:
 		o.event, o.err = contextDone, contextError(call)
@@ -146,8 +146,8 @@ func (t *Transport) failed(call, ctx context.Context, conn *connectionTrace, err
 	return o
 }
 
-// read turns the response into an outcome. Only a success has to be complete: the status of an
-// error says enough.
+// read returns the outcome of a response. Only a success must be complete, because the status of an
+// error is enough.
 func (t *Transport) read(call, ctx context.Context, req *Request, resp *http.Response) outcome {
 	o := outcome{
 		event:    complete,
@@ -157,7 +157,7 @@ func (t *Transport) read(call, ctx context.Context, req *Request, resp *http.Res
 	}
 	if o.status < 200 || o.status > 299 {
 		o.body = readError(resp)
-		if value := resp.Header.Get("Retry-After"); value != "" { // of a success, nobody would wait
+		if value := resp.Header.Get("Retry-After"); value != "" { // a success does not need a wait
 			o.retryAfter = parseRetryAfter(value, time.Now())
 		}
 		o.fromService = o.replayed || t.FromService(o.status, o.header, o.body)
@@ -188,7 +188,7 @@ func classifyDecode(err error) (event, error) {
 	return badBody, fmt.Errorf("unexpected response body: %w", err)
 }
 
-// explain says what is wrong, and names the attempt's timeout where that is why net/http gave up.
+// explain adds text to err, and names the attempt timeout if it ended the attempt.
 func (t *Transport) explain(ctx context.Context, what string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s within the attempt timeout of %v: %w", what, t.AttemptTimeout, err)
@@ -196,22 +196,23 @@ func (t *Transport) explain(ctx context.Context, what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// maxConnections is how often net/http may send the request in one attempt. It sends it again by
-// itself, without a wait, where connections turn out to be dead or streams are reset, and with some
+// maxConnections limits the copies of a request that net/http sends in one attempt. net/http
+// resends a request without a wait if connections are dead or streams are reset, and with some
 // peers it would not stop.
 const maxConnections = 32
 
 var errTooManyConnections = errors.New("no response: one connection after the other was closed or reset")
 
-// connectionTrace records which connections an attempt asked for and got. Its hooks are net/http's,
-// from whatever goroutine, and hence the atomics.
+// connectionTrace counts the connections that an attempt asked for and got. It uses atomics,
+// because net/http calls its hooks from several goroutines.
 type connectionTrace struct {
 	asked       atomic.Bool
-	connections atomic.Int32 // connections or HTTP/2 streams, each for a copy of the request
+	connections atomic.Int32 // connections or HTTP/2 streams, one for each copy of the request
 	trace       httptrace.ClientTrace
 }
 
-// newConnectionTrace returns one that calls tooMany when the request has been sent too often.
+// newConnectionTrace returns a trace that calls tooMany if net/http sends the request too many
+// times.
 func newConnectionTrace(tooMany func()) *connectionTrace {
 	c := &connectionTrace{}
 	c.trace.GetConn = func(string) { c.asked.Store(true) }
@@ -224,9 +225,9 @@ func newConnectionTrace(tooMany func()) *connectionTrace {
 }
 
 // neverSent reports whether it is certain that nothing was sent, because net/http asked for a
-// connection and got none: whether the name did not resolve, the TLS handshake failed, a proxy
-// rejected CONNECT, or no connection was free in time. A RoundTripper that is not net/http's gives
-// no such evidence.
+// connection and did not get one: the name did not resolve, the TLS handshake failed, a proxy
+// rejected CONNECT, or no connection was free in time. A RoundTripper that is not net/http's does
+// not provide this evidence.
 func (c *connectionTrace) neverSent() bool {
 	return c.asked.Load() && c.connections.Load() == 0
 }

@@ -19,10 +19,10 @@ func TestNeverSent(t *testing.T) {
 		saw  []func(*httptrace.ClientTrace)
 		want bool
 	}{
-		{"a connection was asked for, and there was none", []func(*httptrace.ClientTrace){asked}, true},
+		{"it asked for a connection and did not get one", []func(*httptrace.ClientTrace){asked}, true},
 		{"no evidence: a RoundTripper that is not net/http's", nil, false},
-		{"there was one", []func(*httptrace.ClientTrace){asked, got}, false},
-		{"there was one, it was dead, and there was no other", []func(*httptrace.ClientTrace){asked, got, asked}, false},
+		{"it got a connection", []func(*httptrace.ClientTrace){asked, got}, false},
+		{"it got a dead connection, and no other", []func(*httptrace.ClientTrace){asked, got, asked}, false},
 	} {
 		c := newConnectionTrace(func() {})
 		for _, event := range row.saw {

@@ -10,13 +10,13 @@ import (
 )
 
 // Backoff waits between attempts with full jitter: uniform between 0 and min(Max, First·2ⁿ), so
-// that clients which failed together do not come back together.
+// that clients which failed at the same time do not retry at the same time.
 type Backoff struct {
 	First, Max time.Duration
 }
 
-// next returns the wait before retry n (from 0), and whether it is worth waiting at all: it is not
-// if the response asked for more than the cap, or if the context would end first.
+// next returns the wait before retry n (from 0), and whether to retry. A call is not retried if the
+// response asked for a longer wait than the cap, or if the context would end first.
 func (b Backoff) next(ctx context.Context, n int, retryAfter time.Duration) (time.Duration, bool) {
 	if retryAfter > maxRetryAfter {
 		return 0, false
@@ -52,18 +52,18 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return ctx.Err() == nil // both may be ready, and select would choose at random
+		return ctx.Err() == nil // because select chooses at random if both are ready
 	case <-ctx.Done():
 		return false
 	}
 }
 
-// maxRetryAfter is the longest Retry-After that is waited for; a longer one is reported to the
-// caller instead.
+// maxRetryAfter is the longest Retry-After that a call waits for. A longer one is reported to the
+// caller.
 const maxRetryAfter = 30 * time.Second
 
-// parseRetryAfter reads the two forms of a Retry-After header (RFC 9110, section 10.2.3): whole
-// seconds, or a date. Any other value asks for no wait.
+// parseRetryAfter parses the two forms of a Retry-After header (RFC 9110, section 10.2.3): whole
+// seconds, or a date. It returns 0 for any other value.
 func parseRetryAfter(value string, now time.Time) time.Duration {
 	if isDigits(value) {
 		seconds, err := strconv.ParseInt(value, 10, 64)

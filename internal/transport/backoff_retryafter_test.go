@@ -18,22 +18,22 @@ func TestParseRetryAfter(t *testing.T) {
 		want  time.Duration
 		why   string
 	}{
-		{"0", 0, "at once"},
+		{"0", 0, "no wait"},
 		{"120", 2 * time.Minute, "seconds"},
-		{"007", 7 * time.Second, "digits are digits"},
-		{"9223372036", 9223372036 * time.Second, "the most that fits"},
+		{"007", 7 * time.Second, "leading zeros"},
+		{"9223372036", 9223372036 * time.Second, "the largest that fits"},
 		{"9223372037", math.MaxInt64, "longer than a Duration"},
 		{"99999999999999999999999", math.MaxInt64, "longer than an int64"},
 		{"Fri, 31 Jan 2025 12:00:30 GMT", 30 * time.Second, "IMF-fixdate"},
 		{"Friday, 31-Jan-25 12:00:30 GMT", 30 * time.Second, "RFC 850, obsolete"},
 		{"Fri Jan 31 12:00:30 2025", 30 * time.Second, "asctime, obsolete"},
 		{"Fri, 31 Jan 2025 11:59:00 GMT", 0, "has passed"},
-		{"", 0, "not given"},
+		{"", 0, "no value"},
 		{"soon", 0, "not in either form"},
 		{"-1", 0, "not in either form"},
 		{"+1", 0, "not in either form"},
 		{"1.5", 0, "not in either form"},
-		{" 1", 0, "net/http has trimmed what may be trimmed"},
+		{" 1", 0, "net/http has already trimmed the value"},
 		{"1 second", 0, "not in either form"},
 		{"0x10", 0, "not in either form"},
 		{"١", 0, "a digit, but not of ASCII"},
@@ -43,8 +43,8 @@ func TestParseRetryAfter(t *testing.T) {
 	}
 }
 
-// FuzzRetryAfter: never negative, never given by something that is neither a number nor a date, and
-// exact for numbers.
+// A wait is never negative. It is exact for numbers, and 0 for a text that is neither a number nor
+// a date.
 func FuzzRetryAfter(f *testing.F) {
 	for _, value := range []string{"", "0", "30", "86400", "99999999999999999999", "-1", "1.5", "soon", "Fri, 31 Jan 2025 12:00:30 GMT", "Friday, 31-Jan-25 12:00:30 GMT"} {
 		f.Add(value)

@@ -30,8 +30,8 @@ func TestJitterIsUniform(t *testing.T) {
 		tenths[d*10/time.Second]++
 	}
 	for i, count := range tenths {
-		// 100 standard deviations of a fair share would be 9,500: this fails for a skewed
-		// distribution only.
+		// The limits are 10 standard deviations from a fair share, so the test fails only for a
+		// skewed distribution.
 		assert.InDelta(t, n/10, count, n/100, "from %d tenths of a second", i)
 	}
 	assert.Zero(t, jitter(0))
@@ -50,7 +50,7 @@ func TestNextWait(t *testing.T) {
 			worth bool
 		}{
 			{"jitter alone", t.Context(), 0, 0, true},
-			{"jitter on top of what was asked", t.Context(), 5 * time.Second, 5 * time.Second, true},
+			{"jitter in addition to Retry-After", t.Context(), 5 * time.Second, 5 * time.Second, true},
 			{"at the cap", t.Context(), maxRetryAfter, maxRetryAfter, true},
 			{"over the cap", t.Context(), maxRetryAfter + 1, 0, false},
 			{"inside the context", soon, 9 * time.Second, 9 * time.Second, true},

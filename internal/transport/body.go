@@ -10,13 +10,13 @@ import (
 const (
 	maxErrorBody = 64 << 10
 	smallBody    = 64 << 10
-	unknownBody  = 1 << 10  // to begin with, where there is no Content-Length: objects are smaller
-	maxDrain     = 64 << 10 // what is read and thrown away so that the connection can be used again
+	unknownBody  = 1 << 10  // the first buffer without a Content-Length: objects are smaller
+	maxDrain     = 64 << 10 // the most that is read and discarded, so that the connection can be reused
 )
 
 var errTooLarge = errors.New("too large")
 
-// size writes a number of bytes for an error's text.
+// size formats a number of bytes for errors.
 func size(bytes int64) string {
 	if bytes >= 1<<20 {
 		return fmt.Sprintf("%d MiB", bytes>>20)
@@ -24,7 +24,8 @@ func size(bytes int64) string {
 	return fmt.Sprintf("%d KiB", bytes>>10)
 }
 
-// readSuccess reads the whole body, or fails with errTooLarge before more than the limit was read.
+// readSuccess reads the whole body. It returns errTooLarge if the body exceeds the limit, without
+// reading more.
 func readSuccess(resp *http.Response, limit int64) ([]byte, error) {
 	if resp.ContentLength > limit {
 		return nil, errTooLarge
@@ -36,10 +37,10 @@ func readSuccess(resp *http.Response, limit int64) ([]byte, error) {
 	return body, err
 }
 
-// readError reads as much of the body as fits and as arrives: the status says enough without it.
+// readError reads the body up to the limit, and ignores errors, because the status is enough.
 func readError(resp *http.Response) []byte {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return nil // no body, but the raw connection: reading it would wait for the other side
+		return nil // not a body, but the raw connection, whose read could block
 	}
 	body, err := read(resp, maxErrorBody)
 	if err == nil {
@@ -48,21 +49,21 @@ func readError(resp *http.Response) []byte {
 	return body
 }
 
-// read reads to the end, or to the limit. bytes.Buffer and io.LimitReader would need two more
+// read reads r to its end or to the limit. bytes.Buffer and io.LimitReader would need two more
 // allocations.
 func read(resp *http.Response, limit int64) ([]byte, error) {
 	size := resp.ContentLength
 	if size < 0 {
 		size = unknownBody
 	}
-	body := make([]byte, 0, min(size+1, limit)) // with room to see the end
+	body := make([]byte, 0, min(size+1, limit)) // one more byte, to detect the end
 	for int64(len(body)) < limit {
 		if len(body) == cap(body) {
 			body = grow(body, limit)
 		}
 		n, err := resp.Body.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
-		if err == io.EOF { // not errors.Is: an error that wraps it says that something else went wrong
+		if err == io.EOF { // not errors.Is, because an error that wraps io.EOF is a failure
 			return body, nil
 		}
 		if err != nil {
@@ -72,8 +73,8 @@ func read(resp *http.Response, limit int64) ([]byte, error) {
 	return body, nil
 }
 
-// grow doubles a small buffer, and enlarges any other to the limit at once, because doubling would
-// allocate four times the limit in all.
+// grow doubles a small buffer, and enlarges a larger one to the limit at once, because repeated
+// doubling would allocate four times the limit in total.
 func grow(body []byte, limit int64) []byte {
 	room := int64(2 * cap(body))
 	if room > smallBody {

@@ -15,7 +15,7 @@ import (
 
 var errLost = fmt.Errorf("connection lost: %w", io.EOF)
 
-// counted counts what is read.
+// counted counts the bytes read.
 type counted struct {
 	io.Reader
 	n int
@@ -47,7 +47,7 @@ func TestReadSuccess(t *testing.T) {
 		{"over the limit by its length", strings.NewReader(full + "x"), limit + 1, "", errTooLarge, 0},
 		{"over the limit", strings.NewReader(full + "xyz"), -1, "", errTooLarge, limit + 1},
 		{"breaks off", io.MultiReader(strings.NewReader("{"), iotest.ErrReader(io.ErrUnexpectedEOF)), 2, "{", io.ErrUnexpectedEOF, 1},
-		{"breaks off, as some RoundTripper says it", io.MultiReader(strings.NewReader("{"), iotest.ErrReader(errLost)), 2, "{", errLost, 1},
+		{"breaks off, with the error of a RoundTripper", io.MultiReader(strings.NewReader("{"), iotest.ErrReader(errLost)), 2, "{", errLost, 1},
 	} {
 		body := &counted{Reader: row.body}
 		got, err := readSuccess(&http.Response{Body: io.NopCloser(body), ContentLength: row.length}, limit)
@@ -65,10 +65,10 @@ func TestReadError(t *testing.T) {
 		length       int64
 		keeps, reads int
 	}{
-		{"a short one", 404, strings.NewReader("{}"), 2, 2, 2},
-		{"a long one is read on, so that the connection can be used again", 404, bytes.NewReader(make([]byte, 100<<10)), -1, maxErrorBody, 100 << 10},
-		{"but not for ever", 404, bytes.NewReader(make([]byte, 1<<20)), 1 << 20, maxErrorBody, maxErrorBody + maxDrain},
-		{"one that breaks off is kept as far as it came", 404, io.MultiReader(strings.NewReader("{"), iotest.ErrReader(errors.New("reset"))), 2, 1, 1},
+		{"a short body", 404, strings.NewReader("{}"), 2, 2, 2},
+		{"the rest of a long body is read, so that the connection can be reused", 404, bytes.NewReader(make([]byte, 100<<10)), -1, maxErrorBody, 100 << 10},
+		{"the rest of a very long body is not read", 404, bytes.NewReader(make([]byte, 1<<20)), 1 << 20, maxErrorBody, maxErrorBody + maxDrain},
+		{"the received part of a truncated body is kept", 404, io.MultiReader(strings.NewReader("{"), iotest.ErrReader(errors.New("reset"))), 2, 1, 1},
 		{"a raw connection is not read", 101, strings.NewReader("x"), 0, 0, 0},
 	} {
 		body := &counted{Reader: row.body}

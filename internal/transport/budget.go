@@ -9,15 +9,15 @@ const (
 )
 
 // Budget limits the retries of a client in an outage, as gRPC's retry throttling does (gRFC A6): a
-// retry costs one token, and a response that is not retried restores a tenth of one. Once the
-// tokens are spent, ten calls make at most one retry. A nil Budget is without a limit.
+// retry costs one token, and a response that is not retried restores a tenth of one. When the
+// tokens are spent, ten calls make at most one retry. A nil Budget has no limit.
 type Budget struct {
 	mu    sync.Mutex
 	units int
 	limit int
 }
 
-// NewBudget returns a full budget of so many tokens, or nil for 0.
+// NewBudget returns a full budget of tokens, or nil for 0.
 func NewBudget(tokens int) *Budget {
 	if tokens == 0 {
 		return nil
@@ -25,7 +25,7 @@ func NewBudget(tokens int) *Budget {
 	return &Budget{units: tokens * tokenUnits, limit: tokens * tokenUnits}
 }
 
-// spend takes a token, and reports whether there was one.
+// spend spends a token, and reports whether one was left.
 func (b *Budget) spend() bool {
 	if b == nil {
 		return true
@@ -39,7 +39,7 @@ func (b *Budget) spend() bool {
 	return true
 }
 
-// add puts units back, up to the limit: of a response that is not retried, or of a retry that was
+// add restores units, up to the limit: for a response that is not retried, or for a retry that was
 // not sent.
 func (b *Budget) add(units int) {
 	if b == nil {

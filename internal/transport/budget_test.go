@@ -56,21 +56,21 @@ func TestBudgetIsShared(t *testing.T) {
 	assert.Equal(t, 100, spent[0]+spent[1]+spent[2]+spent[3])
 }
 
-// What spends a token, and what restores a tenth of one.
+// A retry spends a token, and a response that is not retried restores a tenth of one.
 func TestCallsAndTheirBudget(t *testing.T) {
 	for _, row := range []struct {
 		why         string
 		idempotency Idempotency
 		script      []int // statuses; 0 for no response
 		max         int   // retries
-		units       int   // left of 1000
+		units       int   // units left of 1000
 	}{
 		{"a success restores, but not above the limit", Safe, []int{200}, 3, 1000},
-		{"a retry costs a token, and the success behind it restores a tenth", Safe, []int{503, 200}, 3, 991},
+		{"a retry costs a token, and the success after it restores a tenth", Safe, []int{503, 200}, 3, 991},
 		{"the last response of a call that failed restores a tenth too", Safe, []int{503}, 3, 971},
-		{"no response restores nothing", Safe, []int{0}, 3, 970},
+		{"a call without a response does not restore units", Safe, []int{0}, 3, 970},
 		{"a call without retries restores", Safe, []int{503}, 0, 1000},
-		{"nothing is spent on a call that may not be retried", None, []int{503}, 3, 1000},
+		{"a call that must not be retried does not spend a token", None, []int{503}, 3, 1000},
 		{"a 409 while the first copy may be in flight is retried at no cost", ByKey, []int{503, 409, 409, 201}, 3, 991},
 	} {
 		n := 0
@@ -90,7 +90,7 @@ func TestCallsAndTheirBudget(t *testing.T) {
 	}
 }
 
-// A call whose context ends in the wait sends no retry, and gets its token back.
+// A call whose context ends during the wait does not send a retry, and its token is restored.
 func TestRetryThatIsNotSentCostsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -7,8 +7,8 @@ import (
 )
 
 // log writes one record per attempt, at level info if another attempt follows or the retry budget
-// forbids one, and else at debug. It logs a list of allowed attributes, never a dump of the request
-// or the response.
+// prevents one, and otherwise at debug. It logs only a list of allowed attributes, and never a dump
+// of the request or the response.
 func (t *Transport) log(ctx context.Context, req *Request, res Result, o outcome, took time.Duration, retry bool, wait time.Duration) {
 	level := slog.LevelDebug
 	if retry || res.BudgetEmpty {

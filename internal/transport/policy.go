@@ -5,22 +5,21 @@ import (
 	"strings"
 )
 
-// Idempotency says what a second copy of a request could do. The zero value is the most careful
-// one.
+// Idempotency is the effect of a second copy of a request. The zero value is the most careful one.
 type Idempotency int
 
 // From the most careful to the least careful.
 const (
-	None  Idempotency = iota // a second copy could be applied a second time: PATCH
+	None  Idempotency = iota // the service could apply a second copy again: PATCH
 	ByKey                    // the service returns its first response to a second copy: POST
-	Safe                     // nothing changes, however often it is sent: GET
+	Safe                     // no copy changes anything: GET
 )
 
-// event is how an attempt ended, as far as the policy distinguishes it.
+// event is the end of an attempt, as the policy distinguishes it.
 type event int
 
 const (
-	complete event = iota // a complete response: its status says which of the later events it is
+	complete event = iota // a complete response, whose status decides between the later events
 
 	// Without a usable response.
 	neverSent         // no connection was available
@@ -36,18 +35,18 @@ const (
 	// With a complete response.
 	success
 	redirect          // any status that is not of the classes 2, 4 and 5
-	rateLimited       // 429, from whichever sender: a limiter rejects before it forwards
-	serverError       // 408 and any 5xx that is not one of the next
+	rateLimited       // 429 from any sender, because a limiter rejects before it forwards
+	serverError       // 408, and any 5xx other than the next
 	unsupported       // 501 and 505
 	keyInUse          // 409 while an earlier copy of the request may be in flight
 	rejected          // the service's own 400, 402, 404 and 422
-	notProcessed      // another 4xx of the service's own, or one that gateways send before they forward a request
-	foreign           // any other 4xx that is not the service's own
+	notProcessed      // any other 4xx of the service, or a 4xx that gateways send before they forward a request
+	foreign           // any other 4xx of a gateway
 	replayedError     // a 408 or 5xx that the service saved under the key
 	replayedLimit     // a 429 that the service saved under the key
-	replayedRejection // any other 4xx that the service saved under the key: how the first attempt ended
+	replayedRejection // any other 4xx that the service saved under the key, because the first attempt ended with it
 
-	events // how many there are
+	events // the number of events
 )
 
 func (e event) String() string {
@@ -64,7 +63,7 @@ func (e event) String() string {
 	}[e]
 }
 
-// word returns the event as one word in lower case, for metrics: "no_response".
+// word returns the event as one lower-case word for metrics: "no_response".
 func (e event) word() string {
 	if e == contextDoneUnsent {
 		e = contextDone
@@ -72,19 +71,19 @@ func (e event) word() string {
 	return strings.ReplaceAll(strings.ToLower(e.String()), " ", "_")
 }
 
-// effect is what an event says about whether a write was applied. The zero value is the most
-// careful one.
+// effect is the effect of an event on the outcome of a write. The zero value is the most careful
+// one.
 type effect int
 
 const (
 	unknown   effect = iota // the write may have been applied
-	unchanged               // nothing: what was unknown stays unknown
-	settled                 // the response decides, for the earlier attempts of the call too
+	unchanged               // none: an unknown outcome stays unknown
+	settled                 // the response decides, also for earlier attempts of the call
 )
 
-// policy is the table in the package's overview: which calls are retried after an event, and what
-// the event says about a write. A retry must not be able to apply a call twice, and only the
-// service's own response settles a write.
+// policy is the table in the package's overview. For each event, it has the calls that are retried,
+// and the effect on a write. A retry must not be able to apply a call twice, and only the service's
+// own response settles a write.
 var policy = [events]struct {
 	get, keyed, update bool
 	write              effect
@@ -93,7 +92,7 @@ var policy = [events]struct {
 	neverSent:         {true, true, true, unchanged},
 	untrusted:         {false, false, false, unchanged},
 	noResponse:        {true, true, false, unknown},
-	truncated:         {true, true, false, unknown}, // a replay too: the service returns the whole of it next time
+	truncated:         {true, true, false, unknown}, // a replay too, because the service returns the whole response to the retry
 	notJSON:           {true, true, false, unknown},
 	tooLarge:          {false, false, false, unknown},
 	badBody:           {false, false, false, unknown},
@@ -101,7 +100,7 @@ var policy = [events]struct {
 	contextDoneUnsent: {false, false, false, unchanged},
 
 	success:           {false, false, false, settled},
-	redirect:          {false, false, false, unknown}, // its sender may have forwarded the request
+	redirect:          {false, false, false, unknown}, // because its sender may have forwarded the request
 	rateLimited:       {true, true, true, unchanged},
 	serverError:       {true, true, false, unknown},
 	unsupported:       {false, false, false, unknown},
@@ -109,19 +108,19 @@ var policy = [events]struct {
 	rejected:          {false, false, false, settled},
 	notProcessed:      {false, false, false, unchanged},
 	foreign:           {false, false, false, unknown},
-	replayedError:     {false, false, false, unknown}, // the service returns it again for as long as it keeps the key
+	replayedError:     {false, false, false, unknown}, // because the service returns it again while it keeps the key
 	replayedLimit:     {false, false, false, unchanged},
 	replayedRejection: {false, false, false, settled},
 }
 
-// verdict is what follows from an attempt.
+// verdict is the decision after an attempt.
 type verdict struct {
 	retry   bool
 	free    bool // the retry costs no token of the budget
 	unknown bool // a write may have been applied
 }
 
-// decide applies the policy to an attempt that ended as o. unknownBefore says whether an earlier
+// decide applies the policy to an attempt with outcome o. unknownBefore reports whether an earlier
 // attempt of the call left the outcome of a write unknown.
 func decide(req *Request, o outcome, unknownBefore bool) verdict {
 	unknownBefore = unknownBefore || o.earlierCopy
@@ -130,7 +129,7 @@ func decide(req *Request, o outcome, unknownBefore bool) verdict {
 	e := o.classify(inFlight)
 	row := policy[e]
 	v := verdict{
-		free:    e == keyInUse, // it asks only how the first copy ended
+		free:    e == keyInUse, // because the retry only reads how the first copy ended
 		unknown: row.write == unknown || row.write == unchanged && unknownBefore,
 	}
 	switch req.Idempotency {
@@ -144,12 +143,12 @@ func decide(req *Request, o outcome, unknownBefore bool) verdict {
 	return v
 }
 
-// classify returns the event whose row in the policy applies. inFlight says whether an earlier copy
-// of the request may still be in flight.
+// classify returns the event whose row in the policy applies. inFlight reports whether an earlier
+// copy of the request may still be in flight.
 func (o outcome) classify(inFlight bool) event {
 	switch {
 	case o.event == notJSON && o.replayed:
-		return badBody // the service saved it like that
+		return badBody // because the service has saved it
 	case o.event != complete:
 		return o.event
 	}
@@ -193,5 +192,5 @@ func (o outcome) classifyRejection() event {
 	if o.fromService {
 		return notProcessed
 	}
-	return foreign // a firewall that inspects responses, for one: its 403 follows the commit
+	return foreign // for example a firewall that inspects responses: it sends 403 after the commit
 }

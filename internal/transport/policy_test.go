@@ -8,8 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Every status, not only those that someone thought of: the table of the documentation is stated
-// here once more, as plainly as possible.
+// The test states the table of the documentation once more, in simple code, for every status.
 func TestDecideForEveryStatus(t *testing.T) {
 	serviceJudges := []int{400, 402, 404, 422}
 	sentBeforeForwarding := []int{401, 405, 407, 413, 414, 431}
@@ -49,14 +48,14 @@ func TestDecideWithoutAUsableResponse(t *testing.T) {
 		why               string
 	}{
 		{neverSent, true, true, true, unchanged, "nothing was sent"},
-		{untrusted, false, false, false, unchanged, "it will not be trusted a second later"},
+		{untrusted, false, false, false, unchanged, "a retry would fail too"},
 		{noResponse, true, true, false, unknown, "it may have been applied"},
-		{truncated, true, true, false, unknown, "it was applied, most likely"},
-		{notJSON, true, true, false, unknown, "something in front of the service complete"},
-		{tooLarge, false, false, false, unknown, "it would be as large again"},
-		{badBody, false, false, false, unknown, "it would be the wrong object again"},
-		{contextDone, false, false, false, unknown, "the caller has given up"},
-		{contextDoneUnsent, false, false, false, unchanged, "the caller has given up"},
+		{truncated, true, true, false, unknown, "it was probably applied"},
+		{notJSON, true, true, false, unknown, "a proxy may have responded"},
+		{tooLarge, false, false, false, unknown, "the response would be too large again"},
+		{badBody, false, false, false, unknown, "the response would be the wrong object again"},
+		{contextDone, false, false, false, unknown, "the caller no longer waits"},
+		{contextDoneUnsent, false, false, false, unchanged, "the caller no longer waits"},
 	} {
 		for _, request := range everyRequest() {
 			retry := [...]bool{None: row.none, ByKey: row.byKey, Safe: row.safe}[request.idempotency]
@@ -64,7 +63,7 @@ func TestDecideWithoutAUsableResponse(t *testing.T) {
 				retry = false
 			}
 			if row.event == notJSON && request.replayed {
-				retry = false // the service saved it like that
+				retry = false // because the service has saved it
 			}
 			write := row.write == unknown || row.write == unchanged && request.before
 			want := verdict{retry: retry, unknown: write && request.idempotency != Safe}
@@ -75,8 +74,8 @@ func TestDecideWithoutAUsableResponse(t *testing.T) {
 	}
 }
 
-// An attempt can send several copies of a request, because net/http repeats it on dead connections.
-// Of those before the last, nothing is known.
+// An attempt can send several copies of a request, because net/http resends it if a connection is
+// dead. The outcome of all but the last copy is unknown.
 func TestDecideAfterAnEarlierCopy(t *testing.T) {
 	for _, row := range []struct {
 		why     string
@@ -85,9 +84,9 @@ func TestDecideAfterAnEarlierCopy(t *testing.T) {
 	}{
 		{"429 rejected the last copy", outcome{status: 429}, true},
 		{"401 rejected the last copy", outcome{status: 401}, true},
-		{"the last copy was for somebody else", outcome{event: untrusted}, true},
-		{"applied, by whichever copy", outcome{status: 201}, false},
-		{"the service judged the request", outcome{status: 422, fromService: true}, false},
+		{"the last copy reached another service", outcome{event: untrusted}, true},
+		{"one of the copies was applied", outcome{status: 201}, false},
+		{"the service decided about the request", outcome{status: 422, fromService: true}, false},
 	} {
 		row.o.earlierCopy = true
 		for _, idempotency := range []Idempotency{None, ByKey} {
@@ -101,7 +100,7 @@ func TestDecideAfterAnEarlierCopy(t *testing.T) {
 	assert.Equal(t, verdict{retry: true, free: true, unknown: true}, decide(&Request{Idempotency: ByKey}, conflict, false), "the first copy may be in flight")
 }
 
-// The row of an event that somebody forgets is the most careful one.
+// An event without a row has the most careful row.
 func TestZeroRowIsCareful(t *testing.T) {
 	assert.Zero(t, unknown)
 	assert.False(t, policy[complete].get || policy[complete].keyed || policy[complete].update)
@@ -121,9 +120,9 @@ func (r someRequest) String() string {
 		r.idempotency, r.callerKey, r.replayed, r.fromService, r.before)
 }
 
-// everyRequest returns all that policy depends on, but for the response. Only a request with a key
-// can be replayed, a replay is the service's own, and an update whose outcome is unknown is not
-// sent again.
+// everyRequest returns all inputs of decide except the response. Only a request with a key can be
+// replayed, a replay is the service's own, and an update whose outcome is unknown is not sent
+// again.
 func everyRequest() []someRequest {
 	all := make([]someRequest, 0, 20)
 	both := []bool{false, true}

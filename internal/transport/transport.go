@@ -1,7 +1,7 @@
 // Package transport carries one API call as one or more HTTP attempts. It decides whether a call is
-// retried, waits between attempts, bounds what is read, and keeps track of whether a write may have
-// been applied. It knows HTTP and not billing: its caller knows what a path, a body or an error
-// means.
+// retried, waits between attempts, limits the bytes that it reads, and tracks whether a write may
+// have been applied. It knows HTTP and not billing: its caller knows the meaning of paths, bodies
+// and errors.
 package transport
 
 import (
@@ -14,11 +14,11 @@ import (
 	"time"
 )
 
-// Transport holds what all calls of a client share. It is not changed after it was built.
+// Transport has the settings that all calls of a client share. It is immutable.
 type Transport struct {
 	// RoundTripper is used directly, without an http.Client around it: an http.Client follows
-	// redirects, puts the URL (which holds identifiers) into its errors, and loses the status of a
-	// redirect it cannot parse.
+	// redirects, puts the URL, which contains identifiers, into its errors, and loses the status of
+	// a redirect that it cannot parse.
 	RoundTripper   http.RoundTripper
 	Jar            http.CookieJar // may be nil
 	AttemptTimeout time.Duration
@@ -27,10 +27,9 @@ type Transport struct {
 	Budget         *Budget      // nil: no limit
 	Logger         *slog.Logger // may be nil: no logging
 
-	// FromService reports whether an error response is the service's own, and not one of a gateway
-	// in front of it.
+	// FromService reports whether an error response is the service's own, and not a gateway's.
 	FromService func(status int, header http.Header, body []byte) bool
-	// RequestID returns the service's name for a request, for the log; empty if it gave none.
+	// RequestID returns the service's id of a request, for the log, or "" if the response has none.
 	RequestID func(header http.Header) string
 }
 
@@ -39,13 +38,13 @@ type Request struct {
 	Method    string
 	URL       url.URL
 	Route     string      // the path without its identifiers, for the log
-	Header    http.Header // what all calls of a client send. It must not be nil
-	Key       string      // the idempotency key, empty for none
-	More      http.Header // what the caller of this one set, instead of or beside those
-	Body      []byte      // nil for none
-	CallerKey bool        // the idempotency key came from the caller, so an earlier call may have used it
-	MaxBody   int64       // of a success, in bytes
-	// UnknownBefore says that an earlier call with the key left the outcome of the write unknown.
+	Header    http.Header // sent by all calls of the client; not nil
+	Key       string      // the idempotency key; empty for a request without one
+	More      http.Header // set for this call; replaces or extends the client's
+	Body      []byte      // nil for a request without a body
+	CallerKey bool        // the caller supplied the idempotency key, so an earlier call may have used it
+	MaxBody   int64       // of the body of a success, in bytes
+	// UnknownBefore is set if an earlier call with the key left the outcome of the write unknown.
 	UnknownBefore bool
 	// ReturnKeyInUse ends the call at a 409 that an earlier copy of the request may have caused,
 	// because the caller wants to look for the object before it waits.
@@ -57,45 +56,47 @@ type Request struct {
 
 // Decoder decodes the response to a request that succeeded.
 type Decoder interface {
-	// Decode may be called again after it failed. A *NotJSONError says that the body is not JSON
-	// (the call may be retried), any other error that it is not the requested object (it may not).
+	// Decode may be called again after it failed. A *NotJSONError means that the body is not JSON,
+	// and the call may be retried. Any other error means that the response is not the requested
+	// object, and the call is not retried.
 	Decode(status int, header http.Header, body []byte) error
 }
 
-// NotJSONError says why a body is not JSON.
+// NotJSONError is the reason why a body is not JSON.
 type NotJSONError struct{ Reason string }
 
 func (e *NotJSONError) Error() string { return e.Reason }
 
-// Result is how a call ended. Status, Header, Body, FromService and Replayed are the last
-// attempt's, as far as it got a response.
+// Result is the result of a call. Status, Header, Body, FromService and Replayed are the last
+// attempt's, if it got a response.
 type Result struct {
 	Status      int
 	Header      http.Header
 	Body        []byte
 	FromService bool // an error response that is the service's own
 	Replayed    bool
-	// RetryAfter is how long the last response asked to wait, 0 if it did not ask.
+	// RetryAfter is the wait that the last response asked for, or 0 if it did not ask.
 	RetryAfter time.Duration
 	Attempts   int
-	Waited     time.Duration // between the attempts
-	// Err says why there is no usable response; nil for a complete response, with whatever status.
+	Waited     time.Duration // the waits between the attempts
+	// Err is the reason why there is no usable response. It is nil for a complete response with any
+	// status.
 	Err error
 	// OutcomeUnknown is set if a write may have been applied although the call failed.
 	OutcomeUnknown bool
-	// KeyInUse is set if the last response is a 409, and an earlier copy of the request may still be
-	// in flight.
+	// KeyInUse is set if the last response is a 409, and an earlier copy of the request may still
+	// be in flight.
 	KeyInUse bool
 	// BudgetEmpty is set if the call was not retried because the budget was spent.
 	BudgetEmpty bool
 
-	event event // how the last attempt ended, or contextDone
+	event event // the end of the last attempt, or contextDone
 }
 
-// Reason returns a short word for Err, with underscores: "no_response".
+// Reason returns a word for Err: "no_response".
 func (r Result) Reason() string { return r.event.word() }
 
-// Do sends req until an attempt settles it or the policy allows no retry.
+// Do makes attempts until the policy does not allow another retry.
 func (t *Transport) Do(ctx context.Context, req *Request) Result {
 	res := Result{OutcomeUnknown: req.UnknownBefore}
 	if ctx.Err() != nil {
@@ -105,7 +106,7 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 	for {
 		var start time.Time
 		if t.Logger != nil {
-			start = time.Now() // only the log needs it
+			start = time.Now() // only for the log
 		}
 		o := t.attempt(ctx, req)
 		v := decide(req, o, res.OutcomeUnknown)
@@ -143,7 +144,7 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 		}
 		if !sleep(ctx, wait) {
 			if !v.free {
-				t.Budget.add(tokenUnits) // the retry was not sent
+				t.Budget.add(tokenUnits) // because the retry was not sent
 			}
 			res.Err, res.event = interrupted(ctx, res.Err), contextDone
 			return res
@@ -152,8 +153,8 @@ func (t *Transport) Do(ctx context.Context, req *Request) Result {
 	}
 }
 
-// interrupted is the error of a call whose context ended in a wait, after an attempt that failed
-// with last, if that is not nil.
+// interrupted returns the error of a call whose context ended during a wait. last is the error of
+// the attempt before the wait, and may be nil.
 func interrupted(ctx context.Context, last error) error {
 	if last == nil {
 		return fmt.Errorf("%w while waiting to retry", contextError(ctx))
@@ -161,8 +162,8 @@ func interrupted(ctx context.Context, last error) error {
 	return fmt.Errorf("%w while waiting to retry: %w", contextError(ctx), last)
 }
 
-// contextError is the context's error, with the cause the caller gave where there is one. Both can
-// be found by errors.Is: net/http reports the cause alone, which hides context.Canceled.
+// contextError returns the context's error with its cause, if the caller set one. errors.Is matches
+// both. net/http reports only the cause, which hides context.Canceled.
 func contextError(ctx context.Context) error {
 	err, cause := ctx.Err(), context.Cause(ctx)
 	if errors.Is(cause, err) {

@@ -28,7 +28,7 @@ func (decodeObject) Decode(_ int, _ http.Header, body []byte) error {
 	return json.Unmarshal(body, &object)
 }
 
-// fromService is a service whose own errors have a header.
+// fromService is the FromService of a service that marks its errors with a header.
 func fromService(_ int, header http.Header, _ []byte) bool { return header.Get("From") == "service" }
 
 func over(f roundTrip) *Transport {
@@ -59,7 +59,7 @@ func TestEveryAttemptIsTheSame(t *testing.T) {
 		for _, values := range r.Header {
 			values[0] = "redacted, in place"
 		}
-		r.Header.Set("Traceparent", "a RoundTripper that writes to what it is given")
+		r.Header.Set("Traceparent", "a RoundTripper that modifies the request")
 		r.Header.Set("Authorization", "Bearer b")
 		r.Header.Add("Accept", "text/html")
 		r.Header.Del("Idempotency-Key")
@@ -69,7 +69,7 @@ func TestEveryAttemptIsTheSame(t *testing.T) {
 	}).Do(t.Context(), req)
 	assert.Len(t, seen, 3)
 	assert.Equal(t, 3, res.Attempts)
-	assert.Equal(t, http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer a"}}, req.Header, "which later calls send too")
+	assert.Equal(t, http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer a"}}, req.Header, "the header of later calls")
 	assert.Equal(t, http.Header{"X-Tenant": {"a"}}, req.More)
 }
 
@@ -92,8 +92,9 @@ func TestRoundTrippersThatBreakTheRules(t *testing.T) {
 	assert.Equal(t, 404, res.Status)
 }
 
-// A call that ends while the answer is read was sent; what was applied is unknown.
-func TestContextEndsWhileTheAnswerIsRead(t *testing.T) {
+// The outcome of a call whose context ends while its response is read is unknown, because the
+// request was sent.
+func TestContextEndsWhileTheResponseIsRead(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	res := over(func(*http.Request) (*http.Response, error) {
 		r := reply(201, "")
@@ -111,8 +112,8 @@ type readFunc func() error
 
 func (f readFunc) Read([]byte) (int, error) { return 0, f() }
 
-// An attempt that times out while its answer trickles in is repeated: the call goes on.
-func TestAttemptTimesOutWhileTheAnswerIsRead(t *testing.T) {
+// An attempt that times out while its response is read slowly is retried.
+func TestAttemptTimesOutWhileTheResponseIsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
 		res := over(func(r *http.Request) (*http.Response, error) {
@@ -139,7 +140,7 @@ func TestAttemptTimesOutWhileTheAnswerIsRead(t *testing.T) {
 	})
 }
 
-// The status of an error is an answer, even if its body never ends.
+// The status of an error is a response, even if its body never ends.
 func TestErrorBodyThatStalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -158,8 +159,8 @@ func TestErrorBodyThatStalls(t *testing.T) {
 	})
 }
 
-// What an attempt that failed without a response can be sure of.
-func TestWhatAFailedRoundTripMeans(t *testing.T) {
+// A failed round trip shows whether the request was never sent, or may have been.
+func TestOutcomeOfAFailedRoundTrip(t *testing.T) {
 	reset := &net.OpError{Op: "read", Err: errors.New("reset")}
 	untrustedErr := &tls.CertificateVerificationError{Err: errors.New("unknown authority")}
 	done, cancel := context.WithCancel(t.Context())
@@ -181,9 +182,9 @@ func TestWhatAFailedRoundTripMeans(t *testing.T) {
 		{"not trusted, no evidence", t.Context(), nil, untrustedErr, untrusted, true},
 		{"not trusted", t.Context(), []func(*httptrace.ClientTrace){asked}, untrustedErr, untrusted, false},
 		{"not trusted, after the request went to a dead connection", t.Context(), []func(*httptrace.ClientTrace){asked, got, asked}, untrustedErr, untrusted, true},
-		{"ended without a connection", done, []func(*httptrace.ClientTrace){asked}, reset, contextDoneUnsent, false},
-		{"ended, no evidence", done, nil, reset, contextDone, true},
-		{"ended after it was sent", done, []func(*httptrace.ClientTrace){asked, got}, reset, contextDone, true},
+		{"the context ended without a connection", done, []func(*httptrace.ClientTrace){asked}, reset, contextDoneUnsent, false},
+		{"the context ended, no evidence", done, nil, reset, contextDone, true},
+		{"the context ended after the request was sent", done, []func(*httptrace.ClientTrace){asked, got}, reset, contextDone, true},
 	} {
 		conn := newConnectionTrace(func() {})
 		for _, event := range row.saw {

@@ -1,8 +1,8 @@
-// Command gen writes the table of package iso4217 from list one of ISO 4217, as
-// github.com/bojanz/currency carries it, and from the codes in withdrawn.go.
+// Command gen writes the table of package iso4217 from list one of ISO 4217, which it reads from
+// github.com/bojanz/currency, and from the codes in withdrawn.go.
 //
-// It is a module of its own to keep that dependency out of the SDK. Run it with
-// go generate in the directory above; the same inputs always give the same file.
+// It is a nested module, to keep that dependency out of the SDK. Run it with go generate in the
+// directory above. The same inputs always produce the same file.
 package main
 
 import (
@@ -44,27 +44,26 @@ func main() {
 	}
 }
 
-// current returns list one as bojanz/currency has it.
+// current returns the list one of bojanz/currency.
 func current() []currencyCode {
 	codes := currency.GetCurrencyCodes()
 	list := make([]currencyCode, 0, len(codes))
 	for _, code := range codes {
-		digits, _ := currency.GetDigits(code) // it has digits for each of its own codes
+		digits, _ := currency.GetDigits(code) // because it has digits for each of its codes
 		list = append(list, currencyCode{code, digits})
 	}
 	return list
 }
 
-// withoutMinorUnit are the codes of list one whose minor unit is "N.A.": metals,
-// units of account, and the codes for tests and for no currency. bojanz/currency
-// leaves them out. Were it to add them, their digits would be made up.
+// withoutMinorUnit has the codes of list one whose minor unit is "N.A.": metals, units of account,
+// and the codes for tests and for no currency. bojanz/currency omits them. If it adds one, its
+// digits are an invention.
 var withoutMinorUnit = strings.Fields("XAG XAU XBA XBB XBC XBD XDR XPD XPT XSU XTS XUA XXX")
 
 var alphabeticCode = regexp.MustCompile(`^[A-Z]{3}$`)
 
-// merge returns both lists as one, sorted by code, and the withdrawn codes that
-// are current too. It is an error if the lists contradict each other, or hold
-// what cannot be right.
+// merge returns both lists as one, sorted by code, and the withdrawn codes that are current too. It
+// returns an error if the lists contradict each other or contain an impossible entry.
 func merge(current, withdrawn []currencyCode) (table []currencyCode, redundant []string, err error) {
 	exponents := make(map[string]uint8)
 	var problems []error
@@ -102,9 +101,8 @@ func merge(current, withdrawn []currencyCode) (table []currencyCode, redundant [
 	return table, redundant, errors.Join(problems...)
 }
 
-// render returns the table as a Go switch, which the compiler turns into a search
-// over constants: no map to build at start-up, and faster than one. It has a line
-// for each initial letter, to keep the diff of an amendment small.
+// render returns the table as a Go switch, because it is faster than a map and needs no work at
+// start-up. It has a line for each initial letter, to keep the diff of an amendment small.
 func render(table []currencyCode) ([]byte, error) {
 	byExponent := make(map[uint8][]string)
 	for _, c := range table {

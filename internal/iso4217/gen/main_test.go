@@ -18,14 +18,14 @@ func TestMerge(t *testing.T) {
 	}{
 		{
 			name:      "both lists",
-			why:       "the search in the table needs it sorted",
+			why:       "the table is sorted",
 			current:   []currencyCode{{"ZAR", 2}, {"JPY", 0}},
 			withdrawn: []currencyCode{{"HRK", 2}},
 			table:     []currencyCode{{"HRK", 2}, {"JPY", 0}, {"ZAR", 2}},
 		},
 		{
 			name:      "current again, same decimals",
-			why:       "harmless, but the line can go",
+			why:       "harmless, but the line is redundant",
 			current:   []currencyCode{{"ZWL", 2}},
 			withdrawn: []currencyCode{{"ZWL", 2}},
 			table:     []currencyCode{{"ZWL", 2}},
@@ -33,26 +33,26 @@ func TestMerge(t *testing.T) {
 		},
 		{
 			name:      "current again, other decimals",
-			why:       "one of the two would make amounts wrong by powers of ten",
+			why:       "one of the two would change amounts by powers of ten",
 			current:   []currencyCode{{"ZWL", 0}},
 			withdrawn: []currencyCode{{"ZWL", 2}},
 			errs:      []string{"ZWL has 2 decimals in withdrawn.go, but 0 in list one"},
 		},
 		{
 			name:      "withdrawn twice, other decimals",
-			why:       "a slip in the reviewed list",
+			why:       "an error in the reviewed list",
 			withdrawn: []currencyCode{{"HRK", 2}, {"HRK", 0}},
 			errs:      []string{"HRK has 0 decimals"},
 		},
 		{
 			name:    "current twice",
-			why:     "the source has changed its shape",
+			why:     "the form of the source has changed",
 			current: []currencyCode{{"ZAR", 2}, {"ZAR", 2}},
 			errs:    []string{"ZAR is in list one twice"},
 		},
 		{
-			name:      "every problem at once",
-			why:       "no minor unit, no code, no such exponent",
+			name:      "several problems",
+			why:       "no minor unit, not a code, and an impossible exponent",
 			current:   []currencyCode{{"XAU", 2}, {"zar", 2}},
 			withdrawn: []currencyCode{{"ABC", 5}},
 			errs:      []string{"XAU has no minor unit", `"zar" is not an alphabetic code`, "ABC has 5 decimals"},
@@ -67,7 +67,7 @@ func TestMerge(t *testing.T) {
 				}
 				for _, want := range tt.errs {
 					if !strings.Contains(err.Error(), want) {
-						t.Errorf("error %q does not say %q (%s)", err, want, tt.why)
+						t.Errorf("error %q does not contain %q (%s)", err, want, tt.why)
 					}
 				}
 				return
@@ -82,7 +82,7 @@ func TestMerge(t *testing.T) {
 	}
 }
 
-// The committed table must be what the generator makes of its inputs.
+// The committed table must be the output of the generator.
 func TestTableIsCurrent(t *testing.T) {
 	table, redundant, err := merge(current(), withdrawn)
 	if err != nil {

@@ -1,13 +1,12 @@
 package main
 
-// withdrawn holds the codes that ISO 4217 has moved from list one (current) to
-// list three (historic) since 2021, which is to say by its amendments 170 to 180.
-// Bills and payments in them are still on merchants' books, so they keep the
-// number of decimals that list one gave them.
+// withdrawn has the codes that ISO 4217 has moved from list one (current) to list three (historic)
+// since 2021, in its amendments 170 to 180. They keep their number of decimals from list one,
+// because merchants still have bills and payments in them.
 //
-// Review an addition against the amendment, or the last list one that had the
-// code: list three states no minor units, and locale data differs from ISO (it
-// says 0 for SLL). Codes withdrawn before 2021 are left out until someone needs one.
+// Review an addition against the amendment, or against the last list one that had the code, because
+// list three does not have minor units, and locale data differs from ISO (it has 0 for SLL). Codes
+// that were withdrawn before 2021 are omitted until someone needs one.
 var withdrawn = []currencyCode{
 	// Curaçao and Sint Maarten. Amendment 176: replaced at par by XCG on 2025-03-31,
 	// legal tender until 2025-06-30.
