@@ -17,7 +17,7 @@ import (
 var repository = os.DirFS(root)
 
 // The table of files in docs/architecture.md has a row for each source file of the root package and
-// of internal/transport, and each of its rows is about something that is there.
+// of internal/transport, and each of its rows names an existing file.
 func TestTableOfFiles(t *testing.T) {
 	needsTheRepository(t)
 	table := map[string]bool{}
@@ -37,7 +37,7 @@ func TestTableOfFiles(t *testing.T) {
 	}
 }
 
-// Each test that the pages for maintainers name is there, and the index has each decision.
+// Each test in the pages for maintainers exists, and the index has each decision.
 func TestPagesForMaintainers(t *testing.T) {
 	needsTheRepository(t)
 	const index = "docs/decisions/README.md"
@@ -49,7 +49,7 @@ func TestPagesForMaintainers(t *testing.T) {
 			assert.Contains(t, text, "**Proved by** `", name)
 		}
 		for _, test := range regexp.MustCompile("`((?:Test|Fuzz|Example)[A-Z]\\w+)`").FindAllStringSubmatch(text, -1) {
-			assert.True(t, tests[test[1]], "%s names %s, which is not there", name, test[1])
+			assert.True(t, tests[test[1]], "%s names %s, which does not exist", name, test[1])
 		}
 	}
 }
@@ -87,7 +87,7 @@ func page(t *testing.T, name string) string {
 	return string(text)
 }
 
-// testNames are the names of all tests of the repository.
+// testNames returns the names of all tests of the repository.
 func testNames(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}

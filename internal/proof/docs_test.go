@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The Go snippets of all pages stand word for word in code that the tests compile and run.
+// Code that the tests compile and run contains the Go snippets of all pages word for word.
 func TestSnippetsAreTested(t *testing.T) {
 	needsTheRepository(t)
 	tested := unindented(sources(t, "*_test.go", "*/*_test.go", "internal/proof/*_test.go", "testdata/consumer/*.go", "testdata/consumer/*/*.go", "examples/*/*.go"))
@@ -36,8 +36,8 @@ func TestReadmeIsShort(t *testing.T) {
 	assert.LessOrEqual(t, strings.Count(page(t, "README.md"), "\n"), 200, "lines")
 }
 
-// The timeouts that the documentation of Handler names are those of the receiver, whose tests show
-// what they do.
+// The timeouts in the documentation of Handler are those of the webhook-receiver, whose tests show
+// their effect.
 func TestServerTimeoutsAreDocumented(t *testing.T) {
 	needsTheRepository(t)
 	_, settings, found := strings.Cut(sources(t, "examples/webhook-receiver/main.go"), "&http.Server{\n")

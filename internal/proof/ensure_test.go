@@ -26,23 +26,24 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// How many objects are ensured with each seed. go test ./... runs one seed, in a short form.
+// The number of objects for each seed. go test ./... runs one seed, in a short form.
 const (
 	ensures    = 2000
 	fewEnsures = 500
 )
 
-// TestEnsure calls Ensure through a network on which everything goes wrong at random. Half of the
-// objects exist already, or others are in their way, and processes are killed between the requests
-// of an Ensure and start again with the same key. In the end, each call has succeeded or names every
-// difference, and the service holds each object once, under the right customer. Because the
-// service's check of references would hide a second create, the proof also checks that no create of
-// an object is sent under another key before the earlier keys have ended in a failure, and that there
-// is no object after an error that does not say that the outcome is unknown.
+// TestEnsure calls Ensure through a network with random faults. Half of the objects already exist,
+// or conflict with others. Processes are killed between the requests of an Ensure, and start again
+// with the same key. In the end, each call has succeeded or names every difference, and the service
+// has each object once, under the right customer.
+//
+// The service's check of references would hide a second create. So the proof also checks that no
+// create of an object is sent under another key before the earlier keys have ended in a failure,
+// and that no object exists after an error that does not match [moment.ErrOutcomeUnknown].
 //
 // The whole proof is go test ./internal/proof -run '^TestEnsure$' -v -seeds=20
 func TestEnsure(t *testing.T) {
-	takesSeconds(t)
+	skipIfShort(t)
 	testkit.SilenceNetHTTP(t)
 	ends := map[string]int{}
 	for seed := 1; seed <= *seeds; seed++ {
@@ -66,18 +67,18 @@ func TestEnsure(t *testing.T) {
 	}
 }
 
-// How an Ensure can end.
+// The ends of an Ensure.
 const (
 	ensured = "ensured"
 	named   = "every difference named"
 	endless = "never ended"
 )
 
-// situation is what an Ensure finds. n makes its references unique.
+// situation has the objects that an Ensure finds. n makes its references unique.
 type situation struct {
 	name    string
-	before  func(ctx context.Context, c *moment.Client, n string) error // what exists already
-	later   func(ctx context.Context, c *moment.Client, n string) error // what appears after the first call
+	before  func(ctx context.Context, c *moment.Client, n string) error // creates the objects that exist before
+	later   func(ctx context.Context, c *moment.Client, n string) error // creates the objects that appear after the first call
 	params  func(n string) any
 	differs []string
 }
@@ -101,7 +102,7 @@ func billOf(n string) moment.BillCreateParams {
 	return moment.BillCreateParams{Account: accountOf(n), ExternalReference: "UBR-" + n, Currency: moment.ZAR, AmountDue: 2000, DueDate: moment.NewDate(2025, time.January, 31)}
 }
 
-// simpleBill is a bill of a customer that exists.
+// simpleBill returns a bill of an existing customer.
 func simpleBill(n string) moment.BillCreateParams {
 	p := billOf(n)
 	p.Account, p.Customer = nil, moment.ExistingCustomer("UCR-"+n)
@@ -123,7 +124,7 @@ func createBill(ctx context.Context, c *moment.Client, n string) error {
 	return err
 }
 
-// createOther creates the customer, and a bill that has the reference and is another one.
+// createOther creates the customer, and another bill with the reference.
 func createOther(change func(p *moment.BillCreateParams, n string)) func(context.Context, *moment.Client, string) error {
 	return func(ctx context.Context, c *moment.Client, n string) error {
 		p := simpleBill(n)
@@ -194,7 +195,7 @@ var situations = []situation{
 	},
 }
 
-// ensuring is one object to be ensured, by however many calls it takes.
+// ensuring is an object that one or more calls of Ensure create.
 type ensuring struct {
 	n         string
 	situation situation
@@ -211,7 +212,7 @@ func ensureAll(t *testing.T, seed uint64) []*ensuring {
 	srv := momenttest.NewServer()
 	t.Cleanup(srv.Close)
 	direct := srv.Client()
-	elsewhere, strayed := strayedTo(t)
+	elsewhere, strayed := startStrayServer(t)
 	proxy := testkit.NewProxy(srv.URL)
 	t.Cleanup(proxy.Close)
 	network := &network{seed: seed, elsewhere: elsewhere, requests: map[string]uint64{}, kill: map[string]func() bool{}, keys: map[string]map[string]bool{}, running: map[string]int{}, copies: map[string]int{}}
@@ -238,7 +239,7 @@ func ensureAll(t *testing.T, seed uint64) []*ensuring {
 		})
 	}
 	done.Wait()
-	proxy.Close() // and all that was late has arrived
+	proxy.Close() // and all late requests have arrived
 
 	assert.Empty(t, network.hasty, "creates that were sent under another key too early")
 	state := newLedger(t, srv.State())
@@ -256,7 +257,7 @@ func (j *ensuring) run(t *testing.T, client, direct *moment.Client, network *net
 		require.NoError(t, j.situation.before(t.Context(), direct, j.n), j.situation.name)
 	}
 	key := moment.DeriveIdempotencyKey("ensure", j.n)
-	random := j.random.IntN(3) == 0 // the first key is random, and the later calls have the error's
+	random := j.random.IntN(3) == 0 // the first key is random, and later calls use the error's
 	if random {
 		key = ""
 	}
@@ -327,7 +328,7 @@ func keyOf(err error) string {
 	return ""
 }
 
-// checkError fails if there is an object after an error that does not say that there may be one.
+// checkError fails if an object exists after an error that does not match ErrOutcomeUnknown.
 func (j *ensuring) checkError(t *testing.T, direct *moment.Client, err error) {
 	t.Helper()
 	j.doubt = j.doubt || errors.Is(err, moment.ErrOutcomeUnknown)
@@ -346,7 +347,7 @@ func (j *ensuring) checkError(t *testing.T, direct *moment.Client, err error) {
 	assert.ErrorIs(t, getErr, moment.ErrNotFound, "%s %s: there is an object after: %v", j.situation.name, j.n, err)
 }
 
-// network chooses the faults by the seed, the job and how many requests of the job came before.
+// network chooses the faults by the seed, the job and the number of the job's earlier requests.
 type network struct {
 	seed      uint64
 	elsewhere string
@@ -356,13 +357,14 @@ type network struct {
 	kill     map[string]func() bool // called at each request of a job
 
 	service http.RoundTripper
-	keys    map[string]map[string]bool // of the creates of an object, and whether they have ended in a failure
-	running map[string]int             // requests with a key that the service has not responded to
+	keys    map[string]map[string]bool // the keys of an object's creates, and whether they have ended in a failure
+	running map[string]int             // requests with a key whose response is pending
 	copies  map[string]int             // requests with a key
 	hasty   []string                   // creates under another key before that
 }
 
-// RoundTrip is the way from the proxy to the service. It records which keys have ended in a failure.
+// RoundTrip forwards a request from the proxy to the service. It records the keys that have ended
+// in a failure.
 func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
@@ -372,7 +374,7 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	key := r.Header.Get("Idempotency-Key")
 	n.count(key, 1)
 	resp, err := n.service.RoundTrip(r)
-	alone := n.count(key, -1) == 0 // otherwise the response may be that the key is in flight
+	alone := n.count(key, -1) == 0 // otherwise the response may be a 409 for a key in flight
 	if err == nil && key != "" && resp.StatusCode >= 400 && (alone || resp.Header.Get("Idempotent-Replayed") != "") {
 		n.mu.Lock()
 		defer n.mu.Unlock()
@@ -421,9 +423,9 @@ func (n *network) onRequest(r *testkit.ProxyRequest) testkit.Fault {
 	job := r.Header.Get("X-Job")
 	n.requests[job]++
 	if f := n.kill[job]; f != nil && f() {
-		return testkit.FaultLate(time.Millisecond) // it arrives when its process is gone
+		return testkit.FaultLate(time.Millisecond) // it arrives after its process has ended
 	}
-	random := (&trouble{seed: n.seed}).random(job, n.requests[job])
+	random := (&faultChooser{seed: n.seed}).random(job, n.requests[job])
 	if random.IntN(100) < 70 {
 		return testkit.FaultNone()
 	}
@@ -433,15 +435,15 @@ func (n *network) onRequest(r *testkit.ProxyRequest) testkit.Fault {
 	switch key := r.Header.Get("Idempotency-Key"); {
 	case key == "":
 	case strings.HasPrefix(fault.Name, "ServiceError") && n.copies[key] > 1:
-		return testkit.FaultNone() // the service may have saved another response
-	case fault.Name == "409, before" && n.copies[key] == 1, // the only request with the key was rejected as the service rejects it
+		return testkit.FaultNone() // because the service may have saved another response
+	case fault.Name == "409, before" && n.copies[key] == 1, // the only request with the key was rejected like a request of the service
 		strings.HasPrefix(fault.Name, "ServiceError"): // the proxy replays it
 		n.keys[referenceIn(r.Body)][key] = true
 	}
 	return fault
 }
 
-// ledger is what the service holds in the end, by external reference.
+// ledger has the service's objects at the end, by external reference.
 type ledger struct {
 	customers map[string]moment.Customer
 	accounts  map[string]moment.Account
@@ -467,7 +469,7 @@ func newLedger(t *testing.T, s momenttest.State) *ledger {
 	return l
 }
 
-// check compares what the caller was told with what the service holds.
+// check compares the result of the call with the service's objects.
 func (l *ledger) check(t *testing.T, j *ensuring) {
 	t.Helper()
 	assert.Equal(t, j.situation.end(), j.end, "%s %s after %d calls", j.situation.name, j.n, j.calls)

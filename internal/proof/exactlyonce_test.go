@@ -30,26 +30,26 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-var seeds = flag.Int("seeds", 1, "how many seeds TestExactlyOnce runs with")
+var seeds = flag.Int("seeds", 1, "number of seeds of TestExactlyOnce")
 
-// What was proved for each seed.
+// The size of the proof for each seed.
 const (
 	creates = 5000
 	callers = 32
 )
 
-// TestExactlyOnce raises bills through a network on which everything goes wrong at random, and then
-// compares what the callers were told with what the service holds:
+// TestExactlyOnce creates bills through a network with random faults, and then compares the results
+// of the calls with the service's bills:
 //
-//   - a success is exactly one bill;
-//   - a failure that does not say [moment.ErrOutcomeUnknown] is no bill, then and for ever;
-//   - one that does ends with exactly one bill, by Ensure with the error's key;
-//   - under one key the service is never asked for two bills, so its check of the reference, which would hide a second one,
-//     is not needed except where Ensure uses another key.
+//   - after a success, there is exactly one bill;
+//   - after a failure that does not match [moment.ErrOutcomeUnknown], there is never a bill;
+//   - after a failure that matches it, Ensure with the error's key leads to exactly one bill;
+//   - the service never receives creates of two bills under one key, because its check of
+//     references would hide a second one.
 //
 // The whole proof is go test ./internal/proof -run TestExactlyOnce -v -seeds=20
 func TestExactlyOnce(t *testing.T) {
-	takesSeconds(t)
+	skipIfShort(t)
 	testkit.SilenceNetHTTP(t)
 	table := newTally()
 	for seed := 1; seed <= *seeds; seed++ {
@@ -75,16 +75,16 @@ func exactlyOnce(t *testing.T, seed uint64) []*job {
 	direct := moment1.Client()
 	customer, err := direct.Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "UCR1"})
 	require.NoError(t, err)
-	elsewhere, strayed := strayedTo(t)
+	elsewhere, strayed := startStrayServer(t)
 
 	proxy := testkit.NewProxy(moment1.URL)
 	t.Cleanup(proxy.Close)
-	books := &books{service: proxy.Service, bills: map[string]*billed{}}
-	proxy.Service = books
-	trouble := &trouble{seed: seed, elsewhere: elsewhere, dials: map[string]uint64{}, requests: map[string]uint64{}, met: map[string][]string{}}
-	proxy.OnDial, proxy.OnRequest = trouble.onDial, trouble.onRequest
+	log := &billLog{service: proxy.Service, bills: map[string]*billed{}}
+	proxy.Service = log
+	chooser := &faultChooser{seed: seed, elsewhere: elsewhere, dials: map[string]uint64{}, requests: map[string]uint64{}, met: map[string][]string{}}
+	proxy.OnDial, proxy.OnRequest = chooser.onDial, chooser.onRequest
 	testkit.ReplaceDefaultTransport(t, proxy.Transport())
-	budget := int(1-seed%2) * 100 // without a limit, more is retried; with it, more is settled by another call
+	budget := int(1-seed%2) * 100 // without a budget, more calls are retried; with one, more are settled by another call
 	client := newClient(t, moment.WithBaseURL(proxy.TLSURL), moment.WithBackoff(time.Millisecond, 4*time.Millisecond), moment.WithAttemptTimeout(250*time.Millisecond),
 		moment.WithRetryBudget(budget))
 
@@ -94,7 +94,7 @@ func exactlyOnce(t *testing.T, seed uint64) []*job {
 	for range callers {
 		callersDone.Go(func() {
 			for n := next.Add(1) - 1; n < creates; n = next.Add(1) - 1 {
-				jobs[n] = &job{reference: fmt.Sprintf("UBR-%d", n), ownKey: n%2 == 0, books: books}
+				jobs[n] = &job{reference: fmt.Sprintf("UBR-%d", n), ownKey: n%2 == 0, log: log}
 				if n%50 == 0 {
 					jobs[n].reference += restarted
 				}
@@ -103,10 +103,10 @@ func exactlyOnce(t *testing.T, seed uint64) []*job {
 		})
 	}
 	callersDone.Wait()
-	proxy.Close() // and all that was late has arrived
+	proxy.Close() // and all late requests have arrived
 
 	for _, j := range jobs {
-		j.met = append(j.met, trouble.met[j.reference]...)
+		j.met = append(j.met, chooser.met[j.reference]...)
 		j.check(t, direct)
 	}
 	assert.Zero(t, strayed.Load(), "requests that followed a redirect")
@@ -114,27 +114,27 @@ func exactlyOnce(t *testing.T, seed uint64) []*job {
 	return jobs
 }
 
-// job is one bill to be raised.
+// job is a bill to be created.
 type job struct {
 	reference string
 	ownKey    bool // the key is the caller's, not the client's
-	books     *books
+	log       *billLog
 
 	key      string // of the first call
 	bill     *moment.Bill
 	err      error // of the first call
-	applied  bool  // the service held a bill when the first call ended
+	applied  bool  // the service had the bill when the first call ended
 	attempts int   // of the first call
 	settled  bool
-	met      []string // the faults
-	wrong    string   // what was found, if anything
+	met      []string // the faults of its requests
+	wrong    string   // the result of check; empty if the job is correct
 }
 
-// What can be wrong with a job.
+// The failures of a job.
 const (
-	lost        = "lost"        // the caller has a bill that the service has not
-	doubled     = "doubled"     // the service was asked for two
-	unexplained = "unexplained" // the caller was told that there is no bill and there is, or was never told
+	lost        = "lost"        // the caller has a bill that the service does not have
+	doubled     = "doubled"     // the service received two creates
+	unexplained = "unexplained" // the error said that the bill does not exist, but it does; or the outcome was never settled
 )
 
 func (j *job) run(ctx context.Context, client *moment.Client, customer string, random *rand.Rand) {
@@ -154,12 +154,12 @@ func (j *job) run(ctx context.Context, client *moment.Client, customer string, r
 	}
 	if restart {
 		before, end := context.WithTimeout(ctx, 20*time.Millisecond)
-		_, _ = client.Bills.Create(before, params, opts...) // what it was told is lost with the program
+		_, _ = client.Bills.Create(before, params, opts...) // its result is lost with the program
 		end()
 	}
 	j.bill, j.err = client.Bills.Create(first, params, opts...)
 	j.key, j.attempts = resp.IdempotencyKey, resp.Attempts
-	j.applied = j.books.of(j.reference).created > 0
+	j.applied = j.log.of(j.reference).created > 0
 	if !errors.Is(j.err, moment.ErrOutcomeUnknown) {
 		return
 	}
@@ -172,12 +172,12 @@ func (j *job) run(ctx context.Context, client *moment.Client, customer string, r
 	}
 }
 
-// check holds what the caller was told against what the service holds.
+// check compares the result of the call with the service's bills.
 func (j *job) check(t *testing.T, direct *moment.Client) {
 	t.Helper()
-	entry := j.books.of(j.reference)
+	entry := j.log.of(j.reference)
 	held, err := direct.Bills.Get(t.Context(), j.reference)
-	switch succeeded, secondKey := j.err == nil || j.settled, !j.serviceError() && (j.newKey() || entry.refused > 0); {
+	switch succeeded, secondKey := j.err == nil || j.settled, !j.serviceError() && (j.newKey() || entry.rejected > 0); {
 	case entry.created > 1, secondKey:
 		j.wrong = doubled
 	case succeeded && (err != nil || !assert.ObjectsAreEqual(held, j.bill)):
@@ -189,16 +189,16 @@ func (j *job) check(t *testing.T, direct *moment.Client) {
 	assert.LessOrEqual(t, j.attempts, 4, j.err)
 }
 
-// serviceError reports whether a failure was saved under the job's key, so that it took another to
-// raise the bill.
+// serviceError reports whether a failure was saved under the job's key, so that only another key
+// creates the bill.
 func (j *job) serviceError() bool {
 	return slices.ContainsFunc(j.met, func(fault string) bool { return strings.HasPrefix(fault, "ServiceError") })
 }
 
-// newKey reports whether the service was asked for the bill under another key than the first
-// call's.
+// newKey reports whether the service received a create of the bill under a key that is not the
+// first call's.
 func (j *job) newKey() bool {
-	return slices.ContainsFunc(j.books.of(j.reference).keys, func(key string) bool { return key != j.key })
+	return slices.ContainsFunc(j.log.of(j.reference).keys, func(key string) bool { return key != j.key })
 }
 
 func (j *job) outcome() string {
@@ -209,24 +209,24 @@ func (j *job) outcome() string {
 		return "not applied"
 	case j.newKey():
 		return "new key"
-	case j.books.of(j.reference).looked:
+	case j.log.of(j.reference).lookedUp:
 		return "by reference"
 	default:
 		return "same key"
 	}
 }
 
-// referenceKey is under what a context holds the reference of the bill that is to be raised.
+// referenceKey is the key of the context value with the reference of the bill.
 type referenceKey struct{}
 
-// restarted is the end of a reference whose bill is raised by a program that ends while its request
-// is on the way, is started again, and comes with the same key while the first request runs.
+// restarted is the suffix of the references of a program that ends while its request is in flight,
+// starts again, and sends the same key during the first request.
 const restarted = "-restarted"
 
-// trouble chooses the faults, and keeps which bill met which. A choice depends on the seed, the
-// bill, and how many requests for it came before, so that it does not change with the order in
-// which the callers run.
-type trouble struct {
+// faultChooser chooses the faults, and records the faults of each bill. A choice depends on the
+// seed, the bill, and the number of its earlier requests, so that it does not depend on the order
+// in which the callers run.
+type faultChooser struct {
 	seed      uint64
 	elsewhere string
 
@@ -235,14 +235,14 @@ type trouble struct {
 	met             map[string][]string
 }
 
-// random is that of the n-th choice for a bill.
-func (tr *trouble) random(reference string, n uint64) *rand.Rand {
+// random returns the source of the n-th choice for a bill.
+func (tr *faultChooser) random(reference string, n uint64) *rand.Rand {
 	h := fnv.New64a()
 	_, _ = io.WriteString(h, reference)
 	return rand.New(rand.NewPCG(tr.seed<<32+n, h.Sum64()))
 }
 
-func (tr *trouble) onDial(ctx context.Context) testkit.DialFault {
+func (tr *faultChooser) onDial(ctx context.Context) testkit.DialFault {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	reference, _ := ctx.Value(referenceKey{}).(string)
@@ -264,7 +264,7 @@ func (tr *trouble) onDial(ctx context.Context) testkit.DialFault {
 	return fault
 }
 
-func (tr *trouble) onRequest(r *testkit.ProxyRequest) testkit.Fault {
+func (tr *faultChooser) onRequest(r *testkit.ProxyRequest) testkit.Fault {
 	tr.mu.Lock()
 	defer tr.mu.Unlock()
 	reference := referenceIn(r.Body)
@@ -290,7 +290,7 @@ func (tr *trouble) onRequest(r *testkit.ProxyRequest) testkit.Fault {
 	return fault
 }
 
-// faults are all that can befall a request, with details at random.
+// faults returns all faults of requests, with random details.
 func faults(random *rand.Rand, elsewhere string) []testkit.Fault {
 	const before = testkit.Before
 	once := []testkit.Fault{
@@ -301,7 +301,7 @@ func faults(random *rand.Rand, elsewhere string) []testkit.Fault {
 		testkit.FaultContentLength(1 + random.IntN(100)),
 		testkit.FaultContentLength(-1 - random.IntN(100)),
 		testkit.FaultCloseIdle(),
-		// What refuses a request before it reaches the service, which tells nothing of an earlier
+		// Faults that reject a request before it reaches the service. They do not settle an earlier
 		// copy.
 		testkit.FaultProblem(401, nil, before),
 		testkit.FaultProblem(403, nil, before),
@@ -320,7 +320,7 @@ func faults(random *rand.Rand, elsewhere string) []testkit.Fault {
 			testkit.FaultEndlessBody([]int{201, 500}[random.IntN(2)], when),
 			testkit.FaultServiceError(when),
 			testkit.FaultProblem(500, nil, when),
-			// Whoever sends these does not say whether the service had the request.
+			// Faults after which it is unknown whether the service received the request.
 			testkit.FaultProblem(503, http.Header{"Retry-After": {"0"}}, when),
 			testkit.FaultGateway(503, http.Header{"Retry-After": {"0"}}, when),
 			testkit.FaultGateway(400, nil, when),
@@ -336,8 +336,8 @@ func faults(random *rand.Rand, elsewhere string) []testkit.Fault {
 	return slices.Concat(once, either(before), either(testkit.After))
 }
 
-// books is the way from the proxy to the service, and keeps what the service did.
-type books struct {
+// billLog forwards requests from the proxy to the service, and records the service's actions.
+type billLog struct {
 	service http.RoundTripper
 
 	mu    sync.Mutex
@@ -345,32 +345,32 @@ type books struct {
 }
 
 type billed struct {
-	created int      // how often the service created it
-	refused int      // how often it refused to, because the reference was taken
-	looked  bool     // it was asked for by its reference
-	keys    []string // under which it was to be created
+	created  int      // the number of times that the service created it
+	rejected int      // the number of creates that it rejected because the reference existed
+	lookedUp bool     // it was looked up by its reference
+	keys     []string // of its creates
 }
 
-func (b *books) of(reference string) billed {
+func (b *billLog) of(reference string) billed {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return *b.entry(reference)
 }
 
-func (b *books) entry(reference string) *billed {
+func (b *billLog) entry(reference string) *billed {
 	if b.bills[reference] == nil {
 		b.bills[reference] = new(billed)
 	}
 	return b.bills[reference]
 }
 
-func (b *books) RoundTrip(r *http.Request) (*http.Response, error) {
+func (b *billLog) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	// Entered while the service answers: nobody may look in between.
+	// Recorded while the service responds, so that check does not see a state in between.
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	resp, err := b.service.RoundTrip(r)
@@ -378,7 +378,7 @@ func (b *books) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if r.Method == http.MethodGet {
-		b.entry(path.Base(r.URL.Path)).looked = true
+		b.entry(path.Base(r.URL.Path)).lookedUp = true
 		return resp, nil
 	}
 	entry := b.entry(referenceIn(body))
@@ -388,7 +388,7 @@ func (b *books) RoundTrip(r *http.Request) (*http.Response, error) {
 		case http.StatusCreated:
 			entry.created++
 		case http.StatusConflict:
-			entry.refused++
+			entry.rejected++
 		}
 	}
 	return resp, nil
@@ -402,7 +402,7 @@ func referenceIn(body []byte) string {
 	return params.Reference
 }
 
-// tally counts, for each fault, what became of the calls that met it.
+// tally counts the outcomes of the calls for each fault.
 type tally struct {
 	outcomes []string
 	injected map[string]int
@@ -450,8 +450,8 @@ func (y *tally) String() string {
 	return out.String()
 }
 
-// strayedTo is a server that nobody should come to, with the number of those who did.
-func strayedTo(t *testing.T) (url string, requests *atomic.Int32) {
+// startStrayServer starts a server that must not receive requests, and counts the requests.
+func startStrayServer(t *testing.T) (url string, requests *atomic.Int32) {
 	t.Helper()
 	requests = new(atomic.Int32)
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))

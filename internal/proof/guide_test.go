@@ -14,7 +14,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// The table of docs/testing.md tells merchants what a call makes of each fault.
+// The table of docs/testing.md has the outcome of a call for each fault.
 func TestTableOfTheTestingGuide(t *testing.T) {
 	ends := func(applied bool, err error) string {
 		text := "applied"
@@ -48,7 +48,7 @@ func TestTableOfTheTestingGuide(t *testing.T) {
 		_, err = client.Customers.Update(t.Context(), "UCR2", moment.CustomerUpdateParams{Name: moment.Ptr("John Doe")})
 		customers := srv.State().Customers
 		update := ends(customers[len(customers)-1].Name != "", err)
-		if fault == "Delay(d)" { // which Close ends, and time would
+		if fault == "Delay(d)" { // Close ends the delay before its time
 			create, update = strings.Replace(create, "not", "not yet", 1), strings.Replace(update, "not", "not yet", 1)
 		}
 		srv.Close()

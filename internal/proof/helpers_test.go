@@ -19,9 +19,9 @@ func clientOf(t testing.TB, s *testkit.Service, opts ...moment.ClientOption) *mo
 	return newClient(t, append([]moment.ClientOption{moment.WithBaseURL(s.URL), moment.WithBackoff(0, 0)}, opts...)...)
 }
 
-// takesSeconds skips a long proof with -short, which .ci/run uses where it runs all tests once more
+// skipIfShort skips a long proof with -short, which .ci/run uses where it runs all tests once more
 // on another platform.
-func takesSeconds(t *testing.T) {
+func skipIfShort(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("-short")

@@ -22,56 +22,55 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
-// billStart is the beginning of a bill that every call of these tests asks for, up to its last
+// billStart is the beginning of the bill that every call of these tests requests, up to its last
 // documented amount.
 const billStart = `{"id":"bill_1","external_reference":"UBR1234567890","customer_id":"bcus_1","status":"unpaid","currency":"ZAR",` +
 	`"amount_due":2000,"amount_paid":1500,"amount_remaining":500`
 
-// maxMemory is the most that a call may allocate in all its attempts together, in the worst of all
-// cases.
+// maxMemory is the most that all attempts of a call together may allocate, in the worst case.
 const maxMemory = 32 << 20
 
-// hostile is something that a network, a gateway or a service does to every attempt of a call, and
-// what the caller gets.
+// hostile is a fault of a network, a gateway or a service in every attempt of a call, and the
+// result of the call.
 type hostile struct {
 	why   string
 	dial  testkit.DialFault
 	fault testkit.Fault
-	warm  bool // the connection is one that was used before
+	warm  bool // the connection is reused
 	hangs bool // until the attempt times out
 
-	says     string // behind the operation; nothing for a success
-	is       error  // the sentinel besides ErrOutcomeUnknown, if there is one
+	says     string // the error's text after the operation; empty for a success
+	is       error  // a sentinel in addition to ErrOutcomeUnknown; may be nil
 	replayed bool
 	foreign  bool // not the service's own response
-	answered bool // a *moment.Error, else a *moment.ConnectionError
+	answered bool // a *moment.Error; otherwise a *moment.ConnectionError
 	attempts attempts
 	unknown  bool  // for writes
 	open     int   // connections, kept for the next call
-	read     int64 // at most, in KiB, for all attempts together
+	read     int64 // the limit for all attempts together, in KiB
 }
 
-// attempts are how often a GET, a POST and a PATCH are tried; with 0 the row is not about that one.
+// attempts are the numbers of attempts of a GET, a POST and a PATCH; 0 skips the method.
 type attempts struct{ get, post, patch int }
 
 var (
-	repeated     = attempts{4, 4, 1} // unless a second copy could be applied a second time
+	repeated     = attempts{4, 4, 1} // unless a second copy could be applied again
 	allRepeated  = attempts{4, 4, 4} // nothing was sent
-	neverAgain   = attempts{1, 1, 1} // it would end the same way
+	neverAgain   = attempts{1, 1, 1} // because a retry would end in the same way
 	reset        = "no response: read tcp 127.0.0.1:->127.0.0.1:: read: connection reset by peer"
 	tooManyHeads = "no response: net/http: HTTP/1.x transport connection broken: net/http: server response headers exceeded 65536 bytes; aborted"
 )
 
-// hostileRows are all that the proxy can do.
+// hostileRows has all faults of the proxy.
 func hostileRows(elsewhere string) []hostile {
 	const after = testkit.After
 	return []hostile{
 		{
-			why: "nothing wrong", fault: testkit.FaultNone(),
+			why: "no fault", fault: testkit.FaultNone(),
 			attempts: neverAgain, open: 1, read: 4,
 		},
 		{
-			why: "nobody listens", dial: testkit.DialRefuse,
+			why: "no server listens", dial: testkit.DialRefuse,
 			says: "dial tcp 127.0.0.1:1: connect: connection refused", attempts: allRepeated,
 		},
 		{
@@ -79,36 +78,36 @@ func hostileRows(elsewhere string) []hostile {
 			says: "EOF", attempts: allRepeated, read: 4,
 		},
 		{
-			why: "a certificate that nobody trusts: somebody else is listening", dial: testkit.DialUntrusted,
+			why: "an untrusted certificate, because another server is listening", dial: testkit.DialUntrusted,
 			says: "tls: failed to verify certificate: x509: certificate signed by unknown authority", attempts: neverAgain, read: 4,
 		},
 		{
-			why: "reset before the request reached the service, which nobody can know", fault: testkit.FaultReset(testkit.Before),
+			why: "reset before the request reached the service, which the client cannot know", fault: testkit.FaultReset(testkit.Before),
 			says: reset, attempts: repeated, unknown: true, read: 16,
 		},
 		{
-			why: "reset after it did", fault: testkit.FaultReset(after),
+			why: "reset after the request reached the service", fault: testkit.FaultReset(after),
 			says: reset, attempts: repeated, unknown: true, read: 16,
 		},
 		{
-			why: "no response, and no end", fault: testkit.FaultStall(after), hangs: true,
+			why: "no response, on a connection that stays open", fault: testkit.FaultStall(after), hangs: true,
 			says: "no response within the attempt timeout of 250ms: context deadline exceeded", attempts: repeated, unknown: true, read: 16,
 		},
 		{
-			why: "closed without an answer", fault: testkit.FaultTruncate(0),
+			why: "closed without a response", fault: testkit.FaultTruncate(0),
 			says: "no response: EOF", attempts: repeated, unknown: true, read: 16,
 		},
 		{
-			why: "cut in the status line", fault: testkit.FaultTruncate(10),
+			why: "truncated in the status line", fault: testkit.FaultTruncate(10),
 			says:     `no response: net/http: HTTP/1.x transport connection broken: malformed HTTP status code`,
 			attempts: repeated, unknown: true, read: 16,
 		},
 		{
-			why: "cut in the headers", fault: testkit.FaultTruncate(30),
+			why: "truncated in the headers", fault: testkit.FaultTruncate(30),
 			says: "no response: net/http: HTTP/1.x transport connection broken: unexpected EOF", attempts: repeated, unknown: true, read: 16,
 		},
 		{
-			why: "cut before its last byte", fault: testkit.FaultTruncate(1 << 20),
+			why: "truncated before its last byte", fault: testkit.FaultTruncate(1 << 20),
 			says: "200 OK: truncated response: unexpected EOF", attempts: repeated, unknown: true, read: 16,
 		},
 		{
@@ -116,7 +115,7 @@ func hostileRows(elsewhere string) []hostile {
 			attempts: neverAgain, open: 1, read: 32,
 		},
 		{
-			why: "a byte at a time, slower than an attempt may be", fault: testkit.FaultTrickle(time.Second), hangs: true,
+			why: "a byte at a time, until the attempt timeout", fault: testkit.FaultTrickle(time.Second), hangs: true,
 			says:     "no response within the attempt timeout of 250ms: context deadline exceeded",
 			attempts: repeated, unknown: true, read: 32,
 		},
@@ -129,11 +128,11 @@ func hostileRows(elsewhere string) []hostile {
 			says: `200 OK: the response body is not JSON (Content-Type "text/html")`, attempts: repeated, unknown: true, open: 1, read: 16,
 		},
 		{
-			why: "302: a client that follows makes a GET of it", fault: testkit.FaultRedirect(302, elsewhere, after),
+			why: "302: a client that follows it sends a GET", fault: testkit.FaultRedirect(302, elsewhere, after),
 			says: "302 Found; the redirect was not followed", foreign: true, answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
 		},
 		{
-			why: "307: a client that follows sends it all, to somebody else", fault: testkit.FaultRedirect(307, elsewhere, after),
+			why: "307: a client that follows it sends the whole request to another server", fault: testkit.FaultRedirect(307, elsewhere, after),
 			says: "307 Temporary Redirect; the redirect was not followed", foreign: true, answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
 		},
 		{
@@ -141,67 +140,67 @@ func hostileRows(elsewhere string) []hostile {
 			says: "308 Permanent Redirect; the redirect was not followed", foreign: true, answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
 		},
 		{
-			why: "informational answers", fault: testkit.FaultInformational(3),
+			why: "informational responses", fault: testkit.FaultInformational(3),
 			attempts: neverAgain, open: 1, read: 4,
 		},
 		{
-			why: "informational answers without end", fault: testkit.FaultInformational(1 << 30),
+			why: "endless informational responses", fault: testkit.FaultInformational(1 << 30),
 			says: tooManyHeads, attempts: repeated, unknown: true, read: 512,
 		},
 		{
-			why: "a success without end", fault: testkit.FaultEndlessBody(201, after),
+			why: "an endless success", fault: testkit.FaultEndlessBody(201, after),
 			says: "201 Created: the response is larger than 256 KiB", attempts: neverAgain, unknown: true, read: 256 + 128,
 		},
 		{
-			why: "a success without end, in tiny chunks", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", after),
+			why: "an endless success in small chunks", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n", after),
 			says: "200 OK: the response is larger than 256 KiB", attempts: neverAgain, unknown: true, read: 6*256 + 512,
 		},
 		{
-			why: "a success that is small until it is unpacked", fault: testkit.FaultRaw("bomb", bomb(), after),
+			why: "a success that is small until it is decompressed", fault: testkit.FaultRaw("bomb", bomb(), after),
 			says: "200 OK: the response is larger than 256 KiB", attempts: neverAgain, unknown: true, read: 512,
 		},
 		{
-			why: "a definite error without end, whose sender nobody can tell", fault: testkit.FaultEndlessBody(404, after),
+			why: "an endless 404 of an unknown sender", fault: testkit.FaultEndlessBody(404, after),
 			says: "404 Not Found", foreign: true, is: moment.ErrNotFound, answered: true, attempts: neverAgain, unknown: true, read: 256,
 		},
 		{
-			why: "an error without end", fault: testkit.FaultEndlessBody(500, after),
+			why: "an endless error", fault: testkit.FaultEndlessBody(500, after),
 			says: "500 Internal Server Error", foreign: true, is: moment.ErrServer, answered: true, attempts: repeated, unknown: true, read: 1024,
 		},
 		{
-			why: "a header without end", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\nX-Request-Id: ", "x", after),
+			why: "an endless header", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\nX-Request-Id: ", "x", after),
 			says: tooManyHeads, attempts: repeated, unknown: true, read: 512,
 		},
 		{
-			why: "headers without end", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\n", distinctHeaders(), after),
+			why: "endless headers", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\n", distinctHeaders(), after),
 			says: tooManyHeads, attempts: repeated, unknown: true, read: 512,
 		},
 		{
-			why: "a status line without end", fault: testkit.FaultEndless("", "x", after),
+			why: "an endless status line", fault: testkit.FaultEndless("", "x", after),
 			says: tooManyHeads, attempts: repeated, unknown: true, read: 512,
 		},
 		{
-			why: "a chunk's extension without end", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", "x", after),
+			why: "an endless chunk extension", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", "x", after),
 			says: "200 OK: truncated response: header line too long", attempts: repeated, unknown: true, read: 128,
 		},
 		{
-			why: "trailers without end", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X: y\r\n", after),
+			why: "endless trailers", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X: y\r\n", after),
 			says: "200 OK: truncated response: http: suspiciously long trailer after chunked body", attempts: repeated, unknown: true, read: 128,
 		},
 		{
-			why: "as much metadata as 256 KiB can hold", fault: ok(billStart + `,"metadata":{` + entries(256<<10-500) + "}}"),
+			why: "256 KiB of metadata", fault: ok(billStart + `,"metadata":{` + entries(256<<10-500) + "}}"),
 			attempts: neverAgain, read: 512,
 		},
 		{
-			why: "as much metadata whose values are not strings", fault: ok(billStart + `,"metadata":{` + strings.ReplaceAll(entries(280<<10), `:""`, ":1") + "}}"),
+			why: "256 KiB of metadata whose values are not strings", fault: ok(billStart + `,"metadata":{` + strings.ReplaceAll(entries(280<<10), `:""`, ":1") + "}}"),
 			attempts: neverAgain, read: 512,
 		},
 		{
-			why: "as much as 256 KiB can hold of members that this package does not know", fault: ok(billStart + `,"history":[` + strings.Repeat("1,", 128<<10-250) + "1]}"),
+			why: "256 KiB of unknown members", fault: ok(billStart + `,"history":[` + strings.Repeat("1,", 128<<10-250) + "1]}"),
 			attempts: neverAgain, read: 512,
 		},
 		{
-			why: "as much as can be of something that is not UTF-8, and grows when it is replaced", fault: ok(billStart + `,"payment_rules":"` + strings.Repeat("\xff", 256<<10-400) + `"}`),
+			why: "256 KiB that is not UTF-8, and grows when it is replaced", fault: ok(billStart + `,"payment_rules":"` + strings.Repeat("\xff", 256<<10-400) + `"}`),
 			attempts: neverAgain, read: 512,
 		},
 		{
@@ -213,24 +212,24 @@ func hostileRows(elsewhere string) []hostile {
 			says: `200 OK: the response body is not JSON (Content-Type "")`, attempts: repeated, unknown: true, read: 4 * (200 + 128),
 		},
 		{
-			why: "a member of the wrong type again and again, each of which is an error", fault: ok(billStart + strings.Repeat(`,"id":1`, 256<<10/7-50) + "}"),
+			why: "a member of the wrong type many times, each of which is an error", fault: ok(billStart + strings.Repeat(`,"id":1`, 256<<10/7-50) + "}"),
 			says:     "200 OK: unexpected response body: id is of type number, not string",
 			attempts: neverAgain, unknown: true, read: 512,
 		},
 		{
-			why: "a name of 256 KiB, which is copied to be compared", fault: ok(billStart + `,"` + strings.Repeat("x", 256<<10-400) + `\n":""}`),
+			why: "a name of 256 KiB, which is copied for the comparison", fault: ok(billStart + `,"` + strings.Repeat("x", 256<<10-400) + `\n":""}`),
 			attempts: neverAgain, read: 512,
 		},
 		{
-			why: "one that repeats a beginning of the key", fault: ok(billStart + `,"` + strings.Repeat(testkit.SecretKey[:12], 256<<10/12-50) + `":""}`),
+			why: "a text with many beginnings of the key", fault: ok(billStart + `,"` + strings.Repeat(testkit.SecretKey[:12], 256<<10/12-50) + `":""}`),
 			attempts: neverAgain, read: 512,
 		},
 		{
-			why: "a day that does not exist, again and again", fault: ok(billStart + strings.Repeat(`,"due_date":"2025-02-30"`, 256<<10/24-50) + "}"),
+			why: "a day that does not exist, many times", fault: ok(billStart + strings.Repeat(`,"due_date":"2025-02-30"`, 256<<10/24-50) + "}"),
 			attempts: neverAgain, read: 512,
 		},
 		{
-			why: "the key, again and again, as escapes", fault: ok(billStart + `,"name":"` + strings.Repeat(strings.ReplaceAll(testkit.SecretKey, "_", `\u005f`), 256<<10/50) + `"}`),
+			why: "the key in escapes, many times", fault: ok(billStart + `,"name":"` + strings.Repeat(strings.ReplaceAll(testkit.SecretKey, "_", `\u005f`), 256<<10/50) + `"}`),
 			attempts: neverAgain, read: 512,
 		},
 		{
@@ -239,12 +238,12 @@ func hostileRows(elsewhere string) []hostile {
 			attempts: neverAgain, unknown: true, read: 512,
 		},
 		{
-			why: "a number with an exponent that no memory can hold", fault: ok(`{"id":"bill_1","amount_due":1e` + strings.Repeat("9", 256<<10-50) + "}"),
+			why: "a number with an exponent that exceeds any memory", fault: ok(`{"id":"bill_1","amount_due":1e` + strings.Repeat("9", 256<<10-50) + "}"),
 			says:     "200 OK: unexpected response body: amount_due is not an exact integer",
 			attempts: neverAgain, unknown: true, read: 512,
 		},
 		{
-			why: "a number with an exponent that takes a gigabyte to write out", fault: ok(`{"id":"bill_1","amount_due":1e999999999}`),
+			why: "a number with an exponent that needs a gigabyte in decimal", fault: ok(`{"id":"bill_1","amount_due":1e999999999}`),
 			says:     "200 OK: unexpected response body: amount_due is not an exact integer",
 			attempts: neverAgain, unknown: true, read: 16,
 		},
@@ -254,35 +253,35 @@ func hostileRows(elsewhere string) []hostile {
 			attempts: neverAgain, unknown: true, read: 16,
 		},
 		{
-			why: "JSON as deep as 256 KiB can be", fault: ok(strings.Repeat("[", 256<<10)),
+			why: "256 KiB of nested JSON", fault: ok(strings.Repeat("[", 256<<10)),
 			says: `200 OK: the response body is not JSON (Content-Type "")`, attempts: repeated, unknown: true, read: 4 * (256 + 128),
 		},
 		{
-			// WrongLength keeps the connection, on which net/http may take the rest for the next
-			// answer, if that is asked for soon enough.
-			why: "longer than its Content-Length says: what is within is not JSON", fault: testkit.FaultRaw("Content-Length too short",
+			// The connection stays open, and net/http may read the rest as the response to an early
+			// next request.
+			why: "longer than its Content-Length, and not JSON up to it", fault: testkit.FaultRaw("Content-Length too short",
 				fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(testkit.BillJSON)-5, testkit.BillJSON), after),
 			says: `200 OK: the response body is not JSON (Content-Type "application/json")`, attempts: repeated, unknown: true, read: 16,
 		},
 		{
-			why: "shorter than its Content-Length says", fault: testkit.FaultContentLength(5),
+			why: "shorter than its Content-Length", fault: testkit.FaultContentLength(5),
 			says: "200 OK: truncated response: unexpected EOF", attempts: repeated, unknown: true, read: 16,
 		},
 		{
-			why:   "a connection that was kept, and is closed when it is used again: net/http sends once more what may be",
+			why:   "an idle connection that is closed when it is reused: net/http resends a GET and a keyed POST",
 			fault: testkit.FaultCloseIdle(), warm: true,
 			attempts: attempts{1, 1, 0}, open: 1, read: 8,
 		},
 		{
-			why: "a connection that was kept, for what may not", fault: testkit.FaultCloseIdle(), warm: true,
+			why: "the same connection: net/http does not resend an update", fault: testkit.FaultCloseIdle(), warm: true,
 			says: reset, attempts: attempts{patch: 1}, unknown: true, read: 4,
 		},
 		{
-			why: "a failure of the service's own", fault: testkit.FaultServiceError(after),
+			why: "the service's own failure", fault: testkit.FaultServiceError(after),
 			says: "500 Internal Server Error: said the proxy", is: moment.ErrServer, answered: true, attempts: attempts{get: 4, patch: 1}, unknown: true, open: 1, read: 16,
 		},
 		{
-			why: "a failure that the service saves, as the second answer says", fault: testkit.FaultServiceError(after),
+			why: "a failure that the service saves, and replays as the second response", fault: testkit.FaultServiceError(after),
 			says: "500 Internal Server Error: said the proxy", replayed: true, is: moment.ErrServer, answered: true, attempts: attempts{post: 2}, unknown: true, open: 1, read: 16,
 		},
 		{
@@ -301,7 +300,7 @@ var full = flag.Bool("full", false, "run the calls that time out with each metho
 // The whole proof is go test ./internal/proof -run TestHostile -v -full
 func TestHostile(t *testing.T) {
 	testkit.SilenceNetHTTP(t)
-	elsewhere, strayed := strayedTo(t)
+	elsewhere, strayed := startStrayServer(t)
 	for _, row := range hostileRows(elsewhere) {
 		for method, attempts := range map[string]int{"GET": row.attempts.get, "POST": row.attempts.post, "PATCH": row.attempts.patch} {
 			if attempts == 0 || row.hangs && method != "PATCH" && !*full {
@@ -375,27 +374,26 @@ func (row hostile) check(t *testing.T, method string, attempts int, err error) {
 	}
 }
 
-// The worst that all attempts of a call can be answered together: three that are repeated, and then
-// one that is decoded. The answers are made beforehand, so that nothing is counted but what the
-// call takes.
+// The worst responses to all attempts of a call: three that are retried, and then one that is
+// decoded. They are made beforehand, so that the test measures only the memory of the call.
 func TestMemoryOfACall(t *testing.T) {
 	garbage := strings.Repeat("[", 256<<10)
 	for why, last := range map[string]string{
-		"a name of 256 KiB":              billStart + `,"` + strings.Repeat("x", 256<<10-400) + `\n":""}`,
-		"one that repeats the key":       billStart + `,"` + strings.Repeat(testkit.SecretKey[:12], 256<<10/12-50) + `":""}`,
-		"a text of 256 KiB":              billStart + `,"name":"` + strings.Repeat(`\n`, 128<<10-200) + `"}`,
-		"a number of 256 KiB":            `{"id":"bill_1","amount_due":` + strings.Repeat("9", 256<<10-50) + "}",
-		"members that are errors":        billStart + strings.Repeat(`,"id":1`, 256<<10/7-50) + "}",
-		"metadata":                       billStart + `,"metadata":{` + entries(256<<10-500) + "}}",
-		"metadata of numbers":            billStart + `,"metadata":{` + strings.ReplaceAll(entries(280<<10), `:""`, ":1") + "}}",
-		"metadata again and again":       billStart + strings.Repeat(`,"metadata":{"abc":""}`, 256<<10/22-50) + "}",
-		"optional members in odd forms":  billStart + strings.Repeat(`,"due_date":1,"metadata":[1]`, 256<<10/28-50) + "}",
-		"members that nobody knows":      billStart + "," + entries(256<<10-500) + "}",
-		"those, and an odd date":         billStart + `,"due_date":1,` + entries(256<<10-500) + "}",
-		"what is not UTF-8":              billStart + `,"` + strings.Repeat("\xff", 256<<10-400) + `":""}`,
-		"nothing that is known":          billStart + `,"history":[` + strings.Repeat("1,", 128<<10-200) + "1]}",
-		"objects that nobody knows of":   billStart + `,"history":[` + strings.Repeat(`{"a":1},`, 256<<10/8-50) + "1]}",
-		"what is not even JSON, as ever": garbage,
+		"a name of 256 KiB":                                 billStart + `,"` + strings.Repeat("x", 256<<10-400) + `\n":""}`,
+		"a text with many beginnings of the key":            billStart + `,"` + strings.Repeat(testkit.SecretKey[:12], 256<<10/12-50) + `":""}`,
+		"a text of 256 KiB":                                 billStart + `,"name":"` + strings.Repeat(`\n`, 128<<10-200) + `"}`,
+		"a number of 256 KiB":                               `{"id":"bill_1","amount_due":` + strings.Repeat("9", 256<<10-50) + "}",
+		"members that are errors":                           billStart + strings.Repeat(`,"id":1`, 256<<10/7-50) + "}",
+		"metadata":                                          billStart + `,"metadata":{` + entries(256<<10-500) + "}}",
+		"metadata of numbers":                               billStart + `,"metadata":{` + strings.ReplaceAll(entries(280<<10), `:""`, ":1") + "}}",
+		"metadata again and again":                          billStart + strings.Repeat(`,"metadata":{"abc":""}`, 256<<10/22-50) + "}",
+		"optional members in unexpected forms":              billStart + strings.Repeat(`,"due_date":1,"metadata":[1]`, 256<<10/28-50) + "}",
+		"unknown members":                                   billStart + "," + entries(256<<10-500) + "}",
+		"unknown members, and a date in an unexpected form": billStart + `,"due_date":1,` + entries(256<<10-500) + "}",
+		"text that is not UTF-8":                            billStart + `,"` + strings.Repeat("\xff", 256<<10-400) + `":""}`,
+		"only unknown members":                              billStart + `,"history":[` + strings.Repeat("1,", 128<<10-200) + "1]}",
+		"unknown objects":                                   billStart + `,"history":[` + strings.Repeat(`{"a":1},`, 256<<10/8-50) + "1]}",
+		"a body that is not JSON":                           garbage,
 	} {
 		attempt := 0
 		c := clientThrough(t, func(*http.Request) (*http.Response, error) {
@@ -412,7 +410,7 @@ func TestMemoryOfACall(t *testing.T) {
 	}
 }
 
-// On HTTP/2 a stream can break without its connection, which goes on serving the others.
+// On HTTP/2 a stream can break while its connection serves other streams.
 func TestHostileOverHTTP2(t *testing.T) {
 	manyHeaders := func(w http.ResponseWriter, r *http.Request) {
 		for i := range 1000 {
@@ -439,11 +437,11 @@ func TestHostileOverHTTP2(t *testing.T) {
 			says: "no response: stream error: stream ID ; INTERNAL_ERROR; received from peer",
 		}, testkit.HangUp, false},
 		{hostile{
-			why: "a stream that is reset in the middle of the answer", attempts: repeated, unknown: true,
+			why: "a stream that is reset in the middle of the response", attempts: repeated, unknown: true,
 			says: "200 OK: truncated response: stream error: stream ID ; INTERNAL_ERROR; received from peer",
 		}, testkit.Truncated, false},
 		{hostile{
-			why: "a success without end", attempts: neverAgain, unknown: true,
+			why: "an endless success", attempts: neverAgain, unknown: true,
 			says: "200 OK: the response is larger than 256 KiB",
 		}, endlessly, false},
 		{hostile{
@@ -479,7 +477,7 @@ func TestHostileOverHTTP2(t *testing.T) {
 	}
 }
 
-// bomb is 64 MiB in 64 KiB.
+// bomb returns 64 MiB, compressed to 64 KiB.
 func bomb() string {
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
@@ -491,7 +489,7 @@ func bomb() string {
 	return "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + b.String()
 }
 
-// distinctHeaders are 8000 of them, as short as can be.
+// distinctHeaders returns 8000 headers with the shortest names.
 func distinctHeaders() string {
 	var b strings.Builder
 	for i := range 8000 {
@@ -500,12 +498,12 @@ func distinctHeaders() string {
 	return b.String()
 }
 
-// ok is a success with a body that goes on to the end of the connection.
+// ok is a success whose body ends with the connection.
 func ok(body string) testkit.Fault {
 	return testkit.FaultRaw("OK", "HTTP/1.1 200 OK\r\n\r\n"+body, testkit.After)
 }
 
-// entries are as many of metadata as fit into so many bytes.
+// entries returns as many pairs of metadata as fit into size bytes.
 func entries(size int) string {
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
 	var b strings.Builder

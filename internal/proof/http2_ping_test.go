@@ -25,13 +25,13 @@ import (
 func TestDeadHTTP2ConnectionIsDropped(t *testing.T) {
 	type ends struct {
 		attempts int
-		requests int32 // of the call, as far as they reach the peer
+		requests int32 // attempts of the call that reach the peer
 		unknown  bool
 	}
 	server, client := testkit.HTTP2TLS(t)
 	for _, row := range []struct {
 		why    string
-		during bool          // the call, whose response is swallowed
+		during bool          // the call whose response is lost
 		idle   time.Duration // between the death and the call
 		keyed  ends          // a GET too
 		update ends
@@ -75,8 +75,8 @@ func TestDeadHTTP2ConnectionIsDropped(t *testing.T) {
 	}
 }
 
-// A dead connection is noticed within an attempt, whatever its timeout, so that the next attempt
-// gets another connection.
+// A dead connection is detected within an attempt, for any attempt timeout, so that the next
+// attempt uses another connection.
 func TestPingTimeouts(t *testing.T) {
 	server, client := testkit.HTTP2TLS(t)
 	for _, row := range []struct {
@@ -107,20 +107,20 @@ func TestPingTimeouts(t *testing.T) {
 				synctest.Wait()
 				assert.Equal(t, row.silence, peer.conns[0].swallowed[0].Sub(start), "until the ping")
 				assert.Len(t, peer.conns, 2)
-				assert.Equal(t, row.own, own, "the program's settings are not written to")
+				assert.Equal(t, row.own, own, "the program's settings are not modified")
 			})
 		})
 	}
 }
 
 // mortalPeer is an HTTP/2 peer behind connections in memory, because the fake clock of a synctest
-// bubble stands still while a goroutine waits for a real socket. The peer is not net/http's server,
+// bubble stops while a goroutine waits for a real socket. The peer is not net/http's server,
 // because Go 1.25's shares channels between bubbles.
 type mortalPeer struct {
 	testkit.HTTP2Peer
 
 	conns    []*mortalConn // dialled
-	diesWith int32         // the number of the request whose response is swallowed, and everything after it; 0 for none
+	diesWith int32         // the number of the request after which the connection is dead; 0 for none
 }
 
 // startMortalPeer connects defaultTransport to a peer and makes it http.DefaultTransport. The
@@ -152,8 +152,8 @@ func startMortalPeer(t *testing.T, server *tls.Config, defaultTransport *http.Tr
 	return p, newClient(t, opts...)
 }
 
-// mortalConn is the client's end of a connection that can die without a reset. A dead one swallows
-// everything in both directions, like a connection that a firewall has forgotten.
+// mortalConn is the client's end of a connection that can die without a reset. A dead connection
+// loses all data in both directions, like a connection that a firewall has forgotten.
 type mortalConn struct {
 	net.Conn
 
@@ -180,8 +180,8 @@ func (c *mortalConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// bufferedConn buffers what is written to a net.Pipe, as a socket does. Without a buffer, two peers
-// that write to each other at the same time would wait for ever.
+// bufferedConn buffers writes to a net.Pipe, as a socket does. Without a buffer, two peers that
+// write to each other at the same time would wait for ever.
 type bufferedConn struct {
 	net.Conn
 

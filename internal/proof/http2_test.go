@@ -20,9 +20,9 @@ func peerClient(t *testing.T, peer *testkit.HTTP2Peer, opts ...moment.ClientOpti
 	return newClient(t, append([]moment.ClientOption{moment.WithBaseURL(host + testkit.BasePath), moment.WithBackoff(0, 0)}, opts...)...)
 }
 
-// net/http sends a request again by itself when a peer resets its stream with PROTOCOL_ERROR, as
-// gateways do for what they have passed on, too. An update must not be sent again, and a create
-// may, under its key.
+// net/http itself resends a request if a peer resets its stream with PROTOCOL_ERROR, although
+// gateways also do this after they have forwarded a request. An update must not be sent again. A
+// create may be, because it has a key.
 func TestResetStreams(t *testing.T) {
 	calls := map[string]func(*testing.T, *moment.Client) error{
 		"PATCH": func(t *testing.T, c *moment.Client) error { t.Helper(); return calls["PATCH"](t.Context(), c) },
@@ -56,7 +56,7 @@ func TestResetStreams(t *testing.T) {
 	}
 }
 
-// A create whose stream is reset, and whose second copy is refused, may have been applied.
+// A create whose stream is reset and whose second copy is rejected may have been applied.
 func TestResetStreamBeforeAForbiddenResponse(t *testing.T) {
 	peer := &testkit.HTTP2Peer{Reply: func(n int32, stream uint32) []byte {
 		if n == 1 {
@@ -85,25 +85,24 @@ func TestStreamsThatAreAlwaysReset(t *testing.T) {
 	}
 }
 
-// What a peer says where net/http does not expect it may be about a person, and does not enter the
-// error.
+// Unexpected text of a peer does not enter the error, because it may contain personal data.
 func TestNoErrorOverHTTP2NamesAPerson(t *testing.T) {
 	testkit.SilenceNetHTTP(t)
 	ok := []byte{0x88}
 	for why, reply := range map[string]func(stream uint32) []byte{
-		"a name that is none": func(stream uint32) []byte {
+		"an invalid name": func(stream uint32) []byte {
 			return testkit.Frame(testkit.FrameHeaders, testkit.FlagEndHeaders|testkit.FlagEndStream, stream, append(ok, testkit.HeaderField("Jane Roe", "x")...)...)
 		},
-		"a value that is none": func(stream uint32) []byte {
+		"an invalid value": func(stream uint32) []byte {
 			return testkit.Frame(testkit.FrameHeaders, testkit.FlagEndHeaders|testkit.FlagEndStream, stream, append(ok, testkit.HeaderField("x-name", "Jane Roe\n")...)...)
 		},
-		"a status that is none": func(stream uint32) []byte {
+		"an invalid status": func(stream uint32) []byte {
 			return testkit.Frame(testkit.FrameHeaders, testkit.FlagEndHeaders|testkit.FlagEndStream, stream, testkit.HeaderField(":status", "Jane Roe")...)
 		},
 		"an unknown pseudo-header": func(stream uint32) []byte {
 			return testkit.Frame(testkit.FrameHeaders, testkit.FlagEndHeaders|testkit.FlagEndStream, stream, append(ok, testkit.HeaderField(":jane.roe", "Jane Roe")...)...)
 		},
-		"the last words of a connection": func(stream uint32) []byte {
+		"the debug data of a GOAWAY": func(stream uint32) []byte {
 			return testkit.Frame(testkit.FrameGoAway, 0, 0, append([]byte{0, 0, 0, byte(stream), 0, 0, 0, 11}, "Jane Roe <jane.roe@example.com>"...)...)
 		},
 	} {

@@ -17,13 +17,13 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// TestLostUpdate sets a balance to 5000 through a network that loses the answer. Before the caller
-// knows, a payment of 1500 comes in and is taken off the balance. A second copy of the update would
-// undo that: so there is none, and the caller is told that the outcome is unknown.
+// TestLostUpdate sets a balance to 5000 through a network that loses the response. Then a payment
+// reduces the balance by 1500. A second copy of the update would undo the payment, so the client
+// does not send one, and returns ErrOutcomeUnknown.
 func TestLostUpdate(t *testing.T) {
-	takesSeconds(t)
+	skipIfShort(t)
 	testkit.SilenceNetHTTP(t)
-	elsewhere, _ := strayedTo(t)
+	elsewhere, _ := startStrayServer(t)
 	const after = testkit.After
 	for _, fault := range []testkit.Fault{
 		testkit.FaultReset(after),
@@ -41,7 +41,7 @@ func TestLostUpdate(t *testing.T) {
 		testkit.FaultProblem(503, nil, after),
 		testkit.FaultProblem(503, http.Header{"Retry-After": {"0"}}, after),
 		testkit.FaultGateway(503, http.Header{"Retry-After": {"0"}}, after), // Varnish's
-		testkit.FaultGateway(403, nil, after),                               // a firewall's, that inspects responses
+		testkit.FaultGateway(403, nil, after),                               // of a firewall that inspects responses
 		testkit.FaultGateway(404, nil, after),                               // an ingress's
 		testkit.FaultOtherObject(after),
 		testkit.FaultFragment(after),
@@ -49,7 +49,7 @@ func TestLostUpdate(t *testing.T) {
 		testkit.FaultRedirect(307, elsewhere, after),
 		testkit.FaultEndlessBody(200, after),
 	} {
-		for _, reused := range []bool{false, true} { // net/http has rules of its own for a connection that was used before
+		for _, reused := range []bool{false, true} { // net/http has other rules for a reused connection
 			t.Run(fault.Name+map[bool]string{false: ", new connection", true: ", reused connection"}[reused], func(t *testing.T) {
 				srv := momenttest.NewServer()
 				t.Cleanup(srv.Close)
@@ -85,7 +85,7 @@ func TestLostUpdate(t *testing.T) {
 				err = setBalance(t.Context(), client, 5000)
 				assert.ErrorIs(t, err, moment.ErrOutcomeUnknown)
 				assert.Equal(t, 1, attemptsOf(t, err))
-				proxy.Close() // all that was sent has arrived
+				proxy.Close() // all requests have arrived
 				assert.EqualValues(t, 1, payment.updates.Load(), "updates that reached the service")
 				customer, err := direct.Customers.Get(t.Context(), "UCR1")
 				require.NoError(t, err)
@@ -95,8 +95,8 @@ func TestLostUpdate(t *testing.T) {
 	}
 }
 
-// afterUpdate is a way to the service on which something happens right after the first update was
-// applied.
+// afterUpdate forwards requests to the service, and calls a function right after the first update
+// was applied.
 type afterUpdate struct {
 	service http.RoundTripper
 	do      func()

@@ -30,7 +30,7 @@ func goCommand(t *testing.T, dir string, args ...string) string {
 	return string(out)
 }
 
-// A merchant's binary links only go-querystring besides this module.
+// A merchant's binary links only this module and go-querystring.
 func TestLinkedModules(t *testing.T) {
 	for pkg, want := range map[string][]string{
 		".":                     {"github.com/google/go-querystring", "github.com/moment-billing/moment-go"},

@@ -36,7 +36,7 @@ func TestNeverSent(t *testing.T) {
 		onlyHTTP1 bool
 	}{
 		{why: "the name does not resolve", obstruct: unresolved, says: "no name server"},
-		{why: "the connection is refused", obstruct: refuse, says: "connection refused"},
+		{why: "no server listens", obstruct: refuse, says: "connection refused"},
 		{why: "the dial outlasts the attempt", obstruct: dialForEver, says: timedOut, fakeClock: true},
 		{why: "the TLS handshake is broken off", obstruct: breakHandshake, says: "EOF"},
 		{why: "the TLS handshake hangs", obstruct: hangInHandshake(10 * time.Second), says: "TLS handshake timeout", fakeClock: true},
@@ -44,7 +44,7 @@ func TestNeverSent(t *testing.T) {
 		{why: "the proxy rejects the connection with 403", obstruct: rejectByProxy(403), says: "Forbidden"},
 		{why: "the proxy rejects the connection with 407", obstruct: rejectByProxy(407), says: "Proxy Authentication Required"},
 		{why: "the proxy rejects the connection with 502", obstruct: rejectByProxy(502), says: "Bad Gateway"},
-		{why: "the proxy is not there", obstruct: noProxy, says: "proxyconnect tcp: dial tcp " + nobody},
+		{why: "no proxy listens", obstruct: noProxy, says: "proxyconnect tcp: dial tcp " + noServer},
 		{why: "the only connection is being dialled", obstruct: dialTheOnlyConnection, says: timedOut, fakeClock: true},
 		// Not over HTTP/2, because net/http dials a second connection when the first one has no
 		// free stream.
@@ -71,10 +71,10 @@ func neverSends(t *testing.T, method string, tr *http.Transport, obstruct obstru
 	t.Helper()
 	s, asked := &testkit.Service{}, 0
 	host := obstruct(t, tr, s)
-	t.Cleanup(tr.CloseIdleConnections) // ends dials, too
+	t.Cleanup(tr.CloseIdleConnections) // also ends dials
 	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
 		GetConn: func(string) { asked++ },
-		GotConn: func(httptrace.GotConnInfo) { t.Error("there was a connection") },
+		GotConn: func(httptrace.GotConnInfo) { t.Error("it got a connection") },
 	})
 	err := calls[method](ctx, clientAt(t, host, tr))
 	var connection *moment.ConnectionError
@@ -107,7 +107,8 @@ func TestContextEndsBeforeThereIsAConnection(t *testing.T) {
 	}
 }
 
-// A call is not retried after an untrusted certificate, because the next attempt would meet it too.
+// A call is not retried after an untrusted certificate, because the next attempt would get the same
+// certificate.
 func TestUntrustedCertificateIsNotRetried(t *testing.T) {
 	for protocol, http2 := range protocols {
 		for method, call := range calls {
@@ -148,8 +149,8 @@ func TestDialErrorOfAnotherRoundTripper(t *testing.T) {
 	}
 }
 
-// Nor does a dial error after a connection that turned out dead. net/http then sends a keyed POST
-// again by itself; if that dial fails, the first copy may have arrived all the same.
+// A dial error after a dead connection does not prove it either. net/http resends a keyed POST, and
+// if its dial fails, the first copy may still have arrived.
 func TestDialErrorAfterTheRequestWasSent(t *testing.T) {
 	for _, row := range []struct {
 		why   string
@@ -163,7 +164,7 @@ func TestDialErrorAfterTheRequestWasSent(t *testing.T) {
 	} {
 		for method, want := range map[string]struct {
 			attempts int
-			dials    int32 // the first connection, the one that net/http dials by itself, and those of the retries
+			dials    int32 // the first connection, the one for net/http's resend, and those of the retries
 		}{"POST": {3, 4}, "PATCH": {1, 1}} {
 			t.Run(row.why+"/"+method, func(t *testing.T) {
 				host, tr, requests := diesWithTheSecondRequest(t, row.http2)
@@ -171,7 +172,7 @@ func TestDialErrorAfterTheRequestWasSent(t *testing.T) {
 				tr.MaxConnsPerHost = row.most
 				tr.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 					if dialled.Add(1) > 1 {
-						address = nobody
+						address = noServer
 					}
 					return (&net.Dialer{}).DialContext(ctx, network, address)
 				}
@@ -187,7 +188,7 @@ func TestDialErrorAfterTheRequestWasSent(t *testing.T) {
 	}
 }
 
-// The same if net/http dials by itself and meets an untrusted certificate.
+// Nor does an untrusted certificate after a dead connection.
 func TestUntrustedCertificateAfterTheRequestWasSent(t *testing.T) {
 	host, tr, requests := diesWithTheSecondRequest(t, true)
 	handshakes := 0
@@ -206,8 +207,8 @@ func TestUntrustedCertificateAfterTheRequestWasSent(t *testing.T) {
 	assert.ErrorIs(t, err, moment.ErrOutcomeUnknown)
 }
 
-// diesWithTheSecondRequest starts a service whose connection ends instead of carrying the second
-// response. net/http then sends a request that has an idempotency key again by itself.
+// diesWithTheSecondRequest starts a service whose connection ends in place of the second response.
+// net/http then resends a request that has an idempotency key.
 func diesWithTheSecondRequest(t *testing.T, http2 bool) (host string, tr *http.Transport, requests func() int) {
 	t.Helper()
 	if !http2 {
@@ -218,7 +219,7 @@ func diesWithTheSecondRequest(t *testing.T, http2 bool) (host string, tr *http.T
 		if n == 1 {
 			return testkit.HTTP2Bill(stream)
 		}
-		return testkit.Frame(testkit.FrameGoAway, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0) // says that stream 1 was the last to be processed
+		return testkit.Frame(testkit.FrameGoAway, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0) // stream 1 was the last that was processed
 	}}
 	host, tr = peer.Start(t)
 	return host, tr, func() int { return int(peer.Requests.Load()) }
@@ -282,7 +283,7 @@ func TestProxyThatAcceptsTheConnection(t *testing.T) {
 	s.Only(t)
 }
 
-// protocols says for each protocol whether the client must offer HTTP/2.
+// protocols has the protocols, and whether the client must offer HTTP/2.
 var protocols = map[string]bool{"HTTP/1.1": false, "HTTP/2": true}
 
 func transportOf(http2 bool) *http.Transport {
@@ -292,7 +293,7 @@ func transportOf(http2 bool) *http.Transport {
 	return tr
 }
 
-// clientOf is a client that makes at most three attempts. A nil RoundTripper stands for the default
+// clientOf returns a client that makes at most three attempts. A nil RoundTripper means the default
 // transport.
 func clientAt(t *testing.T, host string, rt http.RoundTripper) *moment.Client {
 	t.Helper()
@@ -300,8 +301,8 @@ func clientAt(t *testing.T, host string, rt http.RoundTripper) *moment.Client {
 		moment.WithBackoff(0, 0), moment.WithMaxRetries(2))
 }
 
-// obstruct keeps a transport from getting a connection to the host that it returns (with a scheme).
-// s receives the requests that arrive all the same.
+// obstruct prevents connections of a transport to the host that it returns, with a scheme. s
+// receives requests that arrive nevertheless.
 type obstruct func(t *testing.T, tr *http.Transport, s *testkit.Service) (host string)
 
 func unresolved(_ *testing.T, tr *http.Transport, _ *testkit.Service) string {
@@ -312,10 +313,10 @@ func unresolved(_ *testing.T, tr *http.Transport, _ *testkit.Service) string {
 	return "https://no-such-host.invalid"
 }
 
-// nobody is an address at which nobody listens, because the system never chooses port 1 for a test.
-const nobody = "127.0.0.1:1"
+// noServer is an address without a server, because the system never chooses port 1 for a test.
+const noServer = "127.0.0.1:1"
 
-func refuse(*testing.T, *http.Transport, *testkit.Service) string { return "https://" + nobody }
+func refuse(*testing.T, *http.Transport, *testkit.Service) string { return "https://" + noServer }
 
 func dialForEver(_ *testing.T, tr *http.Transport, _ *testkit.Service) string {
 	tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -375,7 +376,7 @@ func useTheOnlyConnection(t *testing.T, tr *http.Transport, s *testkit.Service) 
 	return "http://127.0.0.1"
 }
 
-// behindProxy is a host whose name does not resolve, so that only a proxy could reach it.
+// behindProxy is a host whose name does not resolve, so that only a proxy can reach it.
 const behindProxy = "https://moment.invalid"
 
 // startProxy returns the URL of a proxy, with a user and a password.
@@ -398,6 +399,6 @@ func rejectByProxy(status int) obstruct {
 }
 
 func noProxy(_ *testing.T, tr *http.Transport, _ *testkit.Service) string {
-	tr.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: nobody})
+	tr.Proxy = http.ProxyURL(&url.URL{Scheme: "http", Host: noServer})
 	return behindProxy
 }

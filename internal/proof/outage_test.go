@@ -20,22 +20,22 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
-var outageMinutes = flag.Float64("outage", 0.1, "how many minutes each part of the outage in TestOutage lasts, the last one half as long")
+var outageMinutes = flag.Float64("outage", 0.1, "minutes of each part of the outage in TestOutage; the last part is half as long")
 
-// What is simulated: each of the callers makes a call every 50 milliseconds, whatever became of the
-// one before.
+// The size of the simulation: each caller makes a call every 50 milliseconds, whether or not the
+// previous one has ended.
 const (
 	outageCallers  = 256
 	outageInterval = time.Second / 20
 )
 
 // TestOutage simulates an outage on a fake clock: for a while, every request fails, then every
-// second one, then none. It counts how many requests a client sends for each call, and settles the
-// writes whose outcome is unknown afterwards.
+// second one, then none. It counts the requests that a client sends for each call. Afterwards, it
+// settles the writes whose outcome is unknown.
 //
 // The whole proof is go test ./internal/proof -run TestOutage -v -outage=2
 func TestOutage(t *testing.T) {
-	takesSeconds(t)
+	skipIfShort(t)
 	part := time.Duration(*outageMinutes * float64(time.Minute))
 	for _, row := range []struct {
 		name   string
@@ -47,7 +47,7 @@ func TestOutage(t *testing.T) {
 		{"GET, 503", "GET", unavailable, 100, part},
 		{"POST, 503", "POST", unavailable, 100, part},
 		{"POST, no response", "POST", silence, 100, part},
-		{"GET, 503, no budget, to show what the budget is for", "GET", unavailable, 0, min(part, 10*time.Second)},
+		{"GET, 503, no budget, for comparison", "GET", unavailable, 0, min(part, 10*time.Second)},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -78,7 +78,7 @@ func unavailable() (*http.Response, error) { return testkit.Response(testkit.Gat
 
 func silence() (*http.Response, error) { return nil, errors.New("connection reset by peer") }
 
-// outage is a service that fails at times, and its callers. It creates customers under their
+// outage is a service that sometimes fails, and its callers. It creates customers under their
 // idempotency keys.
 type outage struct {
 	method string
@@ -88,18 +88,18 @@ type outage struct {
 	made   int
 
 	mu       sync.Mutex
-	share    float64 // of the requests that fail
+	share    float64 // the share of requests that fail
 	requests int
 	empty    bool            // the budget has been empty
-	applied  map[string]int  // how often a customer was created, by reference
-	keys     map[string]bool // those under which one was created
+	applied  map[string]int  // the number of times that a customer was created, by reference
+	keys     map[string]bool // the keys under which a customer was created
 	unknown  []unknownCustomer
 }
 
 type unknownCustomer struct{ reference, key string }
 
-// run makes calls for so long, of whose requests a share fails, and returns the requests per call:
-// from when the budget was empty, if that is waited for.
+// run makes calls for a time while a share of the requests fails, and returns the requests per
+// call. It can wait until the budget is empty before it counts.
 func (o *outage) run(share float64, d time.Duration, untilEmpty bool) float64 {
 	o.mu.Lock()
 	o.share, o.requests = share, 0
@@ -143,8 +143,8 @@ func (o *outage) call(reference string) {
 	}
 }
 
-// settle makes each call whose outcome is unknown once more, under its key, and returns how many
-// succeeded.
+// settle makes each call whose outcome is unknown once more with its key, and returns the number of
+// successes.
 func (o *outage) settle(t *testing.T) (settled int) {
 	t.Helper()
 	for _, u := range o.unknown {

@@ -25,13 +25,13 @@ import (
 // write is a create or an update of a payment request. Its reference names it in every request.
 type write func(ctx context.Context, c *moment.Client, reference string, opts ...moment.RequestOption) (*moment.PaymentRequest, error)
 
-// TestPaymentRequestsExactlyOnce creates and updates payment requests through a network on which
-// everything goes wrong at random. References are not unique, so nothing but the idempotency key
-// keeps the service from applying a write twice:
+// TestPaymentRequestsExactlyOnce creates and updates payment requests through a network with random
+// faults. References are not unique, so only the idempotency key prevents
+// the service from applying a write twice:
 //
-//   - a success was applied once, and the caller has what the service has;
-//   - a failure that does not say [moment.ErrOutcomeUnknown] was not applied;
-//   - one that does is settled by its key, or was saved as a failure under it.
+//   - a success was applied once, and the caller has the service's object;
+//   - a failure that does not match [moment.ErrOutcomeUnknown] was not applied;
+//   - a failure that matches it is settled with its key, or was saved as a failure under the key.
 //
 // The whole proof is go test ./internal/proof -run TestPaymentRequestsExactlyOnce -v -full
 func TestPaymentRequestsExactlyOnce(t *testing.T) {
@@ -70,13 +70,13 @@ func requestsExactlyOnce(t *testing.T, writes int, seed uint64, newWrite func(di
 	srv := momenttest.NewServer()
 	t.Cleanup(srv.Close)
 	direct := srv.Client()
-	elsewhere, strayed := strayedTo(t)
+	elsewhere, strayed := startStrayServer(t)
 	proxy := testkit.NewProxy(srv.URL)
 	t.Cleanup(proxy.Close)
 	log := &writeLog{service: proxy.Service, applied: map[string]int{}, keys: map[string][]string{}}
 	proxy.Service = log
-	trouble := &trouble{seed: seed, elsewhere: elsewhere, dials: map[string]uint64{}, requests: map[string]uint64{}, met: map[string][]string{}}
-	proxy.OnDial, proxy.OnRequest = trouble.onDial, trouble.onRequest
+	chooser := &faultChooser{seed: seed, elsewhere: elsewhere, dials: map[string]uint64{}, requests: map[string]uint64{}, met: map[string][]string{}}
+	proxy.OnDial, proxy.OnRequest = chooser.onDial, chooser.onRequest
 	testkit.ReplaceDefaultTransport(t, proxy.Transport())
 	client := newClient(t, moment.WithBaseURL(proxy.TLSURL), moment.WithBackoff(time.Millisecond, 4*time.Millisecond), moment.WithAttemptTimeout(250*time.Millisecond),
 		moment.WithRetryBudget(int(seed-1)*100))
@@ -98,13 +98,13 @@ func requestsExactlyOnce(t *testing.T, writes int, seed uint64, newWrite func(di
 		})
 	}
 	callersDone.Wait()
-	proxy.Close() // and all that was late has arrived
+	proxy.Close() // and all late requests have arrived
 
 	injected, ended := map[string]bool{}, map[string]int{}
 	for _, j := range jobs {
 		j.check(t, direct, log)
 		ended[j.outcome()]++
-		for _, fault := range trouble.met[j.reference] {
+		for _, fault := range chooser.met[j.reference] {
 			injected[fault] = true
 		}
 	}
@@ -157,7 +157,7 @@ func (j *requestJob) run(ctx context.Context, client *moment.Client, apply write
 	}
 }
 
-// check compares what the caller was told with what the service did.
+// check compares the result of the call with the service's actions.
 func (j *requestJob) check(t *testing.T, direct *moment.Client, log *writeLog) {
 	t.Helper()
 	applied := log.of(j.reference)
@@ -189,7 +189,7 @@ func (j *requestJob) outcome() string {
 	}
 }
 
-// writeLog is the way from the proxy to the service, and counts what the service applied.
+// writeLog forwards requests from the proxy to the service, and counts the applied writes.
 type writeLog struct {
 	service http.RoundTripper
 
@@ -216,7 +216,7 @@ func (l *writeLog) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	l.mu.Lock() // while the service responds: nobody may look in between
+	l.mu.Lock() // while the service responds, so that check does not see a state in between
 	defer l.mu.Unlock()
 	resp, err := l.service.RoundTrip(r)
 	if err != nil {

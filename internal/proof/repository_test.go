@@ -16,8 +16,8 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
-// Tests must not encode a response with the struct that decodes it, because the same mistake would
-// be in both. Nor do they run code before the tests, or use base URLs without a path.
+// Tests must not encode a response with the struct that decodes it, because both would contain the
+// same mistake. They must not run code before the tests, or use base URLs without a path.
 func TestTestsAvoidMistakesOfOtherSDKs(t *testing.T) {
 	require.Greater(t, len(testkit.BasePath), 1, "base URLs in tests have a path")
 	var names []string
@@ -46,8 +46,8 @@ func TestTestsAvoidMistakesOfOtherSDKs(t *testing.T) {
 	}
 }
 
-// A comparison that ends at the first difference reveals how much of a forged signature is right.
-// The test reads the source, because the difference in time cannot be measured here.
+// A comparison that ends at the first difference reveals the length of the correct part of a forged
+// signature. The test reads the source, because the difference in time cannot be measured here.
 func TestSignaturesAreComparedInConstantTime(t *testing.T) {
 	needsTheRepository(t)
 	assert.Contains(t, sources(t, "internal/signature/signature.go"), "subtle.ConstantTimeCompare(")

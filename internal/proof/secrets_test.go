@@ -23,7 +23,7 @@ import (
 	"github.com/moment-billing/moment-go/internal/testkit"
 )
 
-// What the merchant tells the service about a person.
+// The personal data that the merchant sends to the service.
 var person = moment.CustomerCreateParams{
 	ExternalReference: "UCR-jane-roe",
 	Name:              "Jane Roe",
@@ -32,7 +32,7 @@ var person = moment.CustomerCreateParams{
 	Metadata:          map[string]string{"nickname": "Jay"},
 }
 
-// How the person is asked for money, and pays.
+// The person's payment request and payment.
 var (
 	personRequest = moment.PaymentRequestCreateParams{
 		Amount: 2000, Currency: moment.ZAR, Type: moment.PaymentRequestTypePush, ExternalReference: "UCR-jane-roe", Description: "Jane Roe",
@@ -59,8 +59,8 @@ func askPerson(ctx context.Context, c *moment.Client) []error {
 	return []error{create, get, update, payment, c.Do(ctx, "DELETE", "/collect/payment_requests/pr_UCR-jane-roe", nil, nil, moment.WithIdempotencyKey("raise-jane"))}
 }
 
-// failures are errors of each type, of a service that repeats the key, and of arguments that hold
-// it.
+// failures returns errors of each type, from a service that echoes the key and from arguments that
+// contain it.
 func failures(t *testing.T) (errs []error, responses []moment.Response) {
 	t.Helper()
 	for _, r := range []testkit.Reply{
@@ -105,8 +105,8 @@ func failures(t *testing.T) (errs []error, responses []moment.Response) {
 	return errs, responses
 }
 
-// TestNoFormattingShowsASecret formats values of each exported type in every way. A type that is
-// not here fails it.
+// TestNoFormattingShowsASecret formats values of each exported type in every way. It fails for a
+// type without a row.
 func TestNoFormattingShowsASecret(t *testing.T) {
 	c := newClient(t)
 	s := testkit.Serve(t, testkit.Respond(200, testkit.CustomerJSON), testkit.Respond(200, testkit.AccountJSON), testkit.Respond(200, testkit.BillJSON),
@@ -210,8 +210,8 @@ func TestNoFormattingShowsASecret(t *testing.T) {
 	}
 }
 
-// The errors of the package itself say nothing about a person; what the service says about one
-// stays with its own words.
+// The errors of the package itself contain no personal data. Only the service's own texts may
+// contain some.
 func TestNoErrorNamesAPerson(t *testing.T) {
 	testkit.SilenceNetHTTP(t)
 	answered := `{"id":"bcus_1","external_reference":"UCR-jane-roe","name":"Jane Roe","email":"jane.roe@example.com","phone":"+27831234567"}`
@@ -243,7 +243,7 @@ func TestNoErrorNamesAPerson(t *testing.T) {
 	testkit.AssertNoPerson(t, err.Error())
 }
 
-// Nor do the errors of payment requests and payments say how a person pays.
+// The errors of payment requests and payments do not contain data of the payer.
 func TestNoErrorNamesAPayer(t *testing.T) {
 	testkit.SilenceNetHTTP(t)
 	for _, object := range []string{personRequestJSON, personPaymentJSON} {
@@ -306,7 +306,7 @@ func TestNoLogShowsASecretOrAPerson(t *testing.T) {
 	}
 	text := out.String()
 	for _, want := range []string{"path=/billing/customers/{customer}", "path=/collect/payment_requests/{payment_request}", "path=/collect/payments/{payment}", "path=/collect/payment_requests/…", "response lacks members", `"path":"/billing/customers/{customer}"`, "retry_in=", `"failure":"no response"`, `"status":503`, "level=DEBUG"} {
-		assert.Contains(t, text, want, "or nothing is proved")
+		assert.Contains(t, text, want, "otherwise the test proves nothing")
 	}
 	testkit.AssertNoSecret(t, text)
 	testkit.AssertNoPerson(t, text)
@@ -315,7 +315,7 @@ func TestNoLogShowsASecretOrAPerson(t *testing.T) {
 	}
 }
 
-// panics are ways to end a program, each with what it prints.
+// panics has ways to end a program, each with the text that it prints.
 var panics = map[string]func(context.Context, *moment.Client){
 	"in a RoundTripper, in the middle of a call": func(ctx context.Context, _ *moment.Client) {
 		c, _ := moment.NewClient(testkit.SecretKey, moment.WithHTTPClient(&http.Client{Transport: testkit.RoundTripFunc(func(*http.Request) (*http.Response, error) { panic("broken") })}))
@@ -338,8 +338,7 @@ var panics = map[string]func(context.Context, *moment.Client){
 	},
 }
 
-// What is logged of deliveries, and the errors of those that are refused, says nothing about the
-// person who pays.
+// The logs of deliveries, and the errors of rejected ones, contain no data of the payer.
 func TestWebhooksLogNoSecretAndNoPerson(t *testing.T) {
 	var out bytes.Buffer
 	everything := &slog.HandlerOptions{Level: slog.LevelDebug, AddSource: true}
@@ -363,7 +362,7 @@ func TestWebhooksLogNoSecretAndNoPerson(t *testing.T) {
 			}
 		}
 	}
-	assert.Contains(t, out.String(), `"moment: webhook failed"`, "or nothing is proved")
+	assert.Contains(t, out.String(), `"moment: webhook failed"`, "otherwise the test proves nothing")
 	testkit.AssertNoSecret(t, out.String())
 	testkit.AssertNoPerson(t, out.String())
 	for _, signed := range []string{"v1,", "whsec_", "bill_1"} {
@@ -376,7 +375,7 @@ func TestPanicTextShowsNoSecretOrPerson(t *testing.T) {
 	if way := os.Getenv("MOMENT_TEST_PANIC"); way != "" {
 		c, err := moment.NewClient(testkit.SecretKey, moment.WithBaseURL(os.Getenv("MOMENT_TEST_URL")), moment.WithBackoff(0, 0))
 		require.NoError(t, err)
-		go panics[way](t.Context(), c) // nothing recovers it here, and the goroutines of all are printed
+		go panics[way](t.Context(), c) // not recovered, so that the stacks of all goroutines are printed
 		select {}
 	}
 	s := testkit.Serve(t, testkit.EchoKey(500))

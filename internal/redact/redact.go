@@ -44,7 +44,7 @@ func Text(text, key, prefix string) string {
 	return redacted.String()
 }
 
-// keyAt returns the length of the key at the start of text, or else of a beginning of the key. It
+// keyAt returns the length of the key at the start of text, or of a beginning of the key. It
 // returns 0 if the beginning has fewer than least characters.
 func keyAt(text, key string, least int) int {
 	length, matched := matchKey(text, key)

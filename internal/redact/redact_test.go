@@ -31,7 +31,7 @@ func TestText(t *testing.T) {
 	assert.Equal(t, "[secret key]", Text("sk_a", "sk_a", "sk_"), "a key that is shorter than four characters")
 }
 
-// For any text, no part that identifies the key remains, and nothing else is removed.
+// For any text, no part that identifies the key remains, and other text is unchanged.
 func FuzzText(f *testing.F) {
 	const key, prefix = "sk_test_ABCDEFGH", "sk_test_"
 	f.Add("Bearer " + key)

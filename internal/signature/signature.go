@@ -39,7 +39,7 @@ type signer struct {
 	sum  [sha256.Size]byte
 }
 
-// NewKey returns the key with the given bytes.
+// NewKey returns a key with a copy of the bytes.
 func NewKey(key []byte) *Key {
 	key = bytes.Clone(key)
 	return &Key{sync.Pool{New: func() any { return &signer{mac: hmac.New(sha256.New, key)} }}}

@@ -101,7 +101,7 @@ func TestMatch(t *testing.T) {
 		{"a space in place of the comma", strings.ReplaceAll(signed, ",", " "), false},
 		{"the signature twice after one version", "v1," + strings.TrimPrefix(other, "v1,") + "," + strings.TrimPrefix(signed, "v1,"), false},
 		{"after an unknown version", "v1,v2," + strings.TrimPrefix(signed, "v1,"), false},
-		{"cut", signed[:len(signed)-1], false},
+		{"truncated", signed[:len(signed)-1], false},
 		{"a character more", signed + "=", false},
 		{"without its padding, which a lenient decoder accepts", strings.TrimSuffix(signed, "="), false},
 		{"surplus bits, which a lenient decoder accepts", strings.TrimSuffix(signed, "E=") + "F=", false},

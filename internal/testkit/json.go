@@ -83,7 +83,7 @@ const (
 	}`
 )
 
-// StringMember returns a string member of a JSON object, or "" if there is none.
+// StringMember returns a string member of a JSON object, or "" if it is missing.
 func StringMember(t testing.TB, object, name string) string {
 	t.Helper()
 	var members map[string]any

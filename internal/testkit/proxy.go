@@ -17,8 +17,9 @@ import (
 // with a path wrong. The proxy removes it before it forwards a request.
 const BasePath = "/gateway/v1"
 
-// Proxy stands between a client and a service on loopback, and applies faults to connections,
-// requests and responses, as networks and gateways do. It speaks HTTP/1.1, with and without TLS.
+// Proxy forwards requests from a client to a service on loopback, and applies faults to
+// connections, requests and responses, as networks and gateways do. It speaks HTTP/1.1, with and
+// without TLS.
 //
 // Unlike a TCP proxy (the tests in the module integration use github.com/Shopify/toxiproxy), it
 // reads whole requests. So a fault applies to one request, the test (and its seed) chooses it, and
@@ -43,7 +44,7 @@ type Proxy struct {
 	keys        keyStore
 	read        atomic.Int64
 	mu          sync.Mutex
-	connections map[net.Conn]bool // accepted
+	connections map[net.Conn]bool // accepted connections
 	dialled     map[net.Conn]bool
 }
 
@@ -78,7 +79,7 @@ func (p *Proxy) listen(serve func(net.Conn)) (address string) {
 		for {
 			conn, err := l.Accept()
 			if err != nil {
-				return // closed
+				return // closed connections
 			}
 			p.serving.Go(func() {
 				p.add(p.connections, conn)
@@ -132,7 +133,7 @@ func (p *Proxy) Transport() *http.Transport {
 }
 
 // dial opens a connection and chooses its fault. The client dials through it, because a listener
-// cannot refuse one connection and accept the next.
+// cannot reject one connection and accept the next.
 func (p *Proxy) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if p.OnDial != nil {
 		switch p.OnDial(ctx) {
@@ -251,8 +252,8 @@ func (r *ProxyRequest) write(data []byte) bool {
 	return err == nil
 }
 
-// forward sends the request to the service and returns the response, which is empty if there is
-// none.
+// forward sends the request to the service and returns the response, or an empty one if the service
+// sent no response.
 func (r *ProxyRequest) forward() response {
 	if resp, ok := r.proxy.keys.response(r.idempotencyKey()); ok {
 		return resp

@@ -10,11 +10,10 @@ import (
 	"time"
 )
 
-// DialFault is a fault of a connection that is being made. No request was sent on such a
-// connection.
+// DialFault is a fault of a connection before its first request.
 type DialFault int
 
-// The faults of a connection that is being made.
+// The faults of a connection before its first request.
 const (
 	DialAccept         DialFault = iota // none
 	DialRefuse                          // no server listens at the address
@@ -23,7 +22,7 @@ const (
 )
 
 func (f DialFault) String() string {
-	return [...]string{"none", "refuse", "TLS handshake broken off", "untrusted certificate"}[f]
+	return [...]string{"none", "connection refused", "TLS handshake broken off", "untrusted certificate"}[f]
 }
 
 // Fault is a fault of one request and its response.
@@ -34,7 +33,7 @@ type Fault struct {
 	apply func(*ProxyRequest) bool
 }
 
-// When says whether the service received the request before the fault occurred.
+// When reports whether the service received the request before the fault occurred.
 type When bool
 
 // The two times at which a fault can occur.

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// keyStore holds the idempotency keys under which the service saved a failure, and those whose
+// keyStore contains the idempotency keys under which the service saved a failure, and those whose
 // first request is in flight.
 type keyStore struct {
 	mu       sync.Mutex

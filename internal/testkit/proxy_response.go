@@ -8,14 +8,14 @@ import (
 	"strconv"
 )
 
-// response is the service's response, or one in its place.
+// response is the response of the service, or a fault's response in its place.
 type response struct {
 	status int // 0 if there is no response
 	header http.Header
 	body   []byte
 }
 
-// wire encodes the response for HTTP/1.1, with a Content-Length that is off by so much.
+// wire encodes the response for HTTP/1.1, with a Content-Length that is wrong by off bytes.
 func (r response) wire(off int) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", r.status, http.StatusText(r.status))

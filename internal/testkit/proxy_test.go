@@ -46,13 +46,14 @@ func start(t *testing.T) (proxy *testkit.Proxy, arrived *atomic.Int32) {
 	return proxy, arrived
 }
 
-// What a client gets, byte for byte, and whether the service got the request.
+// Each fault changes the bytes that a client receives, and decides whether the service receives the
+// request.
 func TestFaults(t *testing.T) {
 	const after, before = testkit.After, testkit.Before
 	for _, row := range []struct {
 		fault   testkit.Fault
 		want    string
-		ends    error // how, if the proxy closes the connection or says nothing more
+		ends    error // how the proxy closes the connection or stalls; empty if it does neither
 		arrives int
 	}{
 		{testkit.FaultNone(), served, nil, 1},
@@ -123,7 +124,7 @@ func TestEndlessDoesNotEnd(t *testing.T) {
 	assert.EqualValues(t, 1, arrived.Load())
 }
 
-// A connection that was kept breaks when it is used again, and what was sent on it does not arrive.
+// An idle connection breaks when it is reused, and a request on it does not arrive.
 func TestCloseIdleBreaksTheSecondRequest(t *testing.T) {
 	proxy, arrived := start(t)
 	proxy.OnRequest = func(*testkit.ProxyRequest) testkit.Fault { return testkit.FaultCloseIdle() }
@@ -137,7 +138,7 @@ func TestCloseIdleBreaksTheSecondRequest(t *testing.T) {
 	assert.EqualValues(t, 1, arrived.Load())
 }
 
-// A failure that was saved is replayed to every later request under its key, and to no other.
+// A saved failure is replayed to every later request with its key, and to no other.
 func TestServiceErrorIsReplayed(t *testing.T) {
 	proxy, arrived := start(t)
 	fault := testkit.FaultServiceError(testkit.Before)
@@ -158,7 +159,7 @@ func statusAndReplayed(t *testing.T, proxy *testkit.Proxy, text string) []string
 	return []string{resp.Status[:3], resp.Header.Get("Idempotent-Replayed")}
 }
 
-// A late request holds its key until the client has gone, and arrives then.
+// A late request keeps its key in use until the client has gone, and then arrives.
 func TestLate(t *testing.T) {
 	proxy, arrived := start(t)
 	var requests atomic.Int32

@@ -35,8 +35,8 @@ func inBase64(before, text string) string {
 	return encoded[4 : len(encoded)-4]
 }
 
-// AssertNoPerson asserts that text contains nothing about Jane Roe, whom the tests send to the
-// service, and none of her card's digits, which are letters so that no number matches by chance.
+// AssertNoPerson asserts that text contains no data of Jane Roe, a customer in the tests, and no
+// digits of her card. The digits are letters, so that no number matches by chance.
 func AssertNoPerson(t *testing.T, text string) {
 	t.Helper()
 	for _, known := range []string{"UCR-jane", "Jane R", "jane.roe", "@example.com", "27831234567", "nickname", "CARDBIN", "LAST4"} {
@@ -55,7 +55,7 @@ func EveryFormat(t *testing.T, value any) string {
 	everything := &slog.HandlerOptions{Level: slog.LevelDebug}
 	slog.New(slog.NewTextHandler(&out, everything)).Debug("a value", "value", value)
 	slog.New(slog.NewJSONHandler(&out, everything)).Debug("a value", "value", value)
-	text, _ := json.Marshal(value) //nolint:errchkjson // not everything can be
+	text, _ := json.Marshal(value) //nolint:errchkjson // some values cannot be encoded
 	out.Write(text)
 	var failed FailedTest
 	assert.Equal(&failed, value, reflect.Zero(reflect.TypeOf(value)).Interface())

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// The keys that sign the webhooks of the tests. The old one was replaced.
+// The keys of the webhooks in tests: the current key, and an old one.
 var (
 	WebhookKey    = []byte("an example key, not a secret one")
 	OldWebhookKey = []byte("an example key that was replaced")
@@ -42,7 +42,7 @@ const (
 // module's own code.
 func SignWebhook(key []byte, id string, at time.Time, body string) http.Header {
 	if len(key) == 0 {
-		key = make([]byte, sha256.BlockSize) // the same to HMAC, and FIPS 140 rejects an empty key
+		key = make([]byte, sha256.BlockSize) // equal to an empty key in HMAC, because FIPS 140 rejects an empty key
 	}
 	timestamp := strconv.FormatInt(at.Unix(), 10)
 	mac := hmac.New(sha256.New, key)

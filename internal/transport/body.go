@@ -73,8 +73,8 @@ func read(resp *http.Response, limit int64) ([]byte, error) {
 	return body, nil
 }
 
-// grow doubles a small buffer, and enlarges a larger one to the limit at once, because repeated
-// doubling would allocate four times the limit in total.
+// grow doubles a small buffer, and enlarges a larger one to the limit at once, because doubling it
+// several times would allocate four times the limit in total.
 func grow(body []byte, limit int64) []byte {
 	room := int64(2 * cap(body))
 	if room > smallBody {

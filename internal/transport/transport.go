@@ -47,7 +47,7 @@ type Request struct {
 	// UnknownBefore is set if an earlier call with the key left the outcome of the write unknown.
 	UnknownBefore bool
 	// ReturnKeyInUse ends the call at a 409 that an earlier copy of the request may have caused,
-	// because the caller wants to look for the object before it waits.
+	// because the caller looks for the object before it waits.
 	ReturnKeyInUse bool
 
 	Idempotency Idempotency
