@@ -1,8 +1,9 @@
 // Command account-balance walks through an account's balance: create a customer and an account that
-// owes ZAR 20.00, present the balance for payment, and set it to what is left after each payment.
+// owes ZAR 20.00, present the balance for payment, and set the remaining balance after each
+// payment.
 //
-// It needs no set-up and no key: it runs against a fake of the service in its own process, because
-// only there can a program pay.
+// It needs no set-up and no key, because it runs against a fake of the service in its own process,
+// where the program itself can pay.
 package main
 
 import (
@@ -40,7 +41,7 @@ func run(ctx context.Context, out io.Writer) error {
 
 	// Step 2: create an account with its own balance.
 	account, err := client.Accounts.Ensure(ctx, moment.AccountCreateParams{
-		Customer:          moment.ExistingCustomer(customer.ID), // or CustomerCreateParams: this call then creates both
+		Customer:          moment.ExistingCustomer(customer.ID), // or CustomerCreateParams, to create both in this call
 		ExternalReference: "UAR1234567890",
 		Name:              "Subscription Account",
 		Currency:          b.owed.Currency,
@@ -64,7 +65,7 @@ func run(ctx context.Context, out io.Writer) error {
 	fmt.Fprintln(out, "Asked:   ", request.Money(), "at", request.Link.URL)
 
 	// Step 4: handle the payment webhook. Here, the payer pays twice on the hosted page.
-	secret := moment.RawWebhookSecret([]byte(rand.Text())) // in production, Moment gives you one: os.Getenv("MOMENT_WEBHOOK_SECRET")
+	secret := moment.RawWebhookSecret([]byte(rand.Text())) // in production, Moment's secret: os.Getenv("MOMENT_WEBHOOK_SECRET")
 	verifier, err := moment.NewWebhookVerifier(secret)
 	if err != nil {
 		return err
@@ -79,29 +80,29 @@ func run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(out, "Answered:", delivery.Status)
+		fmt.Fprintln(out, "Responded:", delivery.Status)
 	}
 	return nil
 }
 
-// books are what the merchant knows about the account: in production, rows of a database, which the
-// example customer-balance shows with several processes.
+// books are the merchant's records of the account. In production, they are rows of a database: see
+// the example customer-balance, which has several processes.
 type books struct {
 	client *moment.Client
 	out    io.Writer
 
 	account string
-	mu      sync.Mutex // Moment may tell of two payments at once
+	mu      sync.Mutex // because Moment may deliver two events at once
 	owed    moment.Money
 }
 
-// record sets the balance at Moment to what the books say less the payment, and only then enters
-// the payment. If it fails, the event comes again, and it sets the same balance as before: no
-// payment is taken off twice.
+// record subtracts the payment from the balance in the books, sets the result at Moment, and only
+// then stores the payment. If it fails, Moment delivers the event again, and record sets the same
+// balance, so a payment is never subtracted twice.
 func (b *books) record(ctx context.Context, e *moment.Event) error {
 	payment, ok := e.Data.(*moment.AmountApplied)
 	if !ok || payment.AccountID != b.account {
-		return nil // not about this account
+		return nil // not for this account
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

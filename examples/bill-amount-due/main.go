@@ -1,9 +1,9 @@
-// Command bill-amount-due walks through a bill: raise one of ZAR 20.00 on a new account of a new
-// customer, present it for payment, handle the events of a part payment and of the rest, and see
-// what remains and whether the bill is paid.
+// Command bill-amount-due walks through a bill: create a bill of ZAR 20.00 for a new account of a
+// new customer, present it for payment, handle the events of two part payments, and read the
+// remaining amount and the status.
 //
-// It needs no set-up and no key: it runs against a fake of the service in its own process, because
-// only there can a program pay.
+// It needs no set-up and no key, because it runs against a fake of the service in its own process,
+// where the program itself can pay.
 package main
 
 import (
@@ -32,7 +32,7 @@ func run(ctx context.Context, out io.Writer) error {
 	client := srv.Client() // in production: moment.NewClientFromEnv()
 
 	// Steps 1 to 3: create a customer, an account and a bill. One call creates all three. With
-	// moment.ExistingAccount, it raises a bill on an account that exists.
+	// moment.ExistingAccount, it creates a bill for an existing account.
 	bill, err := client.Bills.Ensure(ctx, moment.BillCreateParams{
 		Account: moment.AccountCreateParams{
 			Customer:          moment.CustomerCreateParams{ExternalReference: "UCR1234567890", Name: "John Doe"},
@@ -62,7 +62,7 @@ func run(ctx context.Context, out io.Writer) error {
 	fmt.Fprintln(out, "Asked:   ", request.Money(), "at", request.Link.URL)
 
 	// Step 5: handle the payment webhook. Here, the payer pays twice on the hosted page.
-	secret := moment.RawWebhookSecret([]byte(rand.Text())) // in production, Moment gives you one: os.Getenv("MOMENT_WEBHOOK_SECRET")
+	secret := moment.RawWebhookSecret([]byte(rand.Text())) // in production, Moment's secret: os.Getenv("MOMENT_WEBHOOK_SECRET")
 	verifier, err := moment.NewWebhookVerifier(secret)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func run(ctx context.Context, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		fmt.Fprintln(out, "Answered:", delivery.Status)
+		fmt.Fprintln(out, "Responded:", delivery.Status)
 	}
 	return nil
 }
@@ -88,12 +88,12 @@ type merchant struct {
 	out    io.Writer
 }
 
-// record prints what a merchant would write down. Moment has updated the bill by itself; if record
-// fails, the event comes again.
+// record prints the data that a merchant would store. Moment has already updated the bill. If
+// record fails, Moment delivers the event again.
 func (m *merchant) record(ctx context.Context, e *moment.Event) error {
 	payment, ok := e.Data.(*moment.AmountApplied)
 	if !ok || payment.BillID == "" {
-		return nil // not about a bill
+		return nil // not for a bill
 	}
 	bill, err := m.client.Bills.Get(ctx, payment.BillID)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 const output = `^Bill:     bill_[A-Z0-9]{21} of ZAR 20\.00 due on 2025-01-31
 Asked:    ZAR 20\.00 at http://127\.0\.0\.1:\d+/_pay/chk_[A-Z0-9]{21}
 Payment:  pay_[A-Z0-9]{21} of ZAR 15\.00 - the bill is unpaid with ZAR 5\.00 remaining
-Answered: 204
+Responded: 204
 Payment:  pay_[A-Z0-9]{21} of ZAR 5\.00 - the bill is paid with ZAR 0\.00 remaining
-Answered: 204
+Responded: 204
 $`
 
 func TestBillAmountDue(t *testing.T) {

@@ -1,6 +1,6 @@
-// Command common-operations does what merchants do from day to day: raise and void bills, open
-// accounts, set balances and what was paid, look up payments, change names and metadata. It needs
-// no set-up: it runs against a fake of the service in its own process.
+// Command common-operations makes the calls of a merchant's daily work: it creates and voids bills,
+// creates accounts, sets balances and paid amounts, looks up payments, and changes names and
+// metadata. It needs no set-up, because it runs against a fake of the service in its own process.
 package main
 
 import (
@@ -71,7 +71,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintln(out, "Raised: ", bill.ExternalReference, "of", bill.DueMoney(), "by", bill.DueDate)
 
-	// What a customer and an account owe now, and what was paid of bills by other means: each
+	// New balances of a customer and an account, and the amounts paid of bills by other means. Each
 	// replaces the old amount.
 	customer, err := client.Customers.Update(ctx, bill.CustomerID, moment.CustomerUpdateParams{Balance: moment.MinorUnits(5000)})
 	if err != nil {
@@ -93,7 +93,7 @@ func run(ctx context.Context, out io.Writer) error {
 		fmt.Fprintln(out, "Paid:   ", paid.PaidMoney(), "of", paid.DueMoney(), "-", paid.RemainingMoney(), "remaining, now", paid.Status)
 	}
 
-	// How a payment was made. The event names it; here, the event is one that was stored.
+	// How a payment was made. The event has its id. Here, the event was stored before.
 	delivery, err := srv.Pay(ctx, momenttest.Payment{Bill: bill.ID, Amount: 500})
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintln(out, "By:     ", payment.Money(), payment.Status, "by", payment.Method.Type, how(payment.Method))
 
-	// A new name, and metadata of a bill, which is merged into what is there.
+	// A new name, and metadata of a bill, which is merged into the existing metadata.
 	customer, err = client.Customers.Update(ctx, order.CustomerID, moment.CustomerUpdateParams{Name: moment.Ptr("Jane Smith")})
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintln(out, "Changed:", customer.Name, order.Metadata)
 
-	// A bill that was raised by mistake is voided, for good.
+	// A bill that was created by mistake is voided permanently.
 	mistake, err := client.Bills.Ensure(ctx, moment.BillCreateParams{
 		Account: moment.ExistingAccount(secondary.ID), ExternalReference: "UBR2", Currency: moment.ZAR, AmountDue: 2000,
 	})
@@ -136,11 +136,11 @@ func run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// owes says what a balance is. That none is kept, which is the false, cannot be after it was set.
+// owes formats a balance. It ignores the bool, because the balance was set before.
 func owes(balance moment.Money, _ bool) string { return "owes " + balance.String() }
 
-// how says more of a payment method: of a card its scheme and last digits, of any other kind its
-// JSON.
+// how describes a payment method: the scheme and last digits of a card, and the JSON of any other
+// kind.
 func how(m moment.PaymentMethod) string {
 	if m.Card != nil {
 		return m.Card.Scheme + " " + m.Card.Last4

@@ -22,7 +22,7 @@ import (
 )
 
 const (
-	patience = 30 * time.Second // with a busy machine
+	patience = 30 * time.Second // enough for a busy machine
 	opening  = 100_000          // the balance at the start of each test, ZAR 1,000.00
 )
 
@@ -56,7 +56,7 @@ func newAddress(t *testing.T) string {
 	return address.String()
 }
 
-// books are a merchant's database, and the balances at Moment.
+// books has a merchant's database, and the balances at Moment.
 type books struct {
 	*sql.DB
 

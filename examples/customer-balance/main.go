@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS payments (
 	event_id      TEXT COLLATE "C" PRIMARY KEY CHECK (event_id <> ''),
 	payment_id    TEXT   NOT NULL CHECK (payment_id <> ''),
 	obligation_id TEXT   NOT NULL, -- of a customer, an account or a bill
-	amount        BIGINT NOT NULL, -- in minor units; negative if a payment is taken back
+	amount        BIGINT NOT NULL, -- in minor units; negative if a payment is reversed
 	currency      TEXT   NOT NULL,
 	received_at   TIMESTAMPTZ NOT NULL DEFAULT now()
 );`
@@ -52,7 +52,7 @@ func main() {
 	}
 }
 
-// run runs the program until ctx ends. A push is claimed for the given time.
+// run runs the program until ctx ends. A push is claimed for the duration claim.
 func run(ctx context.Context, claim time.Duration) error {
 	client, err := moment.NewClientFromEnv()
 	if err != nil {
@@ -115,7 +115,7 @@ func newServer(store *momentsql.Store, verifier *moment.WebhookVerifier) *http.S
 func serve(ctx context.Context, server *http.Server, listener net.Listener) error {
 	ended := make(chan error, 1)
 	context.AfterFunc(ctx, func() {
-		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 25*time.Second) // Kubernetes kills after 30
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 25*time.Second) // because Kubernetes kills the process after 30
 		defer cancel()
 		ended <- server.Shutdown(limit)
 	})
@@ -125,11 +125,11 @@ func serve(ctx context.Context, server *http.Server, listener net.Listener) erro
 	return <-ended
 }
 
-// prune forgets old messages at the start and each day.
+// prune deletes old messages at the start and each day.
 func prune(ctx context.Context, store *momentsql.Store) {
 	for ; ctx.Err() == nil; time.Sleep(24 * time.Hour) {
 		if _, err := store.Prune(ctx, 30*24*time.Hour); err != nil {
-			log.Println("old messages not forgotten:", err)
+			log.Println("old messages not deleted:", err)
 		}
 	}
 }

@@ -102,7 +102,7 @@ func TestReplicas(t *testing.T) {
 		assert.NoError(t, err)
 		inFlight <- time.Now()
 		<-arrive
-		late := r.WithContext(context.WithoutCancel(r.Context())) // because its sender is gone
+		late := r.WithContext(context.WithoutCancel(r.Context())) // because its sender has ended
 		late.Body = io.NopCloser(bytes.NewReader(body))
 		b.fake.ServeHTTP(w, late)
 	}))
@@ -115,9 +115,9 @@ func TestReplicas(t *testing.T) {
 	var acknowledged atomic.Int64
 	var senders sync.WaitGroup
 	for n := 1; n <= payments; n++ {
-		for _, r := range []replica{first, second} { // each payment is delivered to both
+		for _, r := range []replica{first, second} { // deliver each payment to both
 			senders.Go(func() {
-				if !post(t, r, n, customer) && !post(t, second, n, customer) { // again, as Moment does
+				if !post(t, r, n, customer) && !post(t, second, n, customer) { // deliver again, as Moment does
 					assert.Fail(t, "not acknowledged", n)
 				}
 				if acknowledged.Add(1) == payments {
@@ -177,7 +177,7 @@ func TestReplicasPushWhileTheyReceive(t *testing.T) {
 	}
 }
 
-// Replicas that start at once all create the tables, or find them.
+// Replicas that start at the same time create the tables once.
 func TestTablesAreMadeByOneReplica(t *testing.T) {
 	address := newAddress(t)
 	var starting sync.WaitGroup

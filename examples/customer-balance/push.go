@@ -11,13 +11,13 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// pusher sets balances at Moment. Nobody else changes them there, not even a payment.
+// pusher sets balances at Moment. Only pushers change them there, because payments do not.
 //
 // Each push is claimed first, in a transaction of its own, for longer than its update can be in
 // flight. The reason is that an update may reach Moment late, after its call has failed with
 // ErrOutcomeUnknown or after its process was killed, and would then overwrite a newer balance. If
 // the update fails, or its process is killed, the claim expires. Then the current balance is
-// pushed. It is not compared with Moment's, because it replaces that.
+// pushed. It is not compared with Moment's, because it replaces Moment's.
 type pusher struct {
 	client *moment.Client
 	db     *sql.DB
@@ -42,7 +42,7 @@ func (p *pusher) run(ctx context.Context) {
 
 // pushNext pushes the balance of one customer, and reports whether there was one to push.
 func (p *pusher) pushNext(ctx context.Context) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.claim/3) // starts before the claim, so that it ends first
+	ctx, cancel := context.WithTimeout(ctx, p.claim/3) // the timeout starts before the claim, so that it ends first
 	defer cancel()
 	var customer string
 	var currency moment.Currency

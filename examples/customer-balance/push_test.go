@@ -40,7 +40,7 @@ func TestPush(t *testing.T) {
 	assert.False(t, more, "both payments are pushed")
 }
 
-// An update that failed may still be in flight, so nobody pushes the customer's balance until the
+// An update that failed may still be in flight, so the customer's balance is not pushed until the
 // claim has expired. Other customers do not wait.
 func TestPushThatFailed(t *testing.T) {
 	for _, row := range []struct {
@@ -115,7 +115,7 @@ func TestPaymentDuringAPush(t *testing.T) {
 
 // A process is stopped in the middle of a push, for longer than its claim. Meanwhile another one
 // pushes a newer balance, which the older one then overwrites. So it is pushed again.
-func TestPushThatOverranItsClaim(t *testing.T) {
+func TestPushThatOutlastsItsClaim(t *testing.T) {
 	b := newBooks(t)
 	customer := b.open(t, "UCR1")
 	require.Equal(t, 204, b.deliver(t, "msg_1", payment(1, 1500, customer)))
@@ -128,7 +128,7 @@ func TestPushThatOverranItsClaim(t *testing.T) {
 	})
 	_, err := p.pushNext(t.Context())
 	require.NoError(t, err)
-	assert.Equal(t, 98500, b.atMoment(t, customer), "the older balance came last")
+	assert.Equal(t, 98500, b.atMoment(t, customer), "the older balance arrived last")
 
 	_, err = b.pusher().pushNext(t.Context())
 	require.NoError(t, err)

@@ -1,8 +1,8 @@
 // Command quickstart walks through a customer's balance: create a customer who owes ZAR 20.00,
 // present the balance for payment, and set the new balance when the payment is reported.
 //
-// By default it runs against a fake of the service in its own process. With MOMENT_API_KEY it talks
-// to Moment, or to whatever is at MOMENT_BASE_URL, and ends where a payer has to pay.
+// By default it runs against a fake of the service in its own process. With MOMENT_API_KEY it calls
+// Moment, or the service at MOMENT_BASE_URL, and ends when a payer has to pay.
 package main
 
 import (
@@ -35,7 +35,7 @@ func run(ctx context.Context, out io.Writer) error {
 	fmt.Fprintln(out, "Talking to             ", client)
 
 	// Step 1: create a customer. References are unique, so each run uses a new one.
-	owed := moment.Amount(2000).In(moment.ZAR) // in production, this is in your books
+	owed := moment.Amount(2000).In(moment.ZAR) // in production, a reference from your books
 	var response moment.Response
 	customer, err := client.Customers.Ensure(ctx, moment.CustomerCreateParams{
 		ExternalReference: "quickstart-" + moment.NewIdempotencyKey(),
@@ -75,7 +75,7 @@ func run(ctx context.Context, out io.Writer) error {
 	endpoint := httptest.NewServer(verifier.Handler(func(ctx context.Context, e *moment.Event) error {
 		payment, ok := e.Data.(*moment.AmountApplied)
 		if !ok || payment.CustomerID != customer.ID {
-			return nil // not about this customer's balance
+			return nil // not for this customer's balance
 		}
 		left, err := owed.Sub(payment.Money())
 		if err != nil {
@@ -83,7 +83,7 @@ func run(ctx context.Context, out io.Writer) error {
 		}
 		fmt.Fprintln(out, "Payment reported:      ", payment.Money())
 		_, err = client.Customers.Update(ctx, payment.CustomerID, moment.CustomerUpdateParams{Balance: &left.Amount})
-		return err // after an error, the event comes again, and the same balance is set
+		return err // after an error, Moment delivers the event again, and the same balance is set
 	}))
 	defer endpoint.Close()
 	srv.SetWebhook(endpoint.URL, secret)
@@ -99,7 +99,7 @@ func run(ctx context.Context, out io.Writer) error {
 	return nil
 }
 
-// connect returns a client of the service that the environment names, or of a fake, which it returns
+// connect returns a client of the service in the environment, or of a fake, which it then returns
 // too.
 func connect(out io.Writer) (*moment.Client, *momenttest.Server, error) {
 	if os.Getenv("MOMENT_API_KEY") == "" && os.Getenv("MOMENT_BASE_URL") == "" {

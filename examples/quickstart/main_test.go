@@ -61,7 +61,7 @@ func TestQuickstartAgainstAServiceBelowAPath(t *testing.T) {
 	assert.Regexp(t, strings.Replace(output, "PATH", "/gateway/v1", 1)+"$", out.String())
 }
 
-func TestQuickstartSaysWhatIsWrongWithItsEnvironment(t *testing.T) {
+func TestQuickstartReportsABadEnvironment(t *testing.T) {
 	for _, row := range []struct{ secretKey, baseURL, says string }{
 		{"", "https://example.com", "MOMENT_API_KEY: is not set"},
 		{"sk_YOUR_SECRET_KEY", "", "use a test key"},

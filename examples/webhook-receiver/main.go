@@ -22,13 +22,13 @@ import (
 	"github.com/moment-billing/moment-go/momentsql"
 )
 
-// The unique event guards against what momentsql has forgotten after a month. Amounts are in minor
-// units, and negative if a payment is taken back.
+// The unique event id prevents duplicates after a month, when momentsql has forgotten the message.
+// Amounts are in minor units, and negative if a payment is reversed.
 const schema = `CREATE TABLE IF NOT EXISTS ledger (event_id TEXT PRIMARY KEY CHECK (event_id <> ''), payment_id TEXT CHECK (payment_id <> ''),
 	obligation_id TEXT, amount BIGINT, currency TEXT, received_at BIGINT);
 CREATE TABLE IF NOT EXISTS health (id INTEGER PRIMARY KEY, checked_at BIGINT);`
 
-// enter is the function to replace. It must use tx alone, because other work could be done twice.
+// enter is the function to replace. It must use only tx, because other work could be done twice.
 func enter(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
 	payment, ok := e.Data.(*moment.AmountApplied)
 	if !ok {
@@ -55,7 +55,7 @@ func main() {
 	go l.prune(ctx)
 	server, ended := l.server(verifier), make(chan error, 1)
 	context.AfterFunc(ctx, func() {
-		limit, cancel := context.WithTimeout(context.Background(), 25*time.Second) // Kubernetes kills after 30
+		limit, cancel := context.WithTimeout(context.Background(), 25*time.Second) // because Kubernetes kills the process after 30
 		defer cancel()
 		ended <- server.Shutdown(limit)
 	})
@@ -75,7 +75,7 @@ type ledger struct {
 	*sql.DB
 	*momentsql.Store
 	path string
-	file os.FileInfo // that was opened
+	file os.FileInfo // the file that was opened
 }
 
 func openLedger(ctx context.Context, path string) (*ledger, error) {
@@ -103,7 +103,8 @@ func openLedger(ctx context.Context, path string) (*ledger, error) {
 	return &ledger{db, store, path, info}, errors.Join(missing, err, noStore)
 }
 
-// inPlace fails if the file was removed or replaced, because what is stored in it then is lost.
+// inPlace returns an error if the file was removed or replaced, because rows in the old file are
+// lost.
 func (l *ledger) inPlace() error {
 	file, err := os.Stat(l.path)
 	if err == nil && !os.SameFile(file, l.file) {
@@ -129,7 +130,7 @@ func (l *ledger) server(verifier *moment.WebhookVerifier) *http.Server {
 	}
 }
 
-// health responds with 503 if no row can be stored, so that no deliveries are sent here.
+// health responds with 503 if it cannot store a row, so that deliveries are not routed here.
 func (l *ledger) health(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 	defer cancel()
@@ -140,11 +141,11 @@ func (l *ledger) health(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// prune forgets old messages at the start and each day.
+// prune deletes old messages at the start and each day.
 func (l *ledger) prune(ctx context.Context) {
 	for ; ctx.Err() == nil; time.Sleep(24 * time.Hour) {
 		if _, err := l.Prune(ctx, 30*24*time.Hour); err != nil {
-			log.Println("old messages not forgotten:", err)
+			log.Println("old messages not deleted:", err)
 		}
 	}
 }

@@ -24,7 +24,7 @@ import (
 
 var (
 	secret    = moment.RawWebhookSecret([]byte("the secret of these tests"))
-	oldSecret = moment.RawWebhookSecret([]byte("the secret that was before"))
+	oldSecret = moment.RawWebhookSecret([]byte("the secret before the rotation"))
 )
 
 const path = "/webhooks/moment"
@@ -79,7 +79,7 @@ func entries(t *testing.T, l *ledger) (all []string) {
 	return all
 }
 
-// Deliveries come one after the other; each row has the ledger after its own.
+// The rows are deliveries in order, each with the ledger after it.
 func TestDeliveries(t *testing.T) {
 	l := newLedger(t)
 	handler := newServer(t, l).Handler
@@ -91,14 +91,14 @@ func TestDeliveries(t *testing.T) {
 		ledger                       []string
 	}{
 		{"an event without an id: the entry fails, and the message is not marked", "POST", path, secret, "msg_1", strings.Replace(payment(1, 1500), "evt_1", "", 1), 500, nil},
-		{"a payment without an id, which nobody could find again", "POST", path, secret, "msg_1", strings.Replace(payment(1, 1500), "pay_1", "", 1), 500, nil},
-		{"the message comes again, complete: as it failed before, it is entered", "POST", path, secret, "msg_1", payment(1, 1500), 204, []string{one}},
-		{"and again: it is there already", "POST", path, secret, "msg_1", payment(1, 1500), 204, []string{one}},
-		{"the event under another message id: the ledger knows it", "POST", path, secret, "msg_1b", payment(1, 1500), 204, []string{one}},
+		{"a payment without an id, which could not be found again", "POST", path, secret, "msg_1", strings.Replace(payment(1, 1500), "pay_1", "", 1), 500, nil},
+		{"the message is delivered again, complete, and is entered because it failed before", "POST", path, secret, "msg_1", payment(1, 1500), 204, []string{one}},
+		{"delivered once more: it is already in the ledger", "POST", path, secret, "msg_1", payment(1, 1500), 204, []string{one}},
+		{"the event under another message id: it is already in the ledger", "POST", path, secret, "msg_1b", payment(1, 1500), 204, []string{one}},
 		{"an event of an unknown type is acknowledged", "POST", path, secret, "msg_9", `{"id":"evt_9","type":"bill.updated","data":{}}`, 204, []string{one}},
 		{"an event that Moment did not sign", "POST", path, oldSecret, "msg_2", payment(2, 700), 400, []string{one}},
 		{"another payment", "POST", path, secret, "msg_2", payment(2, 700), 204, []string{one, two}},
-		{"a payment that is taken back", "POST", path, secret, "msg_3", payment(3, -1500), 204, []string{one, two, reversal}},
+		{"a payment that is reversed", "POST", path, secret, "msg_3", payment(3, -1500), 204, []string{one, two, reversal}},
 		{"not a POST", "GET", path, secret, "msg_4", payment(4, 1), 405, []string{one, two, reversal}},
 		{"another path", "POST", "/", secret, "msg_4", payment(4, 1), 404, []string{one, two, reversal}},
 	} {
@@ -116,7 +116,7 @@ func TestOnlyTheOwnerReadsTheFiles(t *testing.T) {
 		there bool
 	}{
 		{"new files", false},
-		{"files of before, made with a wider mode", true},
+		{"existing files with a wider mode", true},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			name := filepath.Join(t.TempDir(), "ledger.db")
@@ -140,7 +140,7 @@ func TestOnlyTheOwnerReadsTheFiles(t *testing.T) {
 	}
 }
 
-// What is acknowledged survives the loss of power, and waits for other writers.
+// An acknowledged payment survives a power failure. Transactions wait for other writers.
 func TestSettingsOfTheDatabase(t *testing.T) {
 	l := newLedger(t)
 	for pragma, want := range map[string]string{"journal_mode": "wal", "synchronous": "2", "busy_timeout": "5000"} { // 2 is FULL
@@ -150,23 +150,23 @@ func TestSettingsOfTheDatabase(t *testing.T) {
 	}
 }
 
-// While nothing can be stored, the health check fails, and no delivery is acknowledged.
+// While rows cannot be stored, the health check fails, and deliveries are not acknowledged.
 func TestHealth(t *testing.T) {
 	for _, row := range []struct {
 		why             string
 		before          func(t *testing.T, l *ledger) error
 		health, payment int
 	}{
-		{"all is well", func(*testing.T, *ledger) error { return nil }, 200, 204},
+		{"no fault", func(*testing.T, *ledger) error { return nil }, 200, 204},
 		{"the database is closed", func(_ *testing.T, l *ledger) error { return l.Close() }, 503, 500},
-		{"the database can be read and not written", func(t *testing.T, l *ledger) error {
+		{"the database is read-only", func(t *testing.T, l *ledger) error {
 			t.Helper()
 			l.SetMaxOpenConns(1)
 			_, err := l.ExecContext(t.Context(), "PRAGMA query_only = on")
 			return err
 		}, 503, 500},
-		{"the file was removed: SQLite goes on writing, to where nobody finds it", func(_ *testing.T, l *ledger) error { return os.Remove(l.path) }, 503, 500},
-		{"a copy is in its place", func(_ *testing.T, l *ledger) error {
+		{"the file was removed, and SQLite still writes to it", func(_ *testing.T, l *ledger) error { return os.Remove(l.path) }, 503, 500},
+		{"a copy replaced the file", func(_ *testing.T, l *ledger) error {
 			content, err := os.ReadFile(l.path)
 			if err != nil {
 				return err
@@ -181,7 +181,7 @@ func TestHealth(t *testing.T) {
 			l := newLedger(t)
 			handler := newServer(t, l).Handler
 			require.NoError(t, row.before(t, l))
-			for range 2 { // a second check must not find the row that the first has left
+			for range 2 { // a second check must not find the row of the first
 				assert.Equal(t, row.health, status(handler, httptest.NewRequest(http.MethodGet, "/healthz", nil)))
 			}
 			assert.Equal(t, row.payment, status(handler, sign(t.Context(), secret, "http://receiver", "msg_1", payment(1, 1500))))
@@ -189,7 +189,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// A database that does not respond is not waited for longer than the limits say.
+// Waits for a database that does not respond end at the limits.
 func TestWaitsHaveLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t)
@@ -208,7 +208,7 @@ func TestWaitsHaveLimits(t *testing.T) {
 	})
 }
 
-// pipes is a listener whose connections are in memory, so that their time is the fake clock's.
+// pipes is a listener with connections in memory, so that they use the fake clock.
 type pipes struct {
 	net.Listener
 
@@ -224,9 +224,9 @@ func (p pipes) Accept() (net.Conn, error) {
 func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 func (p pipes) Close() error   { return nil }
 
-// A stranger who sends slowly, or nothing, or does not read, holds a connection no longer than the
-// limits say.
-func TestSlowStrangersAreDisconnected(t *testing.T) {
+// A client that sends slowly or not at all, or does not read, keeps its connection only until the
+// limits.
+func TestSlowClientsAreDisconnected(t *testing.T) {
 	const begin = "POST " + path + " HTTP/1.1\r\nHost: receiver\r\n"
 	signed := begin + "Content-Length: 1000000\r\nWebhook-Id: msg_1\r\nWebhook-Timestamp: 946684800\r\nWebhook-Signature: v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=\r\n\r\n"
 	read := func(stranger net.Conn) { _, _ = io.Copy(io.Discard, stranger) }
@@ -237,14 +237,14 @@ func TestSlowStrangersAreDisconnected(t *testing.T) {
 	}{
 		{"nothing", "", read, 5 * time.Second},
 		{"half of a header", begin, read, 5 * time.Second},
-		{"half of a body, behind headers that look good", signed + "{", read, 10 * time.Second},
-		{"a whole request, and no other", "GET / HTTP/1.1\r\nHost: receiver\r\n\r\n", read, time.Minute},
+		{"half of a body, after plausible headers", signed + "{", read, 10 * time.Second},
+		{"a whole request, and no second one", "GET / HTTP/1.1\r\nHost: receiver\r\n\r\n", read, time.Minute},
 		{"a whole request, whose response is not read", "GET / HTTP/1.1\r\nHost: receiver\r\n\r\n", func(stranger net.Conn) {
 			for err := error(nil); err == nil; { // until the server closes the connection
 				_, err = stranger.Write([]byte("\n"))
 			}
 		}, 20 * time.Second},
-		{"headers without end", begin + "X-Long: " + strings.Repeat("a", 80<<10), read, 0},
+		{"endless headers", begin + "X-Long: " + strings.Repeat("a", 80<<10), read, 0},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -255,7 +255,7 @@ func TestSlowStrangersAreDisconnected(t *testing.T) {
 				begin := time.Now()
 				listener.accepted <- conn
 				running.Go(func() { _, _ = io.WriteString(stranger, row.sends) })
-				synctest.Wait() // until the server has taken what it takes
+				synctest.Wait() // until the server stops reading
 				row.then(stranger)
 				assert.Equal(t, row.after, time.Since(begin).Truncate(time.Second))
 				close(listener.accepted)
@@ -266,7 +266,7 @@ func TestSlowStrangersAreDisconnected(t *testing.T) {
 	}
 }
 
-// Old marks are removed at the start and each day after it; newer ones are kept.
+// Old marks are deleted at the start and each day. Newer marks are kept.
 func TestPruning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(t)

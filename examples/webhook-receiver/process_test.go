@@ -20,7 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// mainEnv makes the test binary the program, for what only a process shows.
+// mainEnv makes the test binary the program, for tests that need a process.
 const mainEnv = "MOMENT_TEST_MAIN"
 
 func TestMain(m *testing.M) {
@@ -43,7 +43,7 @@ type process struct {
 	*exec.Cmd
 
 	address string
-	log     chan string // all of it, once the process has ended
+	log     chan string // complete after the process has ended
 }
 
 // start starts a receiver on a ledger, and returns once it listens.
@@ -66,7 +66,7 @@ func start(t *testing.T, ledger string, env ...string) process {
 	return p
 }
 
-// end sends a signal and returns how the process ends, and what it has logged.
+// end sends a signal, and returns the exit error and the log of the process.
 func (p process) end(t *testing.T, signal os.Signal) (log string, err error) {
 	t.Helper()
 	require.NoError(t, p.Process.Signal(signal))
@@ -74,7 +74,7 @@ func (p process) end(t *testing.T, signal os.Signal) (log string, err error) {
 	return log, p.Wait()
 }
 
-// deliver returns the status of a delivery, 0 if the connection ended before.
+// deliver returns the status of a delivery, or 0 if the connection ended before the response.
 func deliver(t *testing.T, p process, secret string, n int) int {
 	t.Helper()
 	r := sign(t.Context(), secret, "http://"+p.address, fmt.Sprint("msg_", n), payment(n, n))
@@ -95,13 +95,13 @@ func TestWrongConfiguration(t *testing.T) {
 		env  []string
 		says string
 	}{
-		{"no secret: there would be nothing to verify with", nil, "MOMENT_WEBHOOK_SECRET or MOMENT_WEBHOOK_OLD_SECRET: moment: new webhook verifier: "},
+		{"no secret", nil, "MOMENT_WEBHOOK_SECRET or MOMENT_WEBHOOK_OLD_SECRET: moment: new webhook verifier: "},
 		{"the old secret alone", []string{"MOMENT_WEBHOOK_OLD_SECRET=" + oldSecret}, "MOMENT_WEBHOOK_SECRET or MOMENT_WEBHOOK_OLD_SECRET: moment: new webhook verifier: webhook secret: "},
 		{"a malformed secret", []string{"MOMENT_WEBHOOK_SECRET=swordfish!"}, "MOMENT_WEBHOOK_SECRET or MOMENT_WEBHOOK_OLD_SECRET: moment: new webhook verifier: webhook secret: "},
 		{"a malformed old secret", []string{"MOMENT_WEBHOOK_SECRET=" + secret, "MOMENT_WEBHOOK_OLD_SECRET=swordfish!"}, "MOMENT_WEBHOOK_SECRET or MOMENT_WEBHOOK_OLD_SECRET: moment: new webhook verifier: additional webhook secret: "},
-		{"no such folder", []string{"MOMENT_WEBHOOK_SECRET=" + secret, "LEDGER=none/ledger.db"}, "open the ledger: "},
+		{"a folder that does not exist", []string{"MOMENT_WEBHOOK_SECRET=" + secret, "LEDGER=none/ledger.db"}, "open the ledger: "},
 		{"a folder", []string{"MOMENT_WEBHOOK_SECRET=" + secret, "LEDGER=."}, "open the ledger: "},
-		{"the port is taken", []string{"MOMENT_WEBHOOK_SECRET=" + secret, "LISTEN=" + taken.Addr().String()}, "listen: "},
+		{"the port is in use", []string{"MOMENT_WEBHOOK_SECRET=" + secret, "LISTEN=" + taken.Addr().String()}, "listen: "},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			log, err := command(t, row.env...).CombinedOutput()
@@ -112,8 +112,8 @@ func TestWrongConfiguration(t *testing.T) {
 	}
 }
 
-// A receiver that is started again on the same ledger knows what it has processed. While Moment
-// changes the secret, both are accepted.
+// A receiver that restarts with the same ledger recognises processed events. During a rotation,
+// both secrets are accepted.
 func TestRotation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	for _, row := range []struct {
@@ -144,8 +144,8 @@ func TestRotation(t *testing.T) {
 	assert.Equal(t, []string{"pay_1 for bill_1 1 ZAR", "pay_2 for bill_1 2 ZAR"}, entries(t, l))
 }
 
-// The signals by which systems end programs end this one after the deliveries in flight. New
-// connections are rejected meanwhile.
+// SIGTERM and SIGINT end the program after the deliveries in flight. Meanwhile it rejects new
+// connections.
 func TestShutdownFinishesDeliveriesInFlight(t *testing.T) {
 	for _, signal := range []os.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(signal.String(), func(t *testing.T) {
@@ -190,9 +190,9 @@ func TestShutdownFinishesDeliveriesInFlight(t *testing.T) {
 	}
 }
 
-// TestKill kills a receiver with SIGKILL while each payment is delivered twice, and starts it again.
-// The ledger then contains every payment that the receiver acknowledged. After all payments are
-// delivered again, the ledger contains each payment once.
+// TestKill kills a receiver with SIGKILL while each payment is delivered twice, and starts it
+// again. The ledger then contains every payment that the receiver acknowledged. After all payments
+// are delivered again, the ledger contains each payment once.
 func TestKill(t *testing.T) {
 	const payments, senders = 200, 8
 	path := filepath.Join(t.TempDir(), "ledger.db")
@@ -218,7 +218,7 @@ func TestKill(t *testing.T) {
 	deliverAll(p)
 	<-p.log
 	assert.EqualError(t, p.Wait(), "signal: killed")
-	require.Less(t, count.Load(), int64(payments), "the kill came too late")
+	require.Less(t, count.Load(), int64(payments), "the kill was too late")
 
 	p = start(t, path, "MOMENT_WEBHOOK_SECRET="+secret)
 	l, err := openLedger(t.Context(), path)

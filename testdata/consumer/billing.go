@@ -1,5 +1,5 @@
-// Package merchant is a merchant's code as moment-go sees it: a module of its own that uses nothing
-// but what is exported.
+// Package merchant is the code of a merchant: a separate module that uses only the exported names
+// of moment-go.
 package merchant
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// Customers is what this merchant needs of Moment. *moment.CustomersService satisfies it, and so
+// Customers has the calls that this merchant makes. *moment.CustomersService implements it, and so
 // does a double in a test.
 type Customers interface {
 	Create(ctx context.Context, params moment.CustomerCreateParams, opts ...moment.RequestOption) (*moment.Customer, error)
@@ -20,14 +20,14 @@ type Customers interface {
 
 var _ Customers = (*moment.CustomersService)(nil)
 
-// Enrol returns the customer with the reference, and creates it if there is none.
+// Enrol returns the customer with the reference, and creates it if it does not exist.
 func Enrol(ctx context.Context, customers Customers, reference, name string) (*moment.Customer, error) {
 	customer, err := customers.Get(ctx, reference)
 	if err == nil {
 		return customer, nil
 	}
 	var failure *moment.Error
-	if !errors.As(err, &failure) || failure.Status != http.StatusNotFound || !failure.FromService { // a gateway's 404 says nothing
+	if !errors.As(err, &failure) || failure.Status != http.StatusNotFound || !failure.FromService { // a gateway's 404 does not show that the customer is missing
 		return nil, fmt.Errorf("looking for %s: %w", reference, err)
 	}
 	return customers.Create(ctx, moment.CustomerCreateParams{ExternalReference: reference, Name: name},

@@ -14,7 +14,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// With a double of the interface: the errors of moment-go can be made by hand.
+// With a double of the interface, which can return any error of moment-go.
 type noCustomers struct{ created moment.CustomerCreateParams }
 
 func (*noCustomers) Get(context.Context, string, ...moment.RequestOption) (*moment.Customer, error) {
@@ -34,7 +34,7 @@ func TestEnrolWithADouble(t *testing.T) {
 	}
 }
 
-// With httpmock: activate it on the http.Client before NewClient takes its Transport.
+// With httpmock: activate it on the http.Client before NewClient reads its Transport.
 func TestEnrolWithHTTPMock(t *testing.T) {
 	httpClient := &http.Client{}
 	httpmock.ActivateNonDefault(httpClient)
@@ -55,7 +55,7 @@ func TestEnrolWithHTTPMock(t *testing.T) {
 	}
 }
 
-// With the fake service: nothing is mocked.
+// With the fake service, and without a mock.
 func TestEnrolWithMomenttest(t *testing.T) {
 	srv := momenttest.NewServer()
 	t.Cleanup(srv.Close)
@@ -70,8 +70,8 @@ func TestEnrolWithMomenttest(t *testing.T) {
 	}
 }
 
-// In trouble: the service is away, and when it is back, the answer to the create is lost.
-func TestEnrolInTrouble(t *testing.T) {
+// The service is down, and when it is up again, the response to the create is lost.
+func TestEnrolDuringAnOutage(t *testing.T) {
 	srv := momenttest.NewServer()
 	t.Cleanup(srv.Close)
 	srv.Fail(momenttest.Status(503).Times(2), momenttest.DropAfterCommit().On("create customer"))
@@ -88,7 +88,7 @@ func TestEnrolInTrouble(t *testing.T) {
 	}
 }
 
-// In a bubble, the wait that a gateway asks for takes no real time.
+// In a synctest bubble, the wait that a gateway asks for ends at once.
 func TestEnrolWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := momenttest.NewServer(momenttest.InProcess())
@@ -105,7 +105,7 @@ func TestEnrolWaits(t *testing.T) {
 	})
 }
 
-// The options of a call are seen on the wire, and not by a double.
+// The test reads the options of a call from the wire, because a double does not see them.
 func TestEnrolIsIdempotent(t *testing.T) {
 	srv := momenttest.NewServer()
 	t.Cleanup(srv.Close)

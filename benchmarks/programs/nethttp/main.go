@@ -1,5 +1,5 @@
 // Command nethttp is a minimal program on net/http and encoding/json. Without an argument it ends
-// at once; the call behind that is there so that the linker keeps what a call needs.
+// at once; the call after that makes the linker keep the code of a call.
 package main
 
 import (

@@ -1,5 +1,5 @@
 // Command stripe is a minimal program on stripe-go. Without an argument it makes a client and ends;
-// the call behind that is there so that the linker keeps what a call needs.
+// the call after that makes the linker keep the code of a call.
 package main
 
 import (
