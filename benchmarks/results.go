@@ -23,7 +23,7 @@ var compared = []string{
 	"github.com/svix/svix-webhooks",
 }
 
-// preamble says what was measured, where, and how.
+// preamble describes the measurements and the machine.
 func preamble(s settings) string {
 	var b strings.Builder
 	b.WriteString("# Results\n\n")
@@ -88,7 +88,7 @@ func summary(tables []table) string {
 
 A time is a ratio to the same code written by hand on net/http, crypto/hmac and encoding/json, without retries and idempotency keys.
 With money, 1.00 is moment-go. Allocations are in brackets. With 256 callers, each client has the transport that it makes by itself,
-although most can be given another one. The throughput in brackets is relative to net/http by hand with a tuned transport.
+although most accept another one. The throughput in brackets is relative to net/http by hand with a tuned transport.
 
 | | moment-go | others |
 |---|---|---|

@@ -13,7 +13,7 @@ type table struct {
 	header []string
 	rows   [][]string
 
-	summary [3]string // its row in the summary: what was measured (empty: no row), this SDK, the others
+	summary [3]string // its row in the summary: the measurement (empty: no row), this SDK, the others
 }
 
 func (t table) markdown() string {
@@ -54,7 +54,7 @@ func loadTable(s settings, protocol string, loads []load) table {
 		title: fmt.Sprintf("%d callers, %s", callers, protocol),
 		note: fmt.Sprintf("%s calls to another process on the same machine, every second one a create. Each client has the transport that it makes by itself. "+
 			"The tuned transport has MaxIdleConns and MaxIdleConnsPerHost at %d. The throughput is relative to it, and more is better. "+
-			"The numbers are medians of the rounds. A client that takes more than %v for a round runs no further rounds.",
+			"The numbers are medians of the rounds. A client whose round exceeds %v runs no further rounds.",
 			thousands(float64(s.calls)), callers, tooLong),
 		header: []string{"", "throughput", "calls per second", "connections opened", "rounds"},
 	}

@@ -71,7 +71,7 @@ func measureWebhooks(s settings) ([]table, error) {
 		if err != nil {
 			return nil, err
 		}
-		t := timesTable("Verifying a webhook of "+bytesText(size), "Bare HMAC computes and compares the MAC of the header's and the body's bytes, and does nothing else. "+
+		t := timesTable("Verifying a webhook of "+bytesText(size), "Bare HMAC only computes and compares the MAC of the header's and the body's bytes. "+
 			"Stripe and Paddle have their own signature schemes. Paddle's function reads the body of a request.", measurements)
 		if len(tables) == 0 {
 			t = t.inSummary("verify a webhook of " + bytesText(size))

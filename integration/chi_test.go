@@ -15,7 +15,7 @@ func withChi(webhook http.Handler) http.Handler {
 	return r
 }
 
-// withMoreChi adds what touches bodies.
+// withMoreChi adds middleware that touches bodies.
 func withMoreChi(webhook http.Handler) http.Handler {
 	r := chi.NewRouter()
 	r.Use(middleware.RequestID, middleware.Logger, middleware.Recoverer)

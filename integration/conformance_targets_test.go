@@ -32,7 +32,7 @@ import (
 const (
 	onFake   = "momenttest"
 	onMock   = "mock of the description"
-	onProxy  = "momenttest held against the description"
+	onProxy  = "momenttest checked against the description"
 	onMoment = "Moment"
 )
 
@@ -47,19 +47,18 @@ func TestConformance(t *testing.T) {
 		conform(t, onFake, service{url: fake.URL, key: anyTestKey, fake: fake}.check)
 	})
 
-	// Prism's mock answers with the examples of the description. It finds what is wrong with a
-	// request in any case. What is wrong only with what there is has to be asked for, by the
-	// status.
+	// Prism's mock responds with the examples of the description. It finds errors that a request
+	// shows by itself. For errors that depend on existing objects, the test asks for the status.
 	t.Run(onMock, func(t *testing.T) {
-		// What it finds wrong, it answers with the description's 422 and not with its 400, and has
-		// no option for that. By the documentation it is 400. So such requests go to a second mock,
-		// of the same description without any 422.
+		// Prism responds to an invalid request with the description's 422, although the
+		// documentation has 400, and Prism has no option for it. So such requests go to a second
+		// mock, of the same description without 422.
 		first := startPrism(t, "mock", description)
 		second := startPrism(t, "mock", changed(t, `(?m)^ +"422": .*\n`, ""))
 		conform(t, onMock, prismMock{url: first(), without422: second()}.check)
 	})
 
-	// Prism's proxy holds requests to momenttest and its answers against the schemas of the
+	// Prism's proxy checks requests to momenttest and its responses against the schemas of the
 	// description.
 	t.Run(onProxy, func(t *testing.T) {
 		fake := newFake(t)
@@ -70,9 +69,9 @@ func TestConformance(t *testing.T) {
 	t.Run(onMoment, func(t *testing.T) {
 		url, key := cmp.Or(os.Getenv("MOMENT_BASE_URL"), "https://api.momentpay.net"), os.Getenv("MOMENT_API_KEY")
 		if !strings.HasPrefix(key, "sk_test_") {
-			t.Skip("MOMENT_API_KEY is no test key")
+			t.Skip("MOMENT_API_KEY is not a test key")
 		}
-		_, err := moment.NewClient(key, moment.WithBaseURL(url)) // refuses what would give the key away
+		_, err := moment.NewClient(key, moment.WithBaseURL(url)) // rejects a base URL that would reveal the key
 		require.NoError(t, err)
 		conform(t, onMoment, service{url: strings.TrimSuffix(url, "/"), key: key}.check)
 	})
@@ -85,7 +84,7 @@ func newFake(t *testing.T) *momenttest.Server {
 	return fake
 }
 
-// conform asks a target all rows. What check returns is what differs from the row.
+// conform sends all rows to a target. check returns the differences from the row.
 func conform(t *testing.T, target string, check func(*testing.T, exchange) []string) {
 	t.Helper()
 	asked, different := 0, 0
@@ -106,19 +105,19 @@ func conform(t *testing.T, target string, check func(*testing.T, exchange) []str
 			}
 		})
 	}
-	t.Logf("%d rows, %d asked, %d different", len(documentation), asked, different)
+	t.Logf("%d rows, %d sent, %d different", len(documentation), asked, different)
 }
 
 // service is a target that has state.
 type service struct {
 	url, key  string
 	fake      *momenttest.Server // nil: the real one
-	described bool               // prism stands in front of it
+	described bool               // prism is in front of it
 }
 
 const (
 	sampleDigits = "1234567890"
-	sampleID     = "H4jp6KnU5cPw263v1jyz4" // behind its prefix
+	sampleID     = "H4jp6KnU5cPw263v1jyz4" // after its prefix
 )
 
 func (s service) check(t *testing.T, e exchange) []string {
@@ -128,13 +127,13 @@ func (s service) check(t *testing.T, e exchange) []string {
 		switch method, id, _ := strings.Cut(r.operation, " "); {
 		case method != payerPays && method != payerDeclined:
 		case s.fake == nil:
-			t.Skip("no program can pay")
+			t.Skip("programs cannot pay")
 		default:
 			return payRequest(t, s.fake, known.replace(id), method == payerDeclined)
 		}
 		switch {
 		case r.fault != nil && s.fake == nil:
-			t.Skip("it cannot be told to fail")
+			t.Skip("it cannot be made to fail")
 		case r.fault != nil:
 			s.fake.Fail(*r.fault)
 		}
@@ -145,7 +144,7 @@ func (s service) check(t *testing.T, e exchange) []string {
 		return roundTrip(t, s.url, s.key, r)
 	}
 	var first reply // to the same request
-	for _, r := range e.given {
+	for _, r := range e.before {
 		before := send(r)
 		known.learn(before)
 		switch {
@@ -161,9 +160,9 @@ func (s service) check(t *testing.T, e exchange) []string {
 		return d.found
 	}
 	if e.replayed {
-		d.expectf(d.got.body == first.body, "the first answer was %s", first.body)
+		d.expectf(d.got.body == first.body, "the first response was %s", first.body)
 	}
-	d.expectf(e.replayed || !d.got.replayed(), "it says that it is replayed")
+	d.expectf(e.replayed || !d.got.replayed(), "it is marked as replayed")
 	if e.status < http.StatusBadRequest {
 		d.values(known)
 	} else {
@@ -176,8 +175,8 @@ func (s service) check(t *testing.T, e exchange) []string {
 	return d.found
 }
 
-// payRequest lets a payer pay a request, or have a card declined, and returns the object of the
-// last event.
+// payRequest pays a request, or declines the payer's card, and returns the object of the last
+// event.
 func payRequest(t *testing.T, fake *momenttest.Server, id string, declined bool) reply {
 	t.Helper()
 	pay := fake.Pay
@@ -190,7 +189,7 @@ func payRequest(t *testing.T, fake *momenttest.Server, id string, declined bool)
 	return reply{status: http.StatusOK, object: object}
 }
 
-// prismMock is a target that has a description and no state.
+// prismMock is a target with a description and without state.
 type prismMock struct {
 	url, without422 string
 }
@@ -217,7 +216,7 @@ func (m prismMock) check(t *testing.T, e exchange) []string {
 	return d.found
 }
 
-// samples knows what stands for the documentation's samples in a row.
+// samples has the replacements for the documentation's samples in a row.
 type samples map[string]string
 
 func (s samples) replace(text string) string {
@@ -227,7 +226,7 @@ func (s samples) replace(text string) string {
 	return text
 }
 
-// learn takes the ids of an answer, unless there were such ids before.
+// learn stores the ids of a response, unless it has ids of that kind already.
 func (s samples) learn(from reply) {
 	for _, name := range []string{"id", "customer_id", "account_id", "payment_id"} {
 		id := from.text(name)
@@ -238,13 +237,13 @@ func (s samples) learn(from reply) {
 	}
 }
 
-// reply is what came over the wire.
+// reply is a received response.
 type reply struct {
 	status     int
 	header     http.Header
 	body       string
-	object     map[string]any // nil if the body is none
-	violations []violation    // as prism says
+	object     map[string]any // nil if the body is not JSON
+	violations []violation    // reported by prism
 }
 
 func (r reply) text(member string) string {
@@ -275,7 +274,7 @@ func roundTrip(t *testing.T, url, key string, r request) reply {
 			req.Header.Del(name)
 		}
 	}
-	resp, err := http.DefaultTransport.RoundTrip(req) // which follows no redirects
+	resp, err := http.DefaultTransport.RoundTrip(req) // which does not follow redirects
 	require.NoError(t, err)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
@@ -287,7 +286,7 @@ func roundTrip(t *testing.T, url, key string, r request) reply {
 	return got
 }
 
-// decode keeps numbers as they are written.
+// decode keeps the form of numbers.
 func decode(object string) map[string]any {
 	decoder := json.NewDecoder(strings.NewReader(object))
 	decoder.UseNumber()
@@ -298,7 +297,7 @@ func decode(object string) map[string]any {
 	return members
 }
 
-// differences gathers what is otherwise in a reply than the row wants it.
+// differences collects the differences between a reply and a row.
 type differences struct {
 	want  exchange
 	got   reply
@@ -311,7 +310,7 @@ func (d *differences) expectf(ok bool, format string, args ...any) {
 	}
 }
 
-// head compares the status and the headers. If the status is another one, so is all else.
+// head compares the status and the headers. If the status differs, the rest is not compared.
 func (d *differences) head() bool {
 	mediaType := "application/json"
 	if d.want.status >= http.StatusBadRequest {
@@ -323,12 +322,12 @@ func (d *differences) head() bool {
 		return false
 	}
 	d.expectf(got == mediaType || d.html(), "%s is not %s", got, mediaType)
-	d.expectf(d.got.replayed() || !d.want.replayed, "it does not say that it is replayed")
+	d.expectf(d.got.replayed() || !d.want.replayed, "it is not marked as replayed")
 	d.expectf(d.got.header.Get("Retry-After") == d.want.retryAfter || d.want.retryAfter == "", "Retry-After is not %s", d.want.retryAfter)
 	return true
 }
 
-// html reports whether it is not the service that has answered.
+// html reports whether a gateway has responded, and not the service.
 func (d *differences) html() bool {
 	return d.want.gateway && strings.HasPrefix(d.got.header.Get("Content-Type"), "text/html")
 }
@@ -338,7 +337,7 @@ func (d *differences) values(known samples) {
 	for name, want := range decode(strings.ReplaceAll(d.want.members, sampleDigits, known[sampleDigits])) {
 		sample, _ := want.(string)
 		switch prefix, isID := strings.CutSuffix(sample, sampleID); {
-		case isID && name != "id" && known[sample] != "": // of what was there before
+		case isID && name != "id" && known[sample] != "": // of the objects before
 			d.expectf(d.got.text(name) == known[sample], "%s is not %s", name, known[sample])
 		case isID:
 			d.expectf(regexp.MustCompile("^"+prefix+"[a-zA-Z0-9]+$").MatchString(d.got.text(name)), "%s does not begin with %s", name, prefix)
@@ -351,7 +350,7 @@ func (d *differences) values(known samples) {
 	}
 }
 
-// kinds compares as much of it as an example can have: which members there are, and of which kind.
+// kinds compares the names and the kinds of members, because an example has other values.
 func (d *differences) kinds() {
 	for name, want := range decode(d.want.members) {
 		d.expectf(want == nil || reflect.TypeOf(d.got.object[name]) == reflect.TypeOf(want), "%s is not like %v", name, want)
@@ -366,13 +365,13 @@ func (d *differences) problem() {
 		return
 	}
 	d.expectf(problemType.MatchString(d.got.text("type")), "type is not of its form")
-	d.expectf(d.got.object["status"] == json.Number(strconv.Itoa(d.want.status)), "status is not that of the answer")
+	d.expectf(d.got.object["status"] == json.Number(strconv.Itoa(d.want.status)), "status is not that of the response")
 	for _, name := range []string{"title", "detail", "instance"} {
 		d.expectf(d.got.text(name) != "", "there is no %s", name)
 	}
 }
 
-// detail compares what problem details say of this request.
+// detail compares the problem details that depend on the request.
 func (d *differences) detail(known samples) {
 	if d.html() {
 		return
@@ -384,7 +383,7 @@ func (d *differences) detail(known samples) {
 	}
 }
 
-// violation is something that does not fit the description.
+// violation is a difference from the description.
 type violation struct {
 	Location []string `json:"location"`
 	Message  string   `json:"message"`
@@ -392,32 +391,32 @@ type violation struct {
 
 var absent = regexp.MustCompile(`must have (?:required property '|property )([\w-]+)`)
 
-// parameter is the path of what does not fit.
+// parameter returns the path of the parameter that does not fit.
 func (v violation) parameter() string {
-	path := v.Location[min(2, len(v.Location)):] // behind request.body
+	path := v.Location[min(2, len(v.Location)):] // after request.body
 	if name := absent.FindStringSubmatch(v.Message); name != nil {
 		path = append(slices.Clip(path), name[1])
 	}
 	return strings.Join(path, ".")
 }
 
-// violations compares what prism says: answers fit the description, and requests unless the row
-// says that they cannot.
+// violations compares the reports of prism. Responses must fit the description, and requests too,
+// unless the row expects a violation.
 func (d *differences) violations() {
 	named := len(d.want.names) != 1
 	for _, v := range d.got.violations {
 		d.expectf(v.Location[0] == "request" && d.want.plain, "%s: %s", v.Location, v.Message)
-		// What is wrong only in company is found in the object around it.
+		// An error that depends on several members is reported for the object around them.
 		named = named || strings.EqualFold(d.want.names[0], v.parameter()) || strings.HasPrefix(v.parameter(), d.want.names[0]+".")
 	}
 	if d.want.plain {
 		d.expectf(len(d.got.violations) > 0, "it fits the description")
-		d.expectf(named, "%v is all that does not fit the description, not %s", d.got.violations, d.want.names)
+		d.expectf(named, "only %v does not fit the description, not %s", d.got.violations, d.want.names)
 	}
 }
 
-// startPrism starts prism with arguments of its command line, for one test. The function that it
-// returns waits until it listens, and gives its URL.
+// startPrism starts prism with arguments of its command line, for one test. The returned function
+// waits until prism listens, and returns its URL.
 func startPrism(t *testing.T, args ...string) func() string {
 	t.Helper()
 	const dir = "testdata/openapi"
@@ -426,7 +425,7 @@ func startPrism(t *testing.T, args ...string) func() string {
 		_, err = os.Stat(filepath.Join(dir, "node_modules", "@stoplight", "prism-cli"))
 	}
 	if err != nil {
-		text := fmt.Sprintf("the npm package @stoplight/prism-cli is not there: bash .ci/node installs it (%v)", err)
+		text := fmt.Sprintf("the npm package @stoplight/prism-cli is not installed: bash .ci/node installs it (%v)", err)
 		if os.Getenv("CI") != "" {
 			t.Fatal(text)
 		}
@@ -434,9 +433,9 @@ func startPrism(t *testing.T, args ...string) func() string {
 	}
 	// One process, on a port that the system chooses.
 	cmd := exec.CommandContext(t.Context(), program, append([]string{filepath.Join(dir, "prism.js")}, append(args, "--port=0", "--multiprocess=false")...)...)
-	var stderr strings.Builder // and not this process's own, which Node.js would make one that does not wait
+	var stderr strings.Builder // and not this process's own, which Node.js would make non-blocking
 	cmd.Stderr = &stderr
-	_, err = cmd.StdinPipe() // it ends with its input, should this process be killed
+	_, err = cmd.StdinPipe() // it ends with its input, even if this process is killed
 	require.NoError(t, err)
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -462,7 +461,7 @@ func startPrism(t *testing.T, args ...string) func() string {
 	}
 }
 
-// changed is a copy of the description.
+// changed returns a changed copy of the description.
 func changed(t *testing.T, pattern, replacement string) string {
 	t.Helper()
 	whole, err := os.ReadFile(description)
@@ -474,7 +473,7 @@ func changed(t *testing.T, pattern, replacement string) string {
 	return path
 }
 
-// Prism takes no webhooks, but it does if the webhooks of the description are among its paths.
+// Prism does not accept webhooks, so the webhooks of the description become paths.
 func TestConformanceOfEvents(t *testing.T) {
 	prism := startPrism(t, "mock", changed(t, `(?m)^(?:webhooks:\n)?  (obligation|payment|payment_request)\.`, "  /$1."))()
 	endpoint := prism + "/obligation.amount_applied"
@@ -502,14 +501,14 @@ func TestConformanceOfEvents(t *testing.T) {
 		"account_id": "bacc_H4jp6KnU5cPw263v1jyz4"
 	}}`
 	for _, row := range []struct {
-		why, old, new string // in the event of the guide
-		takes         bool
+		why, old, new string // replaced in the event of the guide
+		accepts       bool
 	}{
 		{"the guide's own event", "", "", true},
 		{"the reference has more", `"amount"`, `"metadata": {"a": "b"}, "created_at": "2025-01-01T12:00:00Z", "updated_at": "2025-01-01T12:00:00+02:00", "amount"`, true},
-		{"an id of 50 characters, the most", "evt_2341234567890abcdef", "evt_" + strings.Repeat("a", 46), true},
+		{"an id of 50 characters, the maximum", "evt_2341234567890abcdef", "evt_" + strings.Repeat("a", 46), true},
 		{"an id of 51", "evt_2341234567890abcdef", "evt_" + strings.Repeat("a", 47), false},
-		{"an id of something else", "evt_", "msg_", false},
+		{"an id of another kind", "evt_", "msg_", false},
 		{"another type has another description", "obligation.amount_applied", "bill.created", false},
 		{"a customer's", `"account_id": "bacc_`, `"customer_id": "bcus_`, true},
 		{"a bill's", `"account_id": "bacc_`, `"bill_id": "bill_`, true},
@@ -525,7 +524,7 @@ func TestConformanceOfEvents(t *testing.T) {
 		resp, err := http.DefaultTransport.RoundTrip(momenttest.NewWebhookRequest(endpoint, webhookSecret, strings.Replace(guide, row.old, row.new, 1)))
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
-		assert.Equal(t, row.takes, resp.StatusCode == http.StatusOK, row.why)
+		assert.Equal(t, row.accepts, resp.StatusCode == http.StatusOK, row.why)
 	}
 }
 
@@ -550,24 +549,24 @@ func TestConformanceOfPaymentEvents(t *testing.T) {
 	events["payment.captured"] = strings.Replace(events["payment.succeeded"], "payment.succeeded", "payment.captured", 1)
 	events["payment.voided"] = strings.Replace(events["payment.succeeded"], "payment.succeeded", "payment.voided", 1)
 	require.Len(t, events, 8)
-	takes := func(kind, event string) bool {
+	accepts := func(kind, event string) bool {
 		resp, err := http.DefaultTransport.RoundTrip(momenttest.NewWebhookRequest(prism+"/"+kind, webhookSecret, event))
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
 		return resp.StatusCode == http.StatusOK
 	}
 	for kind, event := range events {
-		assert.True(t, takes(kind, event), event)
-		assert.True(t, takes(kind, strings.Replace(event, `"id":"evt_`, `"id":"wh_`, 1)), "an id as in one of the samples")
-		assert.False(t, takes(kind, strings.Replace(event, kind, "payment.other", 1)), "of another type")
-		assert.False(t, takes(kind, strings.Replace(event, `"amount":2000`, `"amount":20.5`, 1)), "in major units")
-		assert.False(t, takes(kind, strings.Replace(event, `"currency":"ZAR",`, "", 1)), "without a currency")
-		assert.False(t, takes(kind, strings.Replace(event, `"status":"`, `"status":"un`, 1)), "with another status")
+		assert.True(t, accepts(kind, event), event)
+		assert.True(t, accepts(kind, strings.Replace(event, `"id":"evt_`, `"id":"wh_`, 1)), "an id as in one of the samples")
+		assert.False(t, accepts(kind, strings.Replace(event, kind, "payment.other", 1)), "of another type")
+		assert.False(t, accepts(kind, strings.Replace(event, `"amount":2000`, `"amount":20.5`, 1)), "in major units")
+		assert.False(t, accepts(kind, strings.Replace(event, `"currency":"ZAR",`, "", 1)), "without a currency")
+		assert.False(t, accepts(kind, strings.Replace(event, `"status":"`, `"status":"un`, 1)), "with another status")
 	}
 }
 
-// The table has a row for each status of each operation that is described. Each row has a name of
-// its own, and a success has members that can be read.
+// The table has a row for each described status of each operation. Names of rows are unique, and
+// the members of a success can be decoded.
 func TestConformanceIsComplete(t *testing.T) {
 	whole, err := os.ReadFile(description)
 	require.NoError(t, err)

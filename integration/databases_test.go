@@ -24,8 +24,8 @@ import (
 	"github.com/moment-billing/moment-go/momentsql"
 )
 
-// database is one with the table of momentsql and a ledger, made for one test. Its fields go to
-// other processes as JSON.
+// database is a database with the table of momentsql and a ledger, for one test. Its fields are
+// passed to other processes as JSON.
 type database struct {
 	Dialect momentsql.Dialect
 	Driver  string
@@ -40,13 +40,13 @@ func newDatabase(t *testing.T, dialect momentsql.Dialect) database {
 	if dialect == momentsql.PostgreSQL {
 		d = database{dialect, "pgx", newPostgresSchema(t)}
 	} else {
-		// Writers wait for each other. It is processes that die here, not the machine: no need to
-		// sync.
+		// Writers wait for each other. Sync is off, because the tests kill processes and not the
+		// machine.
 		pragmas := "?_pragma=busy_timeout(30000)&_pragma=journal_mode(wal)&_pragma=synchronous(off)"
 		d = database{dialect, "sqlite", "file:" + filepath.Join(t.TempDir(), "merchant.db") + pragmas}
 	}
 	db := d.open(t)
-	// There is no constraint in the ledger that would keep a payment from being entered twice.
+	// The ledger has no constraint against a payment that is entered twice.
 	for _, statement := range []string{momentsql.Schema(dialect), momentsql.Schema(dialect), "CREATE TABLE ledger (payment_id TEXT NOT NULL, amount BIGINT NOT NULL)"} {
 		_, err := db.ExecContext(t.Context(), statement)
 		require.NoError(t, err)
@@ -71,7 +71,7 @@ func newPostgresSchema(t *testing.T) string {
 	_, err = db.ExecContext(t.Context(), "CREATE SCHEMA "+schema)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience) // if a transaction was left open, it is in the way
+		ctx, cancel := context.WithTimeout(context.Background(), patience) // because an open transaction would block
 		defer cancel()
 		_, err := db.ExecContext(ctx, "DROP SCHEMA "+schema+" CASCADE")
 		assert.NoError(t, err)
@@ -82,7 +82,7 @@ func newPostgresSchema(t *testing.T) string {
 	return u.String()
 }
 
-// open returns a new pool of connections, such as another process would have.
+// open returns a new pool of connections, like that of another process.
 func (d database) open(t *testing.T) *sql.DB {
 	t.Helper()
 	db, err := sql.Open(d.Driver, d.DSN)
@@ -99,7 +99,7 @@ func (d database) store(t *testing.T) (*momentsql.Store, *sql.DB) {
 	return store, db
 }
 
-// enter is what a merchant does with a payment.
+// enter stores a payment, as a merchant does.
 func enter(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
 	payment, ok := e.Data.(*moment.AmountApplied)
 	if !ok {
@@ -109,7 +109,7 @@ func enter(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
 	return err
 }
 
-// count returns what a query for one number says.
+// count returns the one number that a query selects.
 func count(t *testing.T, db *sql.DB, query string) int {
 	t.Helper()
 	var n int
@@ -127,12 +127,12 @@ var (
 	webhookKey, _ = signature.ParseSecret(webhookSecret)
 )
 
-// payment is the body of a webhook that tells of the payment pay_n.
+// payment returns the body of a webhook that reports the payment pay_n.
 func payment(n int) string {
 	return fmt.Sprintf(`{"id":"evt_%d","type":"obligation.amount_applied","data":{"id":"ob_%d","amount":%d,"currency":"ZAR","payment_id":"pay_%d","bill_id":"bill_1"}}`, n, n, n, n)
 }
 
-// signed is a delivery as Moment makes one: each with a timestamp of its own.
+// signed returns a delivery of Moment. Each has its own timestamp.
 func signed(ctx context.Context, url, messageID, body string) *http.Request {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 	if err != nil {

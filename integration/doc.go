@@ -1,3 +1,3 @@
-// Package integration holds the tests of moment-go that need foreign code. It is a module of its
-// own, so that none of what they need is required by moment-go.
+// Package integration contains the tests of moment-go that need foreign code. It is a nested
+// module, so that moment-go does not require that code.
 package integration

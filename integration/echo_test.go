@@ -15,7 +15,7 @@ func withEcho(webhook http.Handler) http.Handler {
 	return e
 }
 
-// withMoreEcho adds what touches bodies. BodyDump reads them and puts them back.
+// withMoreEcho adds middleware that touches bodies. BodyDump reads and restores them.
 func withMoreEcho(webhook http.Handler) http.Handler {
 	e := echo.New()
 	dump := middleware.BodyDump(func(echo.Context, []byte, []byte) {})

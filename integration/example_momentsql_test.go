@@ -11,14 +11,14 @@ import (
 	"github.com/moment-billing/moment-go/momentsql"
 )
 
-// What the documentation of package momentsql shows: the entry in the ledger and the mark of the
+// The example of package momentsql on a database: the entry in the ledger and the mark of the
 // message are committed together.
 func Example_momentsql() {
 	db, err := sql.Open("sqlite", ":memory:")
 	if err != nil {
 		log.Fatal(err)
 	}
-	db.SetMaxOpenConns(1) // each connection would have a memory of its own
+	db.SetMaxOpenConns(1) // because each connection has its own database in memory
 	ctx := context.Background()
 	if _, err := db.ExecContext(ctx, `CREATE TABLE ledger (event_id TEXT PRIMARY KEY, payment_id TEXT, obligation_id TEXT, amount BIGINT, currency TEXT)`); err != nil {
 		log.Fatal(err)

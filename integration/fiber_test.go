@@ -40,7 +40,7 @@ func onFiber3(t *testing.T, webhook http.Handler) (string, *http.Client) {
 	}, app.Shutdown)
 }
 
-// onListener starts a server that is not net/http's. The client that it returns keeps connections.
+// onListener starts a server that is not net/http's. The returned client keeps connections open.
 func onListener(t *testing.T, serve func(net.Listener) error, shutdown func() error) (string, *http.Client) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

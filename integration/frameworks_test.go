@@ -27,11 +27,10 @@ import (
 )
 
 // The handler is an http.Handler, which every framework here accepts, some of them through an
-// adapter. The handler needs the body as it was sent, byte for byte, whatever middleware is in
-// front of it. chi_test.go, gin_test.go, echo_test.go, fiber_test.go and lambda_test.go set the
-// frameworks up.
+// adapter. The handler needs the raw body, byte for byte, behind any middleware. chi_test.go,
+// gin_test.go, echo_test.go, fiber_test.go and lambda_test.go set the frameworks up.
 
-// bodyLimit is what the frameworks that limit bodies are set to: less than what the handler takes.
+// bodyLimit is the setting of frameworks that limit bodies. It is below the limit of the handler.
 const bodyLimit = 16 << 10
 
 var frameworks = []struct {
@@ -81,7 +80,7 @@ func withNetHTTP(webhook http.Handler) http.Handler {
 	return mux
 }
 
-// endpoint is a merchant's server, which notes what it has processed.
+// endpoint is a merchant's server. It records the processed messages.
 type endpoint struct {
 	url     string
 	client  *http.Client
@@ -122,7 +121,7 @@ func serve(t *testing.T, open func(*testing.T, http.Handler) (string, *http.Clie
 	return e
 }
 
-// quiet silences the frameworks' loggers, which are at work all the same.
+// quiet discards the output of the frameworks' loggers, which still run.
 func quiet(t *testing.T) {
 	t.Helper()
 	chiLogger, ginMode, ginWriter, echoLogger := middleware.DefaultLogger, gin.Mode(), gin.DefaultWriter, slog.Default()
@@ -134,23 +133,23 @@ func quiet(t *testing.T) {
 	middleware.DefaultLogger = middleware.RequestLogger(&middleware.DefaultLogFormatter{Logger: log.New(io.Discard, "", 0)})
 	gin.DefaultWriter = io.Discard
 	gin.SetMode(gin.TestMode)
-	output, flags := log.Writer(), log.Flags() // are changed along with it
+	output, flags := log.Writer(), log.Flags() // change with the memory
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	log.SetOutput(output)
 	log.SetFlags(flags)
 }
 
-// delivery is a message on its way.
+// delivery is a message and the form of its request.
 type delivery struct {
 	signed, sent []byte
 	key          *signature.Key // nil: the endpoint's
 	age          time.Duration
-	encoding     string // of what is sent
-	chunked      bool   // sent without its length
+	encoding     string // of the sent body
+	chunked      bool   // sent without a Content-Length
 	signatures   string // the webhook-signature header, with %s for the signature; empty: %s alone
 }
 
-// deliver returns the status. It signs anew each time, as Moment does.
+// deliver returns the status. Each call makes a new signature, as Moment does.
 func (e *endpoint) deliver(ctx context.Context, id string, d delivery) (int, error) {
 	if d.key == nil {
 		d.key = signature.NewKey(keyOf(32))
@@ -158,7 +157,7 @@ func (e *endpoint) deliver(ctx context.Context, id string, d delivery) (int, err
 	at := time.Now().Add(-d.age)
 	body := io.Reader(bytes.NewReader(d.sent))
 	if d.chunked {
-		body = io.MultiReader(body) // whose length net/http does not look for
+		body = io.MultiReader(body) // a type whose length net/http does not detect
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, body)
 	if err != nil {
@@ -177,7 +176,7 @@ func (e *endpoint) deliver(ctx context.Context, id string, d delivery) (int, err
 	return resp.StatusCode, errors.Join(err, resp.Body.Close())
 }
 
-// spaced is an event that decoding and encoding again would change.
+// spaced is an event whose bytes change if it is decoded and encoded again.
 func spaced(amount int) []byte {
 	return fmt.Appendf(nil, "{ \"id\" : \"evt_1\",\r\n\t\"type\":\"obligation.amount_applied\", \"data\": {\"id\":\"ob_1\",\"amount\":%d,\"currency\":\"ZAR\","+
 		"\"payment_id\":\"pay_1\",\"bill_id\":\"bill_1\",\"metadata\":{\"name\":\"M\\u00fcller \\/ 東京 <&>\"}}}\n\n", amount)
@@ -192,43 +191,43 @@ func packed(t *testing.T, body []byte) []byte {
 	return b.Bytes()
 }
 
-// Each message is delivered twice, as happens when an answer is lost.
+// Each message is delivered twice, as if a response was lost.
 func TestWebhooksThroughFrameworks(t *testing.T) {
 	signed := spaced(2000)
 	largest := []byte(paid + strings.Repeat(" ", bodyLimit-len(paid)))
-	tooLarge := []byte(paid + strings.Repeat(" ", 1<<20)) // for the handler too
+	tooLarge := []byte(paid + strings.Repeat(" ", 1<<20)) // too large for the handler too
 	other := signature.NewKey(keyOf(24)).Sign("msg_1", "1", signed)
 	rows := []struct {
 		why string
 		delivery
 		result error // of the merchant's function
 		status int
-		packed int // where the framework unpacks bodies; 0: the same
+		packed int // if the framework decompresses bodies; 0: the same
 	}{
 		{why: "signed", delivery: delivery{signed: signed, sent: signed}, status: 204},
 		{why: "signed, in chunks", delivery: delivery{signed: signed, sent: signed, chunked: true}, status: 204},
-		{why: "as large as may be", delivery: delivery{signed: largest, sent: largest}, status: 204},
-		{why: "as large as may be, in chunks", delivery: delivery{signed: largest, sent: largest, chunked: true}, status: 204},
+		{why: "as large as the limit", delivery: delivery{signed: largest, sent: largest}, status: 204},
+		{why: "as large as the limit, in chunks", delivery: delivery{signed: largest, sent: largest, chunked: true}, status: 204},
 		{why: "another amount than was signed", delivery: delivery{signed: signed, sent: spaced(2001)}, status: 400},
 		{why: "without the line breaks at its end", delivery: delivery{signed: signed, sent: bytes.TrimSpace(signed)}, status: 400},
-		{why: "signed by somebody else", delivery: delivery{signed: signed, sent: signed, key: signature.NewKey(keyOf(24))}, status: 400},
+		{why: "signed by another sender", delivery: delivery{signed: signed, sent: signed, key: signature.NewKey(keyOf(24))}, status: 400},
 		{why: "the secret is being rotated: another signature first", delivery: delivery{signed: signed, sent: signed, signatures: other + " %s"}, status: 204},
 		{why: "the secret is being rotated: another signature last", delivery: delivery{signed: signed, sent: signed, signatures: "%s " + other}, status: 204},
-		{why: "a signature of another version beside ours", delivery: delivery{signed: signed, sent: signed, signatures: "v1a,AAAA %s v2,AAAA"}, status: 204},
+		{why: "our signature and one of another version", delivery: delivery{signed: signed, sent: signed, signatures: "v1a,AAAA %s v2,AAAA"}, status: 204},
 		{why: "two signatures, neither of them ours", delivery: delivery{signed: signed, sent: signed, signatures: other + " " + other + "%.0s"}, status: 400},
 		{why: "signed an hour ago", delivery: delivery{signed: signed, sent: signed, age: time.Hour}, status: 400},
 		{why: "nothing", delivery: delivery{}, status: 400},
 		{why: "too large", delivery: delivery{signed: tooLarge, sent: tooLarge}, status: 413},
 		{why: "too large, in chunks", delivery: delivery{signed: tooLarge, sent: tooLarge, chunked: true}, status: 413},
 
-		// Moment documents no compression. If something in front compresses, what was signed is
-		// what Moment sent.
+		// Moment does not document compression. If a proxy compresses a body, the signature is that
+		// of the original.
 		{why: "compressed after it was signed", delivery: delivery{signed: signed, sent: packed(t, signed), encoding: "gzip"}, status: 400, packed: 204},
 		{why: "compressed before it was signed", delivery: delivery{signed: packed(t, signed), sent: packed(t, signed), encoding: "gzip"}, status: 400},
-		{why: "too large when it is unpacked", delivery: delivery{signed: tooLarge, sent: packed(t, tooLarge), encoding: "gzip"}, status: 400, packed: 413},
+		{why: "too large when it is decompressed", delivery: delivery{signed: tooLarge, sent: packed(t, tooLarge), encoding: "gzip"}, status: 400, packed: 413},
 
-		{why: "the function fails: it is to be delivered again", delivery: delivery{signed: signed, sent: signed}, result: errors.New("no database"), status: 500},
-		{why: "the function panics: nothing for the framework to recover", delivery: delivery{signed: signed, sent: signed}, result: errPanic, status: 500},
+		{why: "the function fails, so the message must be delivered again", delivery: delivery{signed: signed, sent: signed}, result: errors.New("no database"), status: 500},
+		{why: "the function panics, and the framework does not see the panic", delivery: delivery{signed: signed, sent: signed}, result: errPanic, status: 500},
 	}
 	for _, framework := range frameworks {
 		t.Run(framework.name, func(t *testing.T) {
@@ -244,7 +243,7 @@ func TestWebhooksThroughFrameworks(t *testing.T) {
 					assert.NoError(t, err, row.why)
 					assert.Equal(t, status, got, row.why)
 				}
-				runs := map[int]int{204: 1, 500: 2}[status] // what has failed is tried again
+				runs := map[int]int{204: 1, 500: 2}[status] // a failed message is processed again
 				if assert.Len(t, e.events[id], runs, row.why) && runs > 0 {
 					assert.Equal(t, string(row.signed), string(e.events[id][0].Raw), row.why)
 				}
@@ -253,9 +252,8 @@ func TestWebhooksThroughFrameworks(t *testing.T) {
 	}
 }
 
-// Frameworks keep readers, contexts and the memory of header strings in pools: no message may get
-// into another. Each message is delivered again after all have been delivered once, because Moment
-// does so when it did not get the responses.
+// Frameworks keep readers, contexts and the memory of header strings in pools, and messages must
+// not mix. After all messages, each one is delivered again, as if the responses were lost.
 func TestManyWebhooksThroughFrameworks(t *testing.T) {
 	const messages = 100
 	for _, framework := range frameworks {
@@ -267,7 +265,7 @@ func TestManyWebhooksThroughFrameworks(t *testing.T) {
 			}
 			close(queue)
 			statuses, senders := make([]int, 2*messages), new(sync.WaitGroup)
-			for range deliverers { // each on a connection that is kept
+			for range deliverers { // each on an open connection
 				senders.Go(func() {
 					for i := range queue {
 						body := spaced(i % messages)
@@ -289,7 +287,7 @@ func TestManyWebhooksThroughFrameworks(t *testing.T) {
 			}
 			assert.Equal(t, map[int]int{204: 2 * messages}, deliveries)
 			assert.Len(t, e.events, messages)
-			runs, changed, reused := map[int]int{}, 0, 0 // runs: messages, by how often they were processed
+			runs, changed, reused := map[int]int{}, 0, 0 // messages by the number of times that they were processed
 			for i := range messages {
 				id := fmt.Sprintf("msg_%d", i)
 				runs[len(e.events[id])]++

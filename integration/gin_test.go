@@ -16,8 +16,8 @@ func withGin(webhook http.Handler) http.Handler {
 	return r
 }
 
-// withMoreGin adds what touches bodies. gin has no body limit of its own; this is how it is
-// written.
+// withMoreGin adds middleware that touches bodies. gin itself has no body limit, so merchants write
+// one like this.
 func withMoreGin(webhook http.Handler) http.Handler {
 	r := gin.Default()
 	limit := func(c *gin.Context) { c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, bodyLimit) }

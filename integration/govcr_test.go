@@ -31,7 +31,7 @@ func TestGoVCR(t *testing.T) {
 				i.Request.Headers.Del("Authorization") // because it is the API key
 				return nil
 			}, recorder.AfterCaptureHook),
-			recorder.WithRealTransport(network), // leave this line out to record Moment itself
+			recorder.WithRealTransport(network), // omit this line to record Moment itself
 		)
 		require.NoError(t, err)
 		defer func() { assert.NoError(t, rec.Stop()) }()
@@ -55,7 +55,7 @@ func TestGoVCR(t *testing.T) {
 	assert.Contains(t, string(saved), recorded.ID)
 	assert.Contains(t, string(saved), "https://api.momentpay.net/billing/customers")
 
-	noNetwork := roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("there is no network") })
+	noNetwork := roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("the network must not be used") })
 	replayed, err := create("sk_test_ANOTHER", "UCR1234567890", noNetwork)
 	require.NoError(t, err)
 	assert.Equal(t, recorded, replayed)

@@ -20,21 +20,21 @@ import (
 	"github.com/moment-billing/moment-go/momentsql"
 )
 
-var messages = flag.Int("messages", 500, "how many messages TestKill delivers in each row, three times each")
+var messages = flag.Int("messages", 500, "number of messages in each row of TestKill, each delivered three times")
 
 const (
 	receivers  = 3
-	deliverers = 16 // at the same time
-	attempts   = 10 // to deliver one, which would all have to meet a receiver that is gone or fails
+	deliverers = 16 // concurrent deliveries
+	attempts   = 10 // attempts of one delivery; all would have to reach a receiver that is gone or fails
 )
 
 // Each message is delivered three times, each time to another receiver, in random order. In the
-// middle one receiver is killed: with a payment that it has committed and not acknowledged, and
-// with one or more that it has entered and not committed. What was not acknowledged is delivered
-// again, to another, as Moment does. At the end each payment is in the ledger once.
+// middle, one receiver is killed: with a payment that it has committed and not acknowledged, and
+// with one or more that it has entered and not committed. Messages that were not acknowledged are
+// delivered again, to another receiver, as Moment does. At the end, the ledger has each payment
+// once.
 //
-// The whole of it is bash .ci/postgres go -C integration test -run '^TestKill$' -v -messages=10000
-// .
+// The whole test is bash .ci/postgres go -C integration test -run '^TestKill$' -v -messages=10000 .
 func TestKill(t *testing.T) {
 	for _, row := range []struct {
 		name    string
@@ -46,20 +46,20 @@ func TestKill(t *testing.T) {
 		{"SQLite, goroutines", momentsql.SQLite, startHere},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			require.GreaterOrEqual(t, *messages, 300, "messages: with fewer, chance may keep a receiver from its share")
+			require.GreaterOrEqual(t, *messages, 300, "messages: with fewer messages, a receiver may get too few")
 			d, hanging := newDatabase(t, row.dialect), make(chan struct{}, deliverers)
 			m := &sender{queue: make(chan sending, receivers**messages), client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: deliverers}}}
 			t.Cleanup(m.client.CloseIdleConnections)
 			for i := range receivers {
 				r := &receiver{Database: d, hanging: func() {}}
 				if i == 0 {
-					r.HangAt = int64(*messages / receivers / 2) // half of what is its share
+					r.HangAt = int64(*messages / receivers / 2) // half of its share
 					r.hanging = func() { hanging <- struct{}{} }
 				}
 				m.receivers[i] = row.start(t, r)
 			}
 			go func() {
-				for range 2 { // one has committed, and one has not
+				for range 2 { // one payment is committed, and one is not
 					select {
 					case <-hanging:
 					case <-t.Context().Done():
@@ -70,11 +70,11 @@ func TestKill(t *testing.T) {
 			begun := time.Now()
 			m.deliver(t)
 			elapsed := time.Since(begun)
-			t.Logf("%d deliveries in %v: %d acknowledged, %d cut off by the kill, %d to a receiver that was gone, %d refused",
+			t.Logf("%d deliveries in %v: %d acknowledged, %d interrupted by the kill, %d to a receiver that was gone, %d rejected",
 				m.sent.Load(), elapsed.Round(time.Millisecond), m.acknowledged.Load(), m.cut.Load(), m.gone.Load(), m.refused.Load())
 			assert.EqualValues(t, receivers**messages, m.acknowledged.Load())
-			assert.GreaterOrEqual(t, m.cut.Load(), int64(2), "the kill hit nothing")
-			assert.Zero(t, m.refused.Load(), "a receiver that lived failed")
+			assert.GreaterOrEqual(t, m.cut.Load(), int64(2), "the kill interrupted no delivery")
+			assert.Zero(t, m.refused.Load(), "a running receiver failed")
 			checkLedger(t, d.open(t))
 		})
 	}
@@ -88,7 +88,7 @@ func checkLedger(t *testing.T, db *sql.DB) {
 	assert.Equal(t, *messages*(*messages+1)/2, count(t, db, "SELECT sum(amount) FROM ledger"), "money")
 }
 
-// sender is Moment.
+// sender delivers messages like Moment.
 type sender struct {
 	receivers [receivers]running
 	client    *http.Client
@@ -99,7 +99,7 @@ type sender struct {
 
 type sending struct{ message, receiver, attempt int }
 
-// deliver ends when all is acknowledged.
+// deliver returns when all messages are acknowledged.
 func (m *sender) deliver(t *testing.T) {
 	t.Helper()
 	order := rand.Perm(receivers * *messages)

@@ -14,9 +14,9 @@ import (
 	"github.com/awslabs/aws-lambda-go-api-proxy/httpadapter"
 )
 
-// The payloads that AWS passes to a Lambda function. %[1]s stands for the headers with one value
-// each, %[2]s for the headers with all their values, %[3]s for the body, and %[4]t for whether the
-// body is in base64.
+// The payloads that AWS passes to a Lambda function. %[1]s is the headers with one value each,
+// %[2]s the headers with all their values, %[3]s the body, and %[4]t reports whether the body is in
+// base64.
 const (
 	// payload1 is version 1.0, from a REST API of API Gateway.
 	payload1 = `{
@@ -93,11 +93,11 @@ func onLambda[event, result any](payload string, name func(string) string, proxy
 		if err != nil {
 			return 0, err
 		}
-		answer, err := proxy(r.Context(), e)
+		response, err := proxy(r.Context(), e)
 		if err != nil {
 			return 0, err
 		}
-		if text, err = json.Marshal(answer); err != nil { // as Lambda does
+		if text, err = json.Marshal(response); err != nil { // as Lambda does
 			return 0, err
 		}
 		var wire struct {
@@ -120,7 +120,7 @@ func payloadOf(payload string, name func(string) string, r *http.Request) ([]byt
 	}
 	single, multi := map[string]string{name("Host"): r.Host}, map[string][]string{name("Host"): {r.Host}}
 	for key, values := range r.Header {
-		single[name(key)], multi[name(key)] = values[0], values // no request here has a header with two values
+		single[name(key)], multi[name(key)] = values[0], values // the requests of this test have no header with two values
 	}
 	var members [3][]byte
 	for i, member := range []any{single, multi, string(body)} {
@@ -131,7 +131,7 @@ func payloadOf(payload string, name func(string) string, r *http.Request) ([]byt
 	return fmt.Appendf(nil, payload, members[0], members[1], members[2], packed), nil
 }
 
-// lambda is a transport that returns a response with nothing but a status.
+// lambda is a transport that returns a response with only a status.
 type lambda func(*http.Request) (int, error)
 
 func (f lambda) RoundTrip(r *http.Request) (*http.Response, error) {

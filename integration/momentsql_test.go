@@ -24,14 +24,14 @@ import (
 	"github.com/moment-billing/moment-go/momentsql"
 )
 
-const patience = 30 * time.Second // with a busy machine
+const patience = 30 * time.Second // enough for a busy machine
 
 var (
 	errFunction = errors.New("said the function")
 	event       = &moment.Event{MessageID: "msg_1", Data: &moment.AmountApplied{PaymentID: "pay_1", Amount: 1500, Currency: moment.ZAR}}
 )
 
-// process enters the event into the ledger and then does what a row says.
+// process enters the event into the ledger, and then calls the function of the row.
 func process(ctx context.Context, store *momentsql.Store, then function) (recovered any, err error) {
 	defer func() { recovered = recover() }()
 	return nil, store.Process(ctx, event, func(ctx context.Context, tx *sql.Tx) error {
@@ -48,7 +48,8 @@ func succeed(context.Context, *sql.Tx) error { return nil }
 func fail(context.Context, *sql.Tx) error    { return errFunction }
 func crash(context.Context, *sql.Tx) error   { panic(errFunction) }
 
-// A first delivery goes as the row says, and the event comes again until it is in the ledger: once.
+// The first delivery runs as in the row. The event is then delivered again until it is in the
+// ledger, once.
 func TestProcess(t *testing.T) {
 	var cancel context.CancelFunc
 	for _, dialect := range dialects {
@@ -73,22 +74,22 @@ func TestProcess(t *testing.T) {
 					_, err := tx.ExecContext(ctx, "INSERT INTO ledger (payment_id) VALUES ('pay_1')")
 					return fmt.Errorf("enter: %w", err)
 				}, says: "enter: ", as: fromDriver},
-				{why: "it commits, against the rules: the mark is as the ledger is", then: func(_ context.Context, tx *sql.Tx) error {
+				{why: "it commits, against the rules: the mark and the entry are both committed", then: func(_ context.Context, tx *sql.Tx) error {
 					return tx.Commit()
 				}, says: "momentsql: commit: ", is: sql.ErrTxDone, entered: 1},
-				{why: "it rolls back, against the rules: what is not done must not count as done", then: func(_ context.Context, tx *sql.Tx) error {
+				{why: "it rolls back, against the rules: the message must not be marked", then: func(_ context.Context, tx *sql.Tx) error {
 					return tx.Rollback()
 				}, says: "momentsql: commit: ", is: sql.ErrTxDone},
-				{why: "the delivery is given up between two statements", then: func(ctx context.Context, tx *sql.Tx) error {
+				{why: "the context ends between two statements", then: func(ctx context.Context, tx *sql.Tx) error {
 					cancel()
 					_, err := tx.ExecContext(ctx, "DELETE FROM ledger")
 					return err
 				}, says: "context canceled", is: context.Canceled},
-				{why: "the delivery is given up before the commit", then: func(context.Context, *sql.Tx) error {
+				{why: "the context ends before the commit", then: func(context.Context, *sql.Tx) error {
 					cancel()
 					return nil
 				}, says: "momentsql: commit: context canceled", is: context.Canceled},
-				{why: "the delivery is given up, and rolled back by database/sql, before the commit", then: func(ctx context.Context, tx *sql.Tx) error {
+				{why: "the context ends, and database/sql rolls back, before the commit", then: func(ctx context.Context, tx *sql.Tx) error {
 					cancel()
 					assert.Eventually(t, func() bool {
 						_, err := tx.ExecContext(context.WithoutCancel(ctx), "SELECT 1")
@@ -125,7 +126,7 @@ func TestProcess(t *testing.T) {
 	}
 }
 
-// A delivery that is over before it begins does nothing.
+// A delivery whose context has ended before it begins is not processed.
 func TestProcessWithAnEndedContext(t *testing.T) {
 	for _, dialect := range dialects {
 		t.Run(string(dialect), func(t *testing.T) {
@@ -140,7 +141,7 @@ func TestProcessWithAnEndedContext(t *testing.T) {
 }
 
 // PostgreSQL does not commit a transaction in which a statement has failed, even if the function
-// says nothing of it.
+// ignores the error.
 func TestProcessThatIgnoresAnError(t *testing.T) {
 	store, db := newDatabase(t, momentsql.PostgreSQL).store(t)
 	_, err := process(t.Context(), store, func(ctx context.Context, tx *sql.Tx) error {
@@ -151,8 +152,8 @@ func TestProcessThatIgnoresAnError(t *testing.T) {
 	assert.Zero(t, count(t, db, inLedger)+count(t, db, marked))
 }
 
-// While one delivery is processed, the others wait, in this process and in another. One of them
-// takes over if it fails.
+// While one delivery is processed, the others wait, in this process and in another. If it fails,
+// one of them is processed next.
 func TestProcessAtTheSameTime(t *testing.T) {
 	const deliveries = 16
 	for _, dialect := range dialects {
@@ -162,9 +163,9 @@ func TestProcessAtTheSameTime(t *testing.T) {
 				first    function
 				failures int
 			}{
-				{"it succeeds: nobody else processes it", succeed, 0},
+				{"it succeeds: no other delivery processes it", succeed, 0},
 				{"it fails: one other processes it, and the rest wait for that one", fail, 1},
-				{"it panics: likewise", crash, 1},
+				{"it panics: the same", crash, 1},
 			} {
 				t.Run(row.why, func(t *testing.T) {
 					d := newDatabase(t, dialect)
@@ -182,7 +183,7 @@ func TestProcessAtTheSameTime(t *testing.T) {
 							<-goOn
 							return row.first(ctx, tx)
 						})
-						started() // even if it could not start
+						started() // also if it could not start
 						ended.Add(1)
 						if err != nil || recovered != nil {
 							failures.Add(1)
@@ -195,7 +196,7 @@ func TestProcessAtTheSameTime(t *testing.T) {
 						all.Go(func() { deliver([]*momentsql.Store{here, there}[i%2]) })
 					}
 					assert.Eventually(t, func() bool { return hereDB.Stats().InUse+thereDB.Stats().InUse == deliveries }, patience, time.Millisecond)
-					assert.Zero(t, ended.Load(), "somebody did not wait")
+					assert.Zero(t, ended.Load(), "a delivery did not wait")
 					assert.EqualValues(t, 1, runs.Load())
 					close(goOn)
 					all.Wait()
@@ -209,8 +210,8 @@ func TestProcessAtTheSameTime(t *testing.T) {
 	}
 }
 
-// whileProcessed makes a second delivery while a first is processed, which goes on when meanwhile
-// returns. It returns how the second ends.
+// whileProcessed makes a second delivery while a first one is processed, and returns the error of
+// the second. The first continues when meanwhile returns.
 func whileProcessed(t *testing.T, d database, meanwhile func(db *sql.DB, cancelSecond func())) error {
 	t.Helper()
 	store, db := d.store(t)
@@ -221,7 +222,7 @@ func whileProcessed(t *testing.T, d database, meanwhile func(db *sql.DB, cancelS
 	running, goOn := make(chan struct{}), make(chan struct{})
 	both.Go(func() {
 		started := sync.OnceFunc(func() { close(running) })
-		defer started() // even if it could not start
+		defer started() // also if it could not start
 		_, first = process(t.Context(), store, func(context.Context, *sql.Tx) error {
 			started()
 			<-goOn
@@ -245,7 +246,7 @@ func TestProcessThatWaitsUntilItsContextEnds(t *testing.T) {
 			err := whileProcessed(t, newDatabase(t, dialect), func(db *sql.DB, cancelSecond func()) {
 				assert.Eventually(t, func() bool { return db.Stats().InUse == 2 }, patience, time.Millisecond)
 				cancelSecond()
-				if dialect == momentsql.PostgreSQL { // SQLite sleeps until it may write, or its own time is up
+				if dialect == momentsql.PostgreSQL { // SQLite waits until it can write, or its busy timeout ends
 					assert.Eventually(t, func() bool { return db.Stats().InUse == 1 }, patience, time.Millisecond)
 				}
 			})
@@ -254,8 +255,8 @@ func TestProcessThatWaitsUntilItsContextEnds(t *testing.T) {
 	}
 }
 
-// In a stricter isolation than READ COMMITTED, PostgreSQL does not show a delivery that has waited
-// what it has waited for.
+// In a stricter isolation than READ COMMITTED, a delivery that has waited does not see the commit
+// that it waited for.
 func TestProcessInStricterIsolation(t *testing.T) {
 	for _, isolation := range []string{"repeatable read", "serializable"} {
 		t.Run(isolation, func(t *testing.T) {
@@ -274,7 +275,8 @@ func TestProcessInStricterIsolation(t *testing.T) {
 	}
 }
 
-// A migration that was forgotten shows at the first delivery. The error says what makes the table.
+// A forgotten migration is an error of the first delivery. The error names the function with the
+// statements of the table.
 func TestMissingTable(t *testing.T) {
 	for _, dialect := range dialects {
 		t.Run(string(dialect), func(t *testing.T) {
@@ -305,7 +307,7 @@ func TestPrune(t *testing.T) {
 			}{
 				{"long ago", 48 * time.Hour, true},
 				{"just too long ago", time.Hour + 2*time.Second, true},
-				{"not long enough ago, by more than a slow machine takes", time.Hour - time.Minute, false},
+				{"too recent, by more than the delay of a slow machine", time.Hour - time.Minute, false},
 				{"now", 0, false},
 				{"by a machine whose clock is fast", -time.Hour, false},
 			}
@@ -344,16 +346,16 @@ func TestHandlerOnADatabase(t *testing.T) {
 				messageID string
 				body      string
 				forged    bool
-				then      func() error // what the function does; nil: it succeeds
+				then      func() error // runs in the function; nil: it succeeds
 				status    int
 				runs      int // so far
 				marked    int // so far
 			}{
 				{why: "the function fails: Moment will deliver again", messageID: "msg_1", body: payment(1), then: func() error { return errFunction }, status: 500, runs: 1},
-				{why: "it panics: likewise", messageID: "msg_1", body: payment(1), then: func() error { panic(errFunction) }, status: 500, runs: 2},
+				{why: "it panics: the same", messageID: "msg_1", body: payment(1), then: func() error { panic(errFunction) }, status: 500, runs: 2},
 				{why: "it succeeds", messageID: "msg_1", body: payment(1), status: 204, runs: 3, marked: 1},
 				{why: "the acknowledgement was lost", messageID: "msg_1", body: payment(1), status: 204, runs: 3, marked: 1},
-				{why: "a forgery must not keep the true message out", messageID: "msg_2", body: payment(2), forged: true, status: 400, runs: 3, marked: 1},
+				{why: "a forged message must not block the true message", messageID: "msg_2", body: payment(2), forged: true, status: 400, runs: 3, marked: 1},
 				{why: "the true message", messageID: "msg_2", body: payment(2), status: 204, runs: 4, marked: 2},
 				{why: "an event that this version does not know", messageID: "msg_3", body: `{"id":"evt_3","type":"bill.created","data":{}}`, status: 204, runs: 5, marked: 3},
 			} {
@@ -372,7 +374,7 @@ func TestHandlerOnADatabase(t *testing.T) {
 				assert.Equal(t, row.marked, count(t, db, marked), row.why)
 			}
 
-			require.NoError(t, db.Close()) // while the database is not there, nothing is acknowledged and nothing is processed
+			require.NoError(t, db.Close()) // while the database is closed, deliveries are not acknowledged or processed
 			recorder := httptest.NewRecorder()
 			h.ServeHTTP(recorder, signed(t.Context(), "/webhooks/moment", "msg_4", payment(4)))
 			assert.Equal(t, http.StatusInternalServerError, recorder.Code)
@@ -381,8 +383,8 @@ func TestHandlerOnADatabase(t *testing.T) {
 	}
 }
 
-// An order of texts that is the operating system's can change with it, and an index made before
-// then misses messages.
+// The operating system's order of texts can change with an update. An index that was made before
+// would then miss messages.
 func TestOrderOfMessageIDsIsThatOfTheirBytes(t *testing.T) {
 	db := newDatabase(t, momentsql.PostgreSQL).open(t)
 	var collation string

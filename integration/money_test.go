@@ -9,7 +9,7 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// TestAmountInDatabase stores an amount and a currency as they are, and reads them back.
+// TestAmountInDatabase stores an amount and a currency, and reads them back unchanged.
 func TestAmountInDatabase(t *testing.T) {
 	for _, dialect := range dialects {
 		t.Run(string(dialect), func(t *testing.T) {

@@ -44,8 +44,8 @@ http {
 }
 `
 
-// The identifier "UBR1/void", escaped as net/http sends it, voids the bill UBR1. This shows what
-// the client has to prevent.
+// The identifier "UBR1/void", escaped as net/http sends it, voids the bill UBR1. The client must
+// prevent this.
 func TestEscapedSlashThroughNginxVoidsABill(t *testing.T) {
 	n := startNginx(t)
 	_, err := n.direct.Bills.Create(t.Context(), bill("UBR1"))
@@ -118,8 +118,8 @@ func TestNoIdentifierReachesAnotherEndpointThroughNginx(t *testing.T) {
 	assert.Empty(t, n.received(), "nothing is sent")
 }
 
-// What the client does send reaches the endpoint that was called, with the same identifier, whether
-// it is a legal reference or one that the service rejects.
+// A request that the client sends reaches its endpoint with the same identifier, whether that is a
+// valid reference or one that the service rejects.
 func TestIdentifiersArriveUnchangedThroughNginx(t *testing.T) {
 	n := startNginx(t)
 	for _, id := range []string{
@@ -134,13 +134,13 @@ func TestIdentifiersArriveUnchangedThroughNginx(t *testing.T) {
 	}
 }
 
-// nginx is the fake behind nginx.
+// nginx is the fake service behind nginx.
 type nginx struct {
 	url            string
 	client, direct *moment.Client
 
 	mu       sync.Mutex
-	requests []string // method and decoded path of what came through nginx
+	requests []string // method and decoded path of the requests from nginx
 }
 
 // received returns the requests since it was last called.
@@ -156,7 +156,7 @@ func startNginx(t *testing.T) *nginx {
 	t.Helper()
 	program, err := exec.LookPath("nginx")
 	if err != nil {
-		program, err = exec.LookPath("/usr/sbin/nginx") // where Debian has it
+		program, err = exec.LookPath("/usr/sbin/nginx") // its path on Debian
 	}
 	if err != nil {
 		require.Empty(t, os.Getenv("CI"), "nginx is not installed")

@@ -23,7 +23,8 @@ import (
 	"github.com/moment-billing/moment-go/momentsql"
 )
 
-// receiverEnv holds the receiver, as JSON, that the test binary is to be instead of running tests.
+// receiverEnv contains a receiver as JSON. The test binary then runs as this receiver, and does not
+// run tests.
 const receiverEnv = "MOMENT_TEST_RECEIVER"
 
 func TestMain(m *testing.M) {
@@ -37,15 +38,15 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// receiver is a merchant's program that takes webhooks and enters payments into the ledger. It may
-// hang, to be killed where that does most harm: after its payment number HangAt it commits but does
-// not answer, and in each one after that, it enters the payment but does not commit.
+// receiver is a merchant's program that receives webhooks and enters payments into the ledger. It
+// may hang, so that the test kills it at the worst moment. It commits payment number HangAt without
+// a response, and enters each later payment without a commit.
 type receiver struct {
 	Database database
 	HangAt   int64 // 0 for never
 
 	payments atomic.Int64
-	hanging  func() // is told
+	hanging  func() // called when it hangs
 }
 
 func (r *receiver) handler(opts ...moment.HandlerOption) (http.Handler, *sql.DB, error) {
@@ -78,11 +79,11 @@ func (r *receiver) handler(opts ...moment.HandlerOption) (http.Handler, *sql.DB,
 
 func (r *receiver) hang(ctx context.Context) {
 	r.hanging()
-	<-ctx.Done() // when whoever delivers is gone, or never, as the process is
+	<-ctx.Done() // when the sender is gone, or never, because the process is killed
 }
 
-// listenAndServe is the receiver as a process. It says where it listens and when it hangs, and ends
-// when its standard input does: with the process that started it, if with nothing else.
+// listenAndServe runs the receiver as a process. It prints its address, and a line when it hangs.
+// It ends with its standard input, and so at the latest with the process that started it.
 func listenAndServe(settings string) error {
 	r := &receiver{hanging: func() { fmt.Fprintln(os.Stdout, "hanging") }}
 	if err := json.Unmarshal([]byte(settings), r); err != nil {
@@ -105,7 +106,7 @@ func listenAndServe(settings string) error {
 	return server.Serve(listener)
 }
 
-// running is a receiver that takes deliveries.
+// running is a receiver that accepts deliveries.
 type running struct {
 	url  string
 	kill func()
@@ -144,8 +145,8 @@ func startProcess(t *testing.T, r *receiver) running {
 	return running{strings.TrimSpace(url), func() { _ = cmd.Process.Kill() }}
 }
 
-// startHere starts a receiver in this process. To kill it is to close its connections, upon which
-// its transactions end.
+// startHere starts a receiver in this process. Killing it closes its connections, which ends its
+// transactions.
 func startHere(t *testing.T, r *receiver) running {
 	t.Helper()
 	handler, db, err := r.handler(moment.WithHandlerLogger(slog.New(slog.DiscardHandler)))

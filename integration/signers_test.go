@@ -28,11 +28,11 @@ import (
 	"github.com/moment-billing/moment-go/internal/signature"
 )
 
-// Signatures are checked against three implementations by others: those of Standard Webhooks in Go
-// and in JavaScript, and that of Svix, whose scheme it was. They read the real clock, so what is
-// signed here is signed now.
+// Signatures are compared with three other implementations: those of Standard Webhooks in Go and in
+// JavaScript, and that of Svix, the origin of the scheme. They read the real clock, so messages are
+// signed with the current time.
 
-// webhook is one secret in one implementation, with the methods that the two in Go have.
+// webhook is a secret in one implementation, with the methods of the two in Go.
 type webhook interface {
 	Sign(id string, at time.Time, body []byte) (string, error)
 	Verify(body []byte, header http.Header) error
@@ -44,8 +44,8 @@ const (
 	inJS   = "standardwebhooks in JavaScript"
 )
 
-// references are the implementations by others. One is opened inside a subtest, as it may have to
-// skip it.
+// references are the other implementations. Each is opened in a subtest, because it may skip the
+// subtest.
 var references = []struct {
 	name string
 	open func(*testing.T) func(secret string) (webhook, error)
@@ -59,8 +59,8 @@ var references = []struct {
 	{inJS, openNode},
 }
 
-// ours is what is tested, in the shape of the references: the key signs, and the verifier that
-// merchants use verifies.
+// ours is the tested implementation in the form of the references. The key signs, and the
+// merchants' verifier verifies.
 type ours struct {
 	key      *signature.Key
 	verifier *moment.WebhookVerifier
@@ -83,7 +83,7 @@ func (o ours) Verify(body []byte, header http.Header) error {
 	return o.verifier.Verify(header, body)
 }
 
-// keyOf is a key of n bytes, of which no two are alike.
+// keyOf returns a key of n different bytes.
 func keyOf(n int) []byte {
 	k := make([]byte, n)
 	for i := range k {
@@ -98,7 +98,7 @@ func webhookHeaders(id string, at time.Time, signatures string) http.Header {
 	return http.Header{"Webhook-Id": {id}, "Webhook-Timestamp": {seconds(at)}, "Webhook-Signature": {signatures}}
 }
 
-// paid is an event as Moment documents it.
+// paid is a documented event of Moment.
 const paid = `{"id":"evt_2341234567890abcdef","type":"obligation.amount_applied","data":{"id":"ob_1","amount":2000,"currency":"ZAR","payment_id":"pay_1","bill_id":"bill_1"}}`
 
 var (
@@ -109,28 +109,29 @@ var (
 		{"an event", []byte(paid)},
 		{"UTF-8 of two, three and four bytes, and a byte order mark", []byte("\uFEFF" + `{"name":"Müller, 東京, 🧾"}`)},
 		{"an empty object", []byte(`{}`)},
-		{"400 bytes, as events have", fmt.Appendf(nil, `{"note":"%s"}`, strings.Repeat("n", 389))},
+		{"400 bytes, like an event", fmt.Appendf(nil, `{"note":"%s"}`, strings.Repeat("n", 389))},
 		{"16 KiB, many blocks of SHA-256", fmt.Appendf(nil, `{"note":"%s"}`, strings.Repeat("n", 16<<10-11))},
-		{"white space and escapes, which decoding and encoding again would change", []byte("{ \"a\" : 1.0,\r\n\t\"b\" : \"\\u00e9\\/\" }\n")},
+		{"white space and escapes, which change if they are decoded and encoded again", []byte("{ \"a\" : 1.0,\r\n\t\"b\" : \"\\u00e9\\/\" }\n")},
 		{"nothing", nil},
 	}
-	binary = func() []byte { // every byte, so that most are no UTF-8
+	binary = func() []byte { // every byte, so that most are not UTF-8
 		b := make([]byte, 256)
 		for i := range b {
 			b[i] = byte(i)
 		}
 		return b
 	}()
-	keyLengths = []int{16, 24, 32, 64} // the least that is taken, and what the scheme allows: 24 to 64
+	keyLengths = []int{16, 24, 32, 64} // the shortest accepted length, and those of the scheme: 24 to 64
 	messageIDs = []string{
-		"msg_2KWPBgLlAfxdpx2AI54pPJ85f4W",      // as the scheme's example
+		"msg_2KWPBgLlAfxdpx2AI54pPJ85f4W",      // like the scheme's example
 		"018f4a3e-7c1b-7d2a-9f00-2b1c3d4e5f60", // a UUID
-		"msg.2.3",                              // with the separator in it
+		"msg.2.3",                              // containing the separator
 		strings.Repeat("m", 255),
 	}
 )
 
-// Each signs for us and verifies ours, and each refuses, as we do, what was changed on its way.
+// Each implementation verifies our signatures, and we verify its signatures. All reject a message
+// that was changed.
 func TestSignersAgree(t *testing.T) {
 	for _, reference := range references {
 		t.Run(reference.name, func(t *testing.T) {
@@ -147,7 +148,7 @@ func TestSignersAgree(t *testing.T) {
 	}
 }
 
-// both opens a secret there and here.
+// both opens a secret in a reference and in ours.
 func both(t *testing.T, open func(string) (webhook, error), key []byte) (theirs, we webhook) {
 	t.Helper()
 	secret := moment.RawWebhookSecret(key)
@@ -169,14 +170,14 @@ func agree(t *testing.T, theirs, we webhook, id string, body []byte, why string)
 	assert.NoError(t, theirs.Verify(body, webhookHeaders(id, now, signed)), why)
 	for _, v := range []webhook{theirs, we} {
 		for _, changed := range changes(body) {
-			assert.Equal(t, unsigned, judge(v.Verify(changed, webhookHeaders(id, now, signed))), "%s, changed to %.40q", why, changed)
+			assert.Equal(t, unsigned, classify(v.Verify(changed, webhookHeaders(id, now, signed))), "%s, changed to %.40q", why, changed)
 		}
-		assert.Equal(t, unsigned, judge(v.Verify(body, webhookHeaders(id+"x", now, signed))), "%s, with another id", why)
-		assert.Equal(t, unsigned, judge(v.Verify(body, webhookHeaders(id, now.Add(time.Second), signed))), "%s, with another timestamp", why)
+		assert.Equal(t, unsigned, classify(v.Verify(body, webhookHeaders(id+"x", now, signed))), "%s, with another id", why)
+		assert.Equal(t, unsigned, classify(v.Verify(body, webhookHeaders(id, now.Add(time.Second), signed))), "%s, with another timestamp", why)
 	}
 }
 
-// changes are bodies that differ from this one at its ends or in its middle.
+// changes returns bodies that differ from body at its ends or in its middle.
 func changes(body []byte) [][]byte {
 	all := [][]byte{append(bytes.Clone(body), '\n'), append([]byte{' '}, body...)}
 	for _, i := range []int{0, len(body) / 2, len(body) - 1} {
@@ -189,10 +190,10 @@ func changes(body []byte) [][]byte {
 	return all
 }
 
-// A body need not be text for us. The two in Go agree. The one in JavaScript makes text of it
-// before it signs, with U+FFFD for each byte that is no UTF-8, so that it cannot tell two such
-// bytes from each other. We sign the bytes: Moment's are JSON, and of a body that was damaged on
-// its way there is nothing to be guessed.
+// We sign the bytes of a body, which need not be text, and the two implementations in Go agree. The
+// one in JavaScript converts the body to text first, with U+FFFD for each byte that is not UTF-8,
+// so it does not distinguish such bytes. Moment's bodies are JSON, and a damaged body must not be
+// repaired by a guess.
 func TestSignersOnBinary(t *testing.T) {
 	for _, reference := range references {
 		t.Run(reference.name, func(t *testing.T) {
@@ -205,17 +206,17 @@ func TestSignersOnBinary(t *testing.T) {
 			text := []byte(string([]rune(string(binary))))
 			signed, err := theirs.Sign("msg_1", now, binary)
 			require.NoError(t, err)
-			assert.Equal(t, unsigned, judge(we.Verify(binary, webhookHeaders("msg_1", now, signed))))
+			assert.Equal(t, unsigned, classify(we.Verify(binary, webhookHeaders("msg_1", now, signed))))
 			assert.NoError(t, we.Verify(text, webhookHeaders("msg_1", now, signed)))
 			signed, err = we.Sign("msg_1", now, binary)
 			require.NoError(t, err)
-			assert.Equal(t, unsigned, judge(theirs.Verify(binary, webhookHeaders("msg_1", now, signed))))
+			assert.Equal(t, unsigned, classify(theirs.Verify(binary, webhookHeaders("msg_1", now, signed))))
 		})
 	}
 }
 
-// Of several keys, each signs an entry while Moment changes from one to the other: whoever has one
-// of them accepts the message.
+// During a rotation, each key signs an entry, so a receiver with any of the keys accepts the
+// message.
 func TestSignersWhileTheKeyIsRotated(t *testing.T) {
 	oldSecret, newSecret, otherSecret := moment.RawWebhookSecret(keyOf(24)), moment.RawWebhookSecret(keyOf(32)), moment.RawWebhookSecret(keyOf(64))
 	merchant, err := moment.NewWebhookVerifier(newSecret, moment.WithAdditionalSecret(oldSecret))
@@ -234,11 +235,11 @@ func TestSignersWhileTheKeyIsRotated(t *testing.T) {
 			for _, row := range []struct {
 				why                string
 				entries            []string
-				forOld, forNew, us verdict // us: the verifier that has both secrets
+				forOld, forNew, us verdict // ours: the verifier with both secrets
 			}{
 				{"before", []string{byOld}, accepted, unsigned, accepted},
 				{"meanwhile", []string{byOld, byNew}, accepted, accepted, accepted},
-				{"meanwhile, the other way round", []string{byNew, byOld}, accepted, accepted, accepted},
+				{"during the rotation, in the other order", []string{byNew, byOld}, accepted, accepted, accepted},
 				{"after", []string{byNew}, unsigned, accepted, accepted},
 				{"another merchant's", []string{byOther}, unsigned, unsigned, unsigned},
 				{"another merchant's, and later ours", []string{byOther, byOther, byNew}, unsigned, accepted, accepted},
@@ -249,16 +250,16 @@ func TestSignersWhileTheKeyIsRotated(t *testing.T) {
 					require.NoError(t, err)
 					withNew, err := open(newSecret)
 					require.NoError(t, err)
-					assert.Equal(t, row.forOld, judge(withOld.Verify(body, header)), row.why)
-					assert.Equal(t, row.forNew, judge(withNew.Verify(body, header)), row.why)
+					assert.Equal(t, row.forOld, classify(withOld.Verify(body, header)), row.why)
+					assert.Equal(t, row.forNew, classify(withNew.Verify(body, header)), row.why)
 				}
-				assert.Equal(t, row.us, judge(merchant.Verify(header, body)), row.why)
+				assert.Equal(t, row.us, classify(merchant.Verify(header, body)), row.why)
 			}
 		})
 	}
 }
 
-// verdict is what became of a message.
+// verdict is the result of a verification.
 type verdict string
 
 const (
@@ -268,9 +269,9 @@ const (
 	unsigned verdict = "no signature is right"
 )
 
-// judge tells the reasons apart, so that nothing is refused for another than the one that is
-// tested.
-func judge(err error) verdict {
+// classify returns the reason of an error, so that a test fails if a message is rejected for
+// another reason.
+func classify(err error) verdict {
 	if err == nil {
 		return accepted
 	}
@@ -287,9 +288,9 @@ func judge(err error) verdict {
 	}
 }
 
-// The same headers, judged by all. Where a reference differs from us, it is named, and the reason
-// says why we are right.
-func TestSignersJudgeHeadersAlike(t *testing.T) {
+// All implementations verify the same headers. Each difference of a reference is listed, with the
+// reason for our result.
+func TestSignersVerifyHeadersAlike(t *testing.T) {
 	all := func(v verdict) map[string]verdict { return map[string]verdict{inGo: v, inSvix: v, inJS: v} }
 	we, err := openOurs(moment.RawWebhookSecret(keyOf(24)))
 	require.NoError(t, err)
@@ -304,7 +305,7 @@ func TestSignersJudgeHeadersAlike(t *testing.T) {
 	mac, err := base64.StdEncoding.DecodeString(encoded)
 	require.NoError(t, err)
 
-	// at is a message that was signed at another time.
+	// at returns a message that was signed at another time.
 	at := func(d time.Duration) http.Header {
 		entry, err := we.Sign("msg_1", now.Add(d), body)
 		require.NoError(t, err)
@@ -325,30 +326,30 @@ func TestSignersJudgeHeadersAlike(t *testing.T) {
 		want   verdict
 		differ map[string]verdict
 	}{
-		{"as it should be", good, accepted, nil},
-		{"one that is right is enough, wherever it stands", signatures(wrong + " " + right + " " + wrong), accepted, nil},
-		{"nothing but wrong ones", signatures(wrong + " " + wrong), unsigned, nil},
-		{"other versions are skipped, the asymmetric v1a among them", signatures("v1a," + encoded + " v2," + encoded + " " + right), accepted, nil},
-		{"a version that is unknown proves nothing, even with the MAC of v1", signatures("v2," + encoded), unsigned, nil},
+		{"a valid message", good, accepted, nil},
+		{"one right signature is enough, in any position", signatures(wrong + " " + right + " " + wrong), accepted, nil},
+		{"only wrong signatures", signatures(wrong + " " + wrong), unsigned, nil},
+		{"other versions are skipped, including the asymmetric v1a", signatures("v1a," + encoded + " v2," + encoded + " " + right), accepted, nil},
+		{"an unknown version does not count, even with the MAC of v1", signatures("v2," + encoded), unsigned, nil},
 		{"the version is not a prefix", signatures("v1a," + encoded + " v10," + encoded + " v1.0," + encoded), unsigned, nil},
 		{"the version is not in capitals", signatures("V1," + encoded), unsigned, nil},
 		{"no version", signatures(encoded), unsigned, nil},
-		{"version and nothing", signatures("v1,"), unsigned, nil},
+		{"only a version", signatures("v1,"), unsigned, nil},
 		{"entries without a comma, and empty ones, are skipped", signatures("v1 v2  , " + right + " "), accepted, nil},
 		{"a thousand entries first", signatures(strings.Repeat(wrong+" ", 1000) + right), accepted, nil},
-		// HTTP libraries join the values of a header with commas, so we read entries between commas
-		// too.
+		// HTTP libraries join the values of a header with commas, so we also separate entries at
+		// commas.
 		{"entries are separated by spaces, or by commas", signatures(wrong + "," + right), accepted, all(unsigned)},
 		{"entries are separated by spaces, not by tabs", signatures(wrong + "\t" + right), unsigned, nil},
-		{"what follows a second comma is another entry", signatures(right + "," + wrong), accepted, nil},
+		{"the text after a second comma is another entry", signatures(right + "," + wrong), accepted, nil},
 		{"no padding", signatures(strings.TrimRight(right, "=")), unsigned, nil},
 		{"one more =", signatures(right + "="), unsigned, nil},
 		{"hexadecimal", signatures("v1," + hex.EncodeToString(mac)), unsigned, nil},
 		{"in capitals", signatures("v1," + strings.ToUpper(encoded)), unsigned, nil},
-		{"half of it", signatures(right[:len(right)/2]), unsigned, nil},
-		// A decoder that is not strict ignores the last bits before the padding; all compare what
-		// is encoded.
-		{"other bits behind the last byte, which decode to the same MAC", signatures("v1," + sameMAC(encoded)), unsigned, nil},
+		{"half of the signature", signatures(right[:len(right)/2]), unsigned, nil},
+		// A decoder that is not strict ignores the last bits before the padding. All
+		// implementations compare the encoded form.
+		{"other bits after the last byte, which decode to the same MAC", signatures("v1," + sameMAC(encoded)), unsigned, nil},
 
 		{"no id", with(good, "Webhook-Id"), missing, nil},
 		{"an empty id", with(good, "Webhook-Id", ""), missing, nil},
@@ -356,12 +357,12 @@ func TestSignersJudgeHeadersAlike(t *testing.T) {
 		{"an empty timestamp", timestamp(""), missing, nil},
 		{"no signature", signatures(), missing, nil},
 		{"an empty signature", signatures(""), missing, nil},
-		// Svix takes its own names too, and first. Moment documents webhook-id.
+		// Svix also accepts its own names, and reads them first. Moment documents webhook-id.
 		{"under the names of Svix", http.Header{"Svix-Id": good["Webhook-Id"], "Svix-Timestamp": good["Webhook-Timestamp"], "Svix-Signature": good["Webhook-Signature"]}, missing, map[string]verdict{inSvix: accepted}},
 
-		// Those in Go take the first of two. Node.js joins them with a comma, and the package then
-		// reads what it can: the first timestamp, either signature. Where readers disagree on which
-		// id or time was signed, we accept nothing.
+		// The implementations in Go use the first of two values. Node.js joins them with a comma,
+		// and the package then uses the first timestamp and either signature. We reject a second id
+		// or time, because readers disagree about which one was signed.
 		{"the same id twice", with(good, "Webhook-Id", "msg_1", "msg_1"), unsigned, map[string]verdict{inGo: accepted, inSvix: accepted}},
 		{"a second id", with(good, "Webhook-Id", "msg_1", "msg_2"), unsigned, map[string]verdict{inGo: accepted, inSvix: accepted}},
 		{"a second timestamp", timestamp(seconds(now), seconds(now.Add(time.Second))), unsigned, all(accepted)},
@@ -371,8 +372,8 @@ func TestSignersJudgeHeadersAlike(t *testing.T) {
 
 		{"a minute old", at(-time.Minute), accepted, nil},
 		{"a minute ahead", at(time.Minute), accepted, nil},
-		// The references allow five minutes. Moment recommends three, and merchants can set what
-		// they want.
+		// The references allow five minutes. Moment recommends three, and merchants can set another
+		// tolerance.
 		{"four minutes old", at(-4 * time.Minute), untimely, all(accepted)},
 		{"four minutes ahead", at(4 * time.Minute), untimely, all(accepted)},
 		{"six minutes old", at(-6 * time.Minute), untimely, nil},
@@ -380,18 +381,17 @@ func TestSignersJudgeHeadersAlike(t *testing.T) {
 		{"milliseconds", timestamp(seconds(now) + "000"), untimely, nil},
 		{"before 1970", timestamp("-" + seconds(now)), untimely, nil},
 		{"a date", timestamp(now.UTC().Format(time.RFC3339)), untimely, nil},
-		{"no number", timestamp("now"), untimely, nil},
-		// They sign the number that they have read, in its usual form. We sign the bytes of the
-		// header, as they came: the service writes plain digits, and nothing on the way has a
-		// reason to change them.
+		{"not a number", timestamp("now"), untimely, nil},
+		// The references sign the parsed number in its usual form. We sign the bytes of the header,
+		// because the service sends plain digits and proxies do not change them.
 		{"a sign before it", timestamp("+" + seconds(now)), untimely, all(accepted)},
 		{"a zero before it", timestamp("0" + seconds(now)), unsigned, all(accepted)},
-		// parseInt reads as far as there are digits.
+		// parseInt reads until the first character that is not a digit.
 		{"a fraction", timestamp(seconds(now) + ".5"), untimely, map[string]verdict{inJS: accepted}},
 		{"something after it", timestamp(seconds(now) + "x"), untimely, map[string]verdict{inJS: accepted}},
 	}
 	for _, row := range rows {
-		assert.Equal(t, row.want, judge(we.Verify(body, row.header)), row.why)
+		assert.Equal(t, row.want, classify(we.Verify(body, row.header)), row.why)
 	}
 	for _, reference := range references {
 		t.Run(reference.name, func(t *testing.T) {
@@ -402,51 +402,52 @@ func TestSignersJudgeHeadersAlike(t *testing.T) {
 				if !differs {
 					want = row.want
 				}
-				assert.Equal(t, want, judge(theirs.Verify(body, row.header)), row.why)
+				assert.Equal(t, want, classify(theirs.Verify(body, row.header)), row.why)
 				assert.False(t, differs && want == row.want, "%s: it does not differ", row.why)
 			}
 		})
 	}
 }
 
-// sameMAC is another text that decodes to the same 32 bytes: of its last digit, two bits are not
-// used.
+// sameMAC returns another text that decodes to the same 32 bytes, because two bits of its last
+// digit are unused.
 func sameMAC(encoded string) string {
 	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 	last := len(encoded) - 2 // before the padding
 	return encoded[:last] + string(digits[strings.IndexByte(digits, encoded[last])+1]) + "="
 }
 
-// The same secrets, read by all. A secret that two read differently is no secret that they share.
+// All implementations read the same secrets. Two that read a secret differently cannot verify each
+// other's messages.
 func TestSignersReadSecretsAlike(t *testing.T) {
 	encode := base64.StdEncoding.EncodeToString
 	long := encode(keyOf(32))
-	high := encode(bytes.Repeat([]byte{0xfb}, 24)) // its digits are those which another alphabet writes differently
+	high := encode(bytes.Repeat([]byte{0xfb}, 24)) // its digits are different in another alphabet
 	rows := []struct {
 		why, secret string
-		key         []byte          // nil: refused
-		differ      map[string]bool // whether a reference takes it, of those that differ
+		key         []byte          // nil: rejected
+		differ      map[string]bool // whether a reference accepts it, for references that differ
 	}{
 		{"as documented", "whsec_" + long, keyOf(32), nil},
 		{"without its prefix", long, keyOf(32), nil},
-		{"the least that we take", "whsec_" + encode(keyOf(16)), keyOf(16), nil},
-		{"the least that the scheme allows", "whsec_" + encode(keyOf(24)), keyOf(24), nil},
-		{"the most that it allows", "whsec_" + encode(keyOf(64)), keyOf(64), nil},
+		{"the shortest that we accept", "whsec_" + encode(keyOf(16)), keyOf(16), nil},
+		{"the shortest of the scheme", "whsec_" + encode(keyOf(24)), keyOf(24), nil},
+		{"the longest of the scheme", "whsec_" + encode(keyOf(64)), keyOf(64), nil},
 		{"more than a block of SHA-256, which HMAC hashes first", "whsec_" + encode(keyOf(65)), keyOf(65), nil},
 		{"with the digits + and /", "whsec_" + high, bytes.Repeat([]byte{0xfb}, 24), nil},
 		{"in the alphabet for URLs", "whsec_" + strings.NewReplacer("+", "-", "/", "_").Replace(high), nil, nil},
 		{"the prefix twice", "whsec_whsec_" + long, nil, nil},
-		{"a space behind it", "whsec_" + long + " ", nil, nil},
-		{"no base64", "whsec_what was pasted here?", nil, nil},
-		// Decoding what was pasted wrongly would only make each webhook a forged one; merchants
-		// should hear of it at the start.
+		{"a space after it", "whsec_" + long + " ", nil, nil},
+		{"not base64", "whsec_what was pasted here?", nil, nil},
+		// A secret that was pasted wrongly is rejected at the start, because otherwise every
+		// webhook would be rejected.
 		{"a line break in it", "whsec_" + long[:20] + "\n" + long[20:], nil, map[string]bool{inGo: true, inSvix: true}},
 		{"without its padding", "whsec_" + strings.TrimRight(long, "="), nil, map[string]bool{inJS: true}},
-		{"other bits behind the last byte", "whsec_" + sameMAC(long), nil, map[string]bool{inGo: true, inSvix: true, inJS: true}},
-		// An empty secret is what an unset variable gives, and whoever knows that can sign with it.
+		{"other bits after the last byte", "whsec_" + sameMAC(long), nil, map[string]bool{inGo: true, inSvix: true, inJS: true}},
+		// An empty secret is from an unset variable, and anyone can sign with it.
 		{"empty", "", nil, map[string]bool{inGo: true, inSvix: true}},
-		{"nothing but the prefix", "whsec_", nil, map[string]bool{inGo: true, inSvix: true}},
-		// So few bytes can be searched for the ones that sign a message.
+		{"only the prefix", "whsec_", nil, map[string]bool{inGo: true, inSvix: true}},
+		// A key with so few bytes can be guessed.
 		{"too few bytes", "whsec_" + encode(keyOf(15)), nil, map[string]bool{inGo: true, inSvix: true, inJS: true}},
 	}
 	body, now := []byte(paid), time.Now()
@@ -475,14 +476,14 @@ func TestSignersReadSecretsAlike(t *testing.T) {
 	}
 }
 
-// node is the program in testdata/standardwebhooks, which has the npm package.
+// node is the program in testdata/standardwebhooks, which uses the npm package.
 type node struct {
 	requests io.Writer
 	answers  *bufio.Reader
 }
 
-// openNode starts it for one test. Whoever works on something else need not have Node.js; where all
-// is to be checked, it is a failure not to have it.
+// openNode starts the program for one test. Without Node.js, it skips the test, and fails it in
+// .ci/run.
 func openNode(t *testing.T) func(string) (webhook, error) {
 	t.Helper()
 	const dir = "testdata/standardwebhooks"
@@ -491,7 +492,7 @@ func openNode(t *testing.T) func(string) (webhook, error) {
 		_, err = os.Stat(filepath.Join(dir, "node_modules", "standardwebhooks"))
 	}
 	if err != nil {
-		text := fmt.Sprintf("the npm package standardwebhooks is not there: bash .ci/node installs it (%v)", err)
+		text := fmt.Sprintf("the npm package standardwebhooks is not installed: bash .ci/node installs it (%v)", err)
 		if os.Getenv("CI") != "" {
 			t.Fatal(text)
 		}
@@ -512,7 +513,7 @@ func openNode(t *testing.T) func(string) (webhook, error) {
 	return func(secret string) (webhook, error) { return nodeWebhook{n, secret}, nil }
 }
 
-// nodeWebhook is a secret of which the package hears with each message.
+// nodeWebhook is a secret, which is sent to the package with each message.
 type nodeWebhook struct {
 	node   *node
 	secret string
@@ -522,8 +523,8 @@ func (w nodeWebhook) Sign(id string, at time.Time, body []byte) (string, error) 
 	return w.node.ask(map[string]any{"op": "sign", "secret": w.secret, "id": id, "timestamp": at.Unix(), "body": body})
 }
 
-// Verify hands over the headers as a server in Node.js does: in small letters, and those that came
-// twice as one.
+// Verify passes the headers as a server in Node.js does: in lower case, and with several values
+// joined.
 func (w nodeWebhook) Verify(body []byte, header http.Header) error {
 	joined := map[string]string{}
 	for name, values := range header {
@@ -535,10 +536,10 @@ func (w nodeWebhook) Verify(body []byte, header http.Header) error {
 	return err
 }
 
-// ask returns the signature, if there is one. A []byte is base64 in JSON.
+// ask returns the signature of the program's response. A []byte is base64 in JSON.
 func (n *node) ask(request map[string]any) (string, error) {
 	if body, ok := request["body"].([]byte); ok && body == nil {
-		request["body"] = []byte{} // rather than null
+		request["body"] = []byte{} // and not null
 	}
 	line, err := json.Marshal(request)
 	if err != nil {
@@ -551,12 +552,12 @@ func (n *node) ask(request map[string]any) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the program ended: %w", err)
 	}
-	var answer struct{ Signature, Error string }
-	if err := json.Unmarshal(line, &answer); err != nil {
+	var response struct{ Signature, Error string }
+	if err := json.Unmarshal(line, &response); err != nil {
 		return "", err
 	}
-	if answer.Error != "" {
-		return "", errors.New(answer.Error)
+	if response.Error != "" {
+		return "", errors.New(response.Error)
 	}
-	return answer.Signature, nil
+	return response.Signature, nil
 }

@@ -26,53 +26,53 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// row is what Toxiproxy does to connections, and what a call says whose every attempt meets it.
+// row is a fault of Toxiproxy in every attempt of a call, and the result of the call.
 type row struct {
 	why     string
-	toxics  []string      // as Toxiproxy documents them; none: the proxy is down, or goes down meanwhile
-	tls     bool          // the service speaks TLS, so that it is the handshake that meets the toxics
-	timeout time.Duration // of an attempt; 0: so long that only the toxic can end it
+	toxics  []string      // in the form of Toxiproxy; none: the proxy is down, or goes down during the call
+	tls     bool          // the service uses TLS, so that the toxics apply to the handshake
+	timeout time.Duration // of an attempt; 0: so long that only the toxic ends the attempt
 	says    string        // the error; empty: a success
-	unsent  bool          // certainly: the outcome is known, and even an update is repeated
-	arrives bool          // at the service, sooner or later
-	least   time.Duration // that an update takes
+	unsent  bool          // the request was never sent: the outcome is known, and even an update is retried
+	arrives bool          // the request reaches the service
+	least   time.Duration // of an update
 }
 
-const short = 100 * time.Millisecond // is over before slow toxics are done
+const short = 100 * time.Millisecond // shorter than slow toxics
 
-// note makes bodies so long that 400 bytes of a request, and 300 of an answer, end in them.
+// note makes bodies so long that 400 bytes of a request, and 300 of a response, end in them.
 var note = map[string]string{"note": strings.Repeat("x", 400)}
 
 var rows = []row{
-	{why: "nobody listens", says: "connection refused", unsent: true},
-	{why: "handshake cut on its way up", toxics: []string{`{"type":"limit_data","stream":"upstream","attributes":{"bytes":50}}`}, tls: true, says: "EOF", unsent: true},
-	{why: "handshake cut on its way down", toxics: []string{`{"type":"limit_data","stream":"downstream","attributes":{"bytes":50}}`}, tls: true, says: "EOF", unsent: true},
+	{why: "no server listens", says: "connection refused", unsent: true},
+	{why: "handshake truncated from the client", toxics: []string{`{"type":"limit_data","stream":"upstream","attributes":{"bytes":50}}`}, tls: true, says: "EOF", unsent: true},
+	{why: "handshake truncated from the service", toxics: []string{`{"type":"limit_data","stream":"downstream","attributes":{"bytes":50}}`}, tls: true, says: "EOF", unsent: true},
 	{why: "handshake reset", toxics: []string{`{"type":"reset_peer","stream":"downstream"}`}, tls: true, says: "connection reset by peer", unsent: true},
 	{why: "handshake stalls", toxics: []string{`{"type":"timeout","stream":"downstream"}`}, tls: true, timeout: short, says: "no connection within the attempt timeout", unsent: true},
 	{why: "request reset", toxics: []string{`{"type":"reset_peer","stream":"upstream"}`}, says: "connection reset by peer"},
 	{why: "request stalls", toxics: []string{`{"type":"timeout","stream":"upstream"}`}, timeout: short, says: "no response within the attempt timeout"},
-	{why: "request cut in its headers", toxics: []string{`{"type":"limit_data","stream":"upstream","attributes":{"bytes":100}}`}, says: "no response: EOF"},
-	{why: "request cut in its body", toxics: []string{`{"type":"limit_data","stream":"upstream","attributes":{"bytes":400}}`}, says: "no response: EOF"},
-	{why: "request cut in its body, connection stays open", toxics: []string{`{"type":"limit_data","stream":"upstream","attributes":{"bytes":400}}`, `{"type":"slow_close","stream":"upstream","attributes":{"delay":10000}}`}, timeout: short, says: "no response within the attempt timeout"},
-	{why: "request arrives when the client has given up", toxics: []string{`{"type":"latency","stream":"upstream","attributes":{"latency":1000}}`}, timeout: short, says: "no response within the attempt timeout", arrives: true},
-	{why: "answer reset", toxics: []string{`{"type":"reset_peer","stream":"downstream"}`}, says: "connection reset by peer", arrives: true},
-	{why: "answer stalls", toxics: []string{`{"type":"timeout","stream":"downstream"}`}, timeout: short, says: "no response within the attempt timeout", arrives: true},
-	{why: "answer cut at once", toxics: []string{`{"type":"limit_data","stream":"downstream","attributes":{"bytes":0}}`}, says: "no response: EOF", arrives: true},
-	{why: "answer cut in its status line", toxics: []string{`{"type":"limit_data","stream":"downstream","attributes":{"bytes":10}}`}, says: "transport connection broken", arrives: true},
-	{why: "answer cut in its headers", toxics: []string{`{"type":"limit_data","stream":"downstream","attributes":{"bytes":100}}`}, says: "transport connection broken", arrives: true},
-	{why: "answer cut in its body", toxics: []string{`{"type":"limit_data","stream":"downstream","attributes":{"bytes":300}}`}, says: "truncated response: unexpected EOF", arrives: true},
-	{why: "answer cut in its body, connection stays open", toxics: []string{`{"type":"limit_data","stream":"downstream","attributes":{"bytes":300}}`, `{"type":"slow_close","stream":"downstream","attributes":{"delay":10000}}`}, timeout: short, says: "within the attempt timeout", arrives: true},
-	{why: "answer comes when the client has given up", toxics: []string{`{"type":"latency","stream":"downstream","attributes":{"latency":10000}}`}, timeout: short, says: "no response within the attempt timeout", arrives: true},
-	{why: "answer trickles until the client has given up", toxics: []string{`{"type":"slicer","stream":"downstream","attributes":{"average_size":1,"delay":10000}}`}, timeout: short, says: "within the attempt timeout", arrives: true},
-	{why: "answer takes longer than the client waits", toxics: []string{`{"type":"bandwidth","stream":"downstream","attributes":{"rate":1}}`}, timeout: short, says: "within the attempt timeout", arrives: true},
+	{why: "request truncated in its headers", toxics: []string{`{"type":"limit_data","stream":"upstream","attributes":{"bytes":100}}`}, says: "no response: EOF"},
+	{why: "request truncated in its body", toxics: []string{`{"type":"limit_data","stream":"upstream","attributes":{"bytes":400}}`}, says: "no response: EOF"},
+	{why: "request truncated in its body, connection stays open", toxics: []string{`{"type":"limit_data","stream":"upstream","attributes":{"bytes":400}}`, `{"type":"slow_close","stream":"upstream","attributes":{"delay":10000}}`}, timeout: short, says: "no response within the attempt timeout"},
+	{why: "request arrives after the attempt timeout", toxics: []string{`{"type":"latency","stream":"upstream","attributes":{"latency":1000}}`}, timeout: short, says: "no response within the attempt timeout", arrives: true},
+	{why: "response reset", toxics: []string{`{"type":"reset_peer","stream":"downstream"}`}, says: "connection reset by peer", arrives: true},
+	{why: "response stalls", toxics: []string{`{"type":"timeout","stream":"downstream"}`}, timeout: short, says: "no response within the attempt timeout", arrives: true},
+	{why: "response truncated before its first byte", toxics: []string{`{"type":"limit_data","stream":"downstream","attributes":{"bytes":0}}`}, says: "no response: EOF", arrives: true},
+	{why: "response truncated in its status line", toxics: []string{`{"type":"limit_data","stream":"downstream","attributes":{"bytes":10}}`}, says: "transport connection broken", arrives: true},
+	{why: "response truncated in its headers", toxics: []string{`{"type":"limit_data","stream":"downstream","attributes":{"bytes":100}}`}, says: "transport connection broken", arrives: true},
+	{why: "response truncated in its body", toxics: []string{`{"type":"limit_data","stream":"downstream","attributes":{"bytes":300}}`}, says: "truncated response: unexpected EOF", arrives: true},
+	{why: "response truncated in its body, connection stays open", toxics: []string{`{"type":"limit_data","stream":"downstream","attributes":{"bytes":300}}`, `{"type":"slow_close","stream":"downstream","attributes":{"delay":10000}}`}, timeout: short, says: "within the attempt timeout", arrives: true},
+	{why: "response arrives after the attempt timeout", toxics: []string{`{"type":"latency","stream":"downstream","attributes":{"latency":10000}}`}, timeout: short, says: "no response within the attempt timeout", arrives: true},
+	{why: "response is slow until the attempt timeout", toxics: []string{`{"type":"slicer","stream":"downstream","attributes":{"average_size":1,"delay":10000}}`}, timeout: short, says: "within the attempt timeout", arrives: true},
+	{why: "response is slower than the attempt timeout", toxics: []string{`{"type":"bandwidth","stream":"downstream","attributes":{"rate":1}}`}, timeout: short, says: "within the attempt timeout", arrives: true},
 	{why: "late but in time", toxics: []string{`{"type":"latency","stream":"upstream","attributes":{"latency":20}}`, `{"type":"latency","stream":"downstream","attributes":{"latency":20}}`}, least: 40 * time.Millisecond, arrives: true},
 	{why: "byte by byte but in time", toxics: []string{`{"type":"slicer","stream":"upstream","attributes":{"average_size":1,"delay":50}}`, `{"type":"slicer","stream":"downstream","attributes":{"average_size":1,"delay":50}}`}, least: 40 * time.Millisecond, arrives: true},
 	{why: "slow but in time", toxics: []string{`{"type":"bandwidth","stream":"upstream","attributes":{"rate":10}}`, `{"type":"bandwidth","stream":"downstream","attributes":{"rate":10}}`}, least: 80 * time.Millisecond, arrives: true},
 }
 
-// Whatever a foreign proxy does to the bytes: a success is exactly one bill, a failure whose
-// outcome is known is none, and an unknown outcome is exactly one when it is settled, without a
-// second key, whose bill the service would refuse by itself.
+// For every fault of a foreign proxy: after a success there is exactly one bill, after a failure
+// with a known outcome there is no bill, and after an unknown outcome is settled there is exactly
+// one. There is never a second key, because the service would reject its bill anyway.
 func TestCreatesThroughToxiproxy(t *testing.T) {
 	for _, row := range rows {
 		for _, toxicity := range []float32{1, 0.5} {
@@ -111,13 +111,13 @@ func TestUpdatesThroughToxiproxy(t *testing.T) {
 			assert.GreaterOrEqual(t, time.Since(begun), row.least)
 			row.check(t, err, 1)
 			n.close()
-			applied := n.applied["UBR1"] // perhaps not at all where the time was up before the machine came to send it
+			applied := n.applied["UBR1"] // perhaps never, if the timeout ended before the machine sent it
 			assert.True(t, row.arrives == (applied == 1) || row.timeout > 0 && applied == 0, "applied %d times", applied)
 		})
 	}
 }
 
-// check holds how a call ended against what the row says; attempts are those of one that may have
+// check compares the result of a call with the row. attempts is the number for a call that may have
 // been sent.
 func (r row) check(t *testing.T, err error, attempts int) {
 	t.Helper()
@@ -135,7 +135,7 @@ func (r row) check(t *testing.T, err error, attempts int) {
 	assert.Equal(t, !r.unsent, errors.Is(err, moment.ErrOutcomeUnknown), err)
 }
 
-// call is what became of a bill that was to be created.
+// call is the create of a bill, and its result.
 type call struct {
 	moment.Response
 	reference    string
@@ -143,8 +143,8 @@ type call struct {
 	err, settled error // of the call, and after it was settled
 }
 
-// create also settles what is unknown. No failure is ever saved under the key here, so repeating
-// the call is enough.
+// create also settles an unknown outcome. No failure is saved under the key here, so the same call
+// again is enough.
 func (n *network) create(ctx context.Context, reference string) call {
 	c := call{reference: reference}
 	params, header := bill(reference), moment.WithHeader("Reference", reference)
@@ -160,7 +160,7 @@ func bill(reference string) moment.BillCreateParams {
 	return moment.BillCreateParams{Customer: moment.CustomerCreateParams{ExternalReference: "UCR-" + reference}, ExternalReference: reference, Currency: moment.ZAR, AmountDue: 2000, Metadata: note}
 }
 
-// check holds what the caller was told against what the service did, and holds.
+// check compares the result of the call with the service's actions and objects.
 func (c *call) check(t *testing.T, n *network) {
 	t.Helper()
 	held, err := n.direct.Bills.Get(t.Context(), c.reference)
@@ -175,15 +175,15 @@ func (c *call) check(t *testing.T, n *network) {
 	assert.Subset(t, []string{c.IdempotencyKey}, n.keys[c.reference], c.err)
 }
 
-// network is a service that keeps books, and three ways to it: past the books, past the proxy, and
-// through the proxy.
+// network is a service with a record of its requests, and three clients of it: without the record,
+// without the proxy, and through the proxy.
 type network struct {
 	direct, clean, client *moment.Client
-	answered              func() // is called when the service has answered, before the answer goes back
-	close                 func() // waits for what is late
+	answered              func() // called after the service has responded, and before the response is sent
+	close                 func() // waits for late requests
 	mu                    sync.Mutex
-	applied               map[string]int      // by the header Reference: how often the service did what it was asked to
-	keys                  map[string][]string // by the same: under which keys it was asked
+	applied               map[string]int      // by the header Reference: the number of requests that the service applied
+	keys                  map[string][]string // by the same: the keys of the requests
 }
 
 // newNetwork starts a service. The caller starts the proxy to it, which records what passes.
@@ -230,12 +230,12 @@ func start(t *testing.T, row row, toxicity float32) *network {
 	if row.toxics == nil && toxicity == 1 {
 		proxy.Stop()
 	} else if row.toxics == nil {
-		n.answered = sync.OnceFunc(proxy.Stop) // some calls then wait for their answers, others are yet to connect
+		n.answered = sync.OnceFunc(proxy.Stop) // some calls then wait for their responses, and others have not connected yet
 	}
 
-	// A connection for each attempt: Toxiproxy draws lots once for each, and on a new one net/http
-	// does not send a request again by itself. DisableKeepAlives would make the service close it
-	// after the answer, which ends a stall.
+	// Each attempt has a new connection, because Toxiproxy decides once for each, and net/http does
+	// not resend a request on a new one. DisableKeepAlives would not work, because the service
+	// would close the connection after the response, which ends a stall.
 	front.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = -1
 	n.clean = service.Client(moment.WithHTTPClient(front.Client()), moment.WithBaseURL(front.URL))
 	proxied, timeout := strings.Replace(front.URL, address, proxy.Listen, 1), cmp.Or(row.timeout, time.Minute)
@@ -243,8 +243,7 @@ func start(t *testing.T, row row, toxicity float32) *network {
 	return n
 }
 
-// RoundTrip passes a request on to the service, whether the client still waits or not, and enters
-// it in the books.
+// RoundTrip forwards a request to the service, even if the client no longer waits, and records it.
 func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := http.DefaultTransport.RoundTrip(r.WithContext(context.WithoutCancel(r.Context())))
 	if err != nil {

@@ -99,7 +99,7 @@ func TestVoidThroughVarnish(t *testing.T) {
 	}
 }
 
-// varnish is a network whose client goes through Varnish.
+// varnish is a network whose client uses Varnish.
 type varnish struct {
 	*network
 	newClient     func(...moment.ClientOption) *moment.Client

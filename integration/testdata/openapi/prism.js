@@ -1,4 +1,5 @@
-// Runs prism with the arguments of its command line, until standard input ends: with the test that started it, however that ends.
+// Runs prism with the arguments of its command line until standard input ends, at the latest with
+// the test.
 "use strict";
 
 process.stdin.on("end", () => process.exit()).resume();

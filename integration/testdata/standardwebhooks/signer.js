@@ -1,9 +1,11 @@
-// Signs and verifies messages with the npm package standardwebhooks: one JSON object a line comes in, one a line goes out.
+// Signs and verifies messages with the npm package standardwebhooks. Reads and writes one JSON
+// object on each line.
 //
 //   {"op": "sign", "secret", "id", "timestamp", "body"}             → {"signature"}
 //   {"op": "verify", "secret", "headers", "body"}                   → {}
 //
-// The body is in base64, the timestamp in seconds. Whatever the package throws is answered as {"error"}.
+// The body is in base64, the timestamp in seconds. An error of the package is returned as
+// {"error"}.
 "use strict";
 
 const { createInterface } = require("node:readline");
@@ -17,8 +19,8 @@ const ops = {
   },
 };
 
-const answer = (line) => {
-  const request = JSON.parse(line); // what is no request is the test's mistake, and ends the program
+const respond = (line) => {
+  const request = JSON.parse(line); // throws and ends the program if the line is not a request
   const op = ops[request.op];
   const body = Buffer.from(request.body, "base64");
   try {
@@ -29,5 +31,5 @@ const answer = (line) => {
 };
 
 createInterface({ input: process.stdin }).on("line", (line) => {
-  process.stdout.write(JSON.stringify(answer(line)) + "\n");
+  process.stdout.write(JSON.stringify(respond(line)) + "\n");
 });
