@@ -31,7 +31,7 @@ func TestGoVCR(t *testing.T) {
 				i.Request.Headers.Del("Authorization") // because it is the API key
 				return nil
 			}, recorder.AfterCaptureHook),
-			recorder.WithRealTransport(network), // omit this line to record Moment itself
+			recorder.WithRealTransport(network), // leave this line out to record Moment itself
 		)
 		require.NoError(t, err)
 		defer func() { assert.NoError(t, rec.Stop()) }()
