@@ -176,11 +176,15 @@ func (p *AccountUpdateParams) check() error {
 
 // Create creates an account, and its customer if params contain a new one: POST /billing/accounts.
 //
-// Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrNotFound] if the customer
-// does not exist, [ErrConflict] if an external reference already exists, and [ErrOutcomeUnknown] if
-// the account may have been created. An error matches both of the last two if a copy of the call
-// may be in flight. After an error, a new customer may have been created, because Moment does not
-// document that the call is atomic.
+// Errors to expect:
+//
+//   - [ErrBadRequest]: a field is missing or malformed
+//   - [ErrNotFound]: the customer does not exist
+//   - [ErrConflict]: an external reference already exists
+//   - [ErrOutcomeUnknown]: the account may have been created
+//
+// An error matches both of the last two if a copy of the call may be in flight. After an error, a
+// new customer may have been created, because Moment does not document that the call is atomic.
 func (s *AccountsService) Create(ctx context.Context, params AccountCreateParams, opts ...RequestOption) (*Account, error) {
 	return call[Account](ctx, s.service, createAccount, "", &params, params.accepts, opts)
 }
@@ -192,16 +196,25 @@ func (s *AccountsService) Create(ctx context.Context, params AccountCreateParams
 // An account is the same if its external reference, its customer and the fields that params set are
 // equal. The balance is not compared, because payments change it.
 //
-// Errors to expect: [*MismatchError], [ErrUnprocessable] if your idempotency key was used with
-// other params, [ErrOutcomeUnknown], and the errors of Create. After an error, a new customer in
-// params may have been created, because Moment does not document that the call is atomic.
+// Errors to expect:
+//
+//   - [*MismatchError], which matches [ErrConflict]: the account, or its customer, exists and
+//     differs
+//   - [ErrUnprocessable]: your idempotency key was used with other params
+//   - [ErrOutcomeUnknown]: the outcome of the create is not settled
+//   - the errors of Create
+//
+// After an error, a new customer in params may have been created, because Moment does not document
+// that the call is atomic.
 func (s *AccountsService) Ensure(ctx context.Context, params AccountCreateParams, opts ...RequestOption) (*Account, error) {
 	return ensure[Account](ctx, s.service, "ensure account", createAccount, getAccount, &params, opts)
 }
 
 // Get returns an account: GET /billing/accounts/{account}.
 //
-// Errors to expect: [ErrNotFound].
+// Errors to expect:
+//
+//   - [ErrNotFound]: the account does not exist
 func (s *AccountsService) Get(ctx context.Context, idOrReference string, opts ...RequestOption) (*Account, error) {
 	return call[Account](ctx, s.service, getAccount, idOrReference, nil, nil, opts)
 }
@@ -210,8 +223,11 @@ func (s *AccountsService) Get(ctx context.Context, idOrReference string, opts ..
 // /billing/accounts/{account}. Update is retried only if the service cannot have applied it,
 // because a payment may have changed the balance since.
 //
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, and [ErrOutcomeUnknown]
-// if the update may have been applied.
+// Errors to expect:
+//
+//   - [ErrNotFound]: the account does not exist
+//   - [ErrBadRequest]: a field is malformed
+//   - [ErrOutcomeUnknown]: the update may have been applied
 func (s *AccountsService) Update(ctx context.Context, idOrReference string, params AccountUpdateParams, opts ...RequestOption) (*Account, error) {
 	return call[Account](ctx, s.service, updateAccount, idOrReference, &params, nil, opts)
 }

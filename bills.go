@@ -199,11 +199,16 @@ func (p *BillUpdateParams) check() error {
 // Create creates a bill, and its account and customer if params contain new ones: POST
 // /billing/bills.
 //
-// Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrNotFound] if the account
-// or customer does not exist, [ErrConflict] if an external reference already exists, and
-// [ErrOutcomeUnknown] if the bill may have been created. An error matches both of the last two if a
-// copy of the call may be in flight. After an error, a new account or customer may have been
-// created, because Moment does not document that the call is atomic.
+// Errors to expect:
+//
+//   - [ErrBadRequest]: a field is missing or malformed
+//   - [ErrNotFound]: the account or the customer does not exist
+//   - [ErrConflict]: an external reference already exists
+//   - [ErrOutcomeUnknown]: the bill may have been created
+//
+// An error matches both of the last two if a copy of the call may be in flight. After an error, a
+// new account or customer may have been created, because Moment does not document that the call is
+// atomic.
 func (s *BillsService) Create(ctx context.Context, params BillCreateParams, opts ...RequestOption) (*Bill, error) {
 	return call[Bill](ctx, s.service, createBill, "", &params, params.accepts, opts)
 }
@@ -229,11 +234,16 @@ func (s *BillsService) Create(ctx context.Context, params BillCreateParams, opts
 // accounts are compared by the fields that params set. The balance is not compared, because
 // payments change it.
 //
-// Errors to expect: [*MismatchError], which matches [ErrConflict], if the bill, or its customer or
-// account, exists and differs; [ErrUnprocessable] if your idempotency key was used with other
-// params; [ErrOutcomeUnknown] if the outcome of the create is not settled; otherwise the errors of
-// Create. An error of a lookup is joined to the error of the create. After an error, a new customer
-// or account in params may have been created, because Moment does not document that the call is
+// Errors to expect:
+//
+//   - [*MismatchError], which matches [ErrConflict]: the bill, or its customer or account, exists
+//     and differs
+//   - [ErrUnprocessable]: your idempotency key was used with other params
+//   - [ErrOutcomeUnknown]: the outcome of the create is not settled
+//   - the errors of Create
+//
+// An error of a lookup is joined to the error of the create. After an error, a new customer or
+// account in params may have been created, because Moment does not document that the call is
 // atomic.
 //
 // [WithResponse] returns the last response to a request for the bill. Its StatusCode is 201 if the
@@ -245,7 +255,9 @@ func (s *BillsService) Ensure(ctx context.Context, params BillCreateParams, opts
 
 // Get returns a bill: GET /billing/bills/{bill}.
 //
-// Errors to expect: [ErrNotFound].
+// Errors to expect:
+//
+//   - [ErrNotFound]: the bill does not exist
 func (s *BillsService) Get(ctx context.Context, idOrReference string, opts ...RequestOption) (*Bill, error) {
 	return call[Bill](ctx, s.service, getBill, idOrReference, nil, nil, opts)
 }
@@ -255,9 +267,13 @@ func (s *BillsService) Get(ctx context.Context, idOrReference string, opts ...Re
 // retried only if the service cannot have applied it, because a payment may have changed the amount
 // paid since.
 //
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, [ErrUnprocessable] for a
-// currency that is not the bill's or an amount that exceeds the amount due, [ErrConflict] for a
-// voided bill, and [ErrOutcomeUnknown] if the update may have been applied.
+// Errors to expect:
+//
+//   - [ErrNotFound]: the bill does not exist
+//   - [ErrBadRequest]: a field is malformed
+//   - [ErrUnprocessable]: the currency is not the bill's, or the amount paid exceeds the amount due
+//   - [ErrConflict]: the bill is voided
+//   - [ErrOutcomeUnknown]: the update may have been applied
 func (s *BillsService) Update(ctx context.Context, idOrReference string, params BillUpdateParams, opts ...RequestOption) (*Bill, error) {
 	return call[Bill](ctx, s.service, updateBill, idOrReference, &params, nil, opts)
 }
@@ -267,9 +283,14 @@ func (s *BillsService) Update(ctx context.Context, idOrReference string, params 
 // and create another under another reference. Moment does not document whether a bill that was
 // paid, even partly, can be voided.
 //
-// Errors to expect: [ErrNotFound], [ErrConflict] if the bill is already voided, and
-// [ErrOutcomeUnknown] if it may have been voided. An error matches both of the last two if a copy
-// of the call may be in flight. [ErrOutcomeUnknown] says how to settle the outcome.
+// Errors to expect:
+//
+//   - [ErrNotFound]: the bill does not exist
+//   - [ErrConflict]: the bill is already voided
+//   - [ErrOutcomeUnknown]: the bill may have been voided
+//
+// An error matches both of the last two if a copy of the call may be in flight.
+// [ErrOutcomeUnknown] says how to settle the outcome.
 func (s *BillsService) Void(ctx context.Context, idOrReference string, opts ...RequestOption) (*Bill, error) {
 	return call[Bill](ctx, s.service, voidBill, idOrReference, nil, checkVoided, opts)
 }

@@ -186,9 +186,13 @@ func Ptr[T any](v T) *T { return &v }
 
 // Create creates a customer: POST /billing/customers.
 //
-// Errors to expect: [ErrBadRequest] for a missing or malformed field, [ErrConflict] if the external
-// reference already exists, and [ErrOutcomeUnknown] if the customer may have been created. An error
-// matches both of the last two if a copy of the call may be in flight.
+// Errors to expect:
+//
+//   - [ErrBadRequest]: a field is missing or malformed
+//   - [ErrConflict]: the external reference already exists
+//   - [ErrOutcomeUnknown]: the customer may have been created
+//
+// An error matches both of the last two if a copy of the call may be in flight.
 func (s *CustomersService) Create(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
 	return call[Customer](ctx, s.service, createCustomer, "", &params, params.accepts, opts)
 }
@@ -200,15 +204,21 @@ func (s *CustomersService) Create(ctx context.Context, params CustomerCreatePara
 // A customer is the same if its external reference and the fields that params set are equal. The
 // balance is not compared, because payments change it.
 //
-// Errors to expect: [*MismatchError], [ErrUnprocessable] if your idempotency key was used with
-// other params, [ErrOutcomeUnknown], and the errors of Create.
+// Errors to expect:
+//
+//   - [*MismatchError], which matches [ErrConflict]: the customer exists and differs
+//   - [ErrUnprocessable]: your idempotency key was used with other params
+//   - [ErrOutcomeUnknown]: the outcome of the create is not settled
+//   - the errors of Create
 func (s *CustomersService) Ensure(ctx context.Context, params CustomerCreateParams, opts ...RequestOption) (*Customer, error) {
 	return ensure[Customer](ctx, s.service, "ensure customer", createCustomer, getCustomer, &params, opts)
 }
 
 // Get returns a customer: GET /billing/customers/{customer}.
 //
-// Errors to expect: [ErrNotFound].
+// Errors to expect:
+//
+//   - [ErrNotFound]: the customer does not exist
 func (s *CustomersService) Get(ctx context.Context, idOrReference string, opts ...RequestOption) (*Customer, error) {
 	return call[Customer](ctx, s.service, getCustomer, idOrReference, nil, nil, opts)
 }
@@ -217,8 +227,11 @@ func (s *CustomersService) Get(ctx context.Context, idOrReference string, opts .
 // /billing/customers/{customer}. Update is retried only if the service cannot have applied it,
 // because a payment may have changed the balance since.
 //
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, and [ErrOutcomeUnknown]
-// if the update may have been applied.
+// Errors to expect:
+//
+//   - [ErrNotFound]: the customer does not exist
+//   - [ErrBadRequest]: a field is malformed
+//   - [ErrOutcomeUnknown]: the update may have been applied
 func (s *CustomersService) Update(ctx context.Context, idOrReference string, params CustomerUpdateParams, opts ...RequestOption) (*Customer, error) {
 	return call[Customer](ctx, s.service, updateCustomer, idOrReference, &params, nil, opts)
 }

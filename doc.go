@@ -13,7 +13,7 @@
 //
 // Structs mirror Moment's reference field by field, and methods are its operations. Amounts are
 // integers in minor units; [Money] formats and parses them. To test code that uses this package,
-// run it against the fake service of package momenttest.
+// run it against the fake service of [github.com/moment-billing/moment-go/momenttest].
 //
 // # Errors
 //
@@ -38,7 +38,7 @@
 //
 //	what happened                                    Get  Create, Void  Update  may have been applied
 //	never sent, because there was no connection      yes  yes           yes     no
-//	429, from whichever sender                       yes  yes           yes     no
+//	429, from any sender                             yes  yes           yes     no
 //	408 or 5xx, but not 501 or 505                   yes  yes           no      yes
 //	no response, or none within the attempt timeout  yes  yes           no      yes
 //	a success that is truncated or not JSON          yes  yes           no      yes
@@ -68,6 +68,7 @@
 // # Webhooks
 //
 // [WebhookVerifier.Handler] is an [http.Handler] that verifies Moment's webhooks and passes each
-// [Event] to a function. A [Deduplicator] processes each event once; package momentsql does so
-// within a database transaction of the program.
+// [Event] to a function. A [Deduplicator] processes each event once;
+// [github.com/moment-billing/moment-go/momentsql] does so within a database transaction of the
+// program.
 package moment

@@ -32,7 +32,7 @@ func Example_dueDate() {
 }
 
 // A bill is overdue from the day after its due date, in the merchant's time zone.
-func Example_dueDate_overdue() {
+func Example_overdue() {
 	due := moment.NewDate(2025, time.January, 31)
 	now := time.Date(2025, time.January, 31, 23, 30, 0, 0, time.UTC)
 

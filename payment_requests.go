@@ -182,10 +182,12 @@ func (p *PaymentRequestUpdateParams) check() error {
 // If the error matches [ErrOutcomeUnknown], call Create again within 24 hours, with the error's
 // IdempotencyKey and the same params. After that, only the event payment_request.created shows
 // whether the request exists. A replayed response may be out of date, because the request may have
-// been paid or expired since: call Get if [Response].Replayed is set.
+// been paid or expired since: call Get if [Response.Replayed] is set.
 //
-// Errors to expect: [ErrBadRequest] for a missing or malformed field, and [ErrOutcomeUnknown] if
-// the payment request may have been created.
+// Errors to expect:
+//
+//   - [ErrBadRequest]: a field is missing or malformed
+//   - [ErrOutcomeUnknown]: the payment request may have been created
 func (s *PaymentRequestsService) Create(ctx context.Context, params PaymentRequestCreateParams, opts ...RequestOption) (*PaymentRequest, error) {
 	return call[PaymentRequest](ctx, s.service, createPaymentRequest, "", &params, params.accepts, opts)
 }
@@ -194,7 +196,9 @@ func (s *PaymentRequestsService) Create(ctx context.Context, params PaymentReque
 // document a lookup by external reference. It does not document an event for an expiry either: call
 // Get, or compare ExpiresAt with the current time.
 //
-// Errors to expect: [ErrNotFound].
+// Errors to expect:
+//
+//   - [ErrNotFound]: the payment request does not exist
 func (s *PaymentRequestsService) Get(ctx context.Context, id string, opts ...RequestOption) (*PaymentRequest, error) {
 	return call[PaymentRequest](ctx, s.service, getPaymentRequest, id, nil, nil, opts)
 }
@@ -203,8 +207,11 @@ func (s *PaymentRequestsService) Get(ctx context.Context, id string, opts ...Req
 // /collect/payment_requests/{payment_request}. Unlike other updates, it sends an idempotency key
 // and is retried like a create. A request that was paid cannot be changed.
 //
-// Errors to expect: [ErrNotFound], [ErrBadRequest] for a malformed field, and [ErrOutcomeUnknown]
-// if the update may have been applied.
+// Errors to expect:
+//
+//   - [ErrNotFound]: the payment request does not exist
+//   - [ErrBadRequest]: a field is malformed
+//   - [ErrOutcomeUnknown]: the update may have been applied
 func (s *PaymentRequestsService) Update(ctx context.Context, id string, params PaymentRequestUpdateParams, opts ...RequestOption) (*PaymentRequest, error) {
 	return call[PaymentRequest](ctx, s.service, updatePaymentRequest, id, &params, nil, opts)
 }

@@ -163,7 +163,9 @@ func (p *Payment) absent() []string { return nil } // the reference does not doc
 // Get returns a payment: GET /collect/payments/{payment}. The id is the PaymentID of an
 // [AmountApplied] or of a [PaymentRequest].
 //
-// Errors to expect: [ErrNotFound].
+// Errors to expect:
+//
+//   - [ErrNotFound]: the payment does not exist
 func (s *PaymentsService) Get(ctx context.Context, id string, opts ...RequestOption) (*Payment, error) {
 	return call[Payment](ctx, s.service, getPayment, id, nil, nil, opts)
 }

@@ -45,9 +45,10 @@ const (
 )
 
 // WebhookVerifier verifies the signatures of webhooks, rejects replay attacks, and decodes events.
-// The signatures follow Standard Webhooks (https://www.standardwebhooks.com). Make a verifier with
-// [NewWebhookVerifier]. It is immutable and safe for concurrent use, and formatting it never shows
-// a secret.
+// The signatures follow [Standard Webhooks]. Make a verifier with [NewWebhookVerifier]. It is
+// immutable and safe for concurrent use, and formatting it never shows a secret.
+//
+// [Standard Webhooks]: https://www.standardwebhooks.com
 type WebhookVerifier struct {
 	// A function hides the secrets from fmt and dumpers: see service in call.go.
 	hidden func() *verifier
@@ -60,9 +61,8 @@ type verifier struct {
 }
 
 // NewWebhookVerifier returns a verifier of webhooks that are signed with secret. The secret is the
-// base64 of at least 16 bytes, after an optional whsec_. For a key in another form, use
-// [RawWebhookSecret], because hex digits look like base64, for example. Every error is an
-// [*ArgumentError].
+// base64 of at least 16 bytes, after an optional whsec_. For a key in another form, such as hex
+// digits, pass its bytes to [RawWebhookSecret]. Every error is an [*ArgumentError].
 func NewWebhookVerifier(secret string, opts ...WebhookOption) (*WebhookVerifier, error) {
 	const op = "new webhook verifier"
 	v := &verifier{tolerance: defaultTolerance, now: time.Now}

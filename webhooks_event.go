@@ -59,7 +59,7 @@ type EventData interface{ isEventData() }
 //
 // An event without an exact amount, a currency and exactly one of the three ids causes
 // [ErrMalformedEvent]. Any other field is left empty if its member is missing or has an unexpected
-// form. [Event].Raw contains the member.
+// form. [Event.Raw] contains the member.
 type AmountApplied struct {
 	ID        string   `json:"id"`     // of the obligation: ob_…
 	Amount    Amount   `json:"amount"` // minor units

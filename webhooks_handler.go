@@ -58,9 +58,9 @@ func WithHandlerLogger(l *slog.Logger) HandlerOption {
 //		MaxHeaderBytes:    64 << 10,
 //	}
 //
-// process should return nil for events that it does not handle, including those of unknown types.
-// Handler panics if process is nil, an option is the zero HandlerOption, or v was not made by
-// [NewWebhookVerifier].
+// The function should return nil for events that it does not handle, including those of unknown
+// types. Handler panics if process is nil, an option is the zero HandlerOption, or v was not made
+// by [NewWebhookVerifier].
 func (v *WebhookVerifier) Handler(process func(ctx context.Context, e *Event) error, opts ...HandlerOption) http.Handler {
 	switch {
 	case v == nil || v.hidden == nil:

@@ -52,7 +52,7 @@ func TestServerTimeoutsAreDocumented(t *testing.T) {
 // documentedRows lists, for each row of the documented table, the rows of testkit.RetryTable that
 // it summarises.
 var documentedRows = map[string][]string{
-	"429, from whichever sender":                      {"429, own", "429, foreign"},
+	"429, from any sender":                            {"429, own", "429, foreign"},
 	"408 or 5xx, but not 501 or 505":                  {"408, own", "408, foreign", "500, own", "502, foreign", "503, own", "503 with Retry-After, foreign", "507, own"},
 	"no response, or none within the attempt timeout": {"no response"},
 	"a success that is truncated or not JSON":         {"truncated", "200 in HTML", "200 and nothing"},
