@@ -47,11 +47,11 @@ func TestKeyWithEscapedSlashesIsRedacted(t *testing.T) {
 	s := testkit.Serve(t, testkit.Respond(401, `{"title":"`+key+`","key":"`+strings.ReplaceAll(key, "/", `\/`)+`"}`))
 	c, err := moment.NewClient(key, moment.WithBaseURL(s.URL))
 	require.NoError(t, err)
-	var answered *moment.Error
+	var failure *moment.Error
 	_, err = c.Bills.Get(t.Context(), "UBR1")
-	require.ErrorAs(t, err, &answered)
-	assert.Equal(t, "[secret key]", answered.Title)
-	assert.Equal(t, map[string]json.RawMessage{"key": json.RawMessage(`"[secret key]"`)}, answered.Extensions)
+	require.ErrorAs(t, err, &failure)
+	assert.Equal(t, "[secret key]", failure.Title)
+	assert.Equal(t, map[string]json.RawMessage{"key": json.RawMessage(`"[secret key]"`)}, failure.Extensions)
 }
 
 // A whole key is redacted even right behind a truncated one.
@@ -103,10 +103,10 @@ func TestKeyIsRedactedInResponses(t *testing.T) {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
 			testkit.AssertNoSecret(t, fmt.Sprintf(verb, err))
 		}
-		var answered *moment.Error
+		var failure *moment.Error
 		var connection *moment.ConnectionError
-		if errors.As(err, &answered) {
-			testkit.AssertNoSecret(t, everyText(t, answered))
+		if errors.As(err, &failure) {
+			testkit.AssertNoSecret(t, everyText(t, failure))
 		} else if errors.As(err, &connection) {
 			testkit.AssertNoSecret(t, fmt.Sprintf("%+v %#v", *connection, connection.Err))
 		}
@@ -116,11 +116,11 @@ func TestKeyIsRedactedInResponses(t *testing.T) {
 func TestExtensionsKeepTheirForm(t *testing.T) {
 	s := testkit.Serve(t, testkit.Respond(422, `{"a":{"z": 1.50, "b": "\u00fc\n", "c":[1e400]}, "key":"sk\u005ftest_YOUR_SECRET_KEY 1.50",
 		"other":"\\u0073k_test_YOUR_SECRET_KEY"}`))
-	var answered *moment.Error
-	require.ErrorAs(t, calls["GET"](t.Context(), clientOf(t, s)), &answered)
+	var failure *moment.Error
+	require.ErrorAs(t, calls["GET"](t.Context(), clientOf(t, s)), &failure)
 	assert.Equal(t, map[string]json.RawMessage{
 		"a":     json.RawMessage(`{"z": 1.50, "b": "\u00fc\n", "c":[1e400]}`),
 		"key":   json.RawMessage(`"[secret key] 1.50"`),
 		"other": json.RawMessage(`"\\u0073k_test_YOUR_SECRET_KEY"`), // a backslash, and then u0073
-	}, answered.Extensions)
+	}, failure.Extensions)
 }

@@ -212,9 +212,9 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 			s := testkit.Serve(t, testkit.Respond(status, "", "Location: "+elsewhere.URL+"/billing/bills"))
 			client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return nil }} // follows
 			err := call(t.Context(), clientOf(t, s, moment.WithHTTPClient(client)))
-			var answered *moment.Error
-			require.ErrorAs(t, err, &answered, "%s %d", method, status)
-			assert.Equal(t, status, answered.Status)
+			var failure *moment.Error
+			require.ErrorAs(t, err, &failure, "%s %d", method, status)
+			assert.Equal(t, status, failure.Status)
 			s.Only(t)
 		}
 	}

@@ -86,9 +86,9 @@ func TestRetryAfter(t *testing.T) {
 			s, took, err := onAFakeClock(t, []testkit.Reply{testkit.Problem(429, "Retry-After: "+row.header), testkit.Respond(201, testkit.BillJSON)}, post)
 			require.Len(t, s.Began, row.attempts)
 			if row.attempts == 1 {
-				var answered *moment.Error
-				require.ErrorAs(t, err, &answered)
-				assert.Equal(t, row.reported, answered.RetryAfter)
+				var failure *moment.Error
+				require.ErrorAs(t, err, &failure)
+				assert.Equal(t, row.reported, failure.RetryAfter)
 				assert.Zero(t, took, "returned at once")
 				return
 			}
@@ -108,9 +108,9 @@ func TestNoWaitThatWouldOutlastTheContext(t *testing.T) {
 		}
 	}
 	_, took, err := onAFakeClock(t, []testkit.Reply{testkit.Problem(429, "Retry-After: 10")}, within(9*time.Second))
-	var answered *moment.Error
-	require.ErrorAs(t, err, &answered)
-	assert.Equal(t, 10*time.Second, answered.RetryAfter)
+	var failure *moment.Error
+	require.ErrorAs(t, err, &failure)
+	assert.Equal(t, 10*time.Second, failure.RetryAfter)
 	assert.Zero(t, took)
 	assert.NotErrorIs(t, err, context.DeadlineExceeded, "the context had not ended")
 

@@ -23,14 +23,14 @@ type Date struct {
 	Day   int
 }
 
-// NewDate returns a date without a check. Unlike [time.Date], it does not change February 30 to
-// March 2, because that would move a due date: encoding a day that does not exist is an error.
+// NewDate returns a date, and does not check it. Unlike [time.Date], it does not change February 30
+// to March 2, because that would move a due date: encoding a day that does not exist is an error.
 func NewDate(year int, month time.Month, day int) Date {
 	return Date{Year: year, Month: month, Day: day}
 }
 
-// ParseDate reads a date in the form YYYY-MM-DD, exactly. Another form, or a day
-// that does not exist, is an [*ArgumentError].
+// ParseDate parses a date in the form YYYY-MM-DD. The error is an [*ArgumentError] for another
+// form, and for a day that does not exist.
 func ParseDate(s string) (Date, error) {
 	d, reason := parseDate(s)
 	if reason != "" {
@@ -55,8 +55,8 @@ func parseDate(s string) (d Date, reason string) {
 	return d, ""
 }
 
-// DateOf returns the day of t in the location that t is in. One instant is two
-// different days in Johannesburg and Los Angeles: choose with t.In(location).
+// DateOf returns the day of t in t's location. The same instant can be two different days in
+// Johannesburg and Los Angeles: choose the location with t.In(location).
 func DateOf(t time.Time) Date {
 	return NewDate(t.Date())
 }

@@ -214,7 +214,7 @@ func (e *ConnectionError) MarshalJSON() ([]byte, error) {
 type ArgumentError struct {
 	Op     string // the operation: "create bill"
 	Param  string // the argument, as the service names it: "account.customer"
-	Reason string // what is wrong with it
+	Reason string // the reason why it is wrong
 }
 
 // Error returns one line: the operation, the argument and the reason.

@@ -59,8 +59,8 @@ func TestErrorHoldsTheProblemDetails(t *testing.T) {
 	}`, "Content-Type: application/problem+json", "X-Request-Id: req_1", "Request-Id: req_2", "Idempotent-Replayed: true", "Retry-After: 7"))
 	var resp moment.Response
 	err := calls["POST"](t.Context(), clientOf(t, s), moment.WithIdempotencyKey("key-1"), moment.WithResponse(&resp))
-	var answered *moment.Error
-	require.ErrorAs(t, err, &answered)
+	var failure *moment.Error
+	require.ErrorAs(t, err, &failure)
 	assert.Equal(t, &moment.Error{
 		Status:   422, // the HTTP status, not the body's
 		Type:     "https://api.momentco.io/docs/errors#unprocessable-content",
@@ -78,7 +78,7 @@ func TestErrorHoldsTheProblemDetails(t *testing.T) {
 		Attempts:       1,
 		FromService:    true,
 		RetryAfter:     7 * time.Second,
-	}, answered)
+	}, failure)
 	assert.EqualError(t, err, "moment: create bill: 422 Unprocessable Content: The currency differs from the bill's. (request id req_1, replayed, retry after 7s)")
 
 	assert.Equal(t, 422, resp.StatusCode)
@@ -111,12 +111,12 @@ func TestEveryBodyMakesAGoodError(t *testing.T) {
 	} {
 		s := testkit.Serve(t, testkit.Respond(404, row.body))
 		err := calls["GET"](t.Context(), clientOf(t, s))
-		var answered *moment.Error
-		require.ErrorAs(t, err, &answered, row.why)
-		assert.Equal(t, 404, answered.Status)
+		var failure *moment.Error
+		require.ErrorAs(t, err, &failure, row.why)
+		assert.Equal(t, 404, failure.Status)
 		assert.EqualError(t, err, "moment: get bill: "+row.says+notFromService, row.why)
-		assert.Equal(t, "about:blank", answered.Type, row.why)
-		assert.NotContains(t, answered.Extensions, "status", row.why)
+		assert.Equal(t, "about:blank", failure.Type, row.why)
+		assert.NotContains(t, failure.Extensions, "status", row.why)
 	}
 }
 
@@ -159,9 +159,9 @@ func TestRequestID(t *testing.T) {
 	} {
 		s := testkit.Serve(t, testkit.Problem(404, row.headers...))
 		err := calls["GET"](t.Context(), clientOf(t, s))
-		var answered *moment.Error
-		require.ErrorAs(t, err, &answered, row.why)
-		assert.Equal(t, row.want, answered.RequestID, row.why)
+		var failure *moment.Error
+		require.ErrorAs(t, err, &failure, row.why)
+		assert.Equal(t, row.want, failure.RequestID, row.why)
 		assert.Equal(t, row.want != "", strings.HasSuffix(err.Error(), "(request id "+row.want+")"), row.why)
 	}
 }
@@ -236,11 +236,11 @@ func FuzzProblemDetails(f *testing.F) {
 			return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1}, nil
 		}, moment.WithMaxRetries(0))
 		err := calls["GET"](t.Context(), c)
-		var answered *moment.Error
-		require.ErrorAs(t, err, &answered)
-		assert.Equal(t, status, answered.Status)
-		assert.NotEmpty(t, answered.Type)
-		assert.NotContains(t, everyText(t, answered), testkit.SecretKey)
+		var failure *moment.Error
+		require.ErrorAs(t, err, &failure)
+		assert.Equal(t, status, failure.Status)
+		assert.NotEmpty(t, failure.Type)
+		assert.NotContains(t, everyText(t, failure), testkit.SecretKey)
 		isOneLine(t, err)
 	})
 }
@@ -248,9 +248,9 @@ func FuzzProblemDetails(f *testing.F) {
 func TestErrorOfAWebPageHasTheStatus(t *testing.T) {
 	s := testkit.Serve(t, testkit.Respond(502, "<html><body><h1>502 Bad Gateway</h1></body></html>", "Content-Type: text/html"))
 	err := calls["PATCH"](t.Context(), clientOf(t, s))
-	var answered *moment.Error
-	require.ErrorAs(t, err, &answered)
-	assert.Equal(t, 502, answered.Status)
+	var failure *moment.Error
+	require.ErrorAs(t, err, &failure)
+	assert.Equal(t, 502, failure.Status)
 	assert.EqualError(t, err, "moment: update bill: 502 Bad Gateway"+notFromService+"; the outcome is unknown")
 	assert.NotContains(t, err.Error(), "invalid character")
 

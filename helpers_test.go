@@ -78,11 +78,11 @@ func encoded(t *testing.T, value any) string {
 // attemptsOf returns the attempts of an *Error or a *ConnectionError.
 func attemptsOf(t *testing.T, err error) int {
 	t.Helper()
-	var answered *moment.Error
+	var failure *moment.Error
 	var connection *moment.ConnectionError
 	switch {
-	case errors.As(err, &answered):
-		return answered.Attempts
+	case errors.As(err, &failure):
+		return failure.Attempts
 	case errors.As(err, &connection):
 		return connection.Attempts
 	default:

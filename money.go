@@ -139,9 +139,9 @@ type Money struct {
 	Currency Currency `json:"currency"`
 }
 
-// ParseMoney reads a decimal such as "10.95" or "-3" as an amount of c, exactly. It accepts digits,
-// with a "-" in front if negative, and optionally a "." with 1 to [Currency.Exponent] digits. It
-// never rounds. It rejects "+", spaces, thousands separators, "1e3", ".5" and "5.".
+// ParseMoney parses a decimal such as "10.95" or "-3" as an amount of c. It accepts digits, with a
+// "-" in front if negative, and optionally a "." with 1 to [Currency.Exponent] digits. It never
+// rounds. It rejects "+", spaces, thousands separators, "1e3", ".5" and "5.".
 //
 // The error is an [*UnknownCurrencyError], or an [*ArgumentError] for a decimal that has another
 // form, has too many decimals, or is too large for an [Amount].

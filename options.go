@@ -147,8 +147,8 @@ func WithBackoff(first, longest time.Duration) ClientOption {
 
 // WithRetryBudget limits the retries of all calls of the client together, so that it does not
 // multiply the load on a service in an outage. A retry costs a token, and any response that is not
-// retried restores a tenth of one. Without a token, a call returns its last error at once, with
-// RetryBudgetEmpty set. The default is 100 tokens; 0 means no limit.
+// retried restores a tenth of one. When the budget is empty, a failed call is not retried, and its
+// error has RetryBudgetEmpty set. The default is 100 tokens; 0 means no limit.
 func WithRetryBudget(tokens int) ClientOption {
 	return ClientOption{func(s *settings) error {
 		if tokens < 0 {

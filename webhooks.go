@@ -89,7 +89,7 @@ func (v *verifier) addSecret(param, secret string) error {
 	return nil
 }
 
-// RawWebhookSecret returns the secret for [NewWebhookVerifier] whose key is the bytes of key.
+// RawWebhookSecret returns a key of raw bytes in the form that [NewWebhookVerifier] accepts.
 func RawWebhookSecret(key []byte) string { return signature.FormatSecret(key) }
 
 // WebhookOption changes a setting of the verifier that [NewWebhookVerifier] makes.

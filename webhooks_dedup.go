@@ -57,7 +57,7 @@ type doneMessage struct {
 // after it was processed. The window must exceed twice the verifier's tolerance, because a replay
 // attack is possible for that long. It must also exceed the time for which Moment retries a
 // delivery: a day is a good choice. NewMemoryDeduplicator panics if window is less than a second,
-// because such a window is from a bare integer.
+// because such a window is an integer without a unit.
 func NewMemoryDeduplicator(window time.Duration) *MemoryDeduplicator {
 	if window < time.Second {
 		panic(fmt.Sprintf("moment: the window of a MemoryDeduplicator must be at least 1s, not %v: write 24*time.Hour", window))

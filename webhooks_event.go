@@ -114,9 +114,10 @@ func (*PaymentRequest) isEventData() {}
 func (*Payment) isEventData()        {}
 func (*UnknownEvent) isEventData()   {}
 
-// UnmarshalJSON leaves a field other than the amount, the currency and the three ids empty if it
-// has an unexpected form. An inexact amount is an error. Do not embed an AmountApplied in a struct
-// that is decoded from JSON, because the struct would inherit this method.
+// UnmarshalJSON leaves a field empty if it has an unexpected form. That is an error for the amount,
+// the currency and the three ids, and an inexact amount is an error too. Do not embed an
+// AmountApplied in a struct that is decoded from JSON, because the struct would inherit this
+// method.
 func (a *AmountApplied) UnmarshalJSON(data []byte) error {
 	type plain AmountApplied
 	var wire struct {

@@ -68,9 +68,9 @@ func TestWebhookHandlerResponses(t *testing.T) {
 				opts = append(opts, moment.WithDeduplicator(deduplicator))
 			}
 			h := newVerifier(t).Handler(row.process, opts...)
-			answer := testkit.Deliver(h, http.MethodPost, testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, testkit.EventJSON), strings.NewReader(testkit.EventJSON))
-			assert.Equal(t, row.status, answer.Code, row.why)
-			assert.Empty(t, answer.Body.String(), row.why)
+			resp := testkit.Deliver(h, http.MethodPost, testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, testkit.EventJSON), strings.NewReader(testkit.EventJSON))
+			assert.Equal(t, row.status, resp.Code, row.why)
+			assert.Empty(t, resp.Body.String(), row.why)
 			for _, want := range row.logs {
 				assert.Contains(t, log.String(), want, row.why)
 			}
@@ -218,9 +218,9 @@ func TestEventIsACopyOfItsRequest(t *testing.T) {
 func TestWebhooksByOtherMethods(t *testing.T) {
 	h := newVerifier(t).Handler(func(context.Context, *moment.Event) error { return errors.New("was processed") })
 	for _, method := range []string{"GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"} {
-		answer := testkit.Deliver(h, method, testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, testkit.EventJSON), strings.NewReader(testkit.EventJSON))
-		assert.Equal(t, http.StatusMethodNotAllowed, answer.Code, method)
-		assert.Equal(t, "POST", answer.Header().Get("Allow"), method)
+		resp := testkit.Deliver(h, method, testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, testkit.EventJSON), strings.NewReader(testkit.EventJSON))
+		assert.Equal(t, http.StatusMethodNotAllowed, resp.Code, method)
+		assert.Equal(t, "POST", resp.Header().Get("Allow"), method)
 	}
 }
 

@@ -119,9 +119,9 @@ func TestBadWebhooksAreRejected(t *testing.T) {
 			}, moment.WithHandlerLogger(slog.New(slog.NewTextHandler(&log, nil))))
 			// With an unknown length, because the body is chunked, and with a Content-Length.
 			for _, body := range []io.Reader{struct{ io.Reader }{strings.NewReader(row.body)}, strings.NewReader(row.body)} {
-				answer := testkit.Deliver(h, http.MethodPost, row.header, body)
-				assert.Equal(t, row.status, answer.Code)
-				assert.Empty(t, answer.Body.String(), "the response does not contain the reason")
+				resp := testkit.Deliver(h, http.MethodPost, row.header, body)
+				assert.Equal(t, row.status, resp.Code)
+				assert.Empty(t, resp.Body.String(), "the response does not contain the reason")
 			}
 			line := `level=WARN msg="moment: webhook rejected" error="` + row.says + "\"\n"
 			if row.is == moment.ErrMalformedEvent {
@@ -165,9 +165,9 @@ func TestTruncatedWebhookIsRejected(t *testing.T) {
 	r.Header = testkit.SignWebhook(testkit.WebhookKey, "msg_1", testkit.SignedAt, testkit.EventJSON)
 	_, err := newVerifier(t).ParseRequest(r)
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
-	answer := testkit.Deliver(newVerifier(t).Handler(func(context.Context, *moment.Event) error { return errors.New("was processed") }),
+	resp := testkit.Deliver(newVerifier(t).Handler(func(context.Context, *moment.Event) error { return errors.New("was processed") }),
 		http.MethodPost, r.Header, iotest.ErrReader(io.ErrUnexpectedEOF))
-	assert.Equal(t, http.StatusBadRequest, answer.Code)
+	assert.Equal(t, http.StatusBadRequest, resp.Code)
 
 	r.ContentLength = 1<<20 + 1
 	_, err = newVerifier(t).ParseRequest(r)

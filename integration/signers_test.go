@@ -478,8 +478,8 @@ func TestSignersReadSecretsAlike(t *testing.T) {
 
 // node is the program in testdata/standardwebhooks, which uses the npm package.
 type node struct {
-	requests io.Writer
-	answers  *bufio.Reader
+	requests  io.Writer
+	responses *bufio.Reader
 }
 
 // openNode starts the program for one test. Without Node.js, it skips the test, and fails it in
@@ -502,10 +502,10 @@ func openNode(t *testing.T) func(string) (webhook, error) {
 	cmd.Stderr = os.Stderr
 	requests, err := cmd.StdinPipe()
 	require.NoError(t, err)
-	answers, err := cmd.StdoutPipe()
+	responses, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	n := &node{requests, bufio.NewReader(answers)}
+	n := &node{requests, bufio.NewReader(responses)}
 	t.Cleanup(func() {
 		_ = requests.Close() // it ends with its input
 		_ = cmd.Wait()
@@ -548,7 +548,7 @@ func (n *node) ask(request map[string]any) (string, error) {
 	if _, err := n.requests.Write(append(line, '\n')); err != nil {
 		return "", err
 	}
-	line, err = n.answers.ReadBytes('\n')
+	line, err = n.responses.ReadBytes('\n')
 	if err != nil {
 		return "", fmt.Errorf("the program ended: %w", err)
 	}

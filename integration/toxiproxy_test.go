@@ -179,7 +179,7 @@ func (c *call) check(t *testing.T, n *network) {
 // without the proxy, and through the proxy.
 type network struct {
 	direct, clean, client *moment.Client
-	answered              func() // called after the service has responded, and before the response is sent
+	onResponse            func() // called after the service has responded, and before the response is sent
 	close                 func() // waits for late requests
 	mu                    sync.Mutex
 	applied               map[string]int      // by the header Reference: the number of requests that the service applied
@@ -191,7 +191,7 @@ func newNetwork(t *testing.T) (n *network, service *momenttest.Server, front *ht
 	t.Helper()
 	service = momenttest.NewServer()
 	t.Cleanup(service.Close)
-	n = &network{direct: service.Client(), answered: func() {}, applied: map[string]int{}, keys: map[string][]string{}}
+	n = &network{direct: service.Client(), onResponse: func() {}, applied: map[string]int{}, keys: map[string][]string{}}
 	quiet := log.New(io.Discard, "", 0)
 	rewrite := func(r *httputil.ProxyRequest) {
 		r.Out.URL.Scheme, r.Out.URL.Host = "http", strings.TrimPrefix(service.URL, "http://")
@@ -230,7 +230,7 @@ func start(t *testing.T, row row, toxicity float32) *network {
 	if row.toxics == nil && toxicity == 1 {
 		proxy.Stop()
 	} else if row.toxics == nil {
-		n.answered = sync.OnceFunc(proxy.Stop) // some calls then wait for their responses, and others have not connected yet
+		n.onResponse = sync.OnceFunc(proxy.Stop) // some calls then wait for their responses, and others have not connected yet
 	}
 
 	// Each attempt has a new connection, because Toxiproxy decides once for each, and net/http does
@@ -249,7 +249,7 @@ func (n *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer n.answered()
+	defer n.onResponse()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	reference, key := r.Header.Get("Reference"), r.Header.Get("Idempotency-Key")

@@ -32,7 +32,7 @@ func TestLostUpdateThroughVarnish(t *testing.T) {
 			_, err := v.direct.Customers.Create(ctx, moment.CustomerCreateParams{ExternalReference: "UCR1", Currency: moment.ZAR, Balance: moment.MinorUnits(2000)})
 			require.NoError(t, err)
 			v.loseNextWrite()
-			v.answered = sync.OnceFunc(func() { // a payment of 1500, right after the update
+			v.onResponse = sync.OnceFunc(func() { // a payment of 1500, right after the update
 				_, err := v.direct.Customers.Update(ctx, "UCR1", moment.CustomerUpdateParams{Balance: moment.MinorUnits(5000 - 1500)})
 				assert.NoError(t, err)
 			})

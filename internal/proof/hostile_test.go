@@ -43,7 +43,7 @@ type hostile struct {
 	is       error  // a sentinel in addition to ErrOutcomeUnknown; may be nil
 	replayed bool
 	foreign  bool // not the service's own response
-	answered bool // a *moment.Error; otherwise a *moment.ConnectionError
+	complete bool // a *moment.Error; otherwise a *moment.ConnectionError
 	attempts attempts
 	unknown  bool  // for writes
 	open     int   // connections, kept for the next call
@@ -54,8 +54,8 @@ type hostile struct {
 type attempts struct{ get, post, patch int }
 
 var (
-	repeated     = attempts{4, 4, 1} // unless a second copy could be applied again
-	allRepeated  = attempts{4, 4, 4} // nothing was sent
+	retried      = attempts{4, 4, 1} // unless a second copy could be applied again
+	allRetried   = attempts{4, 4, 4} // nothing was sent
 	neverAgain   = attempts{1, 1, 1} // because a retry would end in the same way
 	reset        = "no response: read tcp 127.0.0.1:->127.0.0.1:: read: connection reset by peer"
 	tooManyHeads = "no response: net/http: HTTP/1.x transport connection broken: net/http: server response headers exceeded 65536 bytes; aborted"
@@ -71,11 +71,11 @@ func hostileRows(elsewhere string) []hostile {
 		},
 		{
 			why: "no server listens", dial: testkit.DialRefuse,
-			says: "dial tcp 127.0.0.1:1: connect: connection refused", attempts: allRepeated,
+			says: "dial tcp 127.0.0.1:1: connect: connection refused", attempts: allRetried,
 		},
 		{
 			why: "the TLS handshake is broken off", dial: testkit.DialBreakHandshake,
-			says: "EOF", attempts: allRepeated, read: 4,
+			says: "EOF", attempts: allRetried, read: 4,
 		},
 		{
 			why: "an untrusted certificate, because another server is listening", dial: testkit.DialUntrusted,
@@ -83,32 +83,32 @@ func hostileRows(elsewhere string) []hostile {
 		},
 		{
 			why: "reset before the request reached the service, which the client cannot know", fault: testkit.FaultReset(testkit.Before),
-			says: reset, attempts: repeated, unknown: true, read: 16,
+			says: reset, attempts: retried, unknown: true, read: 16,
 		},
 		{
 			why: "reset after the request reached the service", fault: testkit.FaultReset(after),
-			says: reset, attempts: repeated, unknown: true, read: 16,
+			says: reset, attempts: retried, unknown: true, read: 16,
 		},
 		{
 			why: "no response, on a connection that stays open", fault: testkit.FaultStall(after), hangs: true,
-			says: "no response within the attempt timeout of 250ms: context deadline exceeded", attempts: repeated, unknown: true, read: 16,
+			says: "no response within the attempt timeout of 250ms: context deadline exceeded", attempts: retried, unknown: true, read: 16,
 		},
 		{
 			why: "closed without a response", fault: testkit.FaultTruncate(0),
-			says: "no response: EOF", attempts: repeated, unknown: true, read: 16,
+			says: "no response: EOF", attempts: retried, unknown: true, read: 16,
 		},
 		{
 			why: "truncated in the status line", fault: testkit.FaultTruncate(10),
 			says:     `no response: net/http: HTTP/1.x transport connection broken: malformed HTTP status code`,
-			attempts: repeated, unknown: true, read: 16,
+			attempts: retried, unknown: true, read: 16,
 		},
 		{
 			why: "truncated in the headers", fault: testkit.FaultTruncate(30),
-			says: "no response: net/http: HTTP/1.x transport connection broken: unexpected EOF", attempts: repeated, unknown: true, read: 16,
+			says: "no response: net/http: HTTP/1.x transport connection broken: unexpected EOF", attempts: retried, unknown: true, read: 16,
 		},
 		{
 			why: "truncated before its last byte", fault: testkit.FaultTruncate(1 << 20),
-			says: "200 OK: truncated response: unexpected EOF", attempts: repeated, unknown: true, read: 16,
+			says: "200 OK: truncated response: unexpected EOF", attempts: retried, unknown: true, read: 16,
 		},
 		{
 			why: "a byte at a time", fault: testkit.FaultTrickle(0),
@@ -117,27 +117,27 @@ func hostileRows(elsewhere string) []hostile {
 		{
 			why: "a byte at a time, until the attempt timeout", fault: testkit.FaultTrickle(time.Second), hangs: true,
 			says:     "no response within the attempt timeout of 250ms: context deadline exceeded",
-			attempts: repeated, unknown: true, read: 32,
+			attempts: retried, unknown: true, read: 32,
 		},
 		{
 			why: "the page of a gateway", fault: testkit.FaultHTML(502, after),
-			says: "502 Bad Gateway", foreign: true, is: moment.ErrServer, answered: true, attempts: repeated, unknown: true, open: 1, read: 16,
+			says: "502 Bad Gateway", foreign: true, is: moment.ErrServer, complete: true, attempts: retried, unknown: true, open: 1, read: 16,
 		},
 		{
 			why: "the page of a hotel's network", fault: testkit.FaultHTML(200, after),
-			says: `200 OK: the response body is not JSON (Content-Type "text/html")`, attempts: repeated, unknown: true, open: 1, read: 16,
+			says: `200 OK: the response body is not JSON (Content-Type "text/html")`, attempts: retried, unknown: true, open: 1, read: 16,
 		},
 		{
 			why: "302: a client that follows it sends a GET", fault: testkit.FaultRedirect(302, elsewhere, after),
-			says: "302 Found; the redirect was not followed", foreign: true, answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
+			says: "302 Found; the redirect was not followed", foreign: true, complete: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
 		},
 		{
 			why: "307: a client that follows it sends the whole request to another server", fault: testkit.FaultRedirect(307, elsewhere, after),
-			says: "307 Temporary Redirect; the redirect was not followed", foreign: true, answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
+			says: "307 Temporary Redirect; the redirect was not followed", foreign: true, complete: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
 		},
 		{
 			why: "308", fault: testkit.FaultRedirect(308, elsewhere, after),
-			says: "308 Permanent Redirect; the redirect was not followed", foreign: true, answered: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
+			says: "308 Permanent Redirect; the redirect was not followed", foreign: true, complete: true, attempts: neverAgain, unknown: true, open: 1, read: 4,
 		},
 		{
 			why: "informational responses", fault: testkit.FaultInformational(3),
@@ -145,7 +145,7 @@ func hostileRows(elsewhere string) []hostile {
 		},
 		{
 			why: "endless informational responses", fault: testkit.FaultInformational(1 << 30),
-			says: tooManyHeads, attempts: repeated, unknown: true, read: 512,
+			says: tooManyHeads, attempts: retried, unknown: true, read: 512,
 		},
 		{
 			why: "an endless success", fault: testkit.FaultEndlessBody(201, after),
@@ -161,31 +161,31 @@ func hostileRows(elsewhere string) []hostile {
 		},
 		{
 			why: "an endless 404 of an unknown sender", fault: testkit.FaultEndlessBody(404, after),
-			says: "404 Not Found", foreign: true, is: moment.ErrNotFound, answered: true, attempts: neverAgain, unknown: true, read: 256,
+			says: "404 Not Found", foreign: true, is: moment.ErrNotFound, complete: true, attempts: neverAgain, unknown: true, read: 256,
 		},
 		{
 			why: "an endless error", fault: testkit.FaultEndlessBody(500, after),
-			says: "500 Internal Server Error", foreign: true, is: moment.ErrServer, answered: true, attempts: repeated, unknown: true, read: 1024,
+			says: "500 Internal Server Error", foreign: true, is: moment.ErrServer, complete: true, attempts: retried, unknown: true, read: 1024,
 		},
 		{
 			why: "an endless header", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\nX-Request-Id: ", "x", after),
-			says: tooManyHeads, attempts: repeated, unknown: true, read: 512,
+			says: tooManyHeads, attempts: retried, unknown: true, read: 512,
 		},
 		{
 			why: "endless headers", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\n", distinctHeaders(), after),
-			says: tooManyHeads, attempts: repeated, unknown: true, read: 512,
+			says: tooManyHeads, attempts: retried, unknown: true, read: 512,
 		},
 		{
 			why: "an endless status line", fault: testkit.FaultEndless("", "x", after),
-			says: tooManyHeads, attempts: repeated, unknown: true, read: 512,
+			says: tooManyHeads, attempts: retried, unknown: true, read: 512,
 		},
 		{
 			why: "an endless chunk extension", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", "x", after),
-			says: "200 OK: truncated response: header line too long", attempts: repeated, unknown: true, read: 128,
+			says: "200 OK: truncated response: header line too long", attempts: retried, unknown: true, read: 128,
 		},
 		{
 			why: "endless trailers", fault: testkit.FaultEndless("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "X: y\r\n", after),
-			says: "200 OK: truncated response: http: suspiciously long trailer after chunked body", attempts: repeated, unknown: true, read: 128,
+			says: "200 OK: truncated response: http: suspiciously long trailer after chunked body", attempts: retried, unknown: true, read: 128,
 		},
 		{
 			why: "256 KiB of metadata", fault: ok(billStart + `,"metadata":{` + entries(256<<10-500) + "}}"),
@@ -209,7 +209,7 @@ func hostileRows(elsewhere string) []hostile {
 		},
 		{
 			why: "a page that is not UTF-8", fault: ok("<html>" + strings.Repeat("\xff", 200<<10)),
-			says: `200 OK: the response body is not JSON (Content-Type "")`, attempts: repeated, unknown: true, read: 4 * (200 + 128),
+			says: `200 OK: the response body is not JSON (Content-Type "")`, attempts: retried, unknown: true, read: 4 * (200 + 128),
 		},
 		{
 			why: "a member of the wrong type many times, each of which is an error", fault: ok(billStart + strings.Repeat(`,"id":1`, 256<<10/7-50) + "}"),
@@ -254,18 +254,18 @@ func hostileRows(elsewhere string) []hostile {
 		},
 		{
 			why: "256 KiB of nested JSON", fault: ok(strings.Repeat("[", 256<<10)),
-			says: `200 OK: the response body is not JSON (Content-Type "")`, attempts: repeated, unknown: true, read: 4 * (256 + 128),
+			says: `200 OK: the response body is not JSON (Content-Type "")`, attempts: retried, unknown: true, read: 4 * (256 + 128),
 		},
 		{
 			// The connection stays open, and net/http may read the rest as the response to an early
 			// next request.
 			why: "longer than its Content-Length, and not JSON up to it", fault: testkit.FaultRaw("Content-Length too short",
 				fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(testkit.BillJSON)-5, testkit.BillJSON), after),
-			says: `200 OK: the response body is not JSON (Content-Type "application/json")`, attempts: repeated, unknown: true, read: 16,
+			says: `200 OK: the response body is not JSON (Content-Type "application/json")`, attempts: retried, unknown: true, read: 16,
 		},
 		{
 			why: "shorter than its Content-Length", fault: testkit.FaultContentLength(5),
-			says: "200 OK: truncated response: unexpected EOF", attempts: repeated, unknown: true, read: 16,
+			says: "200 OK: truncated response: unexpected EOF", attempts: retried, unknown: true, read: 16,
 		},
 		{
 			why:   "an idle connection that is closed when it is reused: net/http resends a GET and a keyed POST",
@@ -278,16 +278,16 @@ func hostileRows(elsewhere string) []hostile {
 		},
 		{
 			why: "the service's own failure", fault: testkit.FaultServiceError(after),
-			says: "500 Internal Server Error: said the proxy", is: moment.ErrServer, answered: true, attempts: attempts{get: 4, patch: 1}, unknown: true, open: 1, read: 16,
+			says: "500 Internal Server Error: said the proxy", is: moment.ErrServer, complete: true, attempts: attempts{get: 4, patch: 1}, unknown: true, open: 1, read: 16,
 		},
 		{
 			why: "a failure that the service saves, and replays as the second response", fault: testkit.FaultServiceError(after),
-			says: "500 Internal Server Error: said the proxy", replayed: true, is: moment.ErrServer, answered: true, attempts: attempts{post: 2}, unknown: true, open: 1, read: 16,
+			says: "500 Internal Server Error: said the proxy", replayed: true, is: moment.ErrServer, complete: true, attempts: attempts{post: 2}, unknown: true, open: 1, read: 16,
 		},
 		{
 			why: "the request arrives after the client has given up", fault: testkit.FaultLate(0), hangs: true,
 			says:     "no response within the attempt timeout of 250ms: context deadline exceeded",
-			attempts: repeated, unknown: true, read: 16,
+			attempts: retried, unknown: true, read: 16,
 		},
 	}
 }
@@ -364,10 +364,10 @@ func (row hostile) check(t *testing.T, method string, attempts int, err error) {
 	require.Error(t, err)
 	assert.Equal(t, says, varying.ReplaceAllString(err.Error(), "$1$2"))
 	assert.Equal(t, attempts, attemptsOf(t, err))
-	var answered *moment.Error
-	assert.Equal(t, row.answered, errors.As(err, &answered), "%T", err)
-	var unanswered *moment.ConnectionError
-	assert.Equal(t, !row.answered, errors.As(err, &unanswered), "%T", err)
+	var failure *moment.Error
+	assert.Equal(t, row.complete, errors.As(err, &failure), "%T", err)
+	var connection *moment.ConnectionError
+	assert.Equal(t, !row.complete, errors.As(err, &connection), "%T", err)
 	for _, sentinel := range sentinels {
 		want := sentinel == row.is || sentinel == moment.ErrOutcomeUnknown && unknown
 		assert.Equal(t, want, errors.Is(err, sentinel), "%v", sentinel)
@@ -433,11 +433,11 @@ func TestHostileOverHTTP2(t *testing.T) {
 		breaks bool // the connection, with its stream
 	}{
 		{hostile{
-			why: "a stream that is reset", attempts: repeated, unknown: true,
+			why: "a stream that is reset", attempts: retried, unknown: true,
 			says: "no response: stream error: stream ID ; INTERNAL_ERROR; received from peer",
 		}, testkit.HangUp, false},
 		{hostile{
-			why: "a stream that is reset in the middle of the response", attempts: repeated, unknown: true,
+			why: "a stream that is reset in the middle of the response", attempts: retried, unknown: true,
 			says: "200 OK: truncated response: stream error: stream ID ; INTERNAL_ERROR; received from peer",
 		}, testkit.Truncated, false},
 		{hostile{
@@ -445,7 +445,7 @@ func TestHostileOverHTTP2(t *testing.T) {
 			says: "200 OK: the response is larger than 256 KiB",
 		}, endlessly, false},
 		{hostile{
-			why: "a megabyte of headers", attempts: repeated, unknown: true,
+			why: "a megabyte of headers", attempts: retried, unknown: true,
 			says: "no response: connection error: PROTOCOL_ERROR",
 		}, manyHeaders, true},
 	} {

@@ -214,17 +214,17 @@ func TestNoFormattingShowsASecret(t *testing.T) {
 // contain some.
 func TestNoErrorNamesAPerson(t *testing.T) {
 	testkit.SilenceNetHTTP(t)
-	answered := `{"id":"bcus_1","external_reference":"UCR-jane-roe","name":"Jane Roe","email":"jane.roe@example.com","phone":"+27831234567"}`
+	body := `{"id":"bcus_1","external_reference":"UCR-jane-roe","name":"Jane Roe","email":"jane.roe@example.com","phone":"+27831234567"}`
 	for _, r := range []testkit.Reply{
-		testkit.Respond(200, answered[1:]), testkit.Respond(200, strings.Replace(answered, `"bcus_1"`, "1", 1)), testkit.Respond(200, strings.Replace(answered, `"Jane Roe"`, `"Jane Roe","balance":"Jane Roe"`, 1)),
+		testkit.Respond(200, body[1:]), testkit.Respond(200, strings.Replace(body, `"bcus_1"`, "1", 1)), testkit.Respond(200, strings.Replace(body, `"Jane Roe"`, `"Jane Roe","balance":"Jane Roe"`, 1)),
 		testkit.Respond(200, `{"id":"bcus_1","external_reference":"jane","metadata":{"Jane Roe":1}}`),
-		testkit.Respond(200, "{}"), testkit.Respond(302, answered, "Location: https://example.com/UCR-jane-roe"), testkit.Respond(400, answered), testkit.Respond(502, answered),
-		testkit.TruncateAfter(answered), testkit.HangUp,
+		testkit.Respond(200, "{}"), testkit.Respond(302, body, "Location: https://example.com/UCR-jane-roe"), testkit.Respond(400, body), testkit.Respond(502, body),
+		testkit.TruncateAfter(body), testkit.HangUp,
 		// net/http quotes what it cannot parse.
-		testkit.RespondRaw(answered + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 " + answered + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\n" + answered + "\r\n\r\n"),
-		testkit.RespondRaw("HTTP/1.1 200 OK\r\n " + answered + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\nContent-Length: " + answered + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: " + answered + "\r\n\r\n"),
-		testkit.RespondRaw("HTTP/1.1 200 OK\r\nX: \x7f" + answered + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + answered + "\r\n"),
-		testkit.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + answered + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n " + answered + "\r\n\r\n"),
+		testkit.RespondRaw(body + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 " + body + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\n" + body + "\r\n\r\n"),
+		testkit.RespondRaw("HTTP/1.1 200 OK\r\n " + body + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\nContent-Length: " + body + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: " + body + "\r\n\r\n"),
+		testkit.RespondRaw("HTTP/1.1 200 OK\r\nX: \x7f" + body + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body + "\r\n"),
+		testkit.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" + body + "\r\n\r\n"), testkit.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n " + body + "\r\n\r\n"),
 		testkit.RespondRaw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: y\r\nJane Roe\r\n\r\n"),
 	} {
 		c := clientOf(t, testkit.Serve(t, r))

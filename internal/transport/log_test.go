@@ -34,8 +34,8 @@ level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=3
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			var out bytes.Buffer
-			answers := []*http.Response{reply(503, "{}"), nil, reply(200, "<html>"), reply(404, "{}")}
-			answers[0].Header.Set("Id", "req_1")
+			responses := []*http.Response{reply(503, "{}"), nil, reply(200, "<html>"), reply(404, "{}")}
+			responses[0].Header.Set("Id", "req_1")
 			n := 0
 			tr := &Transport{
 				AttemptTimeout: time.Minute,
@@ -51,10 +51,10 @@ level=INFO msg="moment: request" method=GET path=/billing/bills/{bill} attempt=3
 				RoundTripper: roundTrip(func(*http.Request) (*http.Response, error) {
 					time.Sleep(time.Second) // on the bubble's clock
 					n++
-					if answers[n-1] == nil {
+					if responses[n-1] == nil {
 						return nil, errors.New("Bearer sk_test_YOUR_SECRET_KEY")
 					}
-					return answers[n-1], nil
+					return responses[n-1], nil
 				}),
 			}
 			tr.Do(t.Context(), request("GET", "/billing/bills/{bill}", Safe))
