@@ -117,12 +117,12 @@ func TestEnsureCompares(t *testing.T) {
 				_, err := client.Bills.Create(t.Context(), p)
 				require.NoError(t, err)
 			}
-			before, held := len(srv.Requests()), srv.State()
+			before, stored := len(srv.Requests()), srv.State()
 
 			err := row.ensure(client)
 			assert.Len(t, srv.Requests(), before+row.requests)
-			assert.Equal(t, held.Accounts, srv.State().Accounts)
-			assert.Equal(t, held.Bills, srv.State().Bills)
+			assert.Equal(t, stored.Accounts, srv.State().Accounts)
+			assert.Equal(t, stored.Bills, srv.State().Bills)
 			if row.requests == 1 {
 				require.ErrorIs(t, err, moment.ErrNotFound)
 				return

@@ -454,7 +454,7 @@ func FuzzAmount(f *testing.F) {
 }
 
 // UnmarshalJSON rejects a text that is not a JSON number, even if encoding/json has not checked it.
-func TestAmountRejectsWhatIsNotJSON(t *testing.T) {
+func TestAmountRejectsInvalidJSON(t *testing.T) {
 	for _, text := range []string{"x", "1_000", "0x10", "1e1e1", "1.2.3", "--1", "1,000", " 1", "Inf", "NaN", "e5", ".", "-.e1", ""} {
 		var a moment.Amount
 		assert.Error(t, a.UnmarshalJSON([]byte(text)), text)

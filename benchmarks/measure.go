@@ -36,11 +36,11 @@ func measure(s settings, contenders []contender) ([]measurement, error) {
 	for round := range s.rounds {
 		for turn := range contenders {
 			i := (round + turn) % len(contenders)
-			taken, err := take(contenders[i], n[i])
+			sample, err := sampleOf(contenders[i], n[i])
 			if err != nil {
 				return nil, err
 			}
-			samples[i] = append(samples[i], taken)
+			samples[i] = append(samples[i], sample)
 		}
 	}
 	measurements := make([]measurement, len(contenders))
@@ -63,21 +63,21 @@ type sample struct{ nanoseconds, allocations, bytes float64 }
 // encoder takes milliseconds to look at its types.
 func calibrate(c contender, slice time.Duration) (int, error) {
 	const warmUp = 10
-	if _, err := take(c, warmUp); err != nil {
+	if _, err := sampleOf(c, warmUp); err != nil {
 		return 0, err
 	}
 	for n := 1; ; n *= 2 {
-		taken, err := take(c, n)
+		s, err := sampleOf(c, n)
 		if err != nil {
 			return 0, err
 		}
-		if taken.nanoseconds*float64(n) >= float64(slice)/2 {
-			return max(1, int(float64(slice)/taken.nanoseconds)), nil
+		if s.nanoseconds*float64(n) >= float64(slice)/2 {
+			return max(1, int(float64(slice)/s.nanoseconds)), nil
 		}
 	}
 }
 
-func take(c contender, n int) (sample, error) {
+func sampleOf(c contender, n int) (sample, error) {
 	runtime.GC() // no contender pays for the garbage of another
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -163,14 +163,14 @@ func bill(reference string) moment.BillCreateParams {
 // check compares the result of the call with the service's actions and objects.
 func (c *call) check(t *testing.T, n *network) {
 	t.Helper()
-	held, err := n.direct.Bills.Get(t.Context(), c.reference)
+	stored, err := n.direct.Bills.Get(t.Context(), c.reference)
 	if c.err != nil && !errors.Is(c.err, moment.ErrOutcomeUnknown) {
 		assert.ErrorIs(t, err, moment.ErrNotFound, c.err)
 		assert.Empty(t, n.keys[c.reference], c.err)
 		return
 	}
 	require.NoError(t, errors.Join(c.settled, err))
-	assert.Equal(t, held, c.bill, c.err)
+	assert.Equal(t, stored, c.bill, c.err)
 	assert.Equal(t, 1, n.applied[c.reference], c.err)
 	assert.Subset(t, []string{c.IdempotencyKey}, n.keys[c.reference], c.err)
 }

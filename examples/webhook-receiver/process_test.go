@@ -87,9 +87,9 @@ func deliver(t *testing.T, p process, secret string, n int) int {
 }
 
 func TestWrongConfiguration(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	defer func() { assert.NoError(t, taken.Close()) }()
+	defer func() { assert.NoError(t, listener.Close()) }()
 	for _, row := range []struct {
 		why  string
 		env  []string
@@ -101,7 +101,7 @@ func TestWrongConfiguration(t *testing.T) {
 		{"a malformed old secret", []string{"MOMENT_WEBHOOK_SECRET=" + secret, "MOMENT_WEBHOOK_OLD_SECRET=swordfish!"}, "MOMENT_WEBHOOK_SECRET or MOMENT_WEBHOOK_OLD_SECRET: moment: new webhook verifier: additional webhook secret: "},
 		{"a folder that does not exist", []string{"MOMENT_WEBHOOK_SECRET=" + secret, "LEDGER=none/ledger.db"}, "open the ledger: "},
 		{"a folder", []string{"MOMENT_WEBHOOK_SECRET=" + secret, "LEDGER=."}, "open the ledger: "},
-		{"the port is in use", []string{"MOMENT_WEBHOOK_SECRET=" + secret, "LISTEN=" + taken.Addr().String()}, "listen: "},
+		{"the port is in use", []string{"MOMENT_WEBHOOK_SECRET=" + secret, "LISTEN=" + listener.Addr().String()}, "listen: "},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			log, err := command(t, row.env...).CombinedOutput()

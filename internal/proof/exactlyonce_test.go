@@ -176,11 +176,11 @@ func (j *job) run(ctx context.Context, client *moment.Client, customer string, r
 func (j *job) check(t *testing.T, direct *moment.Client) {
 	t.Helper()
 	entry := j.log.of(j.reference)
-	held, err := direct.Bills.Get(t.Context(), j.reference)
+	stored, err := direct.Bills.Get(t.Context(), j.reference)
 	switch succeeded, secondKey := j.err == nil || j.settled, !j.serviceError() && (j.newKey() || entry.rejected > 0); {
 	case entry.created > 1, secondKey:
 		j.wrong = doubled
-	case succeeded && (err != nil || !assert.ObjectsAreEqual(held, j.bill)):
+	case succeeded && (err != nil || !assert.ObjectsAreEqual(stored, j.bill)):
 		j.wrong = lost
 	case !succeeded && (j.applied || !errors.Is(err, moment.ErrNotFound) || errors.Is(j.err, moment.ErrOutcomeUnknown)):
 		j.wrong = unexplained

@@ -36,7 +36,7 @@ func TestNeverSent(t *testing.T) {
 		onlyHTTP1 bool
 	}{
 		{why: "the name does not resolve", obstruct: unresolved, says: "no name server"},
-		{why: "no server listens", obstruct: refuse, says: "connection refused"},
+		{why: "no server listens", obstruct: noServerListens, says: "connection refused"},
 		{why: "the dial outlasts the attempt", obstruct: dialForEver, says: timedOut, fakeClock: true},
 		{why: "the TLS handshake is broken off", obstruct: breakHandshake, says: "EOF"},
 		{why: "the TLS handshake hangs", obstruct: hangInHandshake(10 * time.Second), says: "TLS handshake timeout", fakeClock: true},
@@ -316,7 +316,9 @@ func unresolved(_ *testing.T, tr *http.Transport, _ *testkit.Service) string {
 // noServer is an address without a server, because the system never chooses port 1 for a test.
 const noServer = "127.0.0.1:1"
 
-func refuse(*testing.T, *http.Transport, *testkit.Service) string { return "https://" + noServer }
+func noServerListens(*testing.T, *http.Transport, *testkit.Service) string {
+	return "https://" + noServer
+}
 
 func dialForEver(_ *testing.T, tr *http.Transport, _ *testkit.Service) string {
 	tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -168,9 +168,9 @@ func (j *requestJob) check(t *testing.T, direct *moment.Client, log *writeLog) {
 	switch {
 	case j.got != nil:
 		assert.Equal(t, 1, applied, "%s is lost: %v", j.reference, j.err)
-		held, err := direct.PaymentRequests.Get(t.Context(), j.got.ID)
+		stored, err := direct.PaymentRequests.Get(t.Context(), j.got.ID)
 		require.NoError(t, err)
-		assert.Equal(t, held, j.got)
+		assert.Equal(t, stored, j.got)
 	case !errors.Is(j.err, moment.ErrOutcomeUnknown):
 		assert.False(t, j.early || applied > 0, "%s was applied: %v", j.reference, j.err)
 	}

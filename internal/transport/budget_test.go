@@ -31,7 +31,7 @@ func TestBudget(t *testing.T) {
 	assert.False(t, b.spend(), "never more than at the start")
 }
 
-func TestNoBudgetIsNoLimit(t *testing.T) {
+func TestNilBudgetHasNoLimit(t *testing.T) {
 	b := NewBudget(0)
 	for range 1000 {
 		require.True(t, b.spend())
