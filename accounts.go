@@ -221,7 +221,7 @@ func (s *AccountsService) Get(ctx context.Context, idOrReference string, opts ..
 
 // Update changes the fields of an account that are set in params: PATCH
 // /billing/accounts/{account}. Update is retried only if the service cannot have applied it,
-// because a payment may have changed the balance since.
+// because the balance in params may be out of date by then.
 //
 // Errors to expect:
 //

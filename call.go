@@ -71,10 +71,10 @@ func callWith[T any, P resource[T]](ctx context.Context, s service, op operation
 
 // Do calls an operation that has no method in this package yet. The path is the operation's, below
 // the base URL, with identifiers already escaped by [url.PathEscape]; a query goes through
-// [WithQuery]. Do encodes in as JSON unless it is nil; encoding/json replaces text that is not
-// valid UTF-8. Do decodes the response into out, a pointer, unless it is nil. A 204 or 205 leaves
-// out unchanged, because these have no content; any other success must be JSON of at most 2 MiB.
-// Check that the response is the requested object, because Do cannot.
+// [WithQuery]. If in is not nil, Do encodes it as JSON; encoding/json replaces text that is not
+// valid UTF-8. If out is not nil, it must be a pointer, and Do decodes the response into it. A 204
+// or 205 does not change it, because these have no content. Any other success must be JSON of at
+// most 2 MiB. Check that the response is the requested object, because Do cannot.
 //
 // Do follows the same rules as the other calls: POST and PUT get an idempotency key and are retried
 // like a create, GET, HEAD and OPTIONS are retried freely, and every other method is treated like

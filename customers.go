@@ -225,7 +225,7 @@ func (s *CustomersService) Get(ctx context.Context, idOrReference string, opts .
 
 // Update changes the fields of a customer that are set in params: PATCH
 // /billing/customers/{customer}. Update is retried only if the service cannot have applied it,
-// because a payment may have changed the balance since.
+// because the balance in params may be out of date by then.
 //
 // Errors to expect:
 //
