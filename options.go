@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	userAgent   = "moment-go/0.1.0-dev"
+	version     = "0.1.0-dev" // the only place: .ci/release reads it here
+	userAgent   = "moment-go/" + version
 	defaultHost = "api.momentpay.net"
 )
 

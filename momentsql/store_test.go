@@ -142,3 +142,23 @@ func TestBadArguments(t *testing.T) {
 	assert.Empty(t, r.steps)
 	assert.PanicsWithValue(t, `momentsql: unknown dialect "MySQL"`, func() { momentsql.Schema("MySQL") })
 }
+
+// Receivers of two versions may share a database, so the table never changes.
+func TestSchemaIsFrozen(t *testing.T) {
+	for dialect, want := range map[momentsql.Dialect]string{
+		momentsql.PostgreSQL: `CREATE TABLE IF NOT EXISTS moment_webhook_messages (
+	message_id   TEXT COLLATE "C" PRIMARY KEY,
+	processed_at BIGINT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS moment_webhook_messages_processed_at ON moment_webhook_messages (processed_at);
+`,
+		momentsql.SQLite: `CREATE TABLE IF NOT EXISTS moment_webhook_messages (
+	message_id   TEXT NOT NULL PRIMARY KEY,
+	processed_at BIGINT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS moment_webhook_messages_processed_at ON moment_webhook_messages (processed_at);
+`,
+	} {
+		assert.Equal(t, want, momentsql.Schema(dialect), dialect)
+	}
+}
