@@ -3,8 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/csv"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +10,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"time"
 
@@ -24,97 +21,76 @@ const fakeEnv = "BILLER_FAKE"
 
 // demo makes a file and runs it against a fake of the service, in a process of its own. It fails
 // unless the fake then has each bill of the file exactly once.
-func demo(ctx context.Context, c config, stdout, stderr io.Writer) (code int, err error) {
+func demo(ctx context.Context, c config, bills int, stdout, stderr io.Writer) (code int, err error) {
 	dir, err := os.MkdirTemp("", "biller")
 	if err != nil {
 		return exitFailed, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	c.path, c.database = filepath.Join(dir, "bills.csv"), filepath.Join(dir, "biller.db")
-	c.key, c.rate = "sk_test_DEMO", 100_000
-	want, err := writeDemo(c.path, c.bills)
+	c.path, c.Database = filepath.Join(dir, "bills.csv"), filepath.Join(dir, "biller.db")
+	c.key, c.Rate = "sk_test_DEMO", 100_000
+	text, want := demoFile(bills)
 	self, failed := os.Executable()
 	service := exec.CommandContext(context.WithoutCancel(ctx), self) // the calls in flight need responses
 	service.Env, service.Stderr = append(os.Environ(), fakeEnv+"=1"), stderr
 	input, failed2 := service.StdinPipe() // the fake ends with its input, and so with this process at the latest
 	output, failed3 := service.StdoutPipe()
-	if err := errors.Join(err, failed, failed2, failed3, service.Start()); err != nil {
+	if err := errors.Join(os.WriteFile(c.path, []byte(text), 0o600), failed, failed2, failed3, service.Start()); err != nil {
 		return exitFailed, err
 	}
-	lines := bufio.NewReader(output)
-	c.baseURL, err = lines.ReadString('\n')
-	if c.baseURL = strings.TrimSpace(c.baseURL); err == nil {
-		code, err = runFile(ctx, c, stdout, stderr)
-	}
-	var has holding
-	if err := errors.Join(err, input.Close(), json.NewDecoder(lines).Decode(&has), service.Wait()); err != nil {
+	lines := bufio.NewScanner(output)
+	lines.Scan()
+	c.baseURL = lines.Text()
+	code, err = runFile(ctx, c, stdout, stderr)
+	_ = input.Close()
+	lines.Scan()
+	has := lines.Text()
+	if err := errors.Join(err, service.Wait()); err != nil {
 		return max(code, exitFailed), err
 	}
-	if !reflect.DeepEqual(has, want) {
-		return exitFailed, fmt.Errorf("the fake has %v, and not %v", has, want)
+	if has != want {
+		return exitFailed, fmt.Errorf("the fake has %s, and not %s", has, want)
 	}
-	fmt.Fprintf(stdout, "The fake has each of the %d bills exactly once. The files of the demo are removed again.\n", has.Bills)
+	fmt.Fprintf(stdout, "The fake has %s, each exactly once. The files of the demo are removed again.\n", has)
 	return exitDone, nil
 }
 
 // fake is the service, with some faults at the beginning, until its input ends.
-func fake(stdin io.Reader, stdout io.Writer) error {
+func fake(stdin io.Reader, stdout io.Writer) {
 	signal.Ignore(os.Interrupt) // which a terminal sends to both processes
 	srv := momenttest.NewServer()
 	srv.Fail(momenttest.RateLimit(time.Second).Times(2), momenttest.DropAfterCommit().Times(3), momenttest.Status(503))
 	fmt.Fprintln(stdout, srv.URL)
 	_, _ = io.Copy(io.Discard, stdin)
 	srv.Close()
-	return json.NewEncoder(stdout).Encode(held(srv.State().Bills))
+	fmt.Fprintln(stdout, summary(srv.State().Bills))
 }
 
-// holding is what the fake has at the end. References are unique in it.
-type holding struct {
-	Bills int
-	Money map[moment.Currency]moment.Amount
-}
-
-func held(bills []moment.Bill) holding {
-	has := holding{Money: map[moment.Currency]moment.Amount{}}
+// summary is compared at the end. References are unique at the service.
+func summary(bills []moment.Bill) string {
+	total := moment.Money{Currency: moment.ZAR}
 	for _, bill := range bills {
-		has.Bills++
-		has.Money[bill.Currency] += bill.AmountDue
+		total.Amount += bill.AmountDue
 	}
-	return has
+	return fmt.Sprintf("%d bills of %v", len(bills), total)
 }
 
-// writeDemo writes a file of n rows, and returns what the service must have of them. Some customers
-// have several bills, and some rows are wrong.
-func writeDemo(path string, n int) (want holding, err error) {
-	file, err := os.Create(path)
-	if err != nil {
-		return want, err
-	}
-	names := []string{"Thandi Khumalo", "Naledi, Pillay & Sons", `The "Shop"`, "Zoë van der Merwe", "PO Box 1\nCape Town"}
-	currencies := []moment.Currency{moment.ZAR, moment.ZAR, moment.ZAR, moment.USD, moment.JPY}
+// demoFile returns a file of n rows, and the summary of its bills. Some customers have several
+// bills, and one row of a thousand is wrong.
+func demoFile(n int) (text, want string) {
+	var file strings.Builder
 	var bills []moment.Bill
-	out := csv.NewWriter(file)
-	_ = out.Write(ourColumns)
+	file.WriteString(strings.Join(ourColumns, ",") + "\n")
 	for i := range n {
-		bill := moment.Bill{AmountDue: moment.Amount(1000 + i%9000), Currency: currencies[i%len(currencies)]}
-		amount, err := bill.DueMoney().Decimal()
-		if err != nil {
-			return want, err
-		}
+		cents := 1000 + i%9000
+		amount := fmt.Sprintf("%d.%02d", cents/100, cents%100)
 		if i%1000 == 500 {
-			amount = strings.Replace(amount, ".", ",", 1)
+			amount = "R " + amount
 		} else {
-			bills = append(bills, bill)
+			bills = append(bills, moment.Bill{AmountDue: moment.Amount(cents)})
 		}
-		customer := i
-		if i%50 == 7 {
-			customer = i / 2
-		}
-		_ = out.Write([]string{
-			fmt.Sprintf("UCR%07d", customer), names[customer%len(names)], fmt.Sprintf("customer%d@example.com", customer),
-			fmt.Sprintf("UBR%07d", i), amount, string(bill.Currency), "2031-01-31",
-		})
+		customer := i - i%50/49
+		fmt.Fprintf(&file, "C%07d,\"Zoë, customer %d\",c%d@example.com,B%07d,%s,ZAR,2031-01-31\n", customer, customer, customer, i, amount)
 	}
-	out.Flush()
-	return held(bills), errors.Join(out.Error(), file.Close())
+	return file.String(), summary(bills)
 }

@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
+	if os.Getenv(serviceEnv) != "" {
+		serveMoment()
+	}
 	os.Exit(m.Run())
 }
 
@@ -86,10 +89,9 @@ func (w *world) biller(command, name string, flags ...string) int {
 
 func (w *world) billerUntil(ctx context.Context, command, name string, flags ...string) int {
 	var stdout, stderr bytes.Buffer
-	args := append([]string{command, filepath.Join(w.dir, name), "--rate", "100000"}, flags...)
-	code := start(ctx, args, func(name string) string {
-		return map[string]string{"MOMENT_API_KEY": w.key, "MOMENT_BASE_URL": w.url}[name]
-	}, &stdout, &stderr)
+	w.Setenv("MOMENT_API_KEY", w.key)
+	w.Setenv("MOMENT_BASE_URL", w.url)
+	code := start(ctx, append([]string{command, filepath.Join(w.dir, name), "--rate", "100000"}, flags...), &stdout, &stderr)
 	w.stdout, w.stderr = stdout.String(), stderr.String()
 	return code
 }

@@ -65,8 +65,8 @@ func watch(cmd *exec.Cmd) (peak func() float64) {
 func TestKill(t *testing.T) {
 	program := build(t)
 	w := newWorld(t)
-	want, err := writeDemo(filepath.Join(w.dir, "bills.csv"), *killBills)
-	require.NoError(t, err)
+	text, want := demoFile(*killBills)
+	w.file("bills.csv", text)
 	var killAt atomic.Int64
 	kill := make(chan struct{}, 1)
 	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
@@ -109,11 +109,11 @@ func TestKill(t *testing.T) {
 		}
 		assert.Equal(t, exitRejected, cmd.ProcessState.ExitCode(), output.String())
 	}
-	assert.Equal(t, want, held(w.srv.State().Bills))
+	assert.Equal(t, want, summary(w.srv.State().Bills))
 	assert.Len(t, strings.Split(strings.TrimSpace(w.read("bills.rejected.csv")), "\n"), 1+(*killBills+499)/1000, "each rejected row once")
 	assert.Less(t, most, 128.0)
-	t.Logf("%d bills raised, each once, by %d processes, %d of them killed, in %d requests and %v; peak memory %.1f MiB",
-		want.Bills, kills+1, kills, w.requests.Load(), time.Since(begun).Round(time.Second), most)
+	t.Logf("%s raised, each once, by %d processes, %d of them killed, in %d requests and %v; peak memory %.1f MiB",
+		want, kills+1, kills, w.requests.Load(), time.Since(begun).Round(time.Second), most)
 }
 
 // The memory of check does not grow with the file. The whole of it is
@@ -121,8 +121,8 @@ func TestKill(t *testing.T) {
 func TestMemoryOfCheck(t *testing.T) {
 	program := build(t)
 	path := filepath.Join(t.TempDir(), "bills.csv")
-	_, err := writeDemo(path, *checkRows)
-	require.NoError(t, err)
+	text, _ := demoFile(*checkRows)
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 	begun := time.Now()
 	cmd := exec.CommandContext(t.Context(), program, "check", path)
 	require.NoError(t, cmd.Start())

@@ -43,9 +43,9 @@ func (p *pace) learn(limited bool) {
 	defer p.mu.Unlock()
 	limit := p.limiter.Limit()
 	switch {
-	case !limited && limit < p.most:
+	case !limited:
 		p.limiter.SetLimit(min(p.most, limit+p.most/60/limit))
-	case limited && time.Since(p.slowed) >= time.Second: // not for each request in flight
+	case time.Since(p.slowed) >= time.Second: // not for each request in flight
 		p.limiter.SetLimit(min(p.most, max(workers/10, limit/2))) // so that no request waits longer than its attempt may take
 		p.slowed = time.Now()
 	}

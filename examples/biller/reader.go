@@ -1,156 +1,272 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 
 	"github.com/moment-billing/moment-go"
 )
 
-// format is how a file is to be read: the flags of all commands.
-type format struct {
-	encoding string            // windows-1252; otherwise UTF-8 or UTF-16
-	columns  map[string]string // the file's name for each of our columns that has another one
-	date     string            // the layout of dates, as package time has it
-	comma    bool              // amounts have a decimal comma
-	currency moment.Currency   // of all bills, if there is no column
-}
+const maxRow = 64 << 10 // bytes, because an unclosed quote would otherwise swallow the rest of the file
+
+var (
+	errQuote    = errors.New(`has a quote inside a quoted cell: write "the ""Shop"" Ltd"`)
+	errUnclosed = errors.New("has a quote that is not closed")
+	errLong     = fmt.Errorf("has more than %d KiB", maxRow>>10)
+)
 
 // reader reads the rows of a file, one at a time. It is the only reader of files.
 type reader struct {
 	format
-	file    *os.File
-	lines   *lines
-	comma   string // between cells
+
+	text    *bufio.Reader // as UTF-8
+	line    int           // the number of the next line, from 1
+	comma   string        // between cells
 	header  []string
-	columns columns
+	columns map[string]int // the index of each of our columns that the file has
+	amount  *regexp.Regexp
 }
 
-func open(path string, f format) (*reader, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	r := &reader{format: f, file: file}
-	if r.lines, err = newLines(file, f.encoding); err == nil {
-		err = r.readHeader()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, errors.Join(err, file.Close()))
-	}
-	return r, nil
-}
-
-var sepLine = regexp.MustCompile(`^"?sep=(.)`)
-
-// readHeader reads the names of the columns. The separator is the one that finds most of them,
-// unless a line "sep=;" names it.
-func (r *reader) readHeader() error {
-	first, err := r.nextLine()
-	if match := sepLine.FindStringSubmatch(first.text); match != nil {
-		r.comma = match[1]
-		first, err = r.nextLine()
-	}
-	if errors.Is(err, io.EOF) {
-		return errors.New("is empty: its first row must name the columns")
-	}
+// eachRow calls do for each row of a file that has cells which are not empty.
+func eachRow(path string, f format, do func(row) error) error {
+	r, closeFile, err := open(path, f)
 	if err != nil {
 		return err
 	}
-	if r.comma == "" {
-		most := 0
-		for _, comma := range []string{",", ";", "\t"} {
-			if cells, _ := split(first.text, comma); len(cells) > most {
-				r.comma, most = comma, len(cells)
-			}
-		}
-	}
-	r.header, err = split(first.text, r.comma)
-	if err == nil {
-		r.columns, err = newColumns(r.header, r.format)
-	}
-	if err != nil {
-		return fmt.Errorf("line %d: %w", first.number, err)
-	}
-	return nil
-}
-
-// nextLine skips blank lines.
-func (r *reader) nextLine() (line, error) {
+	defer closeFile()
 	for {
-		l, err := r.lines.next()
-		if err != nil || strings.TrimSpace(l.text) != "" {
-			return l, err
+		line, cells, broken, err := r.record()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+		case broken != nil:
+			err = do(row{line: line, cells: cells, problems: []string{broken.Error()}})
+		case !isEmpty(cells):
+			err = do(r.parse(line, cells))
 		}
-	}
-}
-
-// next returns the next row, or io.EOF. A row that is broken or wrong says why in problems. Rows of
-// empty cells are skipped.
-func (r *reader) next() (row, error) {
-	for {
-		number, cells, broken, err := r.record()
 		if err != nil {
-			return row{}, err
-		}
-		if broken != nil {
-			return row{line: number, cells: cells, problems: []string{broken.Error()}}, nil //nolint:nilerr // it is the row that is broken
-		}
-		if strings.TrimSpace(strings.Join(cells, "")) != "" {
-			return r.parse(number, cells), nil
+			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
 }
 
-// record returns the cells of the next row. If it is broken, the only cell is the text of its first
-// line, and reading continues at its next line.
-func (r *reader) record() (number int, cells []string, broken, err error) {
-	first, err := r.nextLine()
+func isEmpty(cells []string) bool { return strings.TrimSpace(strings.Join(cells, "")) == "" }
+
+// open returns a reader that has read the header of a file.
+func open(path string, f format) (r *reader, closeFile func(), err error) {
+	file, err := os.Open(path)
 	if err != nil {
+		return nil, nil, err
+	}
+	r = &reader{format: f, line: 1, amount: regexp.MustCompile(`^([0-9]+)(?:[` + f.Decimal + `]([0-9]+))?$`)}
+	if r.text, err = r.decode(file); err == nil {
+		err = r.readHeader()
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, errors.Join(err, file.Close()))
+	}
+	return r, func() { _ = file.Close() }, nil
+}
+
+var spreadsheets = map[string]string{ // by how they begin
+	"PK\x03\x04":       "a spreadsheet (.xlsx or .ods)",
+	"\xd0\xcf\x11\xe0": "a spreadsheet (.xls)",
+	"<":                "HTML or XML, which some programs name .xls",
+}
+
+// decode finds out how a file is encoded. A byte order mark overrides the flag, because files of
+// rejected rows have one, whatever the encoding of the file that they came from.
+func (r *reader) decode(file io.Reader) (*bufio.Reader, error) {
+	raw := bufio.NewReader(file)
+	if head, _ := raw.Peek(2); string(head) == "\x1f\x8b" {
+		unpacked, err := gzip.NewReader(raw)
+		if err != nil {
+			return nil, err
+		}
+		raw = bufio.NewReader(unpacked)
+	}
+	head, err := raw.Peek(4)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	for begin, is := range spreadsheets {
+		if bytes.HasPrefix(head, []byte(begin)) {
+			return nil, fmt.Errorf("is %s: open it in a spreadsheet, and save it as CSV UTF-8", is)
+		}
+	}
+	var decoder transform.Transformer = transform.Nop
+	switch begin := string(head) + "  "; { // the first letter of a header in UTF-16 has a zero beside it
+	case strings.HasPrefix(begin, "\xff\xfe"), strings.HasPrefix(begin, "\xfe\xff"):
+		r.Encoding = "utf-16"
+	case begin[0] == 0:
+		r.Encoding, decoder = "utf-16", unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewDecoder()
+	case begin[1] == 0:
+		r.Encoding, decoder = "utf-16", unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM).NewDecoder()
+	case r.Encoding == "windows-1252":
+		decoder = charmap.Windows1252.NewDecoder()
+	}
+	return bufio.NewReaderSize(transform.NewReader(raw, unicode.BOMOverride(decoder)), 2*maxRow), nil
+}
+
+var sepLine = regexp.MustCompile(`^"?sep=([^"])`)
+
+// readHeader reads the names of the columns. The separator is the one that the header has most,
+// unless a line "sep=;" names it.
+func (r *reader) readHeader() error {
+	named := ""
+	for isEmpty(r.header) {
+		window, _ := r.text.Peek(maxRow)
+		text := string(firstLine(window))
+		if r.comma = named; named == "" {
+			r.comma = slices.MaxFunc([]string{",", ";", "\t"}, func(a, b string) int { return strings.Count(text, a) - strings.Count(text, b) })
+		}
+		line, cells, broken, err := r.record()
+		if errors.Is(err, io.EOF) {
+			return errors.New("is empty: its first row must name the columns")
+		}
+		if err = errors.Join(err, broken); err != nil {
+			return fmt.Errorf("line %d: %w", line, err)
+		}
+		if match := sepLine.FindStringSubmatch(text); match != nil {
+			named = match[1]
+		} else {
+			r.header = cells
+		}
+	}
+	return r.findColumns()
+}
+
+// record returns the cells of the next row. If it is broken, the only cell is its first line, and
+// reading continues at the next line.
+func (r *reader) record() (line int, cells []string, broken, err error) {
+	window, err := r.text.Peek(maxRow)
+	if len(window) == 0 || err != nil && !errors.Is(err, io.EOF) {
 		return 0, nil, nil, err
 	}
-	text := first.text
-	var held []line // those after the first
-	if broken = errLong; !first.long {
-		cells, broken = split(text, r.comma)
-	}
-	for errors.Is(broken, errUnclosed) {
-		l, err := r.lines.next()
-		if err != nil && !errors.Is(err, io.EOF) {
-			return 0, nil, nil, err
-		}
-		if err != nil {
-			break
-		}
-		held = append(held, l)
-		if len(text)+len(l.text) > maxRow || r.looksLikeRow(l.text) {
-			break
-		}
-		text += "\n" + l.text
-		cells, broken = split(text, r.comma)
+	first := firstLine(window)
+	cells, size, broken := r.split(window)
+	if len(first) == maxRow || size == maxRow {
+		broken = errLong
+		first = bytes.TrimRightFunc(first, func(r rune) bool { return r == utf8.RuneError }) // half a character
 	}
 	if broken != nil {
-		r.lines.pushed = append(held, r.lines.pushed...)
-		cells = []string{first.text}
+		cells, size = []string{string(first)}, len(first)
 	}
-	return first.number, cells, broken, nil
+	line, err = r.line, r.check(window[:size])
+	r.line += 1 + bytes.Count(window[:size], []byte("\n"))
+	_, _ = r.text.Discard(size)
+	r.endLine()
+	return line, cells, broken, err
 }
 
-// looksLikeRow reports whether a line inside a quoted cell is a row: it has a reference and an
-// amount where a row has them.
-func (r *reader) looksLikeRow(text string) bool {
-	cells, err := split(text, r.comma)
-	if err != nil && !errors.Is(err, errUnclosed) {
-		return false
+func firstLine(text []byte) []byte {
+	if i := bytes.IndexAny(text, "\r\n"); i >= 0 {
+		return text[:i]
 	}
-	bill, amount := r.columns.cell(cells, columnBill), r.columns.cell(cells, columnAmount)
-	return moment.CheckReference(bill) == nil && startsWithDigit.MatchString(amount)
+	return text
 }
 
-var startsWithDigit = regexp.MustCompile(`^[0-9]`)
+// endLine reads to the end of the line: LF, CR LF, or the CR of old Macs.
+func (r *reader) endLine() {
+	for {
+		switch b, err := r.text.ReadByte(); {
+		case b == '\r':
+			if after, _ := r.text.Peek(1); string(after) == "\n" {
+				_, _ = r.text.Discard(1)
+			}
+			return
+		case b == '\n', err != nil:
+			return
+		}
+	}
+}
 
-func (r *reader) close() { _ = r.file.Close() }
+// check returns an error for text that is not in the encoding. It ends the command, because every
+// name in the file may be wrong.
+func (r *reader) check(text []byte) error {
+	var hint string
+	switch {
+	case bytes.IndexByte(text, 0) >= 0:
+		hint = "it contains a NUL"
+	case !utf8.Valid(text):
+		hint = "if the file is from a spreadsheet on Windows, add --encoding windows-1252"
+	case r.Encoding != "utf-8" && bytes.ContainsRune(text, utf8.RuneError):
+		hint = "it contains bytes without a meaning"
+	case r.Encoding == "windows-1252" && wasUTF8(text):
+		hint = "it is UTF-8; leave out --encoding"
+	default:
+		return nil
+	}
+	return fmt.Errorf("line %d is not %s: %s", r.line, r.Encoding, hint)
+}
+
+// wasUTF8 reports whether text was UTF-8 before it was decoded as Windows-1252.
+func wasUTF8(text []byte) bool {
+	encoded, err := charmap.Windows1252.NewEncoder().Bytes(text)
+	return err == nil && !bytes.Equal(encoded, text) && utf8.Valid(encoded)
+}
+
+var unquote = strings.NewReplacer(`""`, `"`, "\r\n", "\n")
+
+// split returns the cells of the row that text begins with, and its size. It is not encoding/csv
+// because that cannot continue at the line after an unclosed quote. A quote inside a cell that does
+// not begin with one is a character.
+func (r *reader) split(text []byte) (cells []string, size int, err error) {
+	for rest := text; ; rest = rest[len(r.comma):] {
+		if quoted, is := bytes.CutPrefix(bytes.TrimLeft(rest, " "), []byte(`"`)); is {
+			end := r.closingQuote(quoted)
+			if end < 0 {
+				return cells, 0, errUnclosed
+			}
+			cells = append(cells, unquote.Replace(string(quoted[:end])))
+			rest = bytes.TrimLeft(quoted[end+1:], " ")
+		} else {
+			end := bytes.IndexAny(rest, r.comma+"\r\n")
+			if end < 0 {
+				end = len(rest)
+			}
+			cells = append(cells, string(rest[:end]))
+			rest = rest[end:]
+		}
+		if len(firstLine(rest)) == 0 {
+			return cells, len(text) - len(rest), nil
+		}
+		if !bytes.HasPrefix(rest, []byte(r.comma)) {
+			return cells, 0, errQuote
+		}
+	}
+}
+
+// closingQuote returns the index of the quote that ends a cell, or -1. A quote is not closed if a
+// line inside the cell looks like a row: it has a reference and an amount where a row has them.
+func (r *reader) closingQuote(text []byte) int {
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == '\n':
+			cells, _, err := r.split(firstLine(text[i+1:]))
+			hasAmount := strings.IndexAny(r.cell(cells, "amount"), "0123456789") == 0
+			if hasAmount && moment.CheckReference(r.cell(cells, "bill_reference")) == nil && !errors.Is(err, errQuote) {
+				return -1
+			}
+		case text[i] == '"' && bytes.HasPrefix(text[i+1:], []byte(`"`)):
+			i++
+		case text[i] == '"':
+			return i
+		}
+	}
+	return -1
+}

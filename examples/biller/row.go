@@ -16,6 +16,94 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
+// ourColumns are in a file in any order. Other columns are not read.
+var ourColumns = []string{"customer_reference", "name", "email", "bill_reference", "amount", "currency", "due_date"}
+
+// format is how a file is to be read: the flags of all commands.
+type format struct {
+	Encoding   string            `default:"utf-8"      enum:"utf-8,windows-1252" help:"Encoding of a file that is not UTF-16: ${enum}."`
+	Columns    map[string]string `mapsep:"none"        placeholder:"OURS=THEIRS" help:"The file's name of a column; OURS= if there is none."`
+	DateFormat string            `default:"YYYY-MM-DD" help:"How dates are written: YYYY, YY, MM, M, MMM (Jan), MMMM, DD, D."`
+	Decimal    string            `default:"."          help:"The decimal point of amounts, or their decimal comma."`
+	Currency   moment.Currency   `placeholder:"ZAR"    help:"The currency of all bills, if there is no column."`
+}
+
+func (f format) validate() error {
+	for ours := range f.Columns {
+		if !slices.Contains(ourColumns, ours) {
+			return fmt.Errorf("--columns: write OURS=THEIRS, where OURS is one of %s", strings.Join(ourColumns, ", "))
+		}
+	}
+	if f.Decimal != "." && f.Decimal != "," {
+		return errors.New("--decimal must be a point or a comma")
+	}
+	if _, err := f.Currency.Exponent(); err != nil && f.Currency != "" {
+		return fmt.Errorf("--currency: %w", err)
+	}
+	day := time.Date(2031, time.December, 30, 0, 0, 0, 0, time.UTC)
+	if at, err := time.Parse(f.layout(), day.Format(f.layout())); err != nil || !at.Equal(day) {
+		return errors.New("--date-format must have a year (YYYY or YY), a month (MM, M, MMM or MMMM) and a day (DD or D)")
+	}
+	return nil
+}
+
+var dateParts = strings.NewReplacer("YYYY", "2006", "YY", "06", "MMMM", "January", "MMM", "Jan", "MM", "01", "M", "1", "DD", "02", "D", "2")
+
+// layout returns the form of dates as package time writes it.
+func (f format) layout() string { return dateParts.Replace(strings.ToUpper(f.DateFormat)) }
+
+// findColumns finds our columns in the header. It reports all missing ones at once. A missing
+// column is an error, because a misspelt due_date would otherwise be ignored.
+func (r *reader) findColumns() error {
+	r.columns = map[string]int{}
+	var missing []string
+	for _, ours := range ourColumns {
+		theirs, named := r.Columns[ours]
+		absent := named && theirs == "" || ours == "currency" && r.Currency != ""
+		theirs = cmp.Or(theirs, ours)
+		for i, name := range r.header {
+			if normal(name) != normal(theirs) {
+				continue
+			}
+			if _, twice := r.columns[ours]; twice || absent {
+				return fmt.Errorf("there is a column %s more than expected: is it there twice, or named by a flag too?", name)
+			}
+			r.columns[ours] = i
+		}
+		if _, found := r.columns[ours]; !found && !absent {
+			missing = append(missing, theirs)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("there is no column %s. The header has %q. Name the file's column with --columns OURS=THEIRS, "+
+			"or say with --columns OURS= that there is none", strings.Join(missing, ", "), r.header)
+	}
+	return nil
+}
+
+// normal returns a column's name in the form in which names are compared.
+func normal(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || strings.ContainsRune("-_\u200b\ufeff", r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, name)
+}
+
+// cell returns a cell without the spaces around it. It is empty if the row ends before it.
+func (r *reader) cell(cells []string, column string) string {
+	i, found := r.columns[column]
+	if !found || i >= len(cells) {
+		return ""
+	}
+	text := strings.TrimSpace(cells[i])
+	if len(text) > 1 && text[0] == '\'' && strings.ContainsRune(formulaSigns, rune(text[1])) {
+		text = text[1:] // as the file of rejected rows quotes it
+	}
+	return text
+}
+
 // row is a row of a file: a bill that is to be raised, and its customer.
 type row struct {
 	line  int
@@ -31,168 +119,109 @@ type row struct {
 }
 
 // parse makes a row of cells, and finds all of its problems at once.
-func (r *reader) parse(number int, cells []string) row {
-	b := row{line: number, cells: cells}
-	for _, cell := range cells[min(len(cells), len(r.header)):] {
-		if strings.TrimSpace(cell) != "" {
-			b.problems = []string{fmt.Sprintf("has %d cells, and the header has %d: put cells that contain %q into quotes", len(cells), len(r.header), r.comma)}
-			return b
+func (r *reader) parse(line int, cells []string) row {
+	b := row{line: line, cells: cells}
+	if !isEmpty(cells[min(len(cells), len(r.header)):]) {
+		b.problems = []string{fmt.Sprintf("has %d cells, and the header has %d: put cells that contain %q into quotes",
+			len(cells), len(r.header), r.comma)}
+		return b
+	}
+	cell := func(column string) string { return r.cell(cells, column) }
+	b.customer.ExternalReference = b.reference("customer_reference", cell)
+	b.customer.Name = b.text("name", cell)
+	b.customer.Email = b.text("email", cell)
+	b.bill = b.reference("bill_reference", cell)
+	var err error
+	if b.money, err = r.parseMoney(cell("amount"), cell("currency")); err != nil {
+		b.problems = append(b.problems, err.Error())
+	}
+	if date := cell("due_date"); date != "" {
+		at, err := time.Parse(r.layout(), date) // it never guesses, because day and month would be swapped
+		if b.due = moment.DateOf(at); err != nil {
+			b.problems = append(b.problems, fmt.Sprintf("due_date %.40q is not a date in the form %s: correct it, "+
+				"or say with --date-format how all dates are written", date, r.DateFormat))
 		}
 	}
-	read := func(name string, parse func(string) error) {
-		if err := parse(r.columns.cell(cells, name)); err != nil {
-			reason := err.Error()
-			if argument, ok := errors.AsType[*moment.ArgumentError](err); ok {
-				reason = argument.Reason // without its operation, because this is not a call
-			}
-			b.problems = append(b.problems, name+" "+reason)
-		}
-	}
-	read(columnCustomer, parseReference(&b.customer.ExternalReference))
-	read(columnName, b.parseText(columnName, &b.customer.Name))
-	read(columnEmail, b.parseText(columnEmail, &b.customer.Email))
-	read(columnBill, parseReference(&b.bill))
-	read(columnCurrency, b.parseCurrency(r.currency))
-	read(columnAmount, b.parseAmount(r.format.comma))
-	read(columnDue, b.parseDate(r.date))
 	return b
 }
 
 // placeholder matches what programs write for a value that is not there.
 var placeholder = regexp.MustCompile(`(?i)^(null|none|n/a|nan|-)$`)
 
-var errEmpty = errors.New("is empty")
-
-func parseReference(to *string) func(string) error {
-	return func(text string) error {
-		*to = text
-		switch {
-		case text == "":
-			return errEmpty
-		case placeholder.MatchString(text):
-			return fmt.Errorf("is %q, which stands for no value", text)
-		case shortened.MatchString(text):
-			return errors.New("is a number that a spreadsheet has shortened: format the column as text")
-		case strings.HasPrefix(text, "bcus_"), strings.HasPrefix(text, "bacc_"), strings.HasPrefix(text, "bill_"):
-			return errors.New("begins like one of Moment's ids, and must be your own reference")
-		}
-		return moment.CheckReference(text)
+func (b *row) reference(column string, cell func(string) string) string {
+	text := cell(column)
+	var reason string
+	argument, isArgument := errors.AsType[*moment.ArgumentError](moment.CheckReference(text))
+	switch {
+	case placeholder.MatchString(text):
+		reason = fmt.Sprintf("is %q, which stands for no value", text)
+	case strings.HasPrefix(text, "bcus_"), strings.HasPrefix(text, "bacc_"), strings.HasPrefix(text, "bill_"):
+		reason = "begins like one of Moment's ids, and must be your own reference"
+	case isArgument:
+		reason = argument.Reason
+	default:
+		return text
 	}
+	b.problems = append(b.problems, column+" "+reason)
+	return text
 }
 
-var shortened = regexp.MustCompile(`^[0-9][.,]?[0-9]*E\+[0-9]+$`)
-
-// parseText reads a name or an e-mail address, which may be empty. No customer is to be called
-// NULL, and none is to lose a bill because a program wrote that.
-func (b *row) parseText(name string, to *string) func(string) error {
-	return func(text string) error {
-		if placeholder.MatchString(text) {
-			b.warnings = append(b.warnings, fmt.Sprintf("%s is %q, which stands for no value: it is left out", name, text))
-			return nil
-		}
-		*to = text
-		switch n := utf8.RuneCountInString(text); {
-		case strings.ContainsRune(text, utf8.RuneError):
-			return errors.New("contains U+FFFD, which a program has written for a character that it could not read")
-		case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }):
-			return errors.New("contains a control character")
-		case n > moment.MaxNameLength:
-			return fmt.Errorf("has %d characters: %d are allowed", n, moment.MaxNameLength)
-		}
-		return nil
+// text returns a name or an e-mail address, which may be empty. A placeholder is left out, because
+// no customer is called NULL, and none is to lose a bill because a program wrote that.
+func (b *row) text(column string, cell func(string) string) string {
+	text := cell(column)
+	isControl := func(r rune) bool { return r == utf8.RuneError || unicode.IsControl(r) && r != '\n' && r != '\t' }
+	switch n := utf8.RuneCountInString(text); {
+	case placeholder.MatchString(text):
+		b.warnings = append(b.warnings, fmt.Sprintf("%s is %q, which stands for no value: it is left out", column, text))
+		return ""
+	case strings.ContainsFunc(text, isControl):
+		b.problems = append(b.problems, column+" contains a control character or U+FFFD: was it exported correctly?")
+	case n > moment.MaxNameLength:
+		b.problems = append(b.problems, fmt.Sprintf("%s has %d characters: %d are allowed", column, n, moment.MaxNameLength))
 	}
+	return text
 }
 
-func (b *row) parseCurrency(ofAll moment.Currency) func(string) error {
-	return func(text string) error {
-		b.money.Currency = cmp.Or(ofAll, moment.Currency(strings.ToUpper(text)))
-		if _, err := b.money.Currency.Exponent(); err != nil && text != "" {
-			return fmt.Errorf("%.20q is not a currency code like ZAR", text)
-		}
-		if b.money.Currency == "" {
-			return errEmpty
-		}
-		return nil
-	}
-}
-
-var decimal = regexp.MustCompile(`^([0-9]+)(?:([.,])([0-9]+))?$`)
-
-// parseAmount reads a decimal without separators of thousands, because 1.250 is two amounts in two
+// parseMoney reads an amount without separators of thousands, because 1.250 is two amounts in two
 // countries. Decimals beyond those of the currency must be zeros.
-func (b *row) parseAmount(comma bool) func(string) error {
-	point, other := ".", "add --decimal , if all amounts have a decimal comma"
-	if comma {
-		point, other = ",", "leave out --decimal if all amounts have a decimal point"
+func (r *reader) parseMoney(text, code string) (moment.Money, error) {
+	currency := cmp.Or(r.Currency, moment.Currency(strings.ToUpper(code)))
+	exponent, err := currency.Exponent()
+	if err != nil {
+		return moment.Money{}, fmt.Errorf("currency %.20q is not a code like ZAR", code)
 	}
-	return func(text string) error {
-		match := decimal.FindStringSubmatch(text)
-		exponent, err := b.money.Currency.Exponent()
-		switch {
-		case err != nil:
-			return nil //nolint:nilerr // the currency has its own problem
-		case text == "":
-			return errEmpty
-		case match == nil:
-			return fmt.Errorf("%.40q is not a number like 1250%s00, without signs, spaces or separators of thousands", text, point)
-		case match[2] != "" && match[2] != point:
-			return fmt.Errorf("%.40q has %q before its decimals: %s", text, match[2], other)
-		}
-		decimals := match[3]
-		for len(decimals) > exponent && strings.HasSuffix(decimals, "0") {
-			decimals = decimals[:len(decimals)-1]
-		}
-		money, err := moment.ParseMoney(strings.TrimSuffix(match[1]+"."+decimals, "."), b.money.Currency)
-		if err == nil && (money.Amount < 1 || money.Amount > moment.MaxBillAmount) {
-			err = fmt.Errorf("%v is out of range: a bill has %v to %v", money, moment.Amount(1).In(money.Currency), moment.MaxBillAmount.In(money.Currency))
-		}
-		b.money.Amount = money.Amount
-		return err
+	match := r.amount.FindStringSubmatch(text)
+	if match == nil {
+		return moment.Money{}, fmt.Errorf("amount %.40q is not a number like 1250%s00, without signs, spaces and separators of thousands: "+
+			"correct it, or set --decimal for all amounts", text, r.Decimal)
 	}
+	decimals := match[2]
+	for len(decimals) > exponent && strings.HasSuffix(decimals, "0") {
+		decimals = decimals[:len(decimals)-1]
+	}
+	money, err := moment.ParseMoney(strings.TrimSuffix(match[1]+"."+decimals, "."), currency)
+	if err != nil {
+		return money, fmt.Errorf("amount %.40q: %w", text, err)
+	}
+	if money.Amount < 1 || money.Amount > moment.MaxBillAmount {
+		return money, fmt.Errorf("amount %v is out of range: a bill has at most %v", money, moment.MaxBillAmount.In(currency))
+	}
+	return money, nil
 }
 
-// parseDate reads a date in a layout. It never guesses, because day and month would be swapped.
-func (b *row) parseDate(layout string) func(string) error {
-	return func(text string) error {
-		if text == "" {
-			return nil
-		}
-		at, err := time.Parse(layout, text)
-		if err == nil {
-			b.due = moment.DateOf(at)
-			return nil
-		}
-		i := slices.IndexFunc(dateForms, func(form dateForm) bool { return form.pattern.MatchString(text) })
-		return fmt.Errorf("%.40q %s", text, dateForms[i].is)
-	}
+// billParams are a bill with its customer, as they are stored.
+type billParams struct {
+	moment.BillCreateParams
+
+	Customer    moment.CustomerCreateParams `json:"customer"` // instead of the interface, which JSON cannot decode
+	token, hash string                      // of the run and the row: what its idempotency keys are derived from
 }
 
-type dateForm struct {
-	pattern *regexp.Regexp
-	is      string
-}
-
-// dateForms say what a text is. The last one matches all.
-var dateForms = []dateForm{
-	{placeholder, "stands for no value: leave the cell empty"},
-	{regexp.MustCompile(`^0000|-00|^1900-01-00`), "is not a day: leave the cell empty if there is no date"},
-	{regexp.MustCompile(`^\d{4}-\d\d-\d\d$`), "is not a day of the calendar, or not in the form of --date-format"},
-	{regexp.MustCompile(`^\d{4}-\d\d-\d\d[T ]\d\d:`), "has a time: add --date-format 'YYYY-MM-DD 00:00:00' if all dates have midnight like this one"},
-	{regexp.MustCompile(`^\d{1,2}/\d{1,2}/\d{2,4}$`), "is day/month/year or month/day/year: say which with --date-format DD/MM/YYYY or MM/DD/YYYY"},
-	{regexp.MustCompile(`^\d{5}(\.0+)?$`), "is a spreadsheet's number of a day: format the column as a date"},
-	{regexp.MustCompile(`^["']`), "begins with a quote"},
-	{regexp.MustCompile(``), "is not in the form YYYY-MM-DD, or that of --date-format"},
-}
-
-// layoutOf makes a layout of package time from one like DD.MM.YYYY.
-func layoutOf(form string) (string, error) {
-	layout := strings.NewReplacer("YYYY", "2006", "YY", "06", "MMMM", "January", "MMM", "Jan", "MM", "01", "M", "1", "DD", "02", "D", "2").
-		Replace(strings.ToUpper(form))
-	day := time.Date(2031, time.December, 30, 0, 0, 0, 0, time.UTC)
-	if at, err := time.Parse(layout, day.Format(layout)); err != nil || !at.Equal(day) {
-		return "", fmt.Errorf("--date-format %q must have a year (YYYY, YY), a month (MM, M, MMM, MMMM) and a day (DD, D), like DD/MM/YYYY", form)
-	}
-	return layout, nil
+func (b *row) params() billParams {
+	return billParams{Customer: b.customer, BillCreateParams: moment.BillCreateParams{
+		ExternalReference: b.bill, Currency: b.money.Currency, AmountDue: b.money.Amount, DueDate: b.due,
+	}}
 }
 
 // contentHash is over all that is sent.
@@ -207,9 +236,4 @@ func (b *row) customerHash() string {
 func hashOf(parts ...string) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q", parts))
 	return hex.EncodeToString(sum[:16])
-}
-
-// params are those of the bill.
-func (b *row) params(customer moment.CustomerRef) moment.BillCreateParams {
-	return moment.BillCreateParams{Customer: customer, ExternalReference: b.bill, Currency: b.money.Currency, AmountDue: b.money.Amount, DueDate: b.due}
 }

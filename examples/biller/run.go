@@ -2,20 +2,58 @@ package main
 
 import (
 	"context"
-	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/moment-billing/moment-go"
 )
+
+// The outcomes of a row. A bill that is found was raised by an earlier run, or by an attempt whose
+// response was lost.
+const (
+	raised   = "raised"
+	found    = "found"
+	rejected = "rejected"
+)
+
+// firstRows show whether a file is read as it is meant: a run stops if more than half are rejected.
+const firstRows = 100
+
+// earlyRejections has line 101 for 100 rows, because the first line is the header.
+const earlyRejections = "SELECT count(*) FROM biller_rows WHERE run = $1 AND line <= $2 AND outcome = 'rejected'"
+
+var (
+	errEarly  = errors.New("more than half of the first hundred rows are rejected: is the file read as it is meant?")
+	errWarned = errors.New("nothing was sent: --yes continues")
+)
+
+// twice settles the rows whose bill_reference is in the file twice. If their contents differ, nobody
+// knows which is right, and all are rejected.
+const twice = `
+UPDATE biller_rows SET
+	outcome = CASE WHEN o.same THEN 'found' ELSE 'rejected' END,
+	reason = CASE WHEN o.same THEN 'is the same as line ' || o.line || ': the bill is raised once'
+		ELSE 'bill_reference is on line ' || o.line || ' too, with another content: which is right?' END
+FROM (
+	SELECT n.id, min(e.line) AS line, min(e.hash) = n.hash AND max(e.hash) = n.hash AS same
+	FROM biller_rows n JOIN biller_rows e ON e.run = n.run AND e.bill = n.bill AND e.id <> n.id
+	WHERE n.run = $1 AND n.outcome IS NULL GROUP BY n.id, n.hash) o
+WHERE o.id = biller_rows.id AND (NOT o.same OR o.line < biller_rows.line)`
+
+// known names the customers whom an earlier run has seen, which saves requests.
+const known = `
+UPDATE biller_rows SET customer_id = k.customer_id FROM biller_rows k JOIN biller_runs r ON r.id = k.run
+WHERE biller_rows.run = $1 AND k.customer = biller_rows.customer AND k.customer_id <> ''
+	AND (r.key_hash, r.mode, r.service) = ($2, $3, $4)`
 
 // run is one file, for one API key, mode and service. Its rows and jobs are its own.
 type run struct {
@@ -25,57 +63,52 @@ type run struct {
 	rejectedHash                 string // of the file of rejected rows, as it was written
 }
 
-var errWarned = errors.New("nothing was sent: --yes continues")
-
 // prepare finds the run of a file, or checks and stores the file, and warns before it does harm.
 func (s *store) prepare(ctx context.Context, c config, mode moment.Mode, stderr io.Writer) (r run, err error) {
 	hash, err := c.fileHash()
+	if err == nil {
+		r, err = s.owner(ctx, c, mode)
+	}
 	if err != nil {
 		return r, err
 	}
-	r = run{name: filepath.Base(c.path), mode: string(mode), service: strings.TrimRight(c.baseURL, "/")}
 	err = inTx(ctx, s.rows, func(tx *sql.Tx) error {
-		var salt []byte
-		if err := tx.QueryRowContext(ctx, "SELECT salt FROM biller_salt").Scan(&salt); err != nil {
-			return err
-		}
-		mac := hmac.New(sha256.New, salt)
-		mac.Write([]byte(c.key))
-		r.keyHash = hex.EncodeToString(mac.Sum(nil))
-		err := tx.QueryRowContext(ctx, "SELECT id, token, rejected_hash FROM biller_runs WHERE file_hash = ? AND key_hash = ? AND mode = ? AND service = ?",
-			hash, r.keyHash, r.mode, r.service).Scan(&r.id, &r.token, &r.rejectedHash)
+		err := tx.QueryRowContext(ctx, `SELECT id, token, rejected_hash FROM biller_runs
+			WHERE (file_hash, key_hash, mode, service) = ($1, $2, $3, $4)`, hash, r.keyHash, r.mode, r.service).
+			Scan(&r.id, &r.token, &r.rejectedHash)
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		err = tx.QueryRowContext(ctx, "INSERT INTO biller_runs (name, file_hash, key_hash, mode, service) VALUES (?, ?, ?, ?, ?) RETURNING id, token",
-			r.name, hash, r.keyHash, r.mode, r.service).Scan(&r.id, &r.token)
+		r.token = rand.Text()
+		err = tx.QueryRowContext(ctx, `INSERT INTO biller_runs (file_hash, key_hash, mode, service, name, token)
+			VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`, hash, r.keyHash, r.mode, r.service, r.name, r.token).Scan(&r.id)
 		if err != nil {
 			return err
 		}
-		l := loader{tx: tx, run: r, report: (&complaints{to: stderr}).add}
-		if err := l.load(ctx, c.path, c.format); err != nil {
+		if _, err := r.load(ctx, tx, c, stderr); err != nil {
 			return err
 		}
-		fmt.Fprintf(stderr, "%s: %d rows, %d of them with problems\n", c.path, l.rows, l.wrong)
-		if _, err := printTotals(ctx, tx, r, "to raise", stderr); err != nil {
-			return err
-		}
-		if now, err := c.fileHash(); err != nil || now != hash {
-			return errors.Join(err, errors.New("the file was changed while it was read: start again"))
-		}
-		warnings, err := l.compare(ctx, hash)
-		if l.early > firstRows/2 {
-			warnings = append(warnings, errEarly.Error())
-		}
+		warnings, err := r.compare(ctx, tx, hash)
 		for _, warning := range warnings {
 			fmt.Fprintln(stderr, "warning:", warning)
 		}
-		if err == nil && len(warnings) > 0 && !c.yes {
-			err = errWarned
+		if len(warnings) > 0 && !c.Yes {
+			err = errors.Join(err, errWarned)
 		}
 		return err
 	})
 	return r, err
+}
+
+// owner returns a run without a file: whose rows and jobs are worked together. The hash of the API
+// key is salted, because a database is read by more people than a key.
+func (s *store) owner(ctx context.Context, c config, mode moment.Mode) (r run, err error) {
+	var salt string
+	err = inTx(ctx, s.rows, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO biller_salt (id, salt) VALUES (1, $1) ON CONFLICT (id) DO NOTHING", rand.Text())
+		return errors.Join(err, tx.QueryRowContext(ctx, "SELECT salt FROM biller_salt").Scan(&salt))
+	})
+	return run{name: filepath.Base(c.path), keyHash: hashOf(salt, c.key), mode: string(mode), service: strings.TrimRight(c.baseURL, "/")}, err
 }
 
 // fileHash returns the hash of a file, and of how it is read.
@@ -91,47 +124,124 @@ func (c config) fileHash() (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), err
 }
 
-// compare looks for signs of harm: the same file under another API key, and references that the
-// last run of a file with the same name has only without their leading zeros, or not at all.
-func (l *loader) compare(ctx context.Context, hash string) (warnings []string, err error) {
+// load stores the rows of a file, and prints their problems and totals. Nothing is sent before all
+// are stored, because a later row may show that the file is not as it is meant.
+func (r run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (counts map[string]int, err error) {
+	err = eachRow(c.path, c.format, func(b row) error {
+		var outcome, params any
+		if len(b.problems) > 0 {
+			outcome, b.bill = rejected, "" // another row may have the reference
+		} else {
+			text, _ := json.Marshal(b.params()) // which has no problems
+			params = string(text)
+		}
+		cells, err := json.Marshal(b.cells)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO biller_rows (run, line, bill, hash, customer, amount, currency, cells, params, outcome, reason)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, r.id, b.line, b.bill, b.contentHash(), b.customerHash(),
+			int64(b.money.Amount), string(b.money.Currency), string(cells), params, outcome, strings.Join(append(b.problems, b.warnings...), "; "))
+		return err
+	})
+	if err == nil {
+		_, err = tx.ExecContext(ctx, twice, r.id)
+	}
+	if err == nil {
+		_, err = tx.ExecContext(ctx, known, r.id, r.keyHash, r.mode, r.service)
+	}
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.QueryContext(ctx, "SELECT line, reason FROM biller_rows WHERE run = $1 AND reason <> '' ORDER BY id", r.id)
+	err = each(rows, err, func(scan func(...any) error) error {
+		var line int
+		var reason string
+		err := scan(&line, &reason)
+		fmt.Fprintf(out, "line %d: %s\n", line, reason)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(out, "%s:\n", c.path)
+	return r.printTotals(ctx, tx, "to raise", out)
+}
+
+// compare looks for signs of harm: too many problems, the same file under another API key, and
+// references that the last run of a file with the same name has without their leading zeros, or not
+// at all.
+func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []string, err error) {
+	var early int
+	err = tx.QueryRowContext(ctx, earlyRejections, r.id, firstRows+1).Scan(&early)
+	if early > firstRows/2 {
+		warnings = append(warnings, errEarly.Error())
+	}
 	var another bool
-	var rows, same, zeros, customers int
-	r := l.run
-	err = l.tx.QueryRowContext(ctx, "SELECT count(*) > 0 FROM biller_runs WHERE file_hash = ? AND key_hash <> ? AND mode = ? AND service = ?", hash, r.keyHash, r.mode, r.service).
-		Scan(&another)
+	var earlier, rows, same, zeros, customers int
+	err = errors.Join(err, tx.QueryRowContext(ctx, `SELECT
+			count(*) FILTER (WHERE file_hash = $1 AND key_hash <> $2) > 0, coalesce(max(CASE WHEN name = $3 AND key_hash = $2 THEN id END), 0)
+		FROM biller_runs WHERE (mode, service) = ($4, $5) AND id < $6`,
+		hash, r.keyHash, r.name, r.mode, r.service, r.id).Scan(&another, &earlier))
 	if another {
 		warnings = append(warnings, "this file was run with another API key: is this one another company's?")
-	}
-	var earlier int64
-	if err == nil {
-		err = l.tx.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) FROM biller_runs WHERE name = ? AND key_hash = ? AND mode = ? AND service = ? AND id < ?`,
-			r.name, r.keyHash, r.mode, r.service, r.id).Scan(&earlier)
 	}
 	if err != nil || earlier == 0 {
 		return warnings, err
 	}
-	err = l.tx.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(same), 0), coalesce(sum(NOT same AND zeros), 0), coalesce(sum(customer), 0) FROM (SELECT
-			EXISTS (SELECT 1 FROM biller_rows e WHERE e.run = ?1 AND e.bill = n.bill) AS same,
-			EXISTS (SELECT 1 FROM biller_rows e WHERE e.run = ?1 AND ltrim(e.bill, '0') = ltrim(n.bill, '0')) AS zeros,
-			EXISTS (SELECT 1 FROM biller_rows e WHERE e.run = ?1 AND e.customer = n.customer) AS customer
-		FROM biller_rows n WHERE n.run = ?2 AND n.bill <> '')`, earlier, r.id).Scan(&rows, &same, &zeros, &customers)
+	err = tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE same), count(*) FILTER (WHERE NOT same AND zeros), count(*) FILTER (WHERE customer)
+		FROM (SELECT
+			EXISTS (SELECT 1 FROM biller_rows e WHERE e.run = $1 AND e.bill = n.bill) AS same,
+			EXISTS (SELECT 1 FROM biller_rows e WHERE e.run = $1 AND ltrim(e.bill, '0') = ltrim(n.bill, '0')) AS zeros,
+			EXISTS (SELECT 1 FROM biller_rows e WHERE e.run = $1 AND e.customer = n.customer) AS customer
+		FROM biller_rows n WHERE n.run = $2 AND n.bill <> '') AS new`, earlier, r.id).Scan(&rows, &same, &zeros, &customers)
 	if zeros > 0 || rows > 0 && same == 0 && customers == 0 {
 		warnings = append(warnings, fmt.Sprintf("%d of %d references are in the earlier run of %s: were leading zeros lost?", same, rows, r.name))
 	}
 	return warnings, err
 }
 
-// connect makes the client, whose requests keep to the rate.
-func (c config) connect() (*moment.Client, error) {
-	connections := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is documented to be one
-	connections.MaxIdleConns, connections.MaxIdleConnsPerHost = workers, workers
-	options := []moment.ClientOption{moment.WithHTTPClient(&http.Client{Transport: newPace(c.rate, connections)}), moment.WithUserAgent("biller")}
-	if c.baseURL != "" {
-		options = append(options, moment.WithBaseURL(c.baseURL))
-	}
-	client, err := moment.NewClient(c.key, options...)
+// printTotals prints how many rows have each outcome, and their amounts, and returns the numbers by
+// outcome. open is the name of the rows without one. Rejected rows have no total, because the
+// amount may be what is wrong.
+func (r run) printTotals(ctx context.Context, tx *sql.Tx, open string, out io.Writer) (map[string]int, error) {
+	counts := map[string]int{}
+	rows, err := tx.QueryContext(ctx, `SELECT coalesce(outcome, $1), CASE WHEN outcome = 'rejected' THEN '' ELSE currency END,
+		count(*), sum(amount) FROM biller_rows WHERE run = $2 GROUP BY 1, 2 ORDER BY 1, 2`, open, r.id)
+	return counts, each(rows, err, func(scan func(...any) error) error {
+		var outcome, total string
+		var n int
+		var money moment.Money
+		err := scan(&outcome, &money.Currency, &n, &money.Amount)
+		if counts[outcome] += n; outcome != rejected {
+			total = money.String()
+		}
+		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-8s %8d  %s", outcome, n, total), " "))
+		return err
+	})
+}
+
+// check is the command. It loads the file into a store that it removes again.
+func check(ctx context.Context, c config, stdout io.Writer) (code int, err error) {
+	dir, err := os.MkdirTemp("", "biller")
 	if err != nil {
-		return nil, fmt.Errorf("MOMENT_API_KEY or MOMENT_BASE_URL: %w", err)
+		return exitFailed, err
 	}
-	return client, nil
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	s, err := openStore(ctx, filepath.Join(dir, "check.db"))
+	if err != nil {
+		return exitFailed, err
+	}
+	defer s.close()
+	err = inTx(ctx, s.rows, func(tx *sql.Tx) error {
+		counts, err := run{}.load(ctx, tx, c, stdout)
+		if err == nil && counts[rejected] > 0 {
+			code = exitFailed
+		}
+		return err
+	})
+	if err != nil {
+		return exitFailed, err
+	}
+	return code, nil
 }

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/moment-billing/moment-go"
+)
+
+// formulaSigns begin a cell that a spreadsheet would take for a formula. The reader removes the
+// quote again.
+const formulaSigns = "=+-@\t\r"
+
+// finish prints what became of the rows of a run, in this process and in earlier ones, and writes
+// the file of rejected rows. It returns the exit code.
+func (w *worker) finish(ctx context.Context, input string, stopped error, stdout io.Writer) (code int, err error) {
+	fmt.Fprintf(stdout, "%s, %s mode:\n", input, w.run.mode)
+	var counts map[string]int
+	err = inTx(ctx, w.store.rows, func(tx *sql.Tx) (err error) {
+		counts, err = w.run.printTotals(ctx, tx, "open", stdout)
+		if err != nil || counts[rejected] == 0 {
+			return err
+		}
+		path, err := w.writeRejected(ctx, tx, input)
+		fmt.Fprintf(stdout, "Correct the rejected rows in %s, and run that file.\n", path)
+		return err
+	})
+	switch {
+	case err != nil:
+		return exitFailed, err
+	case stopped != nil:
+		return exitFailed, fmt.Errorf("stopped; start it again to continue: %w", stopped)
+	case counts["open"] > 0 && !w.imported:
+		return exitFailed, fmt.Errorf("%d rows have no definite response: start it again", counts["open"])
+	case counts[rejected] > 0:
+		return exitRejected, nil
+	}
+	return exitDone, nil
+}
+
+// writeRejected writes the file of rejected rows beside the input, in one go, and returns its path.
+// It replaces a file only if this run has written it and nobody has changed it since; otherwise it
+// takes another name. The file is for its owner alone, because rows have names.
+func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx, input string) (path string, err error) {
+	text, err := w.rejectedRows(ctx, tx)
+	if err != nil {
+		return "", err
+	}
+	base := strings.TrimSuffix(input, ".gz")
+	base = strings.TrimSuffix(base, filepath.Ext(base)) + ".rejected"
+	hash := hashOf(string(text))
+	path = base + ".csv"
+	for n := 2; ; n++ {
+		has, err := os.ReadFile(path)
+		if is := hashOf(string(has)); errors.Is(err, fs.ErrNotExist) || err == nil && (is == hash || is == w.run.rejectedHash) {
+			break
+		}
+		if err != nil {
+			return "", err
+		}
+		path = fmt.Sprintf("%s-%d.csv", base, n)
+	}
+	if err := errors.Join(os.WriteFile(path+".new", text, 0o600), os.Rename(path+".new", path)); err != nil {
+		return "", err
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE biller_runs SET rejected_hash = $1 WHERE id = $2", hash, w.run.id)
+	return path, err
+}
+
+// rejectedRows returns the content of that file, as the input has its rows. It begins with a byte
+// order mark, without which spreadsheets do not read UTF-8.
+func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx) ([]byte, error) {
+	text := bytes.NewBufferString("\ufeff")
+	out := csv.NewWriter(text)
+	out.Comma, _ = utf8.DecodeRuneInString(w.reader.comma)
+	write := func(line, reason string, cells []string) error {
+		if w.reader.header[0] == "rejected_line" { // the input is such a file itself
+			cells = cells[min(2, len(cells)-1):]
+		}
+		row := slices.Grow([]string{line, reason}, len(cells))
+		for _, cell := range cells {
+			if cell != "" && strings.ContainsRune(formulaSigns, rune(cell[0])) {
+				cell = "'" + cell
+			}
+			row = append(row, cell)
+		}
+		return out.Write(row)
+	}
+	_ = write("rejected_line", "rejected_reason", w.reader.header) // into memory
+	rows, err := tx.QueryContext(ctx, `SELECT line, cells, reason FROM biller_rows
+		WHERE run = $1 AND outcome = 'rejected' ORDER BY id`, w.run.id)
+	err = each(rows, err, func(scan func(...any) error) error {
+		var line, cells, reason string
+		var texts []string
+		err := errors.Join(scan(&line, &cells, &reason), json.Unmarshal([]byte(cells), &texts))
+		return errors.Join(err, write(line, reason, texts))
+	})
+	out.Flush()
+	return text.Bytes(), errors.Join(err, out.Error())
+}
+
+// reconcile is the command: it compares the rows of a file with the bills at Moment, and changes
+// nothing. The first call that fails ends it, because the others are likely to fail too.
+func reconcile(ctx context.Context, c config, stdout io.Writer) (int, error) {
+	client, err := c.connect()
+	if err != nil {
+		return exitUsage, err
+	}
+	var mu sync.Mutex
+	same, paid, differing := 0, 0, 0
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(workers)
+	err = eachRow(c.path, c.format, func(b row) error {
+		group.Go(func() error {
+			bill, differences, err := compare(ctx, client, b)
+			mu.Lock()
+			defer mu.Unlock()
+			if len(differences) > 0 {
+				differing++
+				fmt.Fprintf(stdout, "line %d: %s\n", b.line, strings.Join(differences, "; "))
+			} else if err == nil {
+				same++
+				if bill.Status == moment.BillStatusPaid {
+					paid++
+				}
+			}
+			return err
+		})
+		return ctx.Err()
+	})
+	if failed := group.Wait(); failed != nil {
+		err = failed
+	}
+	fmt.Fprintf(stdout, "%s: %d bills are as in the file (%d paid), and %d rows differ\n", c.path, same, paid, differing)
+	switch {
+	case err != nil:
+		return exitFailed, err
+	case differing > 0:
+		return exitRejected, nil
+	}
+	return exitDone, nil
+}
+
+// compare returns the bill of a row, and how it differs from the row. The error is that of a call.
+func compare(ctx context.Context, client *moment.Client, b row) (bill *moment.Bill, differences []string, err error) {
+	if len(b.problems) > 0 {
+		return nil, b.problems, nil
+	}
+	bill, err = client.Bills.Get(ctx, b.bill)
+	if errors.Is(err, moment.ErrNotFound) && rejects(err) {
+		return nil, []string{"there is no such bill at Moment"}, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	customer, err := client.Customers.Get(ctx, bill.CustomerID)
+	if err != nil {
+		return nil, nil, err
+	}
+	if customer.ExternalReference != b.customer.ExternalReference {
+		differences = append(differences, "the bill is another customer's")
+	}
+	if bill.DueMoney() != b.money {
+		differences = append(differences, fmt.Sprintf("the bill is about %v, and not %v", bill.DueMoney(), b.money))
+	}
+	if !b.due.IsZero() && bill.DueDate != b.due {
+		differences = append(differences, fmt.Sprintf("the bill is due on %v, and not on %v", bill.DueDate, b.due))
+	}
+	if bill.Status == moment.BillStatusVoided {
+		differences = append(differences, "the bill is voided")
+	}
+	return bill, differences, nil
+}
