@@ -16,7 +16,7 @@ import (
 // request is created, so that a job that runs again sends the same.
 type asked struct {
 	bill, reference string
-	attempt         int // 1, and one more whenever the bill is asked for again
+	attempt         int // 1 for the first request of a bill, then 2, and so on
 	money           moment.Money
 	expires         time.Time
 	request         string // its id, once it was created
@@ -48,7 +48,7 @@ func ask(ctx context.Context, client *moment.Client, row asked) (*moment.Payment
 type entry struct {
 	bill, payment string
 	received      moment.Amount // by a payment request
-	applied       moment.Amount // to the bill, by Moment; negative where an amount is taken back
+	applied       moment.Amount // to the bill, by Moment; negative if a payment is reversed
 }
 
 // A bill is presented as a payment request, which is asked for again after its expiry, and paid.

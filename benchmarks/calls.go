@@ -8,8 +8,8 @@ import (
 
 // measureCalls compares one create and one get, one after the other.
 func measureCalls(s settings) ([]table, error) {
-	inMemory, err := pairOfCalls(s, "in memory", "The transport answers without a socket: what is left is the work of the client. Transports and clients are net/http's.",
-		func(k sdk) (client, error) { return k.open("http://127.0.0.1", memory(k.answer)) })
+	inMemory, err := pairOfCalls(s, "in memory", "The transport responds without a socket, so only the work of the client is measured. Transports and clients are net/http's.",
+		func(k sdk) (client, error) { return k.open("http://127.0.0.1", memory(k.response)) })
 	if err != nil {
 		return nil, err
 	}
@@ -17,13 +17,13 @@ func measureCalls(s settings) ([]table, error) {
 	if err != nil {
 		return nil, err
 	}
-	onLoopback, err := pairOfCalls(s, "on loopback", "Over HTTP/1.1 to another process on the same machine, by each one's default transport. The connection is open.",
+	onLoopback, err := pairOfCalls(s, "on loopback", "Over HTTP/1.1 to another process on the same machine, with each client's default transport. The connection is already open.",
 		func(k sdk) (client, error) { return k.open(server.url, nil) })
 	if _, stopErr := server.stop(); err == nil {
 		err = stopErr
 	}
 	for i, what := range []string{"one create", "one get"} {
-		inMemory[i] = inMemory[i].inReadme(what + " in memory")
+		inMemory[i] = inMemory[i].inSummary(what + " in memory")
 	}
 	return append(inMemory, onLoopback...), err
 }
@@ -49,8 +49,8 @@ func pairOfCalls(s settings, where, note string, open func(sdk) (client, error))
 	}, err
 }
 
-// checked fails if a call does not return the id that was in the answer: it was not made, or not
-// decoded.
+// checked fails if a call does not return the id in the response, because the call was then not
+// made or not decoded.
 func checked(call func(context.Context) (string, error), id string) func() error {
 	return func() error {
 		got, err := call(context.Background())
@@ -61,7 +61,7 @@ func checked(call func(context.Context) (string, error), id string) func() error
 	}
 }
 
-// tuned is http.DefaultTransport with room for the idle connections of so many callers.
+// tuned is http.DefaultTransport with enough idle connections for that many callers.
 func tuned(callers int) *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // nothing here replaces it
 	t.MaxIdleConns = callers

@@ -15,9 +15,10 @@ import (
 // keyPair is a certificate and its key, both in PEM.
 type keyPair struct{ Certificate, Key []byte }
 
-// certified is the certificate of all services. It is on P-256, as gateways' are: the handshake
-// with one on RSA would be little but the server's signature. This process trusts it from now on,
-// and transports need not be told: with x509usefallbackroots=1, the fallback is what is trusted.
+// certified is the certificate of all services. It uses P-256, as gateways do, because a handshake
+// with RSA would measure little more than the server's signature. This process trusts the
+// certificate from now on, because x509usefallbackroots=1 makes the fallback roots the trusted
+// ones.
 var certified = sync.OnceValue(func() keyPair {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	exitOn(err)

@@ -18,8 +18,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// The names of the contenders. The floor is what a careful engineer writes for these two calls and
-// nothing else.
+// The names of the contenders. The floor is what a careful engineer writes by hand for just these
+// two calls.
 const (
 	floorName  = "net/http by hand"
 	tunedName  = "net/http by hand, tuned transport"
@@ -31,28 +31,28 @@ const (
 )
 
 // client makes the same two calls in each SDK: it creates an object that has a name, another text
-// or two, and one pair of metadata, and gets one. Both return the id in the answer.
+// or two, and one pair of metadata, and gets one. Both return the id in the response.
 type client struct {
 	create, get func(context.Context) (id string, err error)
 }
 
-// sdk is an SDK with its nearest calls, and its answer of some 200 bytes. Retries and timeouts are
-// at its default, telemetry and logging are off.
+// sdk is an SDK with its most similar calls, and a response of some 200 bytes. Retries and timeouts
+// have its defaults. Telemetry and logging are off.
 type sdk struct {
-	name   string
-	path   string // of the create; a get has the id behind it
-	id     string
-	answer string
-	// open makes a client. A nil transport stands for what the SDK does by itself.
+	name     string
+	path     string // of the create; a get appends the id
+	id       string
+	response string
+	// open makes a client. With a nil transport, it uses the SDK's default transport.
 	open func(baseURL string, transport http.RoundTripper) (client, error)
 }
 
 var sdks = []sdk{
 	// The customers of Moment, by hand and by this SDK.
-	{floorName, "/billing/customers", "bcus_H4jp6KnU5cPw263v1jyz4", momentAnswer, openFloor},
-	{ourName, "/billing/customers", "bcus_H4jp6KnU5cPw263v1jyz4", momentAnswer, openMoment},
+	{floorName, "/billing/customers", "bcus_H4jp6KnU5cPw263v1jyz4", momentResponse, openFloor},
+	{ourName, "/billing/customers", "bcus_H4jp6KnU5cPw263v1jyz4", momentResponse, openMoment},
 
-	// The customers of Stripe, which takes forms and answers in JSON.
+	// The customers of Stripe, which accepts forms and responds with JSON.
 	{
 		stripeName, "/v1/customers", "cus_H4jp6KnU5cPw263v1jyz4",
 		`{"id":"cus_H4jp6KnU5cPw263v1jyz4","object":"customer","name":"John Doe","email":"john.doe@example.com","currency":"zar","balance":5000,` +
@@ -86,19 +86,19 @@ var sdks = []sdk{
 }
 
 const (
-	apiKey       = "sk_test_benchmarks"
-	momentAnswer = `{"id":"bcus_H4jp6KnU5cPw263v1jyz4","external_reference":"UCR1234567890","name":"John Doe","email":"john.doe@example.com",` +
+	apiKey         = "sk_test_benchmarks"
+	momentResponse = `{"id":"bcus_H4jp6KnU5cPw263v1jyz4","external_reference":"UCR1234567890","name":"John Doe","email":"john.doe@example.com",` +
 		`"currency":"ZAR","balance":5000,"metadata":{"reference":"UCR1234567890"}}`
 )
 
-// floor is the client by hand.
+// floor is the hand-written client.
 type floor struct {
 	http    *http.Client
 	baseURL string
 	key     string
 }
 
-// customer is as the caller of an API declares it, for both ways.
+// customer is the struct that a caller declares for requests and responses.
 type customer struct {
 	ID                string            `json:"id,omitempty"`
 	ExternalReference string            `json:"external_reference"`

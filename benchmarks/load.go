@@ -11,7 +11,7 @@ import (
 
 const callers = 256
 
-// measureLoad compares what callers get done at once, and what connections it takes.
+// measureLoad compares the throughput of simultaneous callers, and the connections that they open.
 func measureLoad(s settings) ([]table, error) {
 	contenders := append([]sdk{{
 		name: tunedName,
@@ -29,7 +29,7 @@ func measureLoad(s settings) ([]table, error) {
 	return tables, nil
 }
 
-// load is what a contender did in its rounds.
+// load is the result of a contender's rounds.
 type load struct {
 	name   string
 	rounds []loadRound
@@ -40,8 +40,8 @@ type loadRound struct {
 	opened    float64 // connections
 }
 
-// tooLong ends a contender's rounds. One that dials for nearly each call takes ten times as long as
-// the others, and a second round would tell the same.
+// tooLong ends a contender's rounds. A contender that dials for nearly each call takes ten times as
+// long as the others, and a second round would show the same.
 const tooLong = 4 * time.Second
 
 func measureLoads(s settings, protocol string, contenders []sdk) ([]load, error) {
@@ -57,7 +57,7 @@ func measureLoads(s settings, protocol string, contenders []sdk) ([]load, error)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", contenders[i].name, err)
 			}
-			ended[i] = i > 0 && took > tooLong // the first is what the others of each round are compared with
+			ended[i] = i > 0 && took > tooLong // the first runs in all rounds, because the others are compared with it
 			loads[i].name = contenders[i].name
 			loads[i].rounds = append(loads[i].rounds, loadRound{float64(s.calls) / took.Seconds(), float64(opened)})
 		}
@@ -65,7 +65,8 @@ func measureLoads(s settings, protocol string, contenders []sdk) ([]load, error)
 	return loads, nil
 }
 
-// callAtOnce makes n calls, every second a create, with a new client and to a new service.
+// callAtOnce makes n simultaneous calls with a new client to a new service. Every second one is a
+// create.
 func callAtOnce(k sdk, protocol string, n int) (took time.Duration, opened int, err error) {
 	server, err := startService(protocol)
 	if err != nil {

@@ -1,14 +1,14 @@
-// The certificate of the service on loopback is trusted as if the machine did, so that each SDK
-// keeps the transport that it makes by itself.
+// The process trusts the certificate of the service on loopback as it trusts the machine's, so that
+// each SDK keeps its default transport.
 //
 //go:debug x509usefallbackroots=1
 
-// Command benchmarks measures this SDK beside code written by hand and beside other SDKs and
-// libraries, and prints the results as Markdown:
+// Command benchmarks compares this SDK with hand-written code and with other SDKs and libraries,
+// and prints the results as Markdown:
 //
-//	go -C benchmarks run .           some four minutes
-//	go -C benchmarks run . -short    whether it works; the numbers say little
-//	go -C benchmarks run . -write    into RESULTS.md and the README, on a machine that does nothing else
+//	go -C benchmarks run .           takes some four minutes
+//	go -C benchmarks run . -short    shows that it works; the numbers say little
+//	go -C benchmarks run . -write    writes RESULTS.md: on an idle machine
 package main
 
 import (
@@ -29,10 +29,10 @@ type settings struct {
 	calls  int           // of each contender in a round of the load
 	loads  int           // rounds of the load
 	starts int           // of each program
-	few    bool          // build and start no program but the floor and ours: the others take a minute to build
+	few    bool          // build and start only the floor and ours, because the others take a minute to build
 }
 
-// section measures one thing from several sides.
+// section makes the tables about one subject.
 type section struct {
 	name string
 	run  func(settings) ([]table, error)
@@ -54,7 +54,7 @@ func main() {
 	rounds := flag.Int("rounds", 0, "how many rounds the contenders of a table run, if not the usual number")
 	short := flag.Bool("short", false, "show that it works, in less than a minute")
 	only := flag.String("only", "", "one of calls, load, webhooks, money and program")
-	write := flag.Bool("write", false, "write RESULTS.md and the table of the README, as well as printing them")
+	write := flag.Bool("write", false, "write RESULTS.md, as well as printing the results")
 	flag.Parse()
 
 	s := settings{rounds: 31, slice: 50 * time.Millisecond, calls: 20_000, loads: 5, starts: 50}
@@ -77,15 +77,15 @@ func exitOn(err error) {
 	}
 }
 
-// report measures and prints. It writes the files at the end, when nothing can go wrong any more.
+// report measures and prints. It writes the file at the end, when every measurement has succeeded.
 func report(s settings, only string, write bool, out io.Writer) error {
 	chosen := slices.DeleteFunc(slices.Clone(sections), func(sec section) bool { return only != "" && sec.name != only })
 	if len(chosen) == 0 {
 		return fmt.Errorf("there is nothing called %q to measure", only)
 	}
-	var text strings.Builder
-	out = io.MultiWriter(out, &text)
-	fmt.Fprint(out, preamble(s))
+	intro := preamble(s)
+	fmt.Fprint(out, intro)
+	var text strings.Builder // of the tables
 	var all []table
 	for _, sec := range chosen {
 		tables, err := sec.run(s)
@@ -93,12 +93,13 @@ func report(s settings, only string, write bool, out io.Writer) error {
 			return fmt.Errorf("%s: %w", sec.name, err)
 		}
 		for _, t := range tables {
-			fmt.Fprint(out, t.markdown())
+			fmt.Fprint(io.MultiWriter(out, &text), t.markdown())
 		}
 		all = append(all, tables...)
 	}
+	fmt.Fprint(out, summary(all))
 	if !write {
 		return nil
 	}
-	return writeResults(text.String(), summary(all))
+	return os.WriteFile(resultsFile, []byte(intro+summary(all)+text.String()), 0o644)
 }

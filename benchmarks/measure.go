@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// contender does the same work as those beside it, in its own way.
+// contender does the same work as the others of a table, in its own way.
 type contender struct {
 	name string
 	run  func() error // one operation; an error if its result is wrong
@@ -22,9 +22,8 @@ type measurement struct {
 	bytes       float64
 }
 
-// measure lets the contenders run in turns. What disturbs the machine for a while disturbs all of
-// them, so that the ratios within a round hold where times do not; the order rotates, as who comes
-// after whom makes a difference to caches.
+// measure runs the contenders in turns. Other programs disturb all contenders of a round, so ratios
+// within a round are more reliable than times. The order rotates, because caches depend on it.
 func measure(s settings, contenders []contender) ([]measurement, error) {
 	n := make([]int, len(contenders))
 	for i, c := range contenders {
@@ -79,7 +78,7 @@ func calibrate(c contender, slice time.Duration) (int, error) {
 }
 
 func take(c contender, n int) (sample, error) {
-	runtime.GC() // nobody pays for the garbage of another
+	runtime.GC() // no contender pays for the garbage of another
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	start := time.Now()

@@ -17,7 +17,7 @@ const (
 	amountUnits = 12345678
 )
 
-// measureMoney compares the way from text to an amount of a currency and back.
+// measureMoney compares the formatting and the parsing of amounts.
 func measureMoney(s settings) ([]table, error) {
 	formatters, parsers, err := moneyContenders()
 	if err != nil {
@@ -29,10 +29,10 @@ func measureMoney(s settings) ([]table, error) {
 	}
 	parsing, err := measure(s, parsers)
 	return []table{
-		timesTable("Formatting money", "12,345,678 minor units of rand as the text 123456.78. go-money writes R123,456.78; shopspring/decimal, which knows no currencies, is told the decimals.", formatting).
-			inReadme("format money"),
-		timesTable("Parsing money", "The text 123456.78 as an amount of rand. go-money does not read text: it is given what strconv.ParseFloat reads; shopspring/decimal reads a number.", parsing).
-			inReadme("parse money"),
+		timesTable("Formatting money", "12,345,678 minor units of rand become the text 123456.78. go-money writes R123,456.78. shopspring/decimal knows no currencies, so the number of decimals is passed to it.", formatting).
+			inSummary("format money"),
+		timesTable("Parsing money", "The text 123456.78 becomes an amount of rand. go-money does not read text, so strconv.ParseFloat does. shopspring/decimal reads a number.", parsing).
+			inSummary("parse money"),
 	}, err
 }
 
@@ -46,7 +46,7 @@ func moneyContenders() (formatters, parsers []contender, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	// Once, and not each time, as comparing these takes a while.
+	// This is checked once, and not in each run, because comparing takes long.
 	if read, err := currency.NewAmount(amountText, "ZAR"); err != nil || !read.Equal(byBojanz) {
 		return nil, nil, fmt.Errorf("bojanz/currency read %s as %v (%w)", amountText, read, err)
 	}

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// program is one of the programs in the folder of that name.
+// program is one of the programs in the folder programs.
 type program struct {
 	name   string
 	folder string
@@ -26,8 +26,7 @@ var programs = []program{
 	{hcloudName, "hcloud"},
 }
 
-// measurePrograms compares what a program has to carry that makes one kind of call, and how long it
-// takes to start.
+// measurePrograms compares the size and the starting time of programs that make one kind of call.
 func measurePrograms(s settings) ([]table, error) {
 	chosen := programs
 	if s.few {
@@ -51,8 +50,8 @@ func measurePrograms(s settings) ([]table, error) {
 	}
 	t := table{
 		title: "A minimal program",
-		note: "It makes a client, and one create if it is given an argument. Built with -ldflags=\"-s -w\" -trimpath; started without an argument, and timed until it has ended. " +
-			"Modules are those that are linked, the SDK's own among them.",
+		note: "The program makes a client, and one create if it has an argument. It is built with -ldflags=\"-s -w\" -trimpath, started without an argument, and timed until it ends. " +
+			"The modules are those that are linked, including the SDK's own.",
 		header: []string{"", "size", "more than the first", "modules", "start", "ratio"},
 	}
 	var first float64

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// compared are the modules that this one requires to compare with.
+// compared lists the modules that moment-go is compared with.
 var compared = []string{
 	"github.com/PaddleHQ/paddle-go-sdk/v4",
 	"github.com/Rhymond/go-money",
@@ -28,15 +28,17 @@ func preamble(s settings) string {
 	var b strings.Builder
 	b.WriteString("# Results\n\n")
 	if s.few {
-		b.WriteString("**From -short, which only shows that it works: the numbers say little.**\n\n")
+		b.WriteString("**Measured with -short, which only shows that the program works. The numbers say little.**\n\n")
 	}
-	fmt.Fprintf(&b, `moment-go beside the same written by hand and beside other SDKs and libraries, on %s: %s, %d processors%s, %s/%s, %s.
-Printed by `+"`go -C benchmarks run .`"+`, and written to this file with `+"`-write`"+`.
+	fmt.Fprintf(&b, `This page compares moment-go with the same code written by hand and with other SDKs and libraries.
+`+"`go -C benchmarks run .`"+` prints it, and `+"`-write`"+` writes it to this file.
+Measured on %s, on %s with %d processors%s, %s/%s, %s.
 
-In each of %d rounds, each contender of a table has its turn of %v, in an order that rotates, after a garbage collection.
-"ratio" is the median of its times relative to the first row's in the same round; times, allocations and bytes are medians per operation.
-Where other work disturbs the machine, trust ratios rather than times. Each SDK makes its own nearest calls, with an answer of about
-the same size, and with its own retries and timeouts; telemetry and logging are off. Every result is checked.
+Each table has %d rounds. In each round, each contender runs for %v after a garbage collection, and the order changes.
+A ratio is the median of a contender's times divided by the first row's time in the same round. Times, allocations and bytes
+are medians per operation. Other programs on the machine disturb times more than ratios. Each SDK makes its own most similar
+calls, with a response of about the same size, and with its own retries and timeouts. Telemetry and logging are off.
+Every result is checked.
 
 | module | version |
 |---|---|
@@ -58,7 +60,7 @@ func version(module string) string {
 	return "unknown"
 }
 
-// processor is the processor's name, where Linux tells it.
+// processor returns the name of the processor, which Linux reports.
 func processor() string {
 	text, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(text)) {
@@ -69,7 +71,7 @@ func processor() string {
 	return "an unknown processor"
 }
 
-// loadAverage says how busy the machine was when this began.
+// loadAverage reports how busy the machine was at the start.
 func loadAverage() string {
 	text, _ := os.ReadFile("/proc/loadavg")
 	if minute, _, ok := strings.Cut(string(text), " "); ok {
@@ -78,11 +80,19 @@ func loadAverage() string {
 	return ""
 }
 
-// summary is the table of the README.
+// summary is the first table of the page.
 func summary(tables []table) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Measured on %s, %s, %d processors, %s/%s, %s.\n\n| | moment-go | others |\n|---|---|---|\n",
-		time.Now().UTC().Format(time.DateOnly), processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
+	b.WriteString(`
+## Summary
+
+A time is a ratio to the same code written by hand on net/http, crypto/hmac and encoding/json, without retries and idempotency keys.
+With money, 1.00 is moment-go. Allocations are in brackets. With 256 callers, each client has the transport that it makes by itself,
+although most can be given another one. The throughput in brackets is relative to net/http by hand with a tuned transport.
+
+| | moment-go | others |
+|---|---|---|
+`)
 	for _, t := range tables {
 		if t.summary[0] != "" {
 			fmt.Fprintf(&b, "| %s |\n", strings.Join(t.summary[:], " | "))
@@ -91,34 +101,4 @@ func summary(tables []table) string {
 	return b.String()
 }
 
-const (
-	resultsFile = "RESULTS.md"
-	readmeFile  = "../README.md"
-	readmeBegin = "<!-- benchmarks: written by go -C benchmarks run . -write -->\n"
-	readmeEnd   = "<!-- end of benchmarks -->\n"
-)
-
-func writeResults(results, summary string) error {
-	readme, err := os.ReadFile(readmeFile)
-	if err != nil {
-		return err
-	}
-	text, err := withSummary(string(readme), summary)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(readmeFile, []byte(text), 0o644); err != nil {
-		return err
-	}
-	return os.WriteFile(resultsFile, []byte(results), 0o644)
-}
-
-// withSummary replaces what stands between the two marks in the README.
-func withSummary(readme, summary string) (string, error) {
-	before, rest, begins := strings.Cut(readme, readmeBegin)
-	_, after, ends := strings.Cut(rest, readmeEnd)
-	if !begins || !ends {
-		return "", fmt.Errorf("%s lacks the marks of the table", readmeFile)
-	}
-	return before + readmeBegin + summary + readmeEnd + after, nil
-}
+const resultsFile = "RESULTS.md"

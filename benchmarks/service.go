@@ -18,7 +18,7 @@ import (
 	"sync/atomic"
 )
 
-// memory is a transport without sockets: it reads the request's body, and answers each with the
+// memory is a transport without sockets. It reads the body of each request, and responds with the
 // same JSON.
 type memory string
 
@@ -49,9 +49,9 @@ const (
 	http2  = "HTTP/2"
 )
 
-// serveVariable, in the environment, makes this program the service, over the protocol that it
-// names. It is a process of its own, so that what it allocates is not counted among the clients',
-// and so that its end closes whatever connections they keep.
+// serveVariable is an environment variable that makes this program the service. It names the
+// protocol. The service is a process of its own, so that its allocations do not count as the
+// clients', and so that its end closes all connections.
 const serveVariable = "MOMENT_BENCHMARKS_SERVE"
 
 // serve reads its certificate, writes its URL, serves until in ends, and writes how many
@@ -71,13 +71,13 @@ func serve(protocol string, in io.Reader, out io.Writer) error {
 	}
 	var opened atomic.Int64
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor != major { // what is measured would not be what the table says
+		if r.ProtoMajor != major { // the table would name the wrong protocol
 			http.Error(w, "not "+protocol, http.StatusHTTPVersionNotSupported)
 			return
 		}
-		answer(w, r)
+		respond(w, r)
 	}))
-	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of connections that were given up for idle ones
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of connections that clients closed because another one became idle
 	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
 			opened.Add(1)
@@ -93,23 +93,23 @@ func serve(protocol string, in io.Reader, out io.Writer) error {
 	fmt.Fprintln(out, server.URL)
 	_, err = io.Copy(io.Discard, in)
 	fmt.Fprintln(out, opened.Load())
-	return err // without closing the server, which would wait for connections: the process ends
+	return err // the server is not closed, because Close would wait for connections, and the process ends
 }
 
-// answer gives each SDK what it expects.
-func answer(w http.ResponseWriter, r *http.Request) {
+// respond writes the response that the SDK expects.
+func respond(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.Copy(io.Discard, r.Body)
 	for _, s := range sdks {
 		if strings.HasPrefix(r.URL.Path, s.path) {
 			w.Header().Set("Content-Type", "application/json")
-			_, _ = io.WriteString(w, s.answer)
+			_, _ = io.WriteString(w, s.response)
 			return
 		}
 	}
 	http.NotFound(w, r)
 }
 
-// service is the other end of a process that serves.
+// service is a process that serves, as its parent sees it.
 type service struct {
 	url string
 

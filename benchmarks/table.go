@@ -13,20 +13,20 @@ type table struct {
 	header []string
 	rows   [][]string
 
-	summary [3]string // what, this SDK, the others: its row in the README, if it has the first
+	summary [3]string // its row in the summary: what was measured (empty: no row), this SDK, the others
 }
 
 func (t table) markdown() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", t.title, t.note)
-	fmt.Fprintf(&b, "| %s |\n|---|%s\n", strings.Join(t.header, " | "), strings.Repeat("--:|", len(t.header)-1)) // text, and then numbers
+	fmt.Fprintf(&b, "| %s |\n|---|%s\n", strings.Join(t.header, " | "), strings.Repeat("--:|", len(t.header)-1)) // the first column is text, the others are numbers
 	for _, row := range t.rows {
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(row, " | "))
 	}
 	return b.String()
 }
 
-// timesTable is for what measure measures.
+// timesTable returns the table of what measure measured.
 func timesTable(title, note string, measurements []measurement) table {
 	t := table{title: title, note: note, header: []string{"", "ratio", "time", "allocations", "bytes"}}
 	for i, m := range measurements {
@@ -42,19 +42,19 @@ func timesTable(title, note string, measurements []measurement) table {
 	return t
 }
 
-// inReadme gives the table a row in the README.
-func (t table) inReadme(what string) table {
+// inSummary returns the table with a row in the summary.
+func (t table) inSummary(what string) table {
 	t.summary[0] = what
 	return t
 }
 
-// loadTable is for what measureLoads measures.
+// loadTable returns the table of what measureLoads measured.
 func loadTable(s settings, protocol string, loads []load) table {
 	t := table{
 		title: fmt.Sprintf("%d callers, %s", callers, protocol),
-		note: fmt.Sprintf("%s calls, every second a create, to another process on the same machine; each client with the transport that it makes by itself. "+
-			"The tuned transport has MaxIdleConns and MaxIdleConnsPerHost at %d; \"throughput\" is relative to it, and more is better. "+
-			"Medians of the rounds; who takes more than %v for one has no further ones.",
+		note: fmt.Sprintf("%s calls to another process on the same machine, every second one a create. Each client has the transport that it makes by itself. "+
+			"The tuned transport has MaxIdleConns and MaxIdleConnsPerHost at %d. The throughput is relative to it, and more is better. "+
+			"The numbers are medians of the rounds. A client that takes more than %v for a round runs no further rounds.",
 			thousands(float64(s.calls)), callers, tooLong),
 		header: []string{"", "throughput", "calls per second", "connections opened", "rounds"},
 	}

@@ -24,7 +24,7 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// The same event of some 400 bytes, a payment, as each of the services tells it.
+// The same event of some 400 bytes, a payment, in the form of each service.
 const (
 	momentEvent = `{"id":"evt_2341234567890abcdef","type":"obligation.amount_applied","data":{"id":"ob_N2a38DJQWPL8K4X42354234","amount":2000,"currency":"ZAR",` +
 		`"payment_id":"pay_1313235234843nmafdsa","account_id":"bacc_H4jp6KnU5cPw263v1jyz4","metadata":{"customer_id":"cust_123456","order_id":"ord_789012"},` +
@@ -37,7 +37,7 @@ const (
 		`"custom_data":{"customer_id":"cust_123456","order_id":"ord_789012"},"created_at":"2025-01-31T12:00:00Z","updated_at":"2025-01-31T12:00:00Z"}}`
 )
 
-// payment is what a receiver by hand decodes the event into.
+// payment is the struct into which a hand-written receiver decodes the event.
 type payment struct {
 	ID   string `json:"id"`
 	Type string `json:"type"`
@@ -71,10 +71,10 @@ func measureWebhooks(s settings) ([]table, error) {
 		if err != nil {
 			return nil, err
 		}
-		t := timesTable("Verifying a webhook of "+bytesText(size), "Bare HMAC makes the MAC of the header's and the body's bytes with fresh state and compares it, and does nothing else. "+
-			"Stripe and Paddle sign by schemes of their own; Paddle's takes a request, of which it reads the body.", measurements)
+		t := timesTable("Verifying a webhook of "+bytesText(size), "Bare HMAC computes and compares the MAC of the header's and the body's bytes, and does nothing else. "+
+			"Stripe and Paddle have their own signature schemes. Paddle's function reads the body of a request.", measurements)
 		if len(tables) == 0 {
-			t = t.inReadme("verify a webhook of " + bytesText(size))
+			t = t.inSummary("verify a webhook of " + bytesText(size))
 		}
 		tables = append(tables, t)
 	}
@@ -88,9 +88,9 @@ func measureWebhooks(s settings) ([]table, error) {
 	}
 	contenders[0].name += " and json.Unmarshal"
 	measurements, err := measure(s, contenders)
-	t := timesTable("Verifying and decoding an event of 400 bytes", "Into a struct of the event's own type. Where the library does not decode, json.Unmarshal into the struct of the first row follows; "+
-		"with Stripe, the second step of its documentation, json.Unmarshal of the event's object.", measurements)
-	return append(tables, t.inReadme("verify and decode an event")), err
+	t := timesTable("Verifying and decoding an event of 400 bytes", "The event is decoded into a struct of its own type. If a library does not decode, json.Unmarshal into the struct of the first row follows; "+
+		"with Stripe, json.Unmarshal of the event's object follows, as its documentation says.", measurements)
+	return append(tables, t.inSummary("verify and decode an event")), err
 }
 
 func bytesText(n int) string {
@@ -104,16 +104,16 @@ func bytesText(n int) string {
 	}
 }
 
-// receiver verifies what it has signed before, and decodes what is signed.
+// receiver verifies and decodes events that it signed before.
 type receiver struct {
 	name   string
 	verify func(body []byte) func() error
 	decode func() func() error
 }
 
-var errNotVerified = errors.New("a good signature is refused")
+var errNotVerified = errors.New("a right signature is rejected")
 
-// newReceivers sign as of now: some of the libraries read the clock.
+// newReceivers returns receivers that sign at the time now, because some libraries read the clock.
 func newReceivers(now time.Time) ([]receiver, error) {
 	key := []byte("24 bytes of key, or more")
 	secret := moment.RawWebhookSecret(key)
@@ -133,7 +133,7 @@ func newReceivers(now time.Time) ([]receiver, error) {
 	sign := func(body []byte) http.Header {
 		signature, err := standard.Sign("msg_p5jXN8AQM9LWM0D4loKWxJek", now, body)
 		if err != nil {
-			panic(err) // it has no reason to fail
+			panic(err) // it never fails
 		}
 		return http.Header{
 			"Webhook-Id":        {"msg_p5jXN8AQM9LWM0D4loKWxJek"},
@@ -216,7 +216,7 @@ func unmarshalPayment(body []byte) error {
 	return nil
 }
 
-// standardReceiver is of a library that knows the scheme and not the events.
+// standardReceiver returns the receiver of a library that knows the scheme but not the events.
 func standardReceiver(name string, sign func([]byte) http.Header, verify func([]byte, http.Header) error) receiver {
 	return receiver{
 		name,

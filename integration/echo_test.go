@@ -7,7 +7,7 @@ import (
 	"github.com/labstack/echo/v4/middleware"
 )
 
-// withEcho is what the README shows.
+// withEcho is what docs/webhooks.md shows.
 func withEcho(webhook http.Handler) http.Handler {
 	e := echo.New()
 	e.Use(middleware.RequestID(), middleware.RequestLogger(), middleware.Recover())

@@ -8,7 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// withGin is what the README shows.
+// withGin is what docs/webhooks.md shows.
 func withGin(webhook http.Handler) http.Handler {
 	r := gin.New()
 	r.Use(gin.Logger(), gin.Recovery())

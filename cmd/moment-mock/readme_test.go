@@ -14,16 +14,16 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// The commands of the README do what it says, on another port and with another folder.
+// The commands of docs/testing.md do what it says, on another port and with another folder.
 func TestReadme(t *testing.T) {
 	for _, tool := range []string{"sh", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil && os.Getenv("CI") == "" {
 			t.Skip(err)
 		}
 	}
-	readme, err := os.ReadFile("../../README.md")
+	readme, err := os.ReadFile("../../docs/testing.md")
 	require.NoError(t, err)
-	_, section, _ := strings.Cut(string(readme), "\n## Without Go\n")
+	_, section, _ := strings.Cut(string(readme), "\n## moment-mock: the fake as a command\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(section, -1)
 	require.Len(t, blocks, 3)

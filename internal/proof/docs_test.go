@@ -1,7 +1,9 @@
 package proof_test
 
 import (
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,16 +15,25 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The Go snippets of the README and of docs stand word for word in code that the tests compile and
-// run.
-func TestReadmeSnippetsAreTested(t *testing.T) {
+// The Go snippets of all pages stand word for word in code that the tests compile and run.
+func TestSnippetsAreTested(t *testing.T) {
 	needsTheRepository(t)
-	tested := unindented(sources(t, "*_test.go", "internal/proof/*_test.go", "testdata/consumer/*.go", "testdata/consumer/*/*.go", "examples/*/*.go", "integration/*_test.go", "momenttest/*_test.go"))
-	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(sources(t, "README.md", "docs/*.md"), -1)
-	require.NotEmpty(t, snippets)
-	for _, snippet := range snippets {
-		assert.True(t, strings.Contains(tested, unindented(snippet[1])), "in no test:\n%s", snippet[1]) //nolint:testifylint // Contains would print all tests
+	tested := unindented(sources(t, "*_test.go", "*/*_test.go", "internal/proof/*_test.go", "testdata/consumer/*.go", "testdata/consumer/*/*.go", "examples/*/*.go"))
+	snippet := regexp.MustCompile("(?s)```go\n(.*?)```")
+	found := 0
+	for _, name := range pages(t) {
+		for _, snippet := range snippet.FindAllStringSubmatch(page(t, name), -1) {
+			found++
+			assert.True(t, strings.Contains(tested, unindented(snippet[1])), "%s has a snippet that is in no test:\n%s", name, snippet[1]) //nolint:testifylint // Contains would print all tests
+		}
 	}
+	assert.Greater(t, found, 20)
+}
+
+// The README leaves the details to the pages of docs.
+func TestReadmeIsShort(t *testing.T) {
+	needsTheRepository(t)
+	assert.LessOrEqual(t, strings.Count(page(t, "README.md"), "\n"), 200, "lines")
 }
 
 // The timeouts that the documentation of Handler names are those of the receiver, whose tests show
@@ -53,7 +64,7 @@ var documentedRows = map[string][]string{
 	"a success that is too large or another object":   {"200 too large", "200 and another object", "200 and a fragment"},
 }
 
-// The retry tables in the package's overview and in the README are equal, and agree with
+// The retry tables in the package's overview and in docs/idempotency.md are equal, and agree with
 // testkit.RetryTable.
 func TestTablesAreTheSame(t *testing.T) {
 	needsTheRepository(t)
@@ -69,9 +80,9 @@ func TestTablesAreTheSame(t *testing.T) {
 		return rows
 	}
 	overview := cells(sources(t, "doc.go"), "//	what happened  ", "//\n", regexp.MustCompile(` {2,}`))
-	readme := cells(sources(t, "README.md"), "| what happened |", "\n\n", regexp.MustCompile(` *\| *`))
+	guide := cells(page(t, "docs/idempotency.md"), "| what happened |", "\n\n", regexp.MustCompile(` *\| *`))
 	require.Len(t, overview, 17)
-	assert.Equal(t, overview, readme)
+	assert.Equal(t, overview, guide)
 	tested := 0
 	for _, row := range overview {
 		require.Len(t, row, 5, row[0])
@@ -89,20 +100,68 @@ func TestTablesAreTheSame(t *testing.T) {
 	assert.Equal(t, 44, tested, "rows of TestRetryTable")
 }
 
-// The links between the pages lead to existing files.
+// The relative links of all pages lead to files and headings that exist.
 func TestLinks(t *testing.T) {
 	needsTheRepository(t)
-	pages, err := filepath.Glob(filepath.Join(root, "docs/*.md"))
-	require.NoError(t, err)
-	require.NotEmpty(t, pages)
-	for _, page := range append(pages, filepath.Join(root, "README.md"), filepath.Join(root, "CONTRIBUTING.md"), filepath.Join(root, "SECURITY.md")) {
-		text, err := os.ReadFile(page)
-		require.NoError(t, err)
-		for _, link := range regexp.MustCompile(`\]\(([^):#]+)\)`).FindAllStringSubmatch(string(text), -1) {
-			_, err := os.Stat(filepath.Join(filepath.Dir(page), link[1]))
-			assert.NoError(t, err, page)
+	link := regexp.MustCompile(`\]\(([^)#:]*)(?:#([^)]*))?\)`)
+	found := 0
+	for _, name := range pages(t) {
+		for _, link := range link.FindAllStringSubmatch(prose(page(t, name)), -1) {
+			found++
+			target := name
+			if link[1] != "" {
+				target = path.Join(path.Dir(name), link[1])
+			}
+			_, err := fs.Stat(repository, target)
+			if assert.NoError(t, err, "a link of %s", name) && link[2] != "" {
+				assert.Contains(t, anchors(page(t, target)), link[2], "a link of %s to %s", name, target)
+			}
 		}
 	}
+	assert.Greater(t, found, 50)
+}
+
+// anchors returns the anchors that GitHub makes of the headings of a page.
+func anchors(text string) []string {
+	headings := regexp.MustCompile(`(?m)^#+ +(.*)$`).FindAllStringSubmatch(prose(text), -1)
+	found := make([]string, 0, len(headings))
+	for _, heading := range headings {
+		anchor := regexp.MustCompile(`[^\p{L}\p{N}_ -]`).ReplaceAllString(strings.ToLower(heading[1]), "")
+		found = append(found, strings.ReplaceAll(anchor, " ", "-"))
+	}
+	return found
+}
+
+// The exported names in the pages for users exist.
+func TestNamesInThePages(t *testing.T) {
+	needsTheRepository(t)
+	exported := map[string]bool{}
+	for _, name := range regexp.MustCompile(`\w+`).FindAllString(page(t, "api/exported.txt"), -1) {
+		exported[name] = true
+	}
+	// Code such as `Create`, `Client.Do`, `moment.Ptr(v)` and `srv.Pay(ctx, …)`.
+	code := regexp.MustCompile("`(?:\\*?(?:moment|momenttest|momentsql|momentotel|client|srv)\\.)?([A-Z]\\w*[a-z]\\w*(?:\\.[A-Z]\\w*)*)(?:\\([^`]*)?`")
+	found := 0
+	for _, name := range append(glob(t, "docs/*.md"), "README.md", "SECURITY.md") {
+		if name == "docs/architecture.md" { // see TestNamesInTheArchitecture
+			continue
+		}
+		for _, span := range code.FindAllStringSubmatch(prose(page(t, name)), -1) {
+			if regexp.MustCompile(`^(Test|Fuzz)[A-Z]`).MatchString(span[1]) { // see TestPromisesHaveTheirTests
+				continue
+			}
+			for part := range strings.SplitSeq(span[1], ".") {
+				found++
+				assert.True(t, exported[part] || slices.Contains(foreignNames, part), "%s names %s", name, span[0])
+			}
+		}
+	}
+	assert.Greater(t, found, 100)
+}
+
+// foreignNames are names of Go's packages, and of the merchant's code, in the pages for users.
+var foreignNames = []string{
+	"AddDate", "Enrol", "MaxConnsPerHost", "MaxResponseHeaderBytes", "RoundTripper", "Set", "TLSHandshakeTimeout", "Timeout",
 }
 
 // The tests that SECURITY.md names for its promises exist.
@@ -120,6 +179,31 @@ func TestPromisesHaveTheirTests(t *testing.T) {
 			assert.True(t, strings.Contains(tests, "\nfunc "+name[1]+"("), name[1]) //nolint:testifylint // Contains would print all tests
 		}
 	}
+}
+
+// pages returns the paths of all Markdown files.
+func pages(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	walk(t, func(name string) {
+		if path.Ext(name) == ".md" {
+			names = append(names, name)
+		}
+	})
+	return names
+}
+
+// prose returns a page without its blocks of code.
+func prose(text string) string {
+	return regexp.MustCompile("(?ms)^```.*?^```$").ReplaceAllString(text, "")
+}
+
+func glob(t *testing.T, pattern string) []string {
+	t.Helper()
+	names, err := fs.Glob(repository, pattern)
+	require.NoError(t, err)
+	require.NotEmpty(t, names, pattern)
+	return names
 }
 
 // root is the path of the repository's root from here.
