@@ -210,18 +210,14 @@ func (r *reader) parseMoney(text, code string) (moment.Money, error) {
 	return money, nil
 }
 
-// billParams are a bill with its customer, as they are stored.
-type billParams struct {
-	moment.BillCreateParams
+// storedBill is what a worker needs of a row.
+type storedBill struct {
+	Reference string
+	Money     moment.Money
+	Due       moment.Date `json:",omitzero"`
+	Customer  moment.CustomerCreateParams
 
-	Customer    moment.CustomerCreateParams `json:"customer"` // instead of the interface, which JSON cannot decode
-	token, hash string                      // of the run and the row: what its idempotency keys are derived from
-}
-
-func (b *row) params() billParams {
-	return billParams{Customer: b.customer, BillCreateParams: moment.BillCreateParams{
-		ExternalReference: b.bill, Currency: b.money.Currency, AmountDue: b.money.Amount, DueDate: b.due,
-	}}
+	token, hash string // of the run and the row: what its idempotency keys are derived from
 }
 
 // contentHash is over all that is sent.

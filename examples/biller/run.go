@@ -132,7 +132,7 @@ func (r run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (cou
 		if len(b.problems) > 0 {
 			outcome, b.bill = rejected, "" // another row may have the reference
 		} else {
-			text, _ := json.Marshal(b.params()) // which has no problems
+			text, _ := json.Marshal(storedBill{Reference: b.bill, Money: b.money, Due: b.due, Customer: b.customer}) // which has no problems
 			params = string(text)
 		}
 		cells, err := json.Marshal(b.cells)

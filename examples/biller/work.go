@@ -228,7 +228,7 @@ func (w *worker) Timeout(*river.Job[raiseBill]) time.Duration { return w.timeout
 // Work raises a bill, however often it is called.
 func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 	var params, customerID string
-	var bill billParams
+	var bill storedBill
 	err := inView(ctx, w.store.rows, func(tx *sql.Tx) error {
 		return tx.QueryRowContext(ctx, `SELECT hash, params, customer_id, token FROM biller_rows JOIN biller_runs ON biller_runs.id = run
 			WHERE biller_rows.id = $1 AND outcome IS NULL`, job.Args.Row).Scan(&bill.hash, &params, &customerID, &bill.token)
@@ -276,19 +276,20 @@ type result struct {
 // raise creates a bill together with its customer, or finds both. The e-mail address of a customer
 // who exists stays as it is, but another name may be another person's. The idempotency key is
 // derived from the run and the row's content, so a job that was killed makes the same call again.
-func (w *worker) raise(ctx context.Context, row billParams, customerID string) result {
-	params := row.BillCreateParams
-	params.Customer = row.Customer
+func (w *worker) raise(ctx context.Context, b storedBill, customerID string) result {
+	params := moment.BillCreateParams{
+		Customer: b.Customer, ExternalReference: b.Reference, Currency: b.Money.Currency, AmountDue: b.Money.Amount, DueDate: b.Due,
+	}
 	if customerID != "" {
 		params.Customer = moment.ExistingCustomer(customerID)
 	}
 	var resp moment.Response
-	key := moment.DeriveIdempotencyKey("raise bill", row.token, row.hash, customerID)
+	key := moment.DeriveIdempotencyKey("raise bill", b.token, b.hash, customerID)
 	bill, err := w.client.Bills.Ensure(ctx, params, moment.WithIdempotencyKey(key), moment.WithResponse(&resp))
 	mismatch, isMismatch := errors.AsType[*moment.MismatchError](err)
 	switch {
 	case isMismatch && customerID == "" && slices.Equal(mismatch.Differences, []string{"customer.email"}):
-		return w.raise(ctx, row, row.Customer.ExternalReference)
+		return w.raise(ctx, b, b.Customer.ExternalReference)
 	case rejects(err):
 		return result{outcome: rejected, err: err}
 	case err != nil:
