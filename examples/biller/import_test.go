@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"os"
 	"path/filepath"
@@ -118,6 +119,22 @@ func TestImportedFile(t *testing.T) {
 			FROM (SELECT outcome, count(*) AS n FROM biller_rows GROUP BY outcome) AS counted`))
 		assert.Zero(b, ask[int](b, "SELECT count(*) FROM biller_rows WHERE cells IS NOT NULL AND outcome = 'raised'"), "names are removed")
 	})
+}
+
+// The first bill of a customer creates it, in one request, and each further one takes one as well.
+func TestCustomerOfManyBills(t *testing.T) {
+	b := newSQLiteBase(t)
+	srv := momenttest.NewServer()
+	t.Cleanup(srv.Close)
+	queue := b.importBills("sk_test_A", "UCR1,Thandi,,UBR1,1.00,ZAR,\nUCR1,Thandi,,UBR2,2.00,ZAR,\nUCR1,Thandi,,UBR3,3.00,ZAR,\n", format{})
+	jobs, err := b.newClient(&worker{store: b.store, client: srv.Client(), timeout: time.Minute}, queue, 1, b.logger())
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	require.NoError(t, jobs.Start(ctx))
+	until(t, patience, "all are raised", func() bool { return len(srv.State().Bills) == 3 })
+	stop()
+	<-jobs.Stopped()
+	assert.Len(t, srv.Requests(), 3)
 }
 
 // A file that is imported again makes no second jobs, neither while they are to be done nor after.

@@ -96,11 +96,11 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) (code i
 	case command == "check":
 		code, err = check(ctx, c.config, stdout)
 	case command == "run":
-		code, err = runFile(ctx, c.config, stdout, stderr)
+		code, err = runFile(ctx, c.config, false, stdout, stderr)
 	case command == "reconcile":
 		code, err = reconcile(ctx, c.config, stdout)
 	case command == "import":
-		code, err = importFile(ctx, c.config, stdout, stderr)
+		code, err = runFile(ctx, c.config, true, stdout, stderr)
 	case command == "migrate":
 		code, err = migrate(ctx, c.config, c.Migrate.Print, stdout, stderr)
 	case command == "serve":

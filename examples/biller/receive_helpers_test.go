@@ -104,7 +104,7 @@ func newBase(t *testing.T, s *store, address string) *base {
 	b := &base{T: t, store: s, address: address}
 	verifier, err := moment.NewWebhookVerifier(secret)
 	require.NoError(t, err)
-	b.jobs, err = s.newJobs(b.logger())
+	b.jobs, err = s.newClient(nil, "", 0, b.logger())
 	require.NoError(t, err)
 	b.r, err = newReceiver(s, verifier, b.jobs, b.logger())
 	require.NoError(t, err)
@@ -172,7 +172,7 @@ func (b *base) work() (events <-chan *river.Event) {
 // workWith works the bills of a queue too.
 func (b *base) workWith(client *moment.Client, queue string) (events <-chan *river.Event) {
 	b.Helper()
-	jobs, err := b.newWorkers(client, queue, 1000, time.Minute, b.logger())
+	jobs, err := b.newClient(&worker{store: b.store, client: client, timeout: time.Minute}, queue, maxBills, b.logger())
 	require.NoError(b, err)
 	events, unsubscribe := jobs.Subscribe(river.EventKindJobCompleted, river.EventKindJobFailed, river.EventKindJobCancelled, river.EventKindJobSnoozed)
 	ctx, stop := context.WithCancel(context.Background())

@@ -32,44 +32,34 @@ const (
 	stopTimeout      = 20 * time.Second
 	telemetryTimeout = 3 * time.Second
 
-	// A worker that is free gets a job at most this long after that: the shorter, the more jobs a
-	// second, and the more queries.
-	fetchCooldown = 20 * time.Millisecond
-
 	// Discarded and cancelled jobs are what somebody has to look at.
 	keepGivenUp = 90 * 24 * time.Hour
 )
 
-// newLogger returns the log of processes that nobody watches.
-func newLogger(stderr io.Writer) *slog.Logger { return slog.New(slog.NewJSONHandler(stderr, nil)) }
-
-// newJobs returns River's client, which only inserts jobs.
-func (s *store) newJobs(log *slog.Logger) (*river.Client[*sql.Tx], error) {
-	return river.NewClient(s.driver, &river.Config{Schema: s.schema, Plugins: observeJobs(), Logger: log})
-}
-
-// newWorkers returns River's client, which works payments, and the bills of a queue.
-func (s *store) newWorkers(client *moment.Client, queueBills string, perSecond float64, jobTimeout time.Duration, log *slog.Logger) (*river.Client[*sql.Tx], error) {
-	workers := river.NewWorkers()
-	river.AddWorker(workers, &poster{store: s, log: log})
-	river.AddWorker(workers, &worker{store: s, client: client, timeout: jobTimeout})
-	// No request waits for its turn at Moment for longer than an attempt may take.
-	bills := int(max(1, min(maxBills, perSecond*attemptTimeout.Seconds()/2)))
-	return river.NewClient(s.driver, &river.Config{
-		Schema:                      s.schema,
-		Plugins:                     observeJobs(),
-		Logger:                      log,
-		Queues:                      map[string]river.QueueConfig{queuePayments: {MaxWorkers: maxPayments}, queueBills: {MaxWorkers: bills}},
-		Workers:                     workers,
-		FetchCooldown:               fetchCooldown,
-		JobTimeout:                  jobTimeout,
-		RescueStuckJobsAfter:        2 * jobTimeout, // its process was killed, or it would have ended
-		SoftStopTimeout:             stopTimeout,
-		CompletedJobRetentionPeriod: remember, // so that a second payment under an event is seen
-		CancelledJobRetentionPeriod: keepGivenUp,
-		DiscardedJobRetentionPeriod: keepGivenUp,
-		ReindexerSchedule:           river.NeverSchedule(), // it needs the rights of the tables' owner
-	})
+// newClient returns River's client, which works payments, and the bills of a queue. Without a
+// worker, it only inserts jobs.
+func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Logger) (*river.Client[*sql.Tx], error) {
+	config := &river.Config{Schema: s.schema, Plugins: observeJobs(), Logger: log}
+	if w != nil {
+		config.Workers = river.NewWorkers()
+		river.AddWorker(config.Workers, &poster{store: s, log: log})
+		river.AddWorker(config.Workers, w)
+		config.Queues = map[string]river.QueueConfig{queueBills: {MaxWorkers: bills}}
+		config.FetchCooldown, config.FetchPollInterval = 30*time.Millisecond, 50*time.Millisecond // each fetch locks an SQLite file
+		config.SoftStopTimeout = stopTimeout
+		config.CompletedJobRetentionPeriod = remember // so that a second payment under an event is seen
+		config.CancelledJobRetentionPeriod, config.DiscardedJobRetentionPeriod = keepGivenUp, keepGivenUp
+	}
+	if w != nil && w.timeout > 0 { // not a run, which works its bills alone
+		config.Queues[queuePayments] = river.QueueConfig{MaxWorkers: maxPayments}
+		config.JobTimeout = w.timeout
+		config.RescueStuckJobsAfter = 2 * w.timeout // its process was killed, or it would have ended
+	}
+	if s.lock == nil {
+		config.FetchCooldown, config.FetchPollInterval = 20*time.Millisecond, 0 // the shorter, the more jobs and queries a second
+		config.ReindexerSchedule = river.NeverSchedule()                        // it needs the rights of the tables' owner
+	}
+	return river.NewClient(s.driver, config)
 }
 
 // serve is the command of a process that receives, works, or both. It ends with ctx, once it has
@@ -118,13 +108,17 @@ func (c config) run(ctx context.Context, flags serverFlags, client *moment.Clien
 		return err
 	}
 	defer s.close()
-	jobs, err := s.newJobs(log)
-	if client != nil && err == nil {
-		var whose run
-		if whose, err = s.owner(ctx, c, client.Mode()); err == nil {
-			jobs, err = s.newWorkers(client, whose.sharedQueue(), c.Rate, flags.JobTimeout, log)
+	var w *worker
+	var whose run
+	if client != nil {
+		w = &worker{store: s, client: client, timeout: flags.JobTimeout}
+		if whose, err = s.owner(ctx, c, client.Mode()); err != nil {
+			return err
 		}
 	}
+	// No request waits for its turn at Moment for longer than an attempt may take.
+	bills := int(max(1, min(maxBills, c.Rate*attemptTimeout.Seconds()/2)))
+	jobs, err := s.newClient(w, whose.sharedQueue(), bills, log)
 	if err = errors.Join(err, s.release(ctx)); err != nil {
 		return err
 	}
@@ -155,14 +149,10 @@ func (c config) run(ctx context.Context, flags serverFlags, client *moment.Clien
 	return nil
 }
 
-// openDatabase opens PostgreSQL if DATABASE_URL is set, and otherwise an SQLite file. It waits for
-// it.
+// openDatabase opens an SQLite file, or PostgreSQL if DATABASE_URL is set, for which it waits.
 func (c config) openDatabase(ctx context.Context, log *slog.Logger) (s *store, err error) {
 	if c.postgres == nil {
-		return s, await(ctx, log, c.Database, func(context.Context) (err error) {
-			s, err = openStore(ctx, c.Database)
-			return err
-		})
+		return openStore(ctx, c.Database)
 	}
 	if s, err = openPostgres(ctx, c.postgres, c.listen); err == nil {
 		err = await(ctx, log, "the tables in PostgreSQL", s.ready)

@@ -140,7 +140,7 @@ func (s *store) release(ctx context.Context) error {
 	if s.lock == nil {
 		return nil
 	}
-	_, err := s.jobs.ExecContext(ctx, `UPDATE river_job SET state = 'available', attempt = 0, scheduled_at = created_at
+	_, err := s.jobs.ExecContext(ctx, `UPDATE river_job SET state = 'available', scheduled_at = created_at, max_attempts = min(32767, max_attempts + attempt)
 		WHERE state IN ('running', 'retryable', 'scheduled') AND (queue = 'payments' OR queue LIKE 'bills\_%' ESCAPE '\')`)
 	return err
 }

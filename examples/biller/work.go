@@ -59,16 +59,17 @@ func (r run) queue() string { return fmt.Sprintf("bills_%d", r.id) }
 func (r run) sharedQueue() string { return "bills_" + hashOf(r.keyHash, r.mode, r.service) }
 
 // runFile is the command: it checks the file and stores its rows, makes a job of each, and works
-// them.
-func runFile(ctx context.Context, c config, stdout, stderr io.Writer) (int, error) {
-	if c.postgres != nil {
+// them. An imported file is worked by others.
+func runFile(ctx context.Context, c config, imported bool, stdout, stderr io.Writer) (int, error) {
+	if c.postgres != nil && !imported {
 		return exitUsage, errors.New("run works on an SQLite file: name it with --database, or use import and work with DATABASE_URL")
 	}
 	client, err := c.connect()
 	if err != nil {
 		return exitUsage, err
 	}
-	s, err := openStore(ctx, c.Database)
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	s, err := c.openDatabase(ctx, log)
 	if err != nil {
 		return exitUsage, err
 	}
@@ -77,7 +78,8 @@ func runFile(ctx context.Context, c config, stdout, stderr io.Writer) (int, erro
 	if err != nil {
 		return exitUsage, err
 	}
-	stopped := w.work(ctx, stderr)
+	w.imported = imported
+	stopped := w.work(ctx, log, stderr)
 	return w.finish(context.WithoutCancel(ctx), c.path, stopped, stdout)
 }
 
@@ -91,51 +93,17 @@ func (s *store) newRun(ctx context.Context, c config, client *moment.Client, std
 	return &worker{run: r, store: s, client: client, reader: header, timeout: -1}, err
 }
 
-// importFile is the command: it checks the file and stores its rows, and makes a job of each. Other
-// processes work them.
-func importFile(ctx context.Context, c config, stdout, stderr io.Writer) (int, error) {
-	client, err := c.connect()
-	if err != nil {
-		return exitUsage, err
-	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	s, err := c.openDatabase(ctx, log)
-	if err != nil {
-		return exitFailed, err
-	}
-	defer s.close()
-	w, err := s.newRun(ctx, c, client, stderr)
-	if err != nil {
-		return exitUsage, err
-	}
-	w.imported = true
-	jobs, err := s.newJobs(log)
-	if err == nil {
-		err = w.enqueue(ctx, jobs, stderr)
-	}
-	return w.finish(context.WithoutCancel(ctx), c.path, err, stdout)
-}
-
 // work works the open rows of a run until they are settled, or ctx ends, or the run does harm or
 // gets nowhere. It returns why it stopped before the end.
-func (w *worker) work(ctx context.Context, stderr io.Writer) error {
-	registered := river.NewWorkers()
-	river.AddWorker(registered, w)
-	jobs, err := river.NewClient(w.store.driver, &river.Config{
-		Queues:            map[string]river.QueueConfig{w.run.queue(): {MaxWorkers: workers}},
-		Workers:           registered,
-		FetchCooldown:     30 * time.Millisecond, // by default, a free worker would wait for 100 ms
-		FetchPollInterval: 50 * time.Millisecond,
-		SoftStopTimeout:   30 * time.Second,
-		Logger:            slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
+func (w *worker) work(ctx context.Context, log *slog.Logger, stderr io.Writer) error {
+	jobs, err := w.store.newClient(w, w.run.queue(), workers, log)
 	if err != nil {
 		return err
 	}
 	if err := w.store.release(ctx); err != nil {
 		return err
 	}
-	if err := w.enqueue(ctx, jobs, stderr); err != nil || w.left == 0 {
+	if err := w.enqueue(ctx, jobs, stderr); err != nil || w.left == 0 || w.imported {
 		return err
 	}
 	w.bar = progressbar.NewOptions(w.left, progressbar.OptionSetWriter(stderr), progressbar.OptionShowCount(),
@@ -227,14 +195,23 @@ func (w *worker) Timeout(*river.Job[raiseBill]) time.Duration { return w.timeout
 
 // Work raises a bill, however often it is called.
 func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
-	var params, customerID string
+	var params, customerID, known string
 	var bill storedBill
 	err := inView(ctx, w.store.rows, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `SELECT hash, params, customer_id, token FROM biller_rows JOIN biller_runs ON biller_runs.id = run
-			WHERE biller_rows.id = $1 AND outcome IS NULL`, job.Args.Row).Scan(&bill.hash, &params, &customerID, &bill.token)
+		return tx.QueryRowContext(ctx, `SELECT b.hash, b.params, b.customer_id, r.token, coalesce((SELECT k.customer_id FROM biller_rows k
+				WHERE k.customer = b.customer AND k.run = b.run AND k.customer_id <> '' LIMIT 1), '')
+			FROM biller_rows b JOIN biller_runs r ON r.id = b.run WHERE b.id = $1 AND b.outcome IS NULL`, job.Args.Row).
+			Scan(&bill.hash, &params, &customerID, &bill.token, &known)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil // the process was killed after the row was settled
+	}
+	if err == nil && known != "" && customerID == "" && job.Attempt == 1 { // later attempts must make the same call as the first
+		customerID = known
+		err = inTx(ctx, w.store.rows, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, "UPDATE biller_rows SET customer_id = $1 WHERE id = $2", known, job.Args.Row)
+			return err
+		})
 	}
 	if err = errors.Join(err, json.Unmarshal([]byte(params), &bill)); err != nil {
 		return err
