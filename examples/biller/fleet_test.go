@@ -55,15 +55,14 @@ type fleet struct {
 func newFleet(b *base, dropEvery int, env ...string) *fleet {
 	b.Helper()
 	f := &fleet{base: b, program: build(b.T), service: startService(b.T, dropEvery)}
-	f.env = append(env, "MOMENT_BASE_URL="+f.service.url, "MOMENT_API_KEY=sk_test_YOUR_SECRET_KEY", "MOMENT_WEBHOOK_SECRET="+secret)
+	f.env = append(f.env, env...)
+	f.env = append(f.env, "MOMENT_BASE_URL="+f.service.url, "MOMENT_API_KEY=sk_test_YOUR_SECRET_KEY", "MOMENT_WEBHOOK_SECRET="+secret)
 	return f
 }
 
-func (f *fleet) start(name string, args ...string) *process {
+func (f *fleet) start(name string, args ...string) {
 	f.Helper()
-	p := startProcess(f.T, f.program, name, f.env, args...)
-	f.processes = append(f.processes, p)
-	return p
+	f.processes = append(f.processes, startProcess(f.T, f.program, name, f.env, args...))
 }
 
 // importBills makes jobs of a file of bills.

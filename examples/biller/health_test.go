@@ -36,7 +36,7 @@ func TestHealth(t *testing.T) {
 				b.exec(row.statement)
 				status, body := b.health()
 				assert.Equal(b, row.status, status)
-				assert.Contains(b, body, map[int]string{200: `"ok"`, 503: "nothing can be stored"}[status])
+				assert.Contains(b, body, map[int]string{200: "ok\n", 503: "nothing can be stored"}[status])
 			})
 		})
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"time"
@@ -52,7 +51,7 @@ type conflictError struct{ eventID string }
 
 // Error implements error.
 func (e *conflictError) Error() string {
-	return fmt.Sprintf("there is another payment under the event %s", e.eventID)
+	return "there is another payment under the event " + e.eventID
 }
 
 // recordConflict lets /healthz of all processes show an error that is a conflict.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"errors"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -46,15 +45,11 @@ type connector struct{ driver.Connector }
 
 // Connect implements [driver.Connector].
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
-	connected, err := c.Connector.Connect(ctx)
+	conn, err := c.Connector.Connect(ctx)
 	if err != nil {
 		return nil, err
 	}
-	conn, ok := connected.(*stdlib.Conn)
-	if !ok {
-		return nil, errors.New("the connection is not pgx's")
-	}
-	return schemaConn{conn}, nil
+	return schemaConn{conn.(*stdlib.Conn)}, nil //nolint:forcetypeassert // the connector is pgx's
 }
 
 type schemaConn struct{ *stdlib.Conn }

@@ -68,7 +68,7 @@ func serve(ctx context.Context, c config, flags serverFlags, receives, works boo
 	var client *moment.Client
 	var verifier *moment.WebhookVerifier
 	switch {
-	case c.postgres == nil && !(receives && works):
+	case c.postgres == nil && receives != works:
 		err = errors.New("an SQLite file has one process: use serve, or set DATABASE_URL")
 	case flags.JobTimeout < time.Second:
 		err = errors.New("--job-timeout must be at least 1s")

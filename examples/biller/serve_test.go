@@ -56,8 +56,8 @@ func TestDeliveryIsBrokenOff(t *testing.T) {
 func TestReplicas(t *testing.T) {
 	const replicas, payments = 4, 10
 	first := newPostgresBase(t)
-	bases := []*base{first}
-	for range replicas - 1 {
+	bases := make([]*base, 0, replicas)
+	for range replicas {
 		bases = append(bases, newBase(t, openTestPostgres(t, first.address), first.address))
 	}
 	var all sync.WaitGroup
