@@ -124,7 +124,8 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	helped := false
 	parser, err := kong.New(&c, kong.Name("biller"), kong.Writers(stdout, stdout), kong.Exit(func(int) { helped = true }),
 		kong.Description("Raises the bills of a CSV file with Moment, each exactly once. "+
-			"run and reconcile need MOMENT_API_KEY, and read MOMENT_BASE_URL."))
+			"All but check, receive and migrate need MOMENT_API_KEY, and read MOMENT_BASE_URL. "+
+			"Receivers need MOMENT_WEBHOOK_SECRET. DATABASE_URL is the address of PostgreSQL."))
 	if err != nil {
 		return c, "", err
 	}
