@@ -133,13 +133,13 @@ func (c config) run(ctx context.Context, flags serverFlags, client *moment.Clien
 		if err != nil {
 			return err
 		}
-		defer func() { <-ended }()
+		defer func() { stop(nil); <-ended }()
 	}
 	if client != nil {
 		if err := jobs.Start(ctx); err != nil {
 			return err
 		}
-		defer func() { <-jobs.Stopped() }() // after the jobs that run
+		defer func() { stop(nil); <-jobs.Stopped() }() // after the jobs that run
 	}
 	log.InfoContext(ctx, "started", slog.Bool("receives", verifier != nil), slog.Bool("works", client != nil))
 	<-ctx.Done()

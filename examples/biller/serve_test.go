@@ -160,7 +160,7 @@ func TestSessionsEnd(t *testing.T) {
 	var path string
 	require.NoError(t, b.rows.QueryRowContext(t.Context(), "SELECT current_setting('search_path')").Scan(&path))
 	assert.NotContains(t, path, pgSchema, "the settings end with the transaction, as PgBouncer needs it")
-	assert.ErrorContains(t, inView(t.Context(), b.rows, func(tx *sql.Tx) error {
+	assert.ErrorContains(t, inTxOf(t.Context(), b.rows, readOnly, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(t.Context(), "DELETE FROM ledger")
 		return err
 	}), "read-only transaction")

@@ -145,13 +145,11 @@ func (s *store) release(ctx context.Context) error {
 	return err
 }
 
+// readOnly keeps a transaction from waiting for SQLite's lock for writing.
+var readOnly = &sql.TxOptions{ReadOnly: true}
+
 func inTx(ctx context.Context, pool *sql.DB, do func(*sql.Tx) error) error {
 	return inTxOf(ctx, pool, nil, do)
-}
-
-// inView only reads, and so does not wait for SQLite's lock for writing.
-func inView(ctx context.Context, pool *sql.DB, do func(*sql.Tx) error) error {
-	return inTxOf(ctx, pool, &sql.TxOptions{ReadOnly: true}, do)
 }
 
 func inTxOf(ctx context.Context, pool *sql.DB, options *sql.TxOptions, do func(*sql.Tx) error) error {

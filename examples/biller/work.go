@@ -130,7 +130,7 @@ func (w *worker) enqueue(ctx context.Context, jobs *river.Client[*sql.Tx], stder
 	}
 	for last := int64(0); ; {
 		var params []river.InsertManyParams
-		err := inView(ctx, w.store.rows, func(tx *sql.Tx) error {
+		err := inTxOf(ctx, w.store.rows, readOnly, func(tx *sql.Tx) error {
 			rows, err := tx.QueryContext(ctx, `SELECT id, hash FROM biller_rows WHERE run = $1 AND outcome IS NULL AND id > $2
 				ORDER BY id LIMIT $3`, w.run.id, last, batchSize)
 			return each(rows, err, func(scan func(...any) error) error {
@@ -197,7 +197,7 @@ func (w *worker) Timeout(*river.Job[raiseBill]) time.Duration { return w.timeout
 func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 	var params, customerID, known string
 	var bill storedBill
-	err := inView(ctx, w.store.rows, func(tx *sql.Tx) error {
+	err := inTxOf(ctx, w.store.rows, readOnly, func(tx *sql.Tx) error {
 		return tx.QueryRowContext(ctx, `SELECT b.hash, b.params, b.customer_id, r.token, coalesce((SELECT k.customer_id FROM biller_rows k
 				WHERE k.customer = b.customer AND k.run = b.run AND k.customer_id <> '' LIMIT 1), '')
 			FROM biller_rows b JOIN biller_runs r ON r.id = b.run WHERE b.id = $1 AND b.outcome IS NULL`, job.Args.Row).
