@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS biller_rows (
 CREATE INDEX IF NOT EXISTS biller_rows_bill ON biller_rows (run, bill);
 CREATE INDEX IF NOT EXISTS biller_rows_zeros ON biller_rows (run, ltrim(bill, '0'));
 CREATE INDEX IF NOT EXISTS biller_rows_customer ON biller_rows (run, customer);
-CREATE INDEX IF NOT EXISTS biller_rows_known ON biller_rows (customer) WHERE customer_id <> '';
+CREATE INDEX IF NOT EXISTS biller_rows_known ON biller_rows (customer, run) WHERE customer_id <> '';
 CREATE INDEX IF NOT EXISTS biller_rows_open ON biller_rows (run, id) WHERE outcome IS NULL;`
 
 // store is a PostgreSQL database, or the SQLite file of one process. With SQLite, River has a pool
