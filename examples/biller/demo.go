@@ -41,7 +41,7 @@ func demo(ctx context.Context, c config, bills int, stdout, stderr io.Writer) (c
 	lines := bufio.NewScanner(output)
 	lines.Scan()
 	c.baseURL = lines.Text()
-	code, err = runFile(ctx, c, stdout, stderr)
+	code, err = runFile(ctx, c, false, stdout, stderr)
 	_ = input.Close()
 	lines.Scan()
 	has := lines.Text()

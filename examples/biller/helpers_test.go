@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
+	if os.Getenv(serviceEnv) != "" {
+		serveMoment()
+	}
 	os.Exit(m.Run())
 }
 

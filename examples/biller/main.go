@@ -14,10 +14,13 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momentotel"
 )
 
 const (
@@ -35,7 +38,17 @@ type config struct {
 	Database string  `placeholder:"FILE" help:"Keep what was done in this file. Default: biller.db beside the file."`
 	Yes      bool    `help:"Continue after a warning."`
 
+	ListenURL          string `placeholder:"URL" help:"The address of PostgreSQL without PgBouncer, for LISTEN. Default: poll."`
+	UnverifiedDatabase bool   `help:"Do not verify a PostgreSQL server on another machine."`
+
 	path, key, baseURL string
+	postgres, listen   *pgx.ConnConfig // nil: an SQLite file, or polling
+}
+
+// serverFlags are those of processes that run until they are asked to end.
+type serverFlags struct {
+	Listen     string        `default:"127.0.0.1:8080" help:"Receive webhooks at this address."`
+	JobTimeout time.Duration `default:"1m"             help:"End a job after this time. A job whose process was killed is worked again after twice as long."`
 }
 
 type fileCommand struct {
@@ -51,6 +64,14 @@ type commands struct {
 	Check     fileCommand `cmd:"" help:"Check the whole file, and send nothing."`
 	Run       fileCommand `cmd:"" help:"Raise the bills of the file. Start it again to continue."`
 	Reconcile fileCommand `cmd:"" help:"Compare the file with the bills at Moment, and change nothing."`
+
+	Serve   serverFlags `cmd:"" help:"Receive webhooks, post payments and raise imported bills."`
+	Receive serverFlags `cmd:"" help:"Receive webhooks. Any number of these, on PostgreSQL."`
+	Work    serverFlags `cmd:"" help:"Post payments and raise imported bills. Any number of these, on PostgreSQL."`
+	Import  fileCommand `cmd:"" help:"Check the file, and make jobs of its bills."`
+	Migrate struct {
+		Print bool `help:"Print the statements, for an administrator, and change nothing."`
+	} `cmd:"" help:"Create the tables in PostgreSQL, or bring them up to date."`
 }
 
 func main() {
@@ -75,9 +96,19 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) (code i
 	case command == "check":
 		code, err = check(ctx, c.config, stdout)
 	case command == "run":
-		code, err = runFile(ctx, c.config, stdout, stderr)
+		code, err = runFile(ctx, c.config, false, stdout, stderr)
 	case command == "reconcile":
 		code, err = reconcile(ctx, c.config, stdout)
+	case command == "import":
+		code, err = runFile(ctx, c.config, true, stdout, stderr)
+	case command == "migrate":
+		code, err = migrate(ctx, c.config, c.Migrate.Print, stdout, stderr)
+	case command == "serve":
+		code, err = serve(ctx, c.config, c.Serve, true, true, stderr)
+	case command == "receive":
+		code, err = serve(ctx, c.config, c.Receive, true, false, stderr)
+	case command == "work":
+		code, err = serve(ctx, c.config, c.Work, false, true, stderr)
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "biller:", err)
@@ -93,7 +124,8 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	helped := false
 	parser, err := kong.New(&c, kong.Name("biller"), kong.Writers(stdout, stdout), kong.Exit(func(int) { helped = true }),
 		kong.Description("Raises the bills of a CSV file with Moment, each exactly once. "+
-			"run and reconcile need MOMENT_API_KEY, and read MOMENT_BASE_URL."))
+			"All but check, receive and migrate need MOMENT_API_KEY, and read MOMENT_BASE_URL. "+
+			"Receivers need MOMENT_WEBHOOK_SECRET. DATABASE_URL is the address of PostgreSQL."))
 	if err != nil {
 		return c, "", err
 	}
@@ -104,25 +136,30 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	if err == nil {
 		err = c.validate()
 	}
+	if dsn := os.Getenv("DATABASE_URL"); dsn != "" && c.Database == "" && err == nil {
+		c.postgres, err = parseDSN("DATABASE_URL", dsn, c.UnverifiedDatabase)
+	}
+	if c.ListenURL != "" && err == nil {
+		c.listen, err = parseDSN("--listen-url", c.ListenURL, c.UnverifiedDatabase)
+	}
 	if err != nil {
 		return c, "", err
 	}
-	c.path = cmp.Or(c.Check.File, c.Run.File, c.Reconcile.File)
+	c.path = cmp.Or(c.Check.File, c.Run.File, c.Reconcile.File, c.Import.File)
 	c.Database = cmp.Or(c.Database, filepath.Join(filepath.Dir(c.path), "biller.db"))
 	c.key, c.baseURL = os.Getenv("MOMENT_API_KEY"), os.Getenv("MOMENT_BASE_URL")
 	return c, strings.Fields(parsed.Command())[0], nil
 }
 
 // connect makes the client, whose requests keep to the rate.
-func (c config) connect() (*moment.Client, error) {
+func (c config) connect(options ...moment.ClientOption) (*moment.Client, error) {
 	if c.Rate < 1 {
 		return nil, errors.New("--rate must be at least 1")
 	}
 	connections := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is documented to be one
 	connections.MaxIdleConnsPerHost = workers
-	options := []moment.ClientOption{
-		moment.WithHTTPClient(&http.Client{Transport: newPace(c.Rate, connections)}), moment.WithUserAgent("biller"),
-	}
+	options = append(options, moment.WithHTTPClient(&http.Client{Transport: newPace(c.Rate, connections)}), moment.WithUserAgent("biller"),
+		momentotel.ObserveCalls())
 	if c.baseURL != "" {
 		options = append(options, moment.WithBaseURL(c.baseURL))
 	}

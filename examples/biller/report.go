@@ -45,7 +45,7 @@ func (w *worker) finish(ctx context.Context, input string, stopped error, stdout
 		return exitFailed, err
 	case stopped != nil:
 		return exitFailed, fmt.Errorf("stopped; start it again to continue: %w", stopped)
-	case counts["open"] > 0:
+	case counts["open"] > 0 && !w.imported:
 		return exitFailed, fmt.Errorf("%d rows have no definite response: start it again", counts["open"])
 	case counts[rejected] > 0:
 		return exitRejected, nil

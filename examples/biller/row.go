@@ -210,6 +210,16 @@ func (r *reader) parseMoney(text, code string) (moment.Money, error) {
 	return money, nil
 }
 
+// storedBill is what a worker needs of a row.
+type storedBill struct {
+	Reference string
+	Money     moment.Money
+	Due       moment.Date `json:",omitzero"`
+	Customer  moment.CustomerCreateParams
+
+	token, hash string // of the run and the row: what its idempotency keys are derived from
+}
+
 // contentHash is over all that is sent.
 func (b *row) contentHash() string {
 	return hashOf(b.customerHash(), b.bill, b.money.String(), b.due.String())

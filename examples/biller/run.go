@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
@@ -65,23 +66,22 @@ type run struct {
 // prepare finds the run of a file, or checks and stores the file, and warns before it does harm.
 func (s *store) prepare(ctx context.Context, c config, mode moment.Mode, stderr io.Writer) (r run, err error) {
 	hash, err := c.fileHash()
+	if err == nil {
+		r, err = s.owner(ctx, c, mode)
+	}
 	if err != nil {
 		return r, err
 	}
 	err = inTx(ctx, s.rows, func(tx *sql.Tx) error {
-		var salt string
-		if err := tx.QueryRowContext(ctx, "SELECT hex(salt) FROM biller_salt").Scan(&salt); err != nil {
-			return err
-		}
-		r = run{name: filepath.Base(c.path), keyHash: hashOf(salt, c.key), mode: string(mode), service: strings.TrimRight(c.baseURL, "/")}
 		err := tx.QueryRowContext(ctx, `SELECT id, token, rejected_hash FROM biller_runs
 			WHERE (file_hash, key_hash, mode, service) = ($1, $2, $3, $4)`, hash, r.keyHash, r.mode, r.service).
 			Scan(&r.id, &r.token, &r.rejectedHash)
 		if !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
-		err = tx.QueryRowContext(ctx, `INSERT INTO biller_runs (file_hash, key_hash, mode, service, name) VALUES ($1, $2, $3, $4, $5)
-			RETURNING id, token`, hash, r.keyHash, r.mode, r.service, r.name).Scan(&r.id, &r.token)
+		r.token = rand.Text()
+		err = tx.QueryRowContext(ctx, `INSERT INTO biller_runs (file_hash, key_hash, mode, service, name, token)
+			VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`, hash, r.keyHash, r.mode, r.service, r.name, r.token).Scan(&r.id)
 		if err != nil {
 			return err
 		}
@@ -98,6 +98,17 @@ func (s *store) prepare(ctx context.Context, c config, mode moment.Mode, stderr 
 		return err
 	})
 	return r, err
+}
+
+// owner returns a run without a file: whose rows and jobs are worked together. The hash of the API
+// key is salted, because a database is read by more people than a key.
+func (s *store) owner(ctx context.Context, c config, mode moment.Mode) (r run, err error) {
+	var salt string
+	err = inTx(ctx, s.rows, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO biller_salt (id, salt) VALUES (1, $1) ON CONFLICT (id) DO NOTHING", rand.Text())
+		return errors.Join(err, tx.QueryRowContext(ctx, "SELECT salt FROM biller_salt").Scan(&salt))
+	})
+	return run{name: filepath.Base(c.path), keyHash: hashOf(salt, c.key), mode: string(mode), service: strings.TrimRight(c.baseURL, "/")}, err
 }
 
 // fileHash returns the hash of a file, and of how it is read.
@@ -117,17 +128,20 @@ func (c config) fileHash() (string, error) {
 // are stored, because a later row may show that the file is not as it is meant.
 func (r run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (counts map[string]int, err error) {
 	err = eachRow(c.path, c.format, func(b row) error {
-		var outcome any
+		var outcome, params any
 		if len(b.problems) > 0 {
 			outcome, b.bill = rejected, "" // another row may have the reference
+		} else {
+			text, _ := json.Marshal(storedBill{Reference: b.bill, Money: b.money, Due: b.due, Customer: b.customer}) // which has no problems
+			params = string(text)
 		}
 		cells, err := json.Marshal(b.cells)
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO biller_rows (run, line, bill, hash, customer, amount, currency, cells, outcome, reason)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`, r.id, b.line, b.bill, b.contentHash(), b.customerHash(),
-			b.money.Amount, b.money.Currency, cells, outcome, strings.Join(append(b.problems, b.warnings...), "; "))
+		_, err = tx.ExecContext(ctx, `INSERT INTO biller_rows (run, line, bill, hash, customer, amount, currency, cells, params, outcome, reason)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, r.id, b.line, b.bill, b.contentHash(), b.customerHash(),
+			int64(b.money.Amount), string(b.money.Currency), string(cells), params, outcome, strings.Join(append(b.problems, b.warnings...), "; "))
 		return err
 	})
 	if err == nil {
@@ -166,7 +180,7 @@ func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []s
 	var another bool
 	var earlier, rows, same, zeros, customers int
 	err = errors.Join(err, tx.QueryRowContext(ctx, `SELECT
-			coalesce(max(file_hash = $1 AND key_hash <> $2), 0), coalesce(max(CASE WHEN name = $3 AND key_hash = $2 THEN id END), 0)
+			count(*) FILTER (WHERE file_hash = $1 AND key_hash <> $2) > 0, coalesce(max(CASE WHEN name = $3 AND key_hash = $2 THEN id END), 0)
 		FROM biller_runs WHERE (mode, service) = ($4, $5) AND id < $6`,
 		hash, r.keyHash, r.name, r.mode, r.service, r.id).Scan(&another, &earlier))
 	if another {
@@ -175,7 +189,7 @@ func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []s
 	if err != nil || earlier == 0 {
 		return warnings, err
 	}
-	err = tx.QueryRowContext(ctx, `SELECT count(*), coalesce(sum(same), 0), coalesce(sum(NOT same AND zeros), 0), coalesce(sum(customer), 0)
+	err = tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE same), count(*) FILTER (WHERE NOT same AND zeros), count(*) FILTER (WHERE customer)
 		FROM (SELECT
 			EXISTS (SELECT 1 FROM biller_rows e WHERE e.run = $1 AND e.bill = n.bill) AS same,
 			EXISTS (SELECT 1 FROM biller_rows e WHERE e.run = $1 AND ltrim(e.bill, '0') = ltrim(n.bill, '0')) AS zeros,

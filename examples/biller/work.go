@@ -10,13 +10,11 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -46,61 +44,65 @@ func (raiseBill) Kind() string { return "raise_bill" }
 // InsertOpts implements [river.JobArgsWithInsertOpts]. Jobs that have ended do not block another
 // one of the same row.
 func (raiseBill) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{MaxAttempts: maxAttempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
+	return river.InsertOpts{MaxAttempts: maxAttempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByQueue: true, ByState: []rivertype.JobState{
 		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable,
 		rivertype.JobStateRunning, rivertype.JobStateScheduled,
 	}}}
 }
 
-// queue is a run's own, so that no run works another one's jobs under another API key.
+// queue is a run's own, so that no run works another one's jobs.
 func (r run) queue() string { return fmt.Sprintf("bills_%d", r.id) }
 
+// sharedQueue has the jobs of all files that are imported for an API key and a service, so that no
+// worker works the jobs of another API key.
+func (r run) sharedQueue() string { return "bills_" + hashOf(r.keyHash, r.mode, r.service) }
+
 // runFile is the command: it checks the file and stores its rows, makes a job of each, and works
-// them.
-func runFile(ctx context.Context, c config, stdout, stderr io.Writer) (int, error) {
+// them. An imported file is worked by others.
+func runFile(ctx context.Context, c config, imported bool, stdout, stderr io.Writer) (int, error) {
+	if c.postgres != nil && !imported {
+		return exitUsage, errors.New("run works on an SQLite file: name it with --database, or use import and work with DATABASE_URL")
+	}
 	client, err := c.connect()
 	if err != nil {
 		return exitUsage, err
 	}
-	s, err := openStore(ctx, c.Database)
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	s, err := c.openDatabase(ctx, log)
 	if err != nil {
 		return exitUsage, err
 	}
 	defer s.close()
-	r, err := s.prepare(ctx, c, client.Mode(), stderr)
+	w, err := s.newRun(ctx, c, client, stderr)
 	if err != nil {
 		return exitUsage, err
 	}
+	w.imported = imported
+	stopped := w.work(ctx, log, stderr)
+	return w.finish(context.WithoutCancel(ctx), c.path, stopped, stdout)
+}
+
+func (s *store) newRun(ctx context.Context, c config, client *moment.Client, stderr io.Writer) (*worker, error) {
 	header, closeFile, err := open(c.path, c.format)
 	if err != nil {
-		return exitUsage, err
+		return nil, err
 	}
 	closeFile()
-	w := &worker{run: r, store: s, client: client, reader: header}
-	stopped := w.work(ctx, stderr)
-	return w.finish(context.WithoutCancel(ctx), c.path, stopped, stdout)
+	r, err := s.prepare(ctx, c, client.Mode(), stderr)
+	return &worker{run: r, store: s, client: client, reader: header, timeout: -1}, err
 }
 
 // work works the open rows of a run until they are settled, or ctx ends, or the run does harm or
 // gets nowhere. It returns why it stopped before the end.
-func (w *worker) work(ctx context.Context, stderr io.Writer) error {
-	registered := river.NewWorkers()
-	river.AddWorker(registered, w)
-	jobs, err := river.NewClient(riversqlite.New(w.store.jobs), &river.Config{
-		Queues:            map[string]river.QueueConfig{w.run.queue(): {MaxWorkers: workers}},
-		Workers:           registered,
-		FetchCooldown:     30 * time.Millisecond, // by default, a free worker would wait for 100 ms
-		FetchPollInterval: 50 * time.Millisecond,
-		SoftStopTimeout:   30 * time.Second,
-		Logger:            slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-	})
+func (w *worker) work(ctx context.Context, log *slog.Logger, stderr io.Writer) error {
+	jobs, err := w.store.newClient(w, w.run.queue(), workers, log)
 	if err != nil {
 		return err
 	}
 	if err := w.store.release(ctx); err != nil {
 		return err
 	}
-	if err := w.enqueue(ctx, jobs, stderr); err != nil || w.left == 0 {
+	if err := w.enqueue(ctx, jobs, stderr); err != nil || w.left == 0 || w.imported {
 		return err
 	}
 	w.bar = progressbar.NewOptions(w.left, progressbar.OptionSetWriter(stderr), progressbar.OptionShowCount(),
@@ -118,18 +120,25 @@ func (w *worker) work(ctx context.Context, stderr io.Writer) error {
 
 var errFinished = errors.New("all jobs have ended")
 
-// enqueue makes jobs of the open rows, and counts them. River skips those that have a job.
+// enqueue makes jobs of the open rows, and counts them. River skips those that have a job in the
+// queue.
 func (w *worker) enqueue(ctx context.Context, jobs *river.Client[*sql.Tx], stderr io.Writer) error {
+	queue, attempts := w.run.queue(), maxAttempts
+	if w.imported {
+		queue, attempts = w.run.sharedQueue(), river.MaxAttemptsDefault
+	}
 	for last := int64(0); ; {
 		var params []river.InsertManyParams
-		rows, err := w.store.rows.QueryContext(ctx, `SELECT id, hash FROM biller_rows WHERE run = $1 AND outcome IS NULL AND id > $2
-			ORDER BY id LIMIT $3`, w.run.id, last, batchSize)
-		err = each(rows, err, func(scan func(...any) error) error {
-			var args raiseBill
-			err := scan(&args.Row, &args.Hash)
-			last = args.Row
-			params = append(params, river.InsertManyParams{Args: args, InsertOpts: &river.InsertOpts{Queue: w.run.queue()}})
-			return err
+		err := inTxOf(ctx, w.store.rows, readOnly, func(tx *sql.Tx) error {
+			rows, err := tx.QueryContext(ctx, `SELECT id, hash FROM biller_rows WHERE run = $1 AND outcome IS NULL AND id > $2
+				ORDER BY id LIMIT $3`, w.run.id, last, batchSize)
+			return each(rows, err, func(scan func(...any) error) error {
+				var args raiseBill
+				err := scan(&args.Row, &args.Hash)
+				last = args.Row
+				params = append(params, river.InsertManyParams{Args: args, InsertOpts: &river.InsertOpts{Queue: queue, MaxAttempts: attempts}})
+				return err
+			})
 		})
 		if err != nil || len(params) == 0 {
 			return err
@@ -151,16 +160,19 @@ func (w *worker) enqueue(ctx context.Context, jobs *river.Client[*sql.Tx], stder
 	}
 }
 
-// worker raises the bills of a run.
+// worker raises the bills of a run, or those of all imported files.
 type worker struct {
 	river.WorkerDefaults[raiseBill]
 
-	run    run
-	store  *store
-	reader *reader // for its columns
-	client *moment.Client
-	bar    *progressbar.ProgressBar
-	stop   context.CancelCauseFunc // of the run
+	store   *store
+	client  *moment.Client
+	timeout time.Duration // of a job
+
+	run      run
+	reader   *reader // for its columns
+	imported bool    // the run is worked by others
+	bar      *progressbar.ProgressBar
+	stop     context.CancelCauseFunc // of the run; nil for imported files
 
 	mu                   sync.Mutex // guards what follows
 	left                 int        // jobs without an end
@@ -168,93 +180,23 @@ type worker struct {
 	rejections, failures int        // in a row
 }
 
-// NextRetry is soon, because somebody waits for the run.
+// NextRetry is soon for a run, because somebody waits for it. Otherwise it is River's, over weeks.
 func (w *worker) NextRetry(job *river.Job[raiseBill]) time.Time {
+	if w.stop == nil {
+		return time.Time{}
+	}
 	return time.Now().Add(time.Duration(1+job.Attempt) * time.Second)
 }
 
-// Timeout turns off River's timeout, because each attempt of a call has its own, and because a job
-// may wait for the rate limit.
-func (w *worker) Timeout(*river.Job[raiseBill]) time.Duration { return -1 }
-
-// Work raises a bill, however often it is called.
-func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
-	var line int
-	var customerID, cells string
-	var texts []string
-	err := w.store.rows.QueryRowContext(ctx, "SELECT line, customer_id, cells FROM biller_rows WHERE id = $1 AND outcome IS NULL",
-		job.Args.Row).Scan(&line, &customerID, &cells)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil // the process was killed after the row was settled
-	}
-	if err = errors.Join(err, json.Unmarshal([]byte(cells), &texts)); err != nil {
-		return err
-	}
-	res := w.raise(ctx, w.reader.parse(line, texts), customerID)
-	failure, isFailure := errors.AsType[*moment.Error](res.err)
-	switch {
-	case res.outcome != "":
-	case ctx.Err() != nil: // the process stops
-		return loggable(res.err)
-	case isFailure && failure.Status == http.StatusTooManyRequests && !failure.OutcomeUnknown: // not an attempt
-		return river.JobSnooze(min(max(failure.RetryAfter, time.Second), 5*time.Minute))
-	}
-	if err := w.settle(context.WithoutCancel(ctx), job, res); err != nil {
-		return err
-	}
-	if res.outcome == rejected {
-		return river.JobCancel(loggable(res.err))
-	}
-	if res.err != nil {
-		return loggable(res.err)
-	}
-	return nil
-}
-
-// result is how an attempt ended. Without an outcome, it has failed, and the bill may be raised.
-type result struct {
-	outcome, customerID string
-	err                 error
-}
-
-// raise creates a bill together with its customer, or finds both. The e-mail address of a customer
-// who exists stays as it is, but another name may be another person's. The idempotency key is
-// derived from the run and the row's content, so a job that was killed makes the same call again.
-func (w *worker) raise(ctx context.Context, b row, customerID string) result {
-	params := moment.BillCreateParams{
-		Customer: b.customer, ExternalReference: b.bill, Currency: b.money.Currency, AmountDue: b.money.Amount, DueDate: b.due,
-	}
-	if customerID != "" {
-		params.Customer = moment.ExistingCustomer(customerID)
-	}
-	var resp moment.Response
-	key := moment.DeriveIdempotencyKey("raise bill", w.run.token, b.contentHash(), customerID)
-	bill, err := w.client.Bills.Ensure(ctx, params, moment.WithIdempotencyKey(key), moment.WithResponse(&resp))
-	mismatch, isMismatch := errors.AsType[*moment.MismatchError](err)
-	switch {
-	case isMismatch && customerID == "" && slices.Equal(mismatch.Differences, []string{"customer.email"}):
-		return w.raise(ctx, b, b.customer.ExternalReference)
-	case rejects(err):
-		return result{outcome: rejected, err: err}
-	case err != nil:
-		return result{err: err}
-	case resp.StatusCode == http.StatusCreated:
-		return result{outcome: raised, customerID: bill.CustomerID}
-	}
-	return result{outcome: found, customerID: bill.CustomerID}
-}
-
-// rejects reports whether a row cannot be raised as it is. Only the service's own rejection says
-// so, or the client's before it sends anything.
-func rejects(err error) bool {
-	failure, ok := errors.AsType[*moment.Error](err)
-	_, isMismatch := errors.AsType[*moment.MismatchError](err)
-	own := ok && failure.FromService && slices.Contains([]int{400, 402, 404, 422}, failure.Status)
-	return !errors.Is(err, moment.ErrOutcomeUnknown) && (own || isMismatch || errors.Is(err, moment.ErrInvalidArgument))
-}
+// Timeout turns off River's timeout for a run, because each attempt of a call has its own, and
+// because a job may wait for the rate limit.
+func (w *worker) Timeout(*river.Job[raiseBill]) time.Duration { return w.timeout }
 
 // settle stores and counts a result, and stops a run that does harm or gets nowhere.
 func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res result) error {
+	if w.stop == nil {
+		return w.save(ctx, job.Args.Row, res)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	failure, isFailure := errors.AsType[*moment.Error](res.err)
@@ -297,25 +239,17 @@ func (w *worker) save(ctx context.Context, id int64, res result) error {
 	if res.err != nil {
 		reason = strings.TrimPrefix(res.err.Error(), "moment: ")
 	}
-	_, err := w.store.rows.ExecContext(ctx, `UPDATE biller_rows SET outcome = $1, reason = $2, customer_id = $3,
-		cells = CASE WHEN $1 = 'rejected' THEN cells END WHERE id = $4 AND $1 <> ''`, res.outcome, reason, res.customerID, id)
-	if err != nil || res.outcome != rejected {
+	return inTx(ctx, w.store.rows, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE biller_rows SET outcome = $1, reason = $2, customer_id = $3, params = NULL,
+			cells = CASE WHEN $1 = 'rejected' THEN cells END WHERE id = $4 AND $1 <> ''`, res.outcome, reason, res.customerID, id)
+		if err != nil || res.outcome != rejected || w.stop == nil {
+			return err
+		}
+		var early int
+		err = tx.QueryRowContext(ctx, earlyRejections, w.run.id, firstRows+1).Scan(&early)
+		if early == firstRows/2+1 {
+			w.stop(errEarly)
+		}
 		return err
-	}
-	var early int
-	err = w.store.rows.QueryRowContext(ctx, earlyRejections, w.run.id, firstRows+1).Scan(&early)
-	if early == firstRows/2+1 {
-		w.stop(errEarly)
-	}
-	return err
-}
-
-// loggable returns an error without what the service has said, which may be about a person, because
-// River stores and logs the errors of jobs.
-func loggable(err error) error {
-	var valuer slog.LogValuer
-	if errors.As(err, &valuer) {
-		return errors.New(valuer.LogValue().Resolve().String())
-	}
-	return fmt.Errorf("%T", err)
+	})
 }

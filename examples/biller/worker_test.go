@@ -45,7 +45,7 @@ func TestJobsOfAKilledProcess(t *testing.T) {
 	}
 	w.exec(s, "INSERT INTO river_job (kind, queue, state, max_attempts) VALUES ('other', 'other', 'running', 4), ('other', 'billsX1', 'running', 4)")
 	require.NoError(t, s.release(t.Context()))
-	assert.Equal(t, "4", w.ask(s, "SELECT count(*) FROM river_job WHERE queue = 'bills_1' AND state = 'available' AND attempt = 0 AND scheduled_at = created_at"))
+	assert.Equal(t, "4", w.ask(s, "SELECT count(*) FROM river_job WHERE queue = 'bills_1' AND state = 'available' AND max_attempts = attempt + 4 AND scheduled_at = created_at"))
 	assert.Equal(t, "2", w.ask(s, "SELECT count(*) FROM river_job WHERE state = 'running'"))
 	s.close()
 	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"database/sql"
 	"flag"
 	"fmt"
 	"os"
@@ -18,13 +18,13 @@ import (
 
 var (
 	throughput = flag.Bool("throughput", false, "measure TestThroughput, which takes some minutes")
-	deliveries = flag.Int("deliveries", 0, "how many deliveries TestAnswerTimes measures in each row")
+	deliveries = flag.Int("deliveries", 0, "how many deliveries TestResponseTimes measures in each row")
 )
 
-// How many bills a second are raised, and payments posted, by how many workers, and what they take
-// of the machine.
+// How many bills a second are raised, and payments posted, by how many workers, and how much of the
+// machine they use.
 //
-//	bash .ci/postgres go -C examples/scale-out test -run '^TestThroughput$' -v -timeout 30m -throughput .
+//	bash .ci/postgres go -C examples/biller test -run '^TestThroughput$' -v -timeout 30m -throughput .
 func TestThroughput(t *testing.T) {
 	if !*throughput {
 		t.Skip("measures, and tests nothing: -throughput")
@@ -32,7 +32,7 @@ func TestThroughput(t *testing.T) {
 	var table strings.Builder
 	for _, row := range []struct {
 		what string
-		rate int // requests a second of each worker; a bill takes one, and three for the first of a customer
+		rate int // requests a second of each worker
 		jobs int // for each worker
 	}{
 		{"bills, 200 requests/s each", 200, 1500},
@@ -40,33 +40,31 @@ func TestThroughput(t *testing.T) {
 		{"payments", 1, 6000},
 	} {
 		for _, n := range []int{1, 2, 4} {
-			w := newWorld(t)
-			service := startService(t, 0)
+			b := newPostgresBase(t)
+			f := newFleet(b, 0, "DATABASE_URL="+b.address)
 			jobs := row.jobs * n
 			if row.rate == 1 {
-				w.exec(t, `INSERT INTO river_job (state, queue, kind, max_attempts, args) SELECT 'available', 'payments', 'post_payment', 25, jsonb_build_object('event_id', 'evt_' || i,
+				b.exec(`INSERT INTO river_job (state, queue, kind, max_attempts, args) SELECT 'available', 'payments', 'post_payment', 25, jsonb_build_object('event_id', 'evt_' || i,
 					'payment_id', 'pay_' || i, 'obligation_kind', 'bill', 'obligation_id', 'bill_' || i, 'amount', i, 'currency', 'ZAR') FROM generate_series(1, $1) AS i`, jobs)
 			} else {
-				code, _, stderr := w.enqueue(t, writeBills(t, jobs, 100))
-				require.Zero(t, code, stderr)
+				f.importBills(writeBills(t, jobs, 100))
 			}
 			busy := cpu(t, "/proc/stat")
-			fleet := make([]*process, 0, n)
 			for i := range n {
-				fleet = append(fleet, w.start(t, fmt.Sprint("worker ", i), service.url, "worker", "--rate", strconv.Itoa(row.rate)))
+				f.start(fmt.Sprint("worker ", i), "work", "--rate", strconv.Itoa(row.rate))
 			}
-			w.untilWithin(t, 10*time.Minute, "all jobs are done", func() bool {
+			until(t, 10*time.Minute, "all jobs are done", func() bool {
 				time.Sleep(100 * time.Millisecond) // the question itself takes its time
-				return ask[int](t, w, "SELECT count(*) FROM river_job WHERE finalized_at IS NULL") == 0
+				return ask[int](b, "SELECT count(*) FROM river_job WHERE finalized_at IS NULL") == 0
 			})
 			busy = cpu(t, "/proc/stat") - busy
 			ofWorkers := 0.0
-			for _, p := range fleet {
+			for _, p := range f.processes {
 				ofWorkers += cpu(t, fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 				assert.NoError(t, p.end())
 			}
-			seconds := ask[float64](t, w, "SELECT extract(epoch FROM max(finalized_at) - min(attempted_at))::float8 FROM river_job")
-			ofService := cpu(t, fmt.Sprintf("/proc/%d/stat", service.pid))
+			seconds := ask[float64](b, "SELECT extract(epoch FROM max(finalized_at) - min(attempted_at))::float8 FROM river_job")
+			ofService := cpu(t, fmt.Sprintf("/proc/%d/stat", f.service.pid))
 			fmt.Fprintf(&table, "| %s | %d | %.0f | %.2f | %.2f | %.2f |\n", row.what, n, float64(jobs)/seconds,
 				ofWorkers/seconds, ofService/seconds, (busy-ofWorkers-ofService)/seconds)
 		}
@@ -74,7 +72,7 @@ func TestThroughput(t *testing.T) {
 	t.Logf("\n| | workers | jobs/s | CPUs: workers | the fake | all else |\n|---|---|---|---|---|---|\n%s", table.String())
 }
 
-// cpu returns the seconds of CPU that a process has taken, or the machine.
+// cpu returns the seconds of CPU that a process has used, or the machine.
 func cpu(t *testing.T, path string) float64 {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -96,10 +94,10 @@ func cpu(t *testing.T, path string) float64 {
 	return sum
 }
 
-// How long Moment waits for an answer, by what the ledger does.
+// How long Moment waits for a response, by what the ledger does.
 //
-//	bash .ci/postgres go -C examples/scale-out test -run '^TestAnswerTimes$' -v -deliveries=6000 .
-func TestAnswerTimes(t *testing.T) {
+//	bash .ci/postgres go -C examples/biller test -run '^TestResponseTimes$' -v -deliveries=6000 .
+func TestResponseTimes(t *testing.T) {
 	const perSecond, warmUp = 200, 400
 	if *deliveries == 0 {
 		t.Skip("measures, and tests nothing: -deliveries=6000")
@@ -110,28 +108,28 @@ func TestAnswerTimes(t *testing.T) {
 		workers int
 		locked  bool
 	}{
-		{"posts payments", workers, false},
-		{"is locked: workers wait for it", workers, true},
+		{"posts payments", fleetWorkers, false},
+		{"is locked: workers wait for it", fleetWorkers, true},
 		{"is stopped: no workers", 0, false},
 	} {
-		w := newWorld(t)
-		addresses := freeAddresses(t, receivers+1)
-		proxy := startNginx(t, addresses[receivers], addresses[:receivers])
-		for i := range receivers {
-			w.start(t, fmt.Sprint("receiver ", i), "", "receiver", "--listen", addresses[i])
-		}
-		for i := range receivers {
+		b := newPostgresBase(t)
+		f := newFleet(b, 0, "DATABASE_URL="+b.address)
+		addresses := freeAddresses(t, fleetReceivers)
+		proxy := startNginx(t, addresses)
+		for i := range fleetReceivers {
+			f.start(fmt.Sprint("receiver ", i), "receive", "--listen", addresses[i])
 			awaitHealthy(t, addresses[i])
 		}
 		for i := range row.workers {
-			w.start(t, fmt.Sprint("worker ", i), "http://127.0.0.1:1", "worker")
+			f.start(fmt.Sprint("worker ", i), "work")
 		}
+		var lock *sql.Tx
 		if row.locked {
-			tx, err := w.pool.Begin(t.Context())
+			var err error
+			lock, err = b.rows.BeginTx(t.Context(), nil)
 			require.NoError(t, err)
-			_, err = tx.Exec(t.Context(), "LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE")
+			_, err = lock.ExecContext(t.Context(), "SET LOCAL idle_in_transaction_session_timeout = 0; LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE")
 			require.NoError(t, err)
-			defer tx.Rollback(context.Background()) //nolint:errcheck // it has changed nothing
 		}
 		m := newSender("http://"+proxy, warmUp+*deliveries)
 		times := make([]time.Duration, warmUp+*deliveries)
@@ -142,15 +140,21 @@ func TestAnswerTimes(t *testing.T) {
 			time.Sleep(time.Until(due))
 			all.Go(func() {
 				assert.NoError(t, m.send(t.Context(), i))
-				times[i] = time.Since(due) // not from when it could be sent: a queue in front counts
+				times[i] = time.Since(due) // not from when it could be sent, because a queue in front counts
 			})
 		}
 		all.Wait()
 		m.client.CloseIdleConnections()
+		entries := ask[int](b, "SELECT count(*) FROM river_job WHERE kind = 'post_payment' AND state = 'completed'")
+		assert.Equal(t, row.workers > 0 && !row.locked, entries > 0, "the ledger")
+		if lock != nil {
+			require.NoError(t, lock.Rollback())
+		}
+		for _, p := range f.processes {
+			assert.NoError(t, p.end())
+		}
 		times = times[warmUp:]
 		slices.Sort(times)
-		entries := ask[int](t, w, "SELECT count(*) FROM river_job WHERE kind = 'post_payment' AND state = 'completed'")
-		assert.Equal(t, row.workers > 0 && !row.locked, entries > 0, "the ledger")
 		quantile := func(q float64) string {
 			return times[min(len(times)-1, int(q*float64(len(times))))].Round(10 * time.Microsecond).String()
 		}

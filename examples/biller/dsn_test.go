@@ -1,0 +1,75 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// An address is read strictly, and no error contains any part of the password.
+func TestDSN(t *testing.T) {
+	for _, row := range []struct {
+		why, dsn   string
+		unverified bool
+		says       string
+	}{
+		{"loopback needs no TLS", "postgres://u:hunter2@127.0.0.1:5432/d", false, ""},
+		{"likewise by name", "postgresql://u:hunter2@localhost/d?sslmode=disable", false, ""},
+		{"likewise in IPv6", "postgres://u:hunter2@[::1]:5432/d", false, ""},
+		{"another machine is verified", "postgres://u:hunter2@db.example.com/d?sslmode=verify-full", false, ""},
+		{"verified is the default", "postgres://u:hunter2@db.example.com/d", false, ""},
+		{"require does not look at the name", "postgres://u:hunter2@db.example.com/d?sslmode=require", false, "--unverified-database"},
+		{"a name that begins like loopback", "postgres://u:hunter2@127.0.0.1.example.com/d?sslmode=disable", false, "--unverified-database"},
+		{"opted out", "postgres://u:hunter2@db.example.com/d?sslmode=disable", true, ""},
+		{"a mistyped scheme", "postgress://u:hunter2@127.0.0.1/d", false, "must begin with postgres://"},
+		{"another database", "mysql://u:hunter2@127.0.0.1/d", false, "must begin with postgres://"},
+		{"no scheme", "u:hunter2@127.0.0.1/d", false, "DATABASE_URL"},
+		{"words instead of a URL", "host=127.0.0.1 password=hunter2", false, "must begin with postgres://"},
+		{"an unescaped # in the password", "postgres://u:hunter2#x@127.0.0.1/d", false, "DATABASE_URL"},
+		{"an unescaped ? in the password", "postgres://u:hunter2?x@127.0.0.1/d", false, "DATABASE_URL"},
+		{"an unescaped % in the password", "postgres://u:hunter2%zz@127.0.0.1/d", false, "is not a URL"},
+		{"no host", "postgres:///d?user=u&password=hunter2", false, "must have one host"},
+		{"two hosts", "postgres://u:hunter2@a,b/d", false, "must have one host"},
+		{"no user", "postgres://127.0.0.1/d", false, "must have a user"},
+		{"no database", "postgres://u:hunter2@127.0.0.1/", false, "must have a database"},
+		{"a host that overrides the one that was checked", "postgres://u:hunter2@127.0.0.1/d?host=db.example.com", false, "each once"},
+		{"a parameter twice", "postgres://u:hunter2@127.0.0.1/d?sslmode=disable&sslmode=require", false, "each once"},
+		{"a misspelt parameter", "postgres://u:hunter2@127.0.0.1/d?sslmod=disable", false, "each once"},
+		{"a wrong value", "postgres://u:hunter2@127.0.0.1/d?sslmode=hunter2", false, "wrong value"},
+		{"no certificate", "postgres://u:hunter2@127.0.0.1/d?sslrootcert=/hunter2", false, "certificate"},
+	} {
+		parsed, err := parseDSN("DATABASE_URL", row.dsn, row.unverified)
+		if row.says == "" {
+			require.NoError(t, err, row.why)
+			assert.Equal(t, "hunter2", parsed.Password, row.why)
+			continue
+		}
+		require.ErrorContains(t, err, row.says, row.why)
+		assert.NotContains(t, err.Error(), "hunter2", row.why)
+	}
+}
+
+// What is verified, and how statements are sent, whatever the environment of libpq says.
+func TestDSNDefaults(t *testing.T) {
+	t.Setenv("PGSSLMODE", "disable")
+	for dsn, want := range map[string]struct {
+		verified bool
+		mode     pgx.QueryExecMode
+	}{
+		"postgres://u:p@127.0.0.1/d":                                              {false, pgx.QueryExecModeExec},
+		"postgres://u:p@db.example.com/d":                                         {true, pgx.QueryExecModeExec},
+		"postgres://u:p@db.example.com/d?default_query_exec_mode=cache_statement": {true, pgx.QueryExecModeCacheStatement},
+		"postgres://u:p@db.example.com/d?sslmode=verify-full&connect_timeout=5":   {true, pgx.QueryExecModeExec},
+	} {
+		parsed, err := parseDSN("DATABASE_URL", dsn, false)
+		require.NoError(t, err, dsn)
+		assert.Equal(t, want.mode, parsed.DefaultQueryExecMode, dsn)
+		if assert.Equal(t, want.verified, parsed.TLSConfig != nil, dsn); want.verified {
+			assert.Equal(t, "db.example.com", parsed.TLSConfig.ServerName)
+			assert.False(t, parsed.TLSConfig.InsecureSkipVerify)
+			assert.Empty(t, parsed.Fallbacks, "no attempt without TLS")
+		}
+	}
+}

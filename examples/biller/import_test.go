@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+const billsHeader = "customer_reference,name,email,bill_reference,amount,currency,due_date\n"
+
+// importBills makes jobs of the rows of a file, for an API key, and returns their queue.
+func (b *base) importBills(key, rows string, flags format) (queue string) {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "bills.csv")
+	require.NoError(b, os.WriteFile(path, []byte(billsHeader+rows), 0o600))
+	if flags.Decimal == "" {
+		flags = format{Encoding: "utf-8", DateFormat: "YYYY-MM-DD", Decimal: "."}
+	}
+	c := config{format: flags, path: path, key: key, Rate: 1000, Yes: true}
+	client, err := c.connect()
+	require.NoError(b, err)
+	w, err := b.newRun(b.Context(), c, client, io.Discard)
+	require.NoError(b, err)
+	w.imported = true
+	require.NoError(b, w.enqueue(b.Context(), b.jobs, io.Discard))
+	return w.run.sharedQueue()
+}
+
+// What becomes of a job and of its row, by what Moment responds. Nobody watches, so a wrong API key
+// or a wrong address rejects nothing.
+func TestImportedBill(t *testing.T) {
+	const bill = "create bill"
+	for _, row := range []struct {
+		why     string
+		faults  []momenttest.Fault
+		exists  moment.Amount // a bill with this amount
+		state   rivertype.JobState
+		outcome string
+		bills   int
+	}{
+		{"all is well", nil, 0, "completed", raised, 1},
+		{"a gateway's 503: the client tries again", []momenttest.Fault{momenttest.Status(503).On(bill)}, 0, "completed", raised, 1},
+		{"the response is lost: the bill is found", []momenttest.Fault{momenttest.DropAfterCommit().On(bill)}, 0, "completed", found, 1},
+		{"the service has saved a failure: the next attempt has another key", []momenttest.Fault{momenttest.ServiceError(500).On(bill)}, 0, "retryable", "", 0},
+		{"the bill exists", nil, 125000, "completed", found, 1},
+		{"the bill exists with another amount: somebody has to decide", nil, 1, "cancelled", rejected, 1},
+		{"400: correct the row", []momenttest.Fault{momenttest.ServiceError(400).On(bill)}, 0, "cancelled", rejected, 0},
+		{"402", []momenttest.Fault{momenttest.ServiceError(402).On(bill)}, 0, "cancelled", rejected, 0},
+		{"422", []momenttest.Fault{momenttest.ServiceError(422).On(bill)}, 0, "cancelled", rejected, 0},
+		{"a gateway's 422 rejects nothing", []momenttest.Fault{momenttest.Status(422)}, 0, "retryable", "", 0},
+		{"the API key was deleted", []momenttest.Fault{momenttest.Status(401).Times(5)}, 0, "retryable", "", 0},
+		{"the API key may not", []momenttest.Fault{momenttest.ServiceError(403).On(bill)}, 0, "retryable", "", 0},
+		{"the address is wrong", []momenttest.Fault{momenttest.ServiceError(404).Times(5)}, 0, "retryable", "", 0},
+		{"the service is down", []momenttest.Fault{momenttest.Status(500).Times(20)}, 0, "retryable", "", 0},
+		{"rate limited: as long as it asks, and not an attempt", []momenttest.Fault{momenttest.RateLimit(10 * time.Minute).Times(5)}, 0, "scheduled", "", 0},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			b := newSQLiteBase(t)
+			srv := momenttest.NewServer()
+			t.Cleanup(srv.Close)
+			if row.exists > 0 {
+				_, err := srv.Client().Bills.Create(t.Context(), moment.BillCreateParams{
+					Customer: moment.CustomerCreateParams{ExternalReference: "UCR1", Name: "Thandi"}, ExternalReference: "UBR1", Currency: moment.ZAR, AmountDue: row.exists,
+				})
+				require.NoError(t, err)
+			}
+			queue := b.importBills("sk_test_A", "UCR1,Thandi,,UBR1,1250.00,ZAR,\n", format{})
+			srv.Fail(row.faults...)
+			job := receiveFrom(t, "a job", b.workWith(srv.Client(), queue)).Job
+			if job.State == rivertype.JobStateAvailable { // a retry within five seconds
+				job.State = rivertype.JobStateRetryable
+			}
+			assert.Equal(t, row.state, job.State, b.log.String())
+			assert.Equal(t, row.outcome, ask[string](b, "SELECT coalesce(outcome, '') FROM biller_rows"))
+			assert.Len(t, srv.State().Bills, row.bills)
+			if row.state == "scheduled" {
+				assert.Zero(t, job.Attempt)
+				assert.WithinRange(t, job.ScheduledAt, time.Now().Add(9*time.Minute), time.Now().Add(21*time.Minute))
+			}
+			for _, failed := range job.Errors {
+				assert.NotContains(t, failed.Error, "UBR1", "River shows errors")
+			}
+			assert.NotContains(t, string(job.EncodedArgs), "UBR1")
+		})
+	}
+}
+
+// Workers read a row as the one who imported its file has asked for, and without the file.
+func TestImportedFile(t *testing.T) {
+	onBoth(t, func(b *base) {
+		srv := momenttest.NewServer()
+		b.Cleanup(srv.Close)
+		queue := b.importBills("sk_test_A", "UCR1,Thandi,t@example.com,UBR1,\"1250,5\",ZAR,31/12/2031\n",
+			format{Encoding: "utf-8", DateFormat: "DD/MM/YYYY", Decimal: ","})
+		assert.Equal(b, queue, b.importBills("sk_test_A", strings.Repeat("UCR2,Naledi,,UBR2,7.00,ZAR,\n", 2)+"UCR3,,,,7.00,ZAR,\n", format{}))
+		events := b.workWith(srv.Client(), queue)
+		for range 2 {
+			assert.Equal(b, river.EventKindJobCompleted, receiveFrom(b, "a job", events).Kind)
+		}
+		bills := srv.State().Bills
+		require.Len(b, bills, 2)
+		if bills[0].ExternalReference != "UBR1" {
+			bills[0], bills[1] = bills[1], bills[0]
+		}
+		assert.Equal(b, moment.Amount(125050), bills[0].AmountDue)
+		assert.Equal(b, "2031-12-31", bills[0].DueDate.String())
+		assert.Equal(b, "found 1, raised 2, rejected 1", ask[string](b, `SELECT string_agg(outcome || ' ' || n, ', ' ORDER BY outcome)
+			FROM (SELECT outcome, count(*) AS n FROM biller_rows GROUP BY outcome) AS counted`))
+		assert.Zero(b, ask[int](b, "SELECT count(*) FROM biller_rows WHERE cells IS NOT NULL AND outcome = 'raised'"), "names are removed")
+	})
+}
+
+// The first bill of a customer creates it, in one request, and each further one takes one as well.
+func TestCustomerOfManyBills(t *testing.T) {
+	b := newSQLiteBase(t)
+	srv := momenttest.NewServer()
+	t.Cleanup(srv.Close)
+	queue := b.importBills("sk_test_A", "UCR1,Thandi,,UBR1,1.00,ZAR,\nUCR1,Thandi,,UBR2,2.00,ZAR,\nUCR1,Thandi,,UBR3,3.00,ZAR,\n", format{})
+	jobs, err := b.newClient(&worker{store: b.store, client: srv.Client(), timeout: time.Minute}, queue, 1, b.logger())
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	require.NoError(t, jobs.Start(ctx))
+	until(t, patience, "all are raised", func() bool { return len(srv.State().Bills) == 3 })
+	stop()
+	<-jobs.Stopped()
+	assert.Len(t, srv.Requests(), 3)
+}
+
+// A file that is imported again makes no second jobs, neither while they are to be done nor after.
+func TestImportedAgain(t *testing.T) {
+	onBoth(t, func(b *base) {
+		const rows = "UCR1,,,UBR1,1.00,ZAR,\nUCR2,,,UBR2,2.00,ZAR,\n"
+		queue := b.importBills("sk_test_A", rows, format{})
+		b.importBills("sk_test_A", rows, format{})
+		assert.Equal(b, 2, ask[int](b, "SELECT count(*) FROM river_job"))
+		srv := momenttest.NewServer()
+		b.Cleanup(srv.Close)
+		events := b.workWith(srv.Client(), queue)
+		for range 2 {
+			receiveFrom(b, "a job", events)
+		}
+		b.importBills("sk_test_A", rows, format{})
+		assert.Equal(b, 2, ask[int](b, "SELECT count(*) FROM river_job"))
+		assert.Len(b, srv.State().Bills, 2)
+	})
+}
+
+// Two companies share a database: no worker works the jobs of another API key.
+func TestOwners(t *testing.T) {
+	onBoth(t, func(b *base) {
+		ours := b.importBills("sk_test_A", "UCR1,,,UBR1,1.00,ZAR,\n", format{})
+		theirs := b.importBills("sk_test_B", "UCR2,,,UBR2,2.00,ZAR,\n", format{})
+		assert.NotEqual(b, ours, theirs)
+		srv := momenttest.NewServer()
+		b.Cleanup(srv.Close)
+		receiveFrom(b, "a job", b.workWith(srv.Client(), ours))
+		assert.Equal(b, 1, ask[int](b, "SELECT count(*) FROM river_job WHERE state = 'available' AND queue = $1", theirs))
+		assert.Len(b, srv.State().Bills, 1)
+		whose, err := b.owner(b.Context(), config{key: "sk_test_A"}, moment.ModeTest)
+		require.NoError(b, err)
+		assert.Equal(b, ours, whose.sharedQueue(), "as workers find it")
+		assert.NotContains(b, whose.keyHash, "sk_test")
+	})
+}
+
+// A file that a run has begun may be imported, and the other way round: its jobs go along.
+func TestRunAfterImport(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", billsHeader+"UCR1,,,UBR1,1.00,ZAR,\nUCR2,,,UBR2,2.00,ZAR,\n")
+	assert.Equal(t, exitDone, w.biller("import", "bills.csv"), w.stderr)
+	assert.Contains(t, w.stdout, "open")
+	assert.Empty(t, w.bills())
+	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
+	assert.ElementsMatch(t, []string{"UBR1", "UBR2"}, w.bills())
+	assert.Equal(t, exitDone, w.biller("import", "bills.csv"), w.stderr)
+	assert.NotContains(t, w.stdout, "open")
+}
+
+// What is wrong with the usage is said before anything is opened, and without a password.
+func TestServerUsage(t *testing.T) {
+	for _, row := range []struct {
+		why         string
+		environment map[string]string
+		args        []string
+		says        string
+	}{
+		{"many processes on a file", nil, []string{"work"}, "use serve, or set DATABASE_URL"},
+		{"no secret", map[string]string{"MOMENT_API_KEY": "sk_test_A"}, []string{"serve"}, "MOMENT_WEBHOOK_SECRET"},
+		{"no key", map[string]string{"MOMENT_WEBHOOK_SECRET": secret}, []string{"serve"}, "MOMENT_API_KEY"},
+		{"no time", nil, []string{"serve", "--job-timeout", "1ms"}, "--job-timeout"},
+		{"a mistyped database", map[string]string{"DATABASE_URL": "postgress://u:hunter2@h/d", "MOMENT_API_KEY": "sk_test_A"}, []string{"work"}, "must begin with postgres://"},
+		{"a mistyped address to listen to", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d", "MOMENT_API_KEY": "sk_test_A"}, []string{"work", "--listen-url", "hunter2"}, "--listen-url: must begin"},
+		{"a run on PostgreSQL", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d"}, []string{"run", "bills.csv"}, "use import and work"},
+		{"no database to migrate", nil, []string{"migrate"}, "DATABASE_URL is not set"},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			for _, name := range []string{"DATABASE_URL", "MOMENT_API_KEY", "MOMENT_WEBHOOK_SECRET", "MOMENT_WEBHOOK_OLD_SECRET", "MOMENT_BASE_URL"} {
+				t.Setenv(name, row.environment[name])
+			}
+			var stdout, stderr logs
+			assert.Equal(t, exitUsage, start(t.Context(), row.args, &stdout, &stderr))
+			assert.Contains(t, stderr.String(), row.says)
+			assert.NotContains(t, stdout.String()+stderr.String(), "hunter2")
+		})
+	}
+}

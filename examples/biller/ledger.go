@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"log/slog"
+	"math"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+
+	"github.com/moment-billing/moment-go"
+)
+
+// ledgerSchema has an entry for each payment that was applied, and for each that was taken back,
+// whose amount is negative. Amounts are in minor units. The unique event is the last guard against
+// a payment that is posted twice, because the marks of messages are removed after a month.
+const ledgerSchema = `
+CREATE TABLE IF NOT EXISTS ledger (
+	event_id TEXT COLLATE "C" PRIMARY KEY, payment_id TEXT NOT NULL, obligation_kind TEXT NOT NULL, obligation_id TEXT NOT NULL,
+	amount BIGINT NOT NULL, currency TEXT NOT NULL, posted_at BIGINT NOT NULL);
+CREATE INDEX IF NOT EXISTS ledger_obligation ON ledger (obligation_id);
+CREATE TABLE IF NOT EXISTS ledger_conflicts (event_id TEXT COLLATE "C" PRIMARY KEY, found_at BIGINT NOT NULL);`
+
+const queuePayments = "payments"
+
+// postPayment is the job that posts a payment. It is the only one of its event for as long as River
+// keeps it, so that a receiver sees a second payment under the same event.
+type postPayment struct {
+	EventID        string          `json:"event_id"        river:"unique"`
+	PaymentID      string          `json:"payment_id"`
+	ObligationKind string          `json:"obligation_kind"`
+	ObligationID   string          `json:"obligation_id"`
+	Amount         moment.Amount   `json:"amount"`
+	Currency       moment.Currency `json:"currency"`
+}
+
+// Kind implements [river.JobArgs].
+func (postPayment) Kind() string { return "post_payment" }
+
+// InsertOpts implements [river.JobArgsWithInsertOpts]. A payment is attempted as often as River can
+// count, because it was acknowledged and is nowhere else.
+func (postPayment) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: queuePayments, MaxAttempts: math.MaxInt16, UniqueOpts: river.UniqueOpts{ByArgs: true}}
+}
+
+// conflictError is another payment under an event that is known. Somebody has to decide.
+type conflictError struct{ eventID string }
+
+// Error implements error.
+func (e *conflictError) Error() string {
+	return "there is another payment under the event " + e.eventID
+}
+
+// recordConflict lets /healthz of all processes show an error that is a conflict.
+func (s *store) recordConflict(ctx context.Context, log *slog.Logger, err error) {
+	conflict, ok := errors.AsType[*conflictError](err)
+	if !ok {
+		return
+	}
+	log.ErrorContext(ctx, "conflict in the ledger", slog.String("event", conflict.eventID))
+	err = inTx(ctx, s.rows, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "INSERT INTO ledger_conflicts (event_id, found_at) VALUES ($1, $2) ON CONFLICT (event_id) DO NOTHING",
+			conflict.eventID, time.Now().Unix())
+		return err
+	})
+	if err != nil {
+		log.ErrorContext(ctx, "conflict not recorded", slog.String("error", err.Error()))
+	}
+}
+
+// poster posts payments to the ledger.
+type poster struct {
+	river.WorkerDefaults[postPayment]
+
+	store *store
+	log   *slog.Logger
+}
+
+// longestPause is between two attempts to post a payment, because a ledger that is back after days
+// must get all of them soon.
+const longestPause = 15 * time.Minute
+
+// NextRetry is River's, as long as that is soon.
+func (p *poster) NextRetry(job *river.Job[postPayment]) time.Time {
+	next, last := new(river.DefaultClientRetryPolicy).NextRetry(job.JobRow), time.Now().Add(longestPause)
+	if next.After(last) {
+		return last
+	}
+	return next
+}
+
+// Work posts a payment, in the transaction in which its job ends.
+func (p *poster) Work(ctx context.Context, job *river.Job[postPayment]) error {
+	err := inTx(ctx, p.store.rows, func(tx *sql.Tx) error {
+		if err := errors.Join(enter(ctx, tx, job.Args), p.store.inPlace()); err != nil {
+			return err
+		}
+		_, err := river.JobCompleteTx[riverdriver.Driver[*sql.Tx]](ctx, tx, job)
+		return err
+	})
+	p.store.recordConflict(ctx, p.log, err)
+	return err
+}
+
+// enter makes the entry of a payment: it is the function to replace for a ledger of your own. If
+// that is not in this database, it must know a payment by its event, because a job that was killed
+// enters its payment again. The statement changes one row if the entry is new, or there already as
+// it is to be.
+func enter(ctx context.Context, tx *sql.Tx, p postPayment) error {
+	changed, err := tx.ExecContext(ctx, `INSERT INTO ledger (event_id, payment_id, obligation_kind, obligation_id, amount, currency, posted_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (event_id) DO UPDATE SET event_id = excluded.event_id
+		WHERE (ledger.payment_id, ledger.obligation_kind, ledger.obligation_id, ledger.amount, ledger.currency)
+			= (excluded.payment_id, excluded.obligation_kind, excluded.obligation_id, excluded.amount, excluded.currency)`,
+		p.EventID, p.PaymentID, p.ObligationKind, p.ObligationID, int64(p.Amount), string(p.Currency), time.Now().Unix())
+	if err != nil {
+		return err
+	}
+	if n, err := changed.RowsAffected(); err != nil || n == 1 {
+		return err
+	}
+	return &conflictError{p.EventID}
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Processes migrate at once, and again, and with another River and another momentsql in the
+// database, whose tables stay as they are.
+func TestMigrate(t *testing.T) {
+	address := newPostgres(t)
+	s := openTestPostgres(t, address)
+	t.Cleanup(s.close)
+	_, err := s.rows.ExecContext(t.Context(), `CREATE TABLE public.river_job (theirs TEXT); CREATE TABLE public.moment_webhook_messages (theirs TEXT);
+		CREATE TABLE public.ledger (theirs TEXT); CREATE TYPE public.river_job_state AS ENUM ('theirs')`)
+	require.NoError(t, err)
+	assert.Error(t, s.ready(t.Context()))
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() { assert.NoError(t, s.migrate(t.Context())) })
+	}
+	all.Wait()
+	require.NoError(t, s.migrate(t.Context()))
+	require.NoError(t, s.ready(t.Context()))
+	b := newBase(t, s, address)
+	assert.Equal(t, 204, b.deliver("msg_1", payment(1, 1500)))
+	receiveFrom(t, "a job", b.work())
+	assert.Equal(t, 1, ask[int](b, "SELECT count(*) FROM ledger"))
+	assert.Zero(t, ask[int](b, "SELECT (SELECT count(*) FROM public.river_job) + (SELECT count(*) FROM public.ledger) + (SELECT count(*) FROM public.moment_webhook_messages)"))
+}
+
+// What migrate prints is enough for an administrator to run, and for a user who may create nothing
+// to work with.
+func TestPrintedMigration(t *testing.T) {
+	address := newPostgres(t)
+	s := openTestPostgres(t, address)
+	t.Cleanup(s.close)
+	var script strings.Builder
+	require.NoError(t, s.printMigration(t.Context(), &script))
+	assert.Error(t, s.ready(t.Context()), "nothing was changed")
+	text := "CREATE ROLE biller_user LOGIN PASSWORD 'p';" + strings.ReplaceAll(script.String(), "-- GRANT", "GRANT")
+	psql := exec.CommandContext(t.Context(), "psql", "-qv", "ON_ERROR_STOP=1", address)
+	psql.Stdin = strings.NewReader(text)
+	out, err := psql.CombinedOutput()
+	require.NoError(t, err, string(out))
+	var again strings.Builder
+	require.NoError(t, s.printMigration(t.Context(), &again))
+	assert.NotContains(t, again.String(), "River's version", "only what is missing is printed")
+
+	restricted, err := url.Parse(address)
+	require.NoError(t, err)
+	restricted.User = url.UserPassword("biller_user", "p")
+	r := openTestPostgres(t, restricted.String())
+	t.Cleanup(func() {
+		_, err := s.rows.ExecContext(context.Background(), "DROP OWNED BY biller_user; DROP ROLE biller_user")
+		assert.NoError(t, err)
+	})
+	require.NoError(t, r.ready(t.Context()))
+	require.Error(t, r.migrate(t.Context()), "the user may create nothing")
+	b := newBase(t, r, restricted.String())
+	assert.Equal(t, 204, b.deliver("msg_1", payment(1, 1500)))
+	receiveFrom(t, "a job", b.work())
+	assert.Equal(t, "evt_1 pay_1 bill bill_1 1500 ZAR", ask[string](b, entries))
+	status, _ := b.health()
+	assert.Equal(t, 200, status)
+}
+
+// A process that starts waits for its database for some time, and says so.
+func TestStartWaits(t *testing.T) {
+	down := errors.New("connection refused")
+	for _, row := range []struct {
+		why   string
+		tries int // until it succeeds
+		limit time.Duration
+		took  time.Duration
+		says  string
+	}{
+		{"it is there", 1, time.Hour, 0, ""},
+		{"it is there after a while", 4, time.Hour, 3 * betweenTries, ""},
+		{"it stays away", 1000, time.Hour, startTimeout, "waited for the database: connection refused"},
+		{"the process is asked to end", 1000, 5 * time.Second, 5 * time.Second, "waited for the database: context deadline exceeded"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), row.limit)
+			defer cancel()
+			b, begun, tries := new(base), time.Now(), 0
+			err := await(ctx, b.logger(), "the database", func(context.Context) error {
+				if tries++; tries == row.tries {
+					return nil
+				}
+				return down
+			})
+			assert.Equal(t, row.took, time.Since(begun), row.why)
+			if row.says != "" {
+				assert.EqualError(t, err, row.says, row.why)
+			} else {
+				assert.NoError(t, err, row.why)
+			}
+			assert.Equal(t, row.took > 0, strings.Contains(b.log.String(), `"for":"the database","error":"connection refused"`), row.why)
+		})
+	}
+}
+
+// A database that does not respond at all is reported too.
+func TestStartWaitsForASilentDatabase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, begun := new(base), time.Now()
+		err := await(t.Context(), b.logger(), "the database", func(ctx context.Context) error {
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		assert.ErrorContains(t, err, "waited for the database: context deadline exceeded")
+		assert.LessOrEqual(t, time.Since(begun), startTimeout+tryTimeout)
+		assert.Contains(t, b.log.String(), `"msg":"waiting"`)
+	})
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
+)
+
+// pgSchema is a schema of our own, because another River in the database would discard our jobs, and
+// another momentsql would acknowledge our events.
+const pgSchema = "biller"
+
+// maxConns is the number of connections of a process, without the one for LISTEN.
+const maxConns = 20
+
+// openPostgres makes the pools, and connects to nothing. listen may be nil: River then polls.
+func openPostgres(ctx context.Context, address, listen *pgx.ConnConfig) (*store, error) {
+	pool := sql.OpenDB(connector{stdlib.GetConnector(*address)})
+	pool.SetMaxOpenConns(maxConns)
+	pool.SetMaxIdleConns(maxConns)
+	s := &store{rows: pool, jobs: pool, schema: pgSchema, driver: riverdatabasesql.New(pool)}
+	if listen != nil {
+		config, err := pgxpool.ParseConfig("")
+		if err != nil {
+			return nil, err
+		}
+		config.ConnConfig, config.MaxConns = listen, 1
+		listener, err := pgxpool.NewWithConfig(ctx, config)
+		if err != nil {
+			return nil, err
+		}
+		s.driver = riverdatabasesql.NewWithPgxListener(pool, listener)
+	}
+	return s, nil
+}
+
+// connector makes connections whose transactions find the tables in our schema. PgBouncer in
+// transaction mode keeps no setting from one transaction to the next, so each one has its own.
+type connector struct{ driver.Connector }
+
+// Connect implements [driver.Connector].
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := c.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return schemaConn{conn.(*stdlib.Conn)}, nil //nolint:forcetypeassert // the connector is pgx's
+}
+
+type schemaConn struct{ *stdlib.Conn }
+
+// settings also let PostgreSQL end the transaction of a machine that has disappeared, because its
+// locks would stop the others.
+const settings = "; SET LOCAL search_path = " + pgSchema + "; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+
+// BeginTx implements [driver.ConnBeginTx]. The settings cost no round trip.
+func (c schemaConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
+	begin := "BEGIN"
+	if opts.ReadOnly {
+		begin = "BEGIN READ ONLY"
+	}
+	if c.Conn.Conn().IsClosed() {
+		return nil, driver.ErrBadConn
+	}
+	tx, err := c.Conn.Conn().BeginTx(ctx, pgx.TxOptions{BeginQuery: begin + settings})
+	if err != nil {
+		return nil, err
+	}
+	return schemaTx{tx, ctx}, nil
+}
+
+type schemaTx struct {
+	tx  pgx.Tx
+	ctx context.Context //nolint:containedctx // driver.Tx has no other way
+}
+
+// Commit implements [driver.Tx].
+func (t schemaTx) Commit() error { return t.tx.Commit(t.ctx) }
+
+// Rollback implements [driver.Tx].
+func (t schemaTx) Rollback() error { return t.tx.Rollback(t.ctx) }

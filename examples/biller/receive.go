@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momentotel"
+	"github.com/moment-billing/moment-go/momentsql"
+)
+
+const (
+	webhookPath = "/webhooks/moment"
+
+	readTimeout   = 10 * time.Second // for a delivery to arrive: it has 1 MiB at most
+	storeTimeout  = 10 * time.Second // for an event to be stored; Moment delivers it again after that
+	healthTimeout = 2 * time.Second
+
+	// remember exceeds the time for which Moment delivers an event again, which its reference does
+	// not state.
+	remember = 30 * 24 * time.Hour
+)
+
+// receiver handles deliveries.
+type receiver struct {
+	store    *store
+	verifier *moment.WebhookVerifier
+	marks    *momentsql.Store
+	jobs     *river.Client[*sql.Tx] // only to insert jobs
+	observe  moment.HandlerOption
+	log      *slog.Logger
+}
+
+func newReceiver(s *store, verifier *moment.WebhookVerifier, jobs *river.Client[*sql.Tx], log *slog.Logger) (*receiver, error) {
+	marks, err := momentsql.NewStore(s.rows)
+	return &receiver{s, verifier, marks, jobs, momentotel.ObserveDeliveries(), log}, err
+}
+
+func (r *receiver) server() *http.Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc(webhookPath, r.deliver)
+	mux.HandleFunc("GET /healthz", r.health)
+	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
+		r.logOf(req).WarnContext(req.Context(), "request rejected", slog.Int("status", http.StatusNotFound))
+		http.NotFound(w, req)
+	})
+	return &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: readTimeout / 2,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      readTimeout + storeTimeout + time.Second, // it starts at the end of the headers
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(r.log.Handler(), slog.LevelWarn),
+	}
+}
+
+// logOf adds what shows why a delivery was rejected: a gateway may have compressed it, and Moment
+// knows it by its id. The values are the sender's, so they are cut.
+func (r *receiver) logOf(req *http.Request) *slog.Logger {
+	cut := func(text string) string { return text[:min(len(text), 100)] }
+	return r.log.With(slog.String("method", cut(req.Method)), slog.String("path", cut(req.URL.Path)),
+		slog.String("webhook_id", cut(req.Header.Get("Webhook-Id"))), slog.String("content_encoding", cut(req.Header.Get("Content-Encoding"))))
+}
+
+// deliver responds with 204 once an event is stored.
+func (r *receiver) deliver(w http.ResponseWriter, req *http.Request) {
+	ctx, cancel := context.WithTimeout(req.Context(), readTimeout+storeTimeout)
+	defer cancel()
+	log := r.logOf(req)
+	if req.Method != http.MethodPost {
+		log.WarnContext(ctx, "request rejected", slog.Int("status", http.StatusMethodNotAllowed))
+	}
+	var failed error
+	r.marks.Handler(r.verifier, func(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
+		failed = r.process(ctx, tx, e)
+		return failed
+	}, moment.WithHandlerLogger(log), r.observe).ServeHTTP(w, req.WithContext(ctx))
+	r.store.recordConflict(ctx, log, failed) // after the transaction has ended
+}
+
+// process inserts the job that posts a payment, in the transaction that marks its message. It does
+// not read the ledger, because events must be stored while the ledger is stopped.
+func (r *receiver) process(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
+	payment, ok := e.Data.(*moment.AmountApplied)
+	if !ok {
+		return nil
+	}
+	if e.ID == "" || payment.PaymentID == "" {
+		return errors.New("the event has no id or no payment_id")
+	}
+	kind, id := payment.Obligation()
+	args := postPayment{e.ID, payment.PaymentID, string(kind), id, payment.Amount, payment.Currency}
+	result, err := r.jobs.InsertTx(ctx, tx, args, nil)
+	if err != nil {
+		return err
+	}
+	if result.UniqueSkippedAsDuplicate {
+		var has postPayment
+		if err := json.Unmarshal(result.Job.EncodedArgs, &has); err != nil {
+			return err
+		}
+		if has != args {
+			return &conflictError{e.ID}
+		}
+	}
+	return r.store.inPlace()
+}
+
+// health responds with 503 if nothing can be stored, so that no deliveries are sent here. It does
+// not read the ledger either. Conflicts are details, because deliveries are stored all the same.
+func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
+	ctx, cancel := context.WithTimeout(req.Context(), healthTimeout)
+	defer cancel()
+	details := "ok\n"
+	err := inTx(ctx, r.store.rows, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO health (id, checked_at) VALUES (1, $1)
+			ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at`, time.Now().UnixNano())
+		if err == nil {
+			_, err = tx.ExecContext(ctx, "SELECT 1 FROM river_job, moment_webhook_messages LIMIT 0")
+		}
+		if err != nil {
+			return err
+		}
+		rows, err := tx.QueryContext(ctx, "SELECT event_id FROM ledger_conflicts ORDER BY found_at DESC LIMIT 10")
+		return each(rows, err, func(scan func(...any) error) error {
+			var event string
+			err := scan(&event)
+			details += fmt.Sprintf("conflict: two payments under the event %q\n", event)
+			return err
+		})
+	})
+	if err = errors.Join(err, r.store.inPlace()); err != nil {
+		r.log.ErrorContext(ctx, "not healthy", slog.String("error", err.Error()))
+		http.Error(w, "nothing can be stored", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = io.WriteString(w, details)
+}
+
+// prune removes old marks, at the start and once a day. It does not use momentsql's Prune, because
+// that has no transaction, and so does not find our schema.
+func (r *receiver) prune(ctx context.Context) {
+	for {
+		err := inTx(ctx, r.store.rows, func(tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, "DELETE FROM moment_webhook_messages WHERE processed_at < $1", time.Now().Add(-remember).Unix())
+			return err
+		})
+		if err != nil && ctx.Err() == nil {
+			r.log.ErrorContext(ctx, "old marks not removed", slog.String("error", err.Error()))
+		}
+		select {
+		case <-time.After(24 * time.Hour):
+		case <-ctx.Done():
+			return
+		}
+	}
+}

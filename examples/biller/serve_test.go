@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/riverqueue/river/rivertype"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// blockJobs locks the table of jobs, so that deliveries wait, until the function is called.
+func (b *base) blockJobs() (release func()) {
+	b.Helper()
+	tx, err := b.rows.BeginTx(context.Background(), nil)
+	require.NoError(b, err)
+	_, err = tx.ExecContext(b.Context(), "LOCK TABLE river_job IN ACCESS EXCLUSIVE MODE")
+	require.NoError(b, err)
+	return func() { require.NoError(b, tx.Rollback()) }
+}
+
+func (b *base) untilBlocked(table string) {
+	b.Helper()
+	until(b, patience, "somebody waits for "+table, func() bool {
+		return ask[int](b, "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = ('biller.' || $1)::regclass", table) > 0
+	})
+}
+
+// A delivery that is broken off in the middle leaves nothing behind, and is stored when it is
+// delivered again.
+func TestDeliveryIsBrokenOff(t *testing.T) {
+	b := newPostgresBase(t)
+	release := b.blockJobs()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		b.untilBlocked("river_job")
+		cancel()
+	}()
+	assert.Equal(t, 500, b.respond(b.sign("msg_1", payment(1, 1500)).WithContext(ctx)).Code)
+	release()
+	jobs, marks := b.stored()
+	assert.Empty(t, jobs)
+	assert.Zero(t, marks)
+	assert.Equal(t, 204, b.deliver("msg_1", payment(1, 1500)))
+	_, marks = b.stored()
+	assert.Equal(t, 1, marks)
+}
+
+// Each payment is delivered to each of several receivers at once.
+func TestReplicas(t *testing.T) {
+	const replicas, payments = 4, 10
+	first := newPostgresBase(t)
+	bases := make([]*base, 0, replicas)
+	for range replicas {
+		bases = append(bases, newBase(t, openTestPostgres(t, first.address), first.address))
+	}
+	var all sync.WaitGroup
+	for n := range payments {
+		for _, b := range bases {
+			all.Go(func() { assert.Equal(t, 204, b.deliver(fmt.Sprint("msg_", n), payment(n, 100))) })
+			all.Go(func() {
+				assert.Equal(t, 204, b.deliver(fmt.Sprint("msg_too_", n), payment(n, 100)), "another message with the same event")
+			})
+		}
+	}
+	all.Wait()
+	assert.Equal(t, payments, ask[int](first, "SELECT count(*) FROM river_job"))
+	_, marks := first.stored()
+	assert.Equal(t, 2*payments, marks)
+}
+
+// A receiver that is asked to end rejects new connections, and waits for what is being stored.
+func TestReceiverShutdown(t *testing.T) {
+	b := newPostgresBase(t)
+	ctx, stop := context.WithCancelCause(t.Context())
+	address := freeAddresses(t, 1)[0]
+	ended, err := b.r.serve(ctx, address, stop)
+	require.NoError(t, err)
+	release := b.blockJobs()
+	responded := make(chan string, 1)
+	req, err := signed(t.Context(), "http://"+address, secret, "msg_1", payment(1, 1500))
+	require.NoError(t, err)
+	go func() {
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			responded <- err.Error()
+			return
+		}
+		responded <- fmt.Sprint(resp.StatusCode, resp.Body.Close())
+	}()
+	b.untilBlocked("river_job")
+	stop(nil)
+	until(t, patience, "connections are rejected", func() bool {
+		connection, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = connection.Close()
+		}
+		return err != nil
+	})
+	select {
+	case <-ended:
+		t.Error("it has ended before the event was stored")
+	default:
+	}
+	release()
+	assert.Equal(t, "204 <nil>", receiveFrom(t, "a response", responded))
+	receiveFrom(t, "the end", ended)
+	_, marks := b.stored()
+	assert.Equal(t, 1, marks)
+}
+
+// The ledger may be locked for as long as it takes: receivers start meanwhile, and store events.
+func TestLedgerIsLocked(t *testing.T) {
+	b := newPostgresBase(t)
+	tx, err := b.rows.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = tx.ExecContext(t.Context(), "LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE")
+	require.NoError(t, err)
+	require.NoError(t, b.ready(t.Context()))
+	events := b.work()
+	assert.Equal(t, 204, b.deliver("msg_1", payment(1, 1500)))
+	b.untilBlocked("ledger")
+	assert.Equal(t, 204, b.deliver("msg_2", payment(1, 1500)), "also while its job waits")
+	status, _ := b.health()
+	assert.Equal(t, 200, status)
+	require.NoError(t, tx.Rollback())
+	receiveFrom(t, "a job", events)
+	assert.Equal(t, "evt_1 pay_1 bill bill_1 1500 ZAR", ask[string](b, entries))
+}
+
+// With LISTEN, a job is worked at once, and not when the worker looks for jobs again.
+func TestListen(t *testing.T) {
+	b := newPostgresBase(t)
+	parsed, err := parseDSN("--listen-url", b.address, false)
+	require.NoError(t, err)
+	s, err := openPostgres(t.Context(), parsed, parsed)
+	require.NoError(t, err)
+	assert.True(t, s.driver.SupportsListener())
+	assert.False(t, b.driver.SupportsListener(), "without it, the worker polls")
+	events := newBase(t, s, b.address).work()
+	until(t, patience, "it listens", func() bool {
+		return ask[int](b, "SELECT count(*) FROM pg_stat_activity WHERE query ILIKE 'LISTEN%' AND datname = current_database()") > 0
+	})
+	assert.Equal(t, 204, b.deliver("msg_1", payment(1, 1500)))
+	receiveFrom(t, "a job", events)
+}
+
+// Jobs of a machine that has disappeared in the middle of a transaction do not wait for its locks
+// for ever.
+func TestSessionsEnd(t *testing.T) {
+	b := newPostgresBase(t)
+	assert.Equal(t, "1min", ask[string](b, "SELECT current_setting('idle_in_transaction_session_timeout')"))
+	assert.Equal(t, pgSchema, ask[string](b, "SELECT current_schema()"))
+	var path string
+	require.NoError(t, b.rows.QueryRowContext(t.Context(), "SELECT current_setting('search_path')").Scan(&path))
+	assert.NotContains(t, path, pgSchema, "the settings end with the transaction, as PgBouncer needs it")
+	assert.ErrorContains(t, inTxOf(t.Context(), b.rows, readOnly, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(t.Context(), "DELETE FROM ledger")
+		return err
+	}), "read-only transaction")
+}
+
+// A job whose worker was killed is worked again once it has been running for longer than it can.
+func TestRescue(t *testing.T) {
+	b := newPostgresBase(t)
+	for event, ago := range map[string]time.Duration{"evt_1": 3 * time.Minute, "evt_2": 90 * time.Second} {
+		killed := onePayment
+		killed.EventID = event
+		b.exec("UPDATE river_job SET state = 'running', attempt = 1, attempted_at = now() - $1::interval, attempted_by = '{killed}' WHERE id = $2", ago.String(), b.insert(killed))
+	}
+	job := receiveFrom(t, "a job", b.work()).Job
+	assert.Equal(t, rivertype.JobStateCompleted, job.State)
+	assert.Equal(t, 2, job.Attempt)
+	assert.Equal(t, "running", ask[string](b, "SELECT state::text FROM river_job WHERE args->>'event_id' = 'evt_2'"), "its worker may be alive")
+}
