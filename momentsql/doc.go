@@ -22,7 +22,7 @@
 //		return err
 //	})
 //
-// The event's id must be unique in the ledger, but the payment's id must not be. A payment may have
+// Make the event's id the unique key of the ledger, and not the payment's id. A payment may have
 // several events, because an amount may be reversed.
 //
 // Call [Store.Prune] once a day, because the table grows with every message. If an event arrives
