@@ -79,9 +79,9 @@ func callWith[T any, P resource[T]](ctx context.Context, s service, op operation
 // Do follows the same rules as the other calls: POST and PUT get an idempotency key and are retried
 // like a create, GET, HEAD and OPTIONS are retried freely, and every other method is treated like
 // an update. A PATCH or a DELETE is retried like a create if the caller supplies a key
-// ([WithIdempotencyKey]) and the path is not below /billing/, where the service ignores keys.
-// Errors have the same types. In errors and logs, the path ends before its first identifier: "POST
-// /billing/refunds/…".
+// ([WithIdempotencyKey]), but not below /billing/, because Moment documents no idempotency keys for
+// these methods there. Errors have the same types. In errors and logs, the path ends before its
+// first identifier: "POST /billing/refunds/…".
 func (c *Client) Do(ctx context.Context, method, path string, in, out any, opts ...RequestOption) error {
 	op := operation{name: "request", method: method, route: path}
 	route := ""
@@ -167,8 +167,8 @@ func (c *core) logAbsent(ctx context.Context, op operation, members []string) {
 }
 
 // idempotency classifies the effect of a second copy of the request. A PATCH or a DELETE is keyed
-// if the caller supplies a key, but not below /billing/, where PATCH ignores keys. The update of a
-// payment request is always keyed.
+// if the caller supplies a key, but not below /billing/, because Moment documents no keys for these
+// methods there. The update of a payment request is always keyed.
 func (op operation) idempotency(callerKey bool) transport.Idempotency {
 	switch op.method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions: // safe by RFC 9110, section 9.2.1

@@ -35,7 +35,7 @@ func TestDoIsRetriedByItsMethod(t *testing.T) {
 }
 
 // If the caller supplies a key, PATCH and DELETE are retried with it, but not below /billing/,
-// where the service ignores keys.
+// because Moment documents no keys for these methods there.
 func TestDoUnderACallersKey(t *testing.T) {
 	for _, row := range []struct {
 		method, path string

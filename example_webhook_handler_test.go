@@ -29,7 +29,7 @@ func ExampleWebhookVerifier_Handler() {
 			fmt.Println(data.Money(), "was paid for", kind, id)
 		default: // events that this version does not know are acknowledged too
 		}
-		return nil // an error, and Moment delivers the event again
+		return nil // if you return an error, Moment delivers the event again
 	}, moment.WithDeduplicator(moment.NewMemoryDeduplicator(24*time.Hour)))
 	http.Handle("POST /webhooks/moment", webhook)
 

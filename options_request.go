@@ -47,9 +47,9 @@ func newRequestOptions(op operation, opts []RequestOption) (requestOptions, erro
 	case o.idempotency == transport.ByKey && !o.callerKey:
 		o.key = NewIdempotencyKey()
 	case o.idempotency != transport.ByKey && o.callerKey:
-		// net/http may send a request with this header twice, and the service ignores the header
-		// here.
-		return o, argErrorf("idempotency key", "is only for creates, voids, and PATCH and DELETE outside /billing/; the service ignores it on others")
+		// net/http may send a request with this header twice, and Moment does not document that the
+		// service honours the key here.
+		return o, argErrorf("idempotency key", "is only for creates, voids, and PATCH and DELETE outside /billing/: Moment documents no keys for other calls")
 	}
 	return o, nil
 }

@@ -21,8 +21,8 @@ func TestBadRequestOptionsAreRejected(t *testing.T) {
 		opt         moment.RequestOption
 		says        string
 	}{
-		{"net/http would send the update twice", "PATCH", moment.WithIdempotencyKey("key-1"), "update bill: idempotency key: is only for creates, voids, and PATCH and DELETE outside /billing/; the service ignores it on others"},
-		{"keys have no meaning for a GET", "GET", moment.WithIdempotencyKey("key-1"), "get bill: idempotency key: is only for creates, voids, and PATCH and DELETE outside /billing/; the service ignores it on others"},
+		{"net/http would send the update twice", "PATCH", moment.WithIdempotencyKey("key-1"), "update bill: idempotency key: is only for creates, voids, and PATCH and DELETE outside /billing/: Moment documents no keys for other calls"},
+		{"keys have no meaning for a GET", "GET", moment.WithIdempotencyKey("key-1"), "get bill: idempotency key: is only for creates, voids, and PATCH and DELETE outside /billing/: Moment documents no keys for other calls"},
 		{"an unset variable", "POST", moment.WithIdempotencyKey(""), "create bill: idempotency key: is empty"},
 		{"not in Moment's alphabet", "POST", moment.WithIdempotencyKey("key_1"), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey computes one from any text"},
 		{"too long", "POST", moment.WithIdempotencyKey(string(make([]byte, 256))), "create bill: idempotency key: must be 1 to 255 of a-z, A-Z, 0-9 and -; DeriveIdempotencyKey computes one from any text"},

@@ -16,16 +16,20 @@
 //			return nil
 //		}
 //		_, id := payment.Obligation()
-//		_, err := tx.ExecContext(ctx, `INSERT INTO ledger (event_id, payment_id, obligation_id, amount, currency) VALUES ($1, $2, $3, $4, $5)`,
+//		_, err := tx.ExecContext(ctx, `INSERT INTO ledger (event_id, payment_id, obligation_id, amount, currency)
+//			VALUES ($1, $2, $3, $4, $5) ON CONFLICT (event_id) DO NOTHING`,
 //			e.ID, payment.PaymentID, id, payment.Amount, payment.Currency)
 //		return err
 //	})
 //
-// Make the event's id unique, not the payment's. A payment may have several events, because an
-// amount may be reversed.
+// Make the event's id the unique key of the ledger, and not the payment's id. A payment may have
+// several events, because an amount may be reversed.
 //
-// Call [Store.Process] from a handler of your own. Call [Store.Prune] once a day, because the table
-// grows with every message.
+// Call [Store.Prune] once a day, because the table grows with every message. If an event arrives
+// again after its mark was pruned, the function is called again. ON CONFLICT then keeps the
+// existing row; without it, the INSERT would fail at each delivery.
+//
+// To write your own handler, call [Store.Process] in it.
 //
 // Make work outside this database idempotent, because it cannot be committed with the mark and may
 // be done twice.

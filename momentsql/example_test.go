@@ -30,7 +30,8 @@ func ExampleStore_Handler() {
 			return nil
 		}
 		_, id := payment.Obligation()
-		_, err := tx.ExecContext(ctx, `INSERT INTO ledger (event_id, payment_id, obligation_id, amount, currency) VALUES ($1, $2, $3, $4, $5)`,
+		_, err := tx.ExecContext(ctx, `INSERT INTO ledger (event_id, payment_id, obligation_id, amount, currency)
+			VALUES ($1, $2, $3, $4, $5) ON CONFLICT (event_id) DO NOTHING`,
 			e.ID, payment.PaymentID, id, payment.Amount, payment.Currency)
 		return err
 	})
