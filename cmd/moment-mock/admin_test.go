@@ -114,9 +114,11 @@ func TestAdmin(t *testing.T) {
 		{"nowhere", `PUT /_mock/webhook {"url": ""}`, 200, `{"previous_secret_set":true,"secret_set":true,"url":""}`},
 		{"not even again", "POST /_mock/events/MSG/deliver {}", 409, `{"type":"about:blank","title":"Conflict","status":409,"detail":"events go nowhere: start moment-mock with --forward-to, or set a URL with PUT /_mock/webhook"}`},
 
-		{"no JSON", "PUT /_mock/state [", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object as GET /_mock/state returns it: unexpected EOF"}`},
-		{"nothing", "PUT /_mock/state ", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object as GET /_mock/state returns it: it is empty"}`},
-		{"no object", "PUT /_mock/state null", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object as GET /_mock/state returns it: not a JSON object"}`},
+		{"no JSON", "PUT /_mock/state [", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object in UTF-8"}`},
+		{"nothing", "PUT /_mock/state ", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object in UTF-8"}`},
+		{"a list that is null", `PUT /_mock/state {"bills": null}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"bills must not be null: leave it out"}`},
+		{"another member", `PUT /_mock/state {"bill": []}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be as GET /_mock/state returns it: unknown field \"bill\""}`},
+		{"no object", "PUT /_mock/state null", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object in UTF-8"}`},
 		{"another form", `PUT /_mock/state {"version": 2}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body is not of version 3: send what GET /_mock/state returns"}`},
 		{"an object of another form", `PUT /_mock/state {"responses": [{"status": "201"}]}`, 422, ""},
 		{"what the service would not hold", `PUT /_mock/state {"customers": [{}]}`, 422, `{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"Customers[0]: external_reference is required"}`},
@@ -186,7 +188,7 @@ func TestRecordedRequests(t *testing.T) {
 	for query, want := range map[string]int{"?after=1": 1, "?after=2": 0, "?path=/billing/bills": 1, "?status=201": 1, "?status=404&after=1&path=/billing": 1, "?status=500": 0} {
 		assert.Len(t, list(query), want, query)
 	}
-	for _, query := range []string{"?after=-1", "?after=x", "?status=99", "?status=600", "?after=01"} {
+	for _, query := range []string{"?after=-1", "?after=x", "?status=99", "?status=600", "?after=01", "?after=", "?status="} {
 		assert.Equal(t, 400, ask(m, "GET /_mock/requests"+query).Code, query)
 	}
 	require.Equal(t, 204, ask(m, "DELETE /_mock/requests").Code)
