@@ -1,6 +1,7 @@
 package momenttest_test
 
 import (
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,6 +38,21 @@ func TestReset(t *testing.T) {
 		srv.Advance(time.Hour)
 		require.Len(t, a.received(), 1, "what was to be delivered no longer is")
 		require.True(t, payCustomer(t, srv).Acknowledged(), "the webhook is still set")
+	})
+}
+
+// Close cuts a retry short. That was not the endpoint, so the attempt does not count.
+func TestCloseDuringARetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := newOutbox(t, &answers{statuses: fails(1)})
+		payCustomer(t, srv)
+		srv.SetWebhookHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { gone(r) }), "/", webhookSecret)
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		srv.Close()
+		m := srv.Outbox()[0]
+		require.Len(t, m.Attempts, 1)
+		require.Equal(t, 5*time.Second, m.NextAttemptAt.Sub(m.CreatedAt))
 	})
 }
 

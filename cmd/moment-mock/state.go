@@ -132,6 +132,7 @@ func (f *stateFile) Replace(all momenttest.State) {
 	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err == nil && f.file == nil && !replaced {
 		err = file.Truncate(f.end)
+		f.pending = append([]byte("\n"), f.pending...) // because what is left may not end with one
 	}
 	if err != nil {
 		f.fail(err)
