@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -17,7 +18,7 @@ import (
 // go test -run '^$' -bench State -benchtime 3x ./cmd/moment-mock.
 func BenchmarkState(b *testing.B) {
 	for _, changes := range []int{1_000, 10_000} {
-		b.Run(fmt.Sprint(changes), func(b *testing.B) {
+		b.Run(strconv.Itoa(changes), func(b *testing.B) {
 			for b.Loop() {
 				file, _, _, err := openStateFile(filepath.Join(b.TempDir(), "mock.json"), func(err error) { b.Fatal(err) })
 				require.NoError(b, err)
