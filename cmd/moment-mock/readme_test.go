@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -14,25 +13,23 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// The commands of docs/testing.md do what it says, on another port and with another folder.
+// The first commands of README.md do what it says, on another port.
 func TestReadme(t *testing.T) {
 	for _, tool := range []string{"sh", "curl"} {
 		if _, err := exec.LookPath(tool); err != nil && os.Getenv("CI") == "" {
 			t.Skip(err)
 		}
 	}
-	readme, err := os.ReadFile("../../docs/testing.md")
+	readme, err := os.ReadFile("README.md")
 	require.NoError(t, err)
-	_, section, _ := strings.Cut(string(readme), "\n## moment-mock: the fake as a command\n")
-	section, _, _ = strings.Cut(section, "\n## ")
+	section, _, _ := strings.Cut(string(readme), "\n## TypeScript\n")
 	blocks := regexp.MustCompile("(?s)```sh\n(.*?)```").FindAllStringSubmatch(section, -1)
-	require.Len(t, blocks, 3)
+	require.Len(t, blocks, 2)
 
 	e := newEndpoint(t)
-	state := filepath.Join(t.TempDir(), "mock.json")
 	args, found := strings.CutPrefix(strings.TrimSpace(blocks[0][1]), "go run ./cmd/moment-mock ")
 	require.True(t, found)
-	args = strings.NewReplacer("http://127.0.0.1:8080", e.URL, "mock.json", state).Replace(args)
+	args = strings.ReplaceAll(args, "http://127.0.0.1:8080", e.URL)
 	m := start(t, nil, strings.Fields(args)...)
 	e.trust(t, m.secret)
 
@@ -44,11 +41,9 @@ func TestReadme(t *testing.T) {
 		return string(out)
 	}
 	out := masked(sh(blocks[1][1]))
-	assert.Contains(t, out, `{"id":"bill_X","external_reference":"UBR1234567890",`)
-	assert.Contains(t, out, "Paid ZAR 15.00 to bill_X, which leaves ZAR 5.00\nEvent msg_X: answered 204, attempt 1\n")
-	assert.Equal(t, moment.Amount(1500), e.event(t).Data.(*moment.AmountApplied).Amount)
-	out = masked(sh(blocks[2][1]))
-	assert.Contains(t, out, `{"to":"bill_X","money":"ZAR 5.00","remaining":"ZAR 0.00","message_id":"msg_X","attempts":1,"acknowledged":true,"status":204,"event":{`)
-	assert.Equal(t, moment.Amount(500), e.event(t).Data.(*moment.AmountApplied).Amount)
-	assert.Len(t, readState(t, state).State.Payments, 2)
+	assert.Contains(t, out, `{"id":"bill_X","external_reference":"UBR1",`)
+	row := regexp.MustCompile("\\| a half-paid bill \\| `moment-mock (.*?)` \\|").FindStringSubmatch(section)
+	require.NotNil(t, row)
+	assert.Contains(t, masked(sh("go run ./cmd/moment-mock "+row[1])), "Paid ZAR 10.00 to bill_X, which leaves ZAR 10.00\n")
+	assert.Equal(t, moment.Amount(1000), e.event(t).Data.(*moment.AmountApplied).Amount)
 }

@@ -18,7 +18,7 @@ import (
 // notCheckedYet lists the files and folders that are still to be edited. Remove a row after its
 // edit.
 var notCheckedYet = []string{
-	"api/openapi.yaml", "cmd/moment-mock/", "examples/biller/", "examples/scale-out/", "momenttest/",
+	"api/", "integration/fuzz_test.go", "cmd/moment-mock/", "examples/biller/", "examples/scale-out/", "momenttest/",
 }
 
 const (
