@@ -106,6 +106,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		foreignHost().response(r.URL.EscapedPath()).write(w)
 		return
 	}
+	if strings.HasPrefix(r.URL.EscapedPath(), payPath) {
+		h.servePayer(w, r)
+		return
+	}
 	c, p, f := h.receive(w, r)
 	switch f.kind {
 	case statusFault:

@@ -1,6 +1,7 @@
 package momenttest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,8 @@ type Payment struct {
 
 	Amount moment.Amount // 1 or more, in minor units of the target's currency
 	Method string        // the type in payment_method_details; empty: a card, the credit Visa that ends in 4242
+
+	id string // empty: a new one
 }
 
 // Pay records a payment, which [moment.PaymentsService.Get] finds, and delivers its event to the
@@ -136,6 +139,9 @@ type transfer struct {
 
 // check returns the payment that p makes, and changes nothing.
 func (h *Handler) check(p Payment) (transfer, error) {
+	if _, taken := h.paymentDetails.byID[p.id]; taken {
+		return transfer{}, fmt.Errorf("%s exists already", p.id)
+	}
 	if p.Request != "" {
 		return h.checkRequestPayment(p)
 	}
@@ -147,7 +153,7 @@ func (h *Handler) check(p Payment) (transfer, error) {
 	data := amountApplied{
 		ID:        "ob_" + randomID(),
 		Amount:    int64(p.Amount),
-		PaymentID: "pay_" + randomID(),
+		PaymentID: p.newID(),
 		CreatedAt: now,
 		UpdatedAt: now,
 	}
@@ -172,6 +178,11 @@ func (h *Handler) check(p Payment) (transfer, error) {
 	made := h.newPayment(data.PaymentID, data.Amount, data.Currency, p.Method, reference, data.Metadata)
 	return transfer{made: made, applied: data, bill: to.bill}, nil
 }
+
+func (p Payment) newID() string { return cmp.Or(p.id, "pay_"+randomID()) }
+
+// target is the name of what is paid.
+func (p Payment) target() string { return cmp.Or(p.Request, p.Bill, p.Account, p.Customer) }
 
 func exactlyOne(names ...string) bool {
 	n := 0
