@@ -61,7 +61,7 @@ func (r requestPayable) link() payerLink {
 func (r requestPayable) page(h *Handler) payerPage {
 	r.expire(h.now())
 	page := payerPage{
-		Title:  "The test merchant asks you to pay",
+		Title:  "The test merchant asks you for",
 		Amount: r.money().String(),
 		Facts: facts(
 			payerFact{"For", r.Description, "payer-description"},
@@ -102,7 +102,7 @@ func (b billPayable) link() payerLink {
 
 func (b billPayable) page(h *Handler) payerPage {
 	page := payerPage{
-		Title:  "The test merchant asks you to pay a bill",
+		Title:  "Your bill from the test merchant",
 		Amount: b.money(b.AmountRemaining),
 		Facts: facts(
 			payerFact{"Bill", b.ExternalReference, "payer-reference"},
@@ -145,7 +145,7 @@ func (a accountPayable) link() payerLink {
 }
 
 func (a accountPayable) page(h *Handler) payerPage {
-	page := a.balance.page("The test merchant asks you to pay your account", Payment{Account: a.ID})
+	page := a.balance.page("Your account with the test merchant", Payment{Account: a.ID})
 	page.Facts = facts(
 		payerFact{"Account", joined(a.Name, a.ExternalReference), "payer-reference"},
 		payerFact{"Customer", h.customers.byID[a.CustomerID].Name, "payer-customer"},
@@ -163,7 +163,7 @@ func (c customerPayable) link() payerLink {
 }
 
 func (c customerPayable) page(h *Handler) payerPage {
-	page := c.balance.page("The test merchant asks you to pay your balance", Payment{Customer: c.ID})
+	page := c.balance.page("Your balance with the test merchant", Payment{Customer: c.ID})
 	page.Facts = facts(payerFact{"Customer", joined(c.Name, c.ExternalReference), "payer-reference"})
 	page.Links = h.outstanding(func(b *bill) bool { return b.CustomerID == c.ID }, func(a *account) bool { return a.CustomerID == c.ID })
 	return page
