@@ -69,8 +69,9 @@ func TestTimeOfAttempts(t *testing.T) {
 					require.NoError(t, err)
 					return row.endpoint(r)
 				})
-				d := &Delivery{MessageID: "msg_1", Body: []byte("{}")}
-				err := d.deliver(ctx, webhook{"http://endpoint.test/", signature.NewKey([]byte("sixteen bytes...")), client}, time.Now)
+				h := NewHandler()
+				m := &message{Message: Message{ID: "msg_1", Event: []byte("{}")}}
+				d, err := h.deliver(ctx, m, webhook{url: "http://endpoint.test/", key: signature.NewKey([]byte("sixteen bytes...")), client: client})
 				require.ErrorIs(t, err, row.err)
 				require.ErrorIs(t, d.Err, row.attemptErr)
 				require.Equal(t, row.timestamps, timestamps)

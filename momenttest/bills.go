@@ -120,5 +120,6 @@ func (h *Handler) voidBill(id string, _ []byte) (any, *problem) {
 		return nil, newProblem(http.StatusConflict, "The bill %q is already voided.", b.ID)
 	}
 	b.Status = voided
+	h.bills.touch(b)
 	return b, nil
 }

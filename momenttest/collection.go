@@ -13,6 +13,7 @@ type collection[T any] struct {
 	byID        map[string]*T
 	byReference map[string]*T
 	ordered     []*T // in the order of their creation
+	changed     []*T // since the journal was last written
 }
 
 func newCollection[T any](kind string) collection[T] {
@@ -20,7 +21,7 @@ func newCollection[T any](kind string) collection[T] {
 }
 
 func (c collection[T]) clone() collection[T] {
-	return collection[T]{c.kind, maps.Clone(c.byID), maps.Clone(c.byReference), slices.Clip(c.ordered)}
+	return collection[T]{c.kind, maps.Clone(c.byID), maps.Clone(c.byReference), slices.Clip(c.ordered), slices.Clip(c.changed)}
 }
 
 // lookup returns nil if no object has the id or external reference.
@@ -52,7 +53,7 @@ func (c *collection[T]) add(object *T, id, reference, path string) *problem {
 		return newProblem(http.StatusConflict, "%sexternal_reference %q belongs to another %s.", path, reference, c.kind)
 	}
 	c.byID[id], c.byReference[reference] = object, object
-	c.ordered = append(c.ordered, object)
+	c.ordered, c.changed = append(c.ordered, object), append(c.changed, object)
 	return nil
 }
 
@@ -97,6 +98,7 @@ func (c *collection[T]) update(change func(*T, *params)) operation {
 			return nil, p
 		}
 		*object = changed
+		c.touch(object)
 		return object, nil
 	}
 }

@@ -53,6 +53,11 @@
 // response is delivered again under the same webhook-id with a new timestamp, three times in all
 // and without a wait.
 //
+// With [WithOutbox], the events that were not acknowledged are kept and delivered again, on the
+// server's clock, which [Handler.Advance] moves. [Handler.Resend] delivers an event again, also with
+// another secret or an old timestamp, and [Handler.Send] an event of any type. The number of
+// attempts and their waits are choices of this fake.
+//
 // [NewWebhookRequest] and [SignWebhook] sign the test's own events, for a handler without a server.
 //
 // # Payment requests
@@ -92,6 +97,7 @@
 //
 // [Status] responds like a gateway, and [ServiceError] like the service. Afterwards,
 // [Handler.Requests] returns each attempt that the fake received, and [Handler.State] its data.
+// [Handler.Reset] brings the fake back to what [Handler.Seed] added, for the next test.
 //
 // # Differences from the service
 //
@@ -100,7 +106,8 @@
 // All API keys share one set of data, which is lost when the server closes. There is no live mode:
 // an unknown key is always 401. The second of two simultaneous requests with one idempotency key
 // waits for the response to the first; the service may respond with 409, like this fake while a
-// [Delay] holds the first. Requests with a foreign Host header are rejected: see [Handler].
+// [Delay] holds the first. Requests with a foreign Host or Origin header are rejected: see
+// [Handler].
 //
 // Where the documentation leaves a choice, the fake made one, and it words its details in its own
 // way. A green test does not prove that the service has no other rules. The fake is lenient in

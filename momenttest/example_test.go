@@ -180,3 +180,81 @@ func ExampleInProcess() {
 	// received ZAR 15.00
 	// acknowledged: true
 }
+
+// The endpoint is down. The clock moves, and the event is delivered again, and once more on
+// purpose.
+func ExampleWithOutbox() {
+	srv := momenttest.NewServer(momenttest.WithOutbox())
+	defer srv.Close()
+	down := true
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if down {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	defer endpoint.Close()
+	srv.SetWebhook(endpoint.URL, moment.RawWebhookSecret([]byte("16 bytes or more, for tests")))
+	err := srv.Seed(momenttest.State{Customers: []moment.Customer{{ExternalReference: "UCR1234567890", Currency: moment.ZAR}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	ctx := context.Background()
+	delivery, err := srv.Pay(ctx, momenttest.Payment{Customer: "UCR1234567890", Amount: 1500})
+	if err != nil {
+		log.Fatal(err)
+	}
+	down = false
+	srv.Advance(5 * time.Second)
+	if _, err := srv.Resend(ctx, delivery.MessageID, momenttest.Resend{}); err != nil {
+		log.Fatal(err)
+	}
+	for _, message := range srv.Outbox() {
+		for _, attempt := range message.Attempts {
+			fmt.Println(attempt.Status, "resent:", attempt.Resent)
+		}
+	}
+	// Output:
+	// 503 resent: false
+	// 200 resent: false
+	// 200 resent: true
+}
+
+// An event that this fake does not send by itself.
+func ExampleServer_Send() {
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	secret := moment.RawWebhookSecret([]byte("16 bytes or more, for tests"))
+	endpoint := httptest.NewServer(receiver(secret))
+	defer endpoint.Close()
+	srv.SetWebhook(endpoint.URL+"/webhooks/moment", secret)
+
+	delivery, err := srv.Send(context.Background(), "bill.created", map[string]any{"id": "bill_1"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("acknowledged:", delivery.Acknowledged())
+	// Output:
+	// bill.created is ignored
+	// acknowledged: true
+}
+
+// Tests that share a server begin with the same objects.
+func ExampleServer_Reset() {
+	srv := momenttest.NewServer()
+	defer srv.Close()
+	err := srv.Seed(momenttest.State{Customers: []moment.Customer{{ID: "bcus_1", ExternalReference: "UCR1234567890"}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = srv.Client().Customers.Create(context.Background(), moment.CustomerCreateParams{ExternalReference: "UCR2"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	srv.Reset()
+	fmt.Print(srv.State())
+	fmt.Println(len(srv.Requests()), "requests")
+	// Output:
+	// customer bcus_1 UCR1234567890
+	// 0 requests
+}

@@ -2,6 +2,7 @@ package momenttest
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"io"
 	"mime"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/moment-billing/moment-go/internal/localhost"
@@ -21,48 +23,47 @@ const maxBody = 1 << 20
 // themselves. It is safe for parallel use. Make one with [NewHandler]. Most tests use a [Server],
 // which has the methods of its Handler.
 //
-// It rejects requests whose Host header is a foreign name, and does not record them, because a web
-// page could reach it under its own name (DNS rebinding). Accepted are IP addresses, names without
-// a full stop, such as localhost and the names of containers, names that end in .localhost or
-// .internal, the host of [net/http/httptest.NewRequest], and the host of [WithHost].
+// It rejects requests of web pages of other sites, and does not record them: those whose Host header
+// is a foreign name, because a page could reach it under its own name (DNS rebinding), and those
+// whose Origin header is foreign. As Host, it accepts IP addresses, names without a full stop, such
+// as localhost and the names of containers, names that end in .localhost or .internal, the host of
+// [net/http/httptest.NewRequest], and the host of [WithHost]. As Origin, it accepts the same, but of
+// other IP addresses than its own only loopback.
 type Handler struct {
 	routes     []route
-	now        func() time.Time
-	save       func(State) // may be nil
-	hosts      []string    // of WithHost
+	clock      func() time.Time
+	offset     atomic.Int64 // of the clock: a time.Duration
+	journal    Journal      // may be nil
+	hosts      []string     // of WithHost
 	inProcess  bool
 	deliveries *http.Client
 
-	closeOnce sync.Once
-	closing   chan struct{} // closed by Close, to end delays
+	keepsEvents bool            // WithOutbox
+	waits       []time.Duration // between the attempts to deliver an event
+	observe     func(Message)   // of WithDeliveryObserver; may be nil
+	wake        chan struct{}   // wakes the goroutine of the outbox
+	working     sync.WaitGroup  // that goroutine, and the attempts that it makes
+
+	closing context.Context //nolint:containedctx // ended by Close, to end delays and the outbox
+	end     context.CancelFunc
 
 	mu sync.Mutex // guards all below, and is held while an operation runs
 	data
+	clockMoved   bool      // since the journal was last written
 	nextExpiry   time.Time // no saved response expires before it
 	webhook      *webhook  // nil: events are not delivered
+	sending      int       // attempts that the outbox makes
 	origin       string    // of the request that runs, for links
-	requests     []Request
+	requests     []*Request
 	requestBytes int // of their bodies
+	lastRequest  int // its ID
 	faults       []Fault
+	seeds        []State // that Reset begins with again
 }
 
 // Option changes a setting of a [Server] or a [Handler].
 type Option struct {
 	apply func(*Handler)
-}
-
-// WithClock sets the clock of bill dates, of the expiry of idempotency keys and payment requests,
-// and of events and their signatures. The default is time.Now. It does not shorten the wait of [Delay]. Requests call
-// now from other goroutines, so guard the variable that it reads.
-func WithClock(now func() time.Time) Option {
-	return Option{func(h *Handler) { h.now = now }}
-}
-
-// WithSave sets a function that is called after each change, before the response is sent and before
-// the event is delivered. [Handler.Seed] restores the State that it stored. Calls come one at a
-// time, and must not call the handler.
-func WithSave(save func(State)) Option {
-	return Option{func(h *Handler) { h.save = save }}
 }
 
 // WithHost adds a host name under which the handler is served, without a port. See [Handler] for
@@ -74,18 +75,13 @@ func WithHost(name string) Option {
 // NewHandler returns a handler without data.
 func NewHandler(opts ...Option) *Handler {
 	h := &Handler{
-		now:        time.Now,
+		clock:      time.Now,
 		deliveries: newDeliveryClient(nil),
-		closing:    make(chan struct{}),
-		data: data{
-			customers:       newCollection[customer]("customer"),
-			accounts:        newCollection[account]("account"),
-			bills:           newCollection[bill]("bill"),
-			paymentRequests: newCollection[paymentRequest]("payment request"),
-			paymentDetails:  newCollection[payment]("payment"),
-			keys:            map[string]savedResponse{},
-		},
+		waits:      make([]time.Duration, MaxDeliveryAttempts-1),
+		wake:       make(chan struct{}, 1),
+		data:       newData(),
 	}
+	h.closing, h.end = context.WithCancel(context.Background())
 	h.routes = h.operations()
 	for _, opt := range opts {
 		if opt.apply == nil {
@@ -93,17 +89,24 @@ func NewHandler(opts ...Option) *Handler {
 		}
 		opt.apply(h)
 	}
+	if h.keepsEvents {
+		h.working.Go(h.runOutbox)
+	}
 	return h
 }
 
 // Close ends the waits of [Delay]: their requests get no response, and their operations do not run.
-// Call it before the server that listens is closed.
-func (h *Handler) Close() { h.closeOnce.Do(func() { close(h.closing) }) }
+// It also ends the deliveries of [WithOutbox], which a later handler can resume with
+// [Handler.Restore]. Call it before the server that listens is closed.
+func (h *Handler) Close() {
+	h.end()
+	h.working.Wait()
+}
 
 // ServeHTTP responds to one request, or fails as a [Fault] says.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !localhost.Accepts(r.Host, h.hosts...) {
-		foreignHost().response(r.URL.EscapedPath()).write(w)
+	if p := h.checkSender(r); p != nil {
+		p.response(r.URL.EscapedPath()).write(w)
 		return
 	}
 	if strings.HasPrefix(r.URL.EscapedPath(), payPath) {
@@ -111,22 +114,22 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c, p, f := h.receive(w, r)
-	switch f.kind {
-	case statusFault:
-		f.response(c.path).write(w)
-		return
-	case dropBeforeCommit:
-		drop(w)
-		return
-	}
 	var resp response
-	if p != nil {
+	switch {
+	case f.kind == statusFault:
+		resp = f.response(c.path)
+	case f.kind == dropBeforeCommit:
+	case p != nil:
 		resp = p.response(c.path)
-	} else {
+	default:
 		resp = h.execute(c, f)
 	}
+	if f.kind == dropAfterCommit {
+		resp = response{}
+	}
+	h.recordResponse(c.request, resp)
 	switch {
-	case f.kind == dropAfterCommit, resp.status == 0:
+	case resp.status == 0:
 		drop(w)
 	case f.kind == truncate:
 		resp.writeHalf(w)
@@ -135,9 +138,18 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// foreignHost does not have a type on Moment's domains, because the service has no such check.
-func foreignHost() *problem {
-	p := newProblem(http.StatusForbidden, "The header Host must be an IP address, localhost, a name without a full stop, a name that ends in .localhost or .internal, or the host that the fake is served under.")
+// checkSender rejects web pages of other sites. Its problems do not have a type on Moment's
+// domains, because the service has no such check.
+func (h *Handler) checkSender(r *http.Request) *problem {
+	var p *problem
+	switch {
+	case !localhost.Accepts(r.Host, h.hosts...):
+		p = newProblem(http.StatusForbidden, "The header Host must be an IP address, localhost, a name without a full stop, a name that ends in .localhost or .internal, or the host that the fake is served under.")
+	case !localhost.AcceptsOrigin(r.Header.Get("Origin"), r.Host, h.hosts...):
+		p = newProblem(http.StatusForbidden, "The header Origin must be the fake itself, localhost, a loopback address, a name without a full stop, a name that ends in .localhost or .internal, or the host that the fake is served under.")
+	default:
+		return nil
+	}
 	p.Type = "about:blank"
 	return p
 }
@@ -149,7 +161,7 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (call, *proble
 	c.body = body
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.record(r, body)
+	c.request = h.record(r, body)
 	return c, cmp.Or(p, unreadable), h.nextFault(c.name)
 }
 
@@ -162,6 +174,8 @@ type call struct {
 	id     string // the identifier in the path, decoded
 	key    string // the idempotency key, if the operation requires one
 	body   []byte
+
+	request *Request // as it is recorded
 }
 
 // checkRequest returns the call of a request, without its body. A rejection is not saved under an
@@ -189,6 +203,12 @@ func (h *Handler) checkRequest(r *http.Request) (c call, p *problem) {
 // execute runs a call, unless its idempotency key has a saved response. The response is empty if
 // the server closes before the call runs.
 func (h *Handler) execute(c call, f Fault) response {
+	resp := h.executeLocked(c, f)
+	h.sync()
+	return resp
+}
+
+func (h *Handler) executeLocked(c call, f Fault) response {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if c.key != "" {
@@ -211,13 +231,6 @@ func (h *Handler) execute(c call, f Fault) response {
 	return resp
 }
 
-// changed is called after each change, before the response is sent or the event is delivered.
-func (h *Handler) changed() {
-	if h.save != nil {
-		h.save(h.state())
-	}
-}
-
 // wait releases the lock for a time, and returns false if the server closes.
 func (h *Handler) wait(d time.Duration) bool {
 	h.mu.Unlock()
@@ -227,7 +240,7 @@ func (h *Handler) wait(d time.Duration) bool {
 	select {
 	case <-timer.C:
 		return true
-	case <-h.closing:
+	case <-h.closing.Done():
 		return false
 	}
 }

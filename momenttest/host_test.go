@@ -51,6 +51,29 @@ func TestForeignHostsAreRejected(t *testing.T) {
 	assert.Equal(t, 401, w.Code, "the host of httptest.NewRequest is accepted")
 }
 
+// A web page of another site sends its origin, whatever it does.
+func TestForeignOriginsAreRejected(t *testing.T) {
+	h := momenttest.NewHandler(momenttest.WithHost("mock.staging.example.org"))
+	ask := func(origin string) *httptest.ResponseRecorder {
+		r := httptest.NewRequest("GET", "http://192.168.1.2:8787/billing/customers/UCR-1", http.NoBody)
+		r.Header.Set("Authorization", "Bearer sk_test_YOUR_SECRET_KEY")
+		r.Header.Set("Origin", origin)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	for _, origin := range []string{"https://evil.example", "null", "http://203.0.113.5", "http://192.168.1.2:3000", "http://localhost.evil.example"} {
+		w := ask(origin)
+		assert.Equal(t, 403, w.Code, origin)
+		assert.Contains(t, w.Body.String(), `"type":"about:blank"`)
+		assert.Contains(t, w.Body.String(), "The header Origin must be the fake itself")
+	}
+	require.Empty(t, h.Requests())
+	for _, origin := range []string{"", "http://localhost:3000", "http://127.0.0.1:3000", "http://[::1]", "http://billing:8080", "http://192.168.1.2:8787", "https://mock.staging.example.org"} {
+		assert.Equal(t, 404, ask(origin).Code, origin)
+	}
+}
+
 // The service has no such check, so a client does not take its response for the service's own.
 func TestForeignHostIsNotTheServicesOwn(t *testing.T) {
 	srv := newServer(t)

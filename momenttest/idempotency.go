@@ -66,6 +66,7 @@ func (h *Handler) finish(c call, resp response) {
 
 func (h *Handler) saveResponse(key string, saved savedResponse) {
 	h.keys[key] = saved
+	h.changedKeys = append(h.changedKeys, key)
 	if saved.expires.Before(h.nextExpiry) {
 		h.nextExpiry = saved.expires
 	}

@@ -273,8 +273,7 @@ func TestPayerPageRejects(t *testing.T) {
 		{"another method", "DELETE", path, nil, 405},
 		{"JSON", "POST", path, nil, 415},
 		{"another site's form, in a browser of today", "POST", path, []string{"Content-Type: application/x-www-form-urlencoded", "Sec-Fetch-Site: cross-site"}, 403},
-		{"another site's form", "POST", path, []string{"Content-Type: application/x-www-form-urlencoded", "Origin: https://evil.example"}, 403},
-		{"a sandboxed frame's form", "POST", path, []string{"Content-Type: application/x-www-form-urlencoded", "Origin: null"}, 403},
+		{"a form of another program on this machine", "POST", path, []string{"Content-Type: application/x-www-form-urlencoded", "Origin: http://localhost:3000"}, 403},
 		{"a form that is too large", "POST", path, []string{"Content-Type: application/x-www-form-urlencoded"}, 400},
 	} {
 		body := ""
@@ -286,6 +285,11 @@ func TestPayerPageRejects(t *testing.T) {
 		assert.Contains(t, got.body, `data-testid="fake-notice"`, row.why)
 		assert.Contains(t, got.header.Get("Content-Security-Policy"), "default-src 'none'; style-src 'sha256-", row.why)
 	}
+	for _, origin := range []string{"https://evil.example", "null"} {
+		got := send(t, srv, "POST", path, "", "Content-Type: application/x-www-form-urlencoded", "Origin: "+origin)
+		assert.Equal(t, 403, got.status, "another site's form, or a sandboxed frame's")
+	}
+	assert.Empty(t, srv.State().PaymentDetails)
 }
 
 func TestPayerPageOfWhatCanNoLongerBePaid(t *testing.T) {

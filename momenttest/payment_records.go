@@ -114,6 +114,7 @@ func (h *Handler) decline(p Payment) ([]event, error) {
 	}
 	if r := t.request; r != nil && r.Type == pushRequest {
 		r.Status, r.UpdatedAt = failedRequest, t.made.CreatedAt
+		h.paymentRequests.touch(r)
 	}
 	t.made.Status = failedPayment
 	t.made.LastError = &paymentError{"card_declined", "insufficient_funds", "The card has insufficient funds.", t.made.CreatedAt}

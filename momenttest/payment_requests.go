@@ -174,6 +174,7 @@ func (h *Handler) updatePaymentRequest(id string, body []byte) (any, *problem) {
 	changed.UpdatedAt = formatTime(h.now())
 	changed.expire(h.now())
 	*r = changed
+	h.paymentRequests.touch(r)
 	return r, nil
 }
 

@@ -20,13 +20,30 @@ type Payment struct {
 	Amount moment.Amount // 1 or more, in minor units of the target's currency
 	Method string        // the type in payment_method_details; empty: a card, the credit Visa that ends in 4242
 
+	// AnyAmount accepts an Amount that the payment_rules or the amount due reject: an overpayment,
+	// for example. A payment request can still be paid in full only.
+	AnyAmount bool
+	Deliver   Deliver // when the events are delivered; the zero value is DeliverNow
+
 	id string // empty: a new one
 }
+
+// Deliver is when the events of a payment are delivered.
+type Deliver string
+
+// When events are delivered.
+const (
+	DeliverNow   Deliver = "now"   // before Pay returns
+	DeliverHold  Deliver = "hold"  // not before Resend, which needs WithOutbox
+	DeliverNever Deliver = "never" // as if the event was lost
+)
+
+func (d Deliver) now() bool { return d == "" || d == DeliverNow }
 
 // Pay records a payment, which [moment.PaymentsService.Get] finds, and delivers its event to the
 // endpoint of [Handler.SetWebhook]: obligation.amount_applied or, for a payment request,
 // payment.succeeded and then payment_request.paid. It returns when the endpoint has acknowledged
-// each event or after [MaxDeliveryAttempts]. Pay does not return an error if the endpoint does not
+// each event or after [MaxDeliveryAttempts]; with [WithOutbox], after the first attempt. Pay does not return an error if the endpoint does not
 // acknowledge an event; check [Delivery.Acknowledged]. The Delivery is that of the last event.
 //
 // A bill's amount_paid, amount_remaining and status change. The balances of customers and accounts
@@ -46,29 +63,69 @@ func (h *Handler) Pay(ctx context.Context, p Payment) (*Delivery, error) {
 func (h *Handler) settle(ctx context.Context, op string, p Payment, record func(Payment) ([]event, error)) (*Delivery, error) {
 	err := ctx.Err()
 	var to *webhook
-	var bodies [][]byte
+	var messages []*message
 	if err == nil {
-		to, bodies, err = h.recordPayment(p, record)
+		to, messages, err = h.recordPayment(p, record)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("momenttest: %s: %w", op, err)
 	}
-	// The lock is not held, because the endpoint may call the service.
-	var d *Delivery
-	for _, body := range bodies {
-		d = &Delivery{MessageID: newMessageID(), Body: body, Previous: d}
-		if to == nil {
-			continue
+	h.sync()
+	if p.Deliver == DeliverHold || p.Deliver == DeliverNever {
+		to = nil
+	}
+	return h.deliverAll(ctx, op+": the payment is recorded, its event is not acknowledged", messages, to)
+}
+
+// deliverAll delivers one message after the other. The lock is not held, because the endpoint may
+// call the service.
+func (h *Handler) deliverAll(ctx context.Context, failure string, messages []*message, to *webhook) (d *Delivery, err error) {
+	for i, m := range messages {
+		next := &Delivery{MessageID: m.ID, Body: m.Event}
+		if to != nil {
+			next, err = h.deliver(ctx, m, *to)
 		}
-		if err := d.deliver(ctx, *to, h.now); err != nil {
-			return d, fmt.Errorf("momenttest: %s: the payment is recorded, its event is not acknowledged: %w", op, err)
+		next.Previous, d = d, next
+		if err != nil {
+			h.release(messages[i+1:])
+			return d, fmt.Errorf("momenttest: %s: %w", failure, err)
 		}
 	}
 	return d, nil
 }
 
+// release leaves messages to the outbox.
+func (h *Handler) release(messages []*message) {
+	h.mu.Lock()
+	for _, m := range messages {
+		m.sending = false
+	}
+	h.mu.Unlock()
+	h.wakeOutbox()
+}
+
+// newMessages returns the messages of events. The outbox keeps them unless they are never to be
+// delivered. They are due at once, in case that the process ends before their first attempt.
+func (h *Handler) newMessages(deliver Deliver, bodies ...[]byte) []*message {
+	messages := make([]*message, len(bodies))
+	for i, body := range bodies {
+		m := &message{Message: Message{Event: body, CreatedAt: h.now().UTC()}}
+		if deliver != DeliverNever {
+			m.ID = newMessageID()
+		}
+		if m.sending = deliver.now() && h.webhook != nil; m.sending {
+			m.NextAttemptAt = m.CreatedAt
+		}
+		if h.keepsEvents && deliver != DeliverNever {
+			h.keep(m)
+		}
+		messages[i] = m
+	}
+	return messages
+}
+
 // recordPayment records a payment and returns its events, and the webhook that receives them.
-func (h *Handler) recordPayment(p Payment, record func(Payment) ([]event, error)) (*webhook, [][]byte, error) {
+func (h *Handler) recordPayment(p Payment, record func(Payment) ([]event, error)) (*webhook, []*message, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
@@ -76,17 +133,20 @@ func (h *Handler) recordPayment(p Payment, record func(Payment) ([]event, error)
 		return nil, nil, errors.New("exactly one of Customer, Account, Bill and Request must be set")
 	case p.Amount < 1:
 		return nil, nil, fmt.Errorf("the amount must be 1 or more, not %d", p.Amount)
+	case !p.Deliver.now() && p.Deliver != DeliverHold && p.Deliver != DeliverNever:
+		return nil, nil, fmt.Errorf("Deliver must be now, hold or never, not %q", p.Deliver)
 	}
 	events, err := record(p)
 	if err != nil {
 		return nil, nil, err
 	}
-	h.changed()
 	bodies := make([][]byte, len(events))
 	for i, e := range events {
 		bodies[i] = encode(e)
 	}
-	return h.webhook, bodies, nil
+	messages := h.newMessages(p.Deliver, bodies...)
+	h.changed()
+	return h.webhook, messages, nil
 }
 
 // pay records a payment and returns the events about it.
@@ -98,10 +158,12 @@ func (h *Handler) pay(p Payment) ([]event, error) {
 	h.addPayment(t.made)
 	if r := t.request; r != nil {
 		r.Status, r.PaymentID, r.UpdatedAt = paid, t.made.ID, t.made.CreatedAt
+		h.paymentRequests.touch(r)
 		return []event{newEvent("payment.succeeded", t.made), newEvent("payment_request.paid", r)}, nil
 	}
 	if b := t.bill; b != nil {
 		b.setPaid(b.AmountPaid + t.applied.Amount)
+		h.bills.touch(b)
 	}
 	h.payments = append(h.payments, t.applied)
 	return []event{newEvent("obligation.amount_applied", t.applied)}, nil
@@ -163,14 +225,14 @@ func (h *Handler) check(p Payment) (transfer, error) {
 	switch {
 	case to.customer != nil:
 		reference = to.customer.ExternalReference
-		data, err = applyToBalance(data, data.CustomerID, &to.customer.balance)
+		data, err = applyToBalance(data, data.CustomerID, &to.customer.balance, p.AnyAmount)
 	case to.account != nil:
 		reference = to.account.ExternalReference
-		data, err = applyToBalance(data, data.AccountID, &to.account.balance)
+		data, err = applyToBalance(data, data.AccountID, &to.account.balance, p.AnyAmount)
 	default:
 		reference = to.bill.ExternalReference
 		data.Currency, data.Metadata = to.bill.Currency, to.bill.Metadata
-		err = to.bill.checkPayment(data.Amount)
+		err = to.bill.checkPayment(data.Amount, p.AnyAmount)
 	}
 	if err != nil {
 		return transfer{}, err
@@ -227,16 +289,22 @@ func (to obligation) ids() (customer, account, bill string) {
 }
 
 // checkPayment returns an error if the bill's payment rules do not allow the amount.
-func (b *bill) checkPayment(amount int64) error {
+func (b *bill) checkPayment(amount int64, anyAmount bool) error {
 	switch {
 	case b.Status == voided:
 		return fmt.Errorf("%s is voided: it can no longer be paid", b.ID)
+	case anyAmount:
+		return b.checkTotal(amount)
 	case b.PaymentRules == nil:
 		return fmt.Errorf("%s has no payment_rules, so it cannot be paid against", b.ID)
 	}
 	if err := b.PaymentRules.check(b.ID, b.Currency, amount, &b.AmountRemaining); err != nil {
 		return err
 	}
+	return b.checkTotal(amount)
+}
+
+func (b *bill) checkTotal(amount int64) error {
 	if amount > maxAmount-b.AmountPaid {
 		return fmt.Errorf("%s would have an amount_paid of more than %d", b.ID, maxAmount)
 	}
@@ -245,12 +313,12 @@ func (b *bill) checkPayment(amount int64) error {
 
 // applyToBalance checks the payment of a customer or an account. It does not change the balance,
 // because the merchant reconciles it. Without payment rules, every amount is accepted.
-func applyToBalance(data amountApplied, id string, b *balance) (amountApplied, error) {
+func applyToBalance(data amountApplied, id string, b *balance, anyAmount bool) (amountApplied, error) {
 	if b.Currency == "" {
 		return data, fmt.Errorf("%s has no currency, so it cannot be paid", id)
 	}
 	data.Currency, data.Metadata = b.Currency, b.Metadata
-	if b.PaymentRules == nil {
+	if b.PaymentRules == nil || anyAmount {
 		return data, nil
 	}
 	return data, b.PaymentRules.check(id, b.Currency, data.Amount, b.Balance)

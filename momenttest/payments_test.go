@@ -357,6 +357,49 @@ func TestPayFromManySides(t *testing.T) {
 	require.Equal(t, moment.Amount(due), bill.AmountPaid)
 }
 
+// AnyAmount pays what the payment rules reject, and nothing that cannot be paid at all.
+func TestPayAnyAmount(t *testing.T) {
+	srv := newServer(t)
+	require.NoError(t, srv.Seed(momenttest.State{
+		Customers: []moment.Customer{
+			{ID: "bcus_1", ExternalReference: "c", Currency: moment.ZAR, Balance: moment.MinorUnits(2000), PaymentRules: &moment.PaymentRules{MinAmount: moment.MinorUnits(100)}},
+		},
+		Bills: []moment.Bill{
+			{ID: "bill_1", ExternalReference: "without-rules", CustomerID: "c", Currency: moment.ZAR, AmountDue: 2000},
+			{ID: "bill_2", ExternalReference: "full-only", CustomerID: "c", Currency: moment.ZAR, AmountDue: 2000, PaymentRules: &moment.PaymentRules{}},
+			{ID: "bill_3", ExternalReference: "voided", CustomerID: "c", Currency: moment.ZAR, AmountDue: 2000, Status: moment.BillStatusVoided},
+		},
+		PaymentRequests: []moment.PaymentRequest{{ID: "pr_1", Amount: 2000, Currency: moment.ZAR}},
+	}))
+	for _, row := range []struct {
+		why     string
+		payment momenttest.Payment
+		err     string
+	}{
+		{"less than the minimum", momenttest.Payment{Customer: "c", Amount: 1}, ""},
+		{"a bill without rules", momenttest.Payment{Bill: "bill_1", Amount: 500}, ""},
+		{"part of a bill that is paid in full only", momenttest.Payment{Bill: "bill_2", Amount: 500}, ""},
+		{"more than is due", momenttest.Payment{Bill: "bill_2", Amount: 2000}, ""},
+		{"more than a bill can have", momenttest.Payment{Bill: "bill_2", Amount: 99_999_999}, "would have an amount_paid of more than 99999999"},
+		{"voided", momenttest.Payment{Bill: "bill_3", Amount: 2000}, "is voided"},
+		{"half of a payment request", momenttest.Payment{Request: "pr_1", Amount: 1000}, "is paid in full or not at all"},
+	} {
+		_, err := srv.Pay(t.Context(), row.payment)
+		require.Error(t, err, row.why)
+		row.payment.AnyAmount = true
+		_, err = srv.Pay(t.Context(), row.payment)
+		if row.err != "" {
+			require.ErrorContains(t, err, row.err, row.why)
+			continue
+		}
+		require.NoError(t, err, row.why)
+	}
+	bill := srv.State().Bills[1]
+	require.Equal(t, []moment.Amount{2500, 0}, []moment.Amount{bill.AmountPaid, bill.AmountRemaining})
+	require.Equal(t, moment.BillStatusPaid, bill.Status)
+	require.NoError(t, srv.Restore(srv.State()), "an overpaid bill can be restored")
+}
+
 func TestPayWithoutAWebhook(t *testing.T) {
 	srv := newSample(t)
 	e := newEndpoint(t)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"slices"
+	"time"
 )
 
 // Limits of the recorded requests: their number, and the bytes of their bodies together.
@@ -14,10 +15,15 @@ const (
 
 // Request is a request that the server received.
 type Request struct {
+	ID     int         // 1, 2, …, in the order of arrival
+	At     time.Time   // of the server's clock
 	Method string      // POST
 	Path   string      // as it was sent, still escaped, with its query
 	Header http.Header // with the API key
 	Body   []byte      // at most its first 1 MiB
+
+	Status   int    // of the response; 0 without one
+	Response []byte // its body, also if a fault truncated it
 }
 
 // String is the method, the path and the body, without headers.
@@ -32,22 +38,46 @@ func (r Request) String() string {
 // Requests returns the received requests in their order: every attempt of every call, also if it
 // was rejected or met a fault. Only the last 10,000 requests are kept, and only as many as have
 // bodies of 64 MiB together.
-func (h *Handler) Requests() []Request {
+func (h *Handler) Requests() []Request { return h.RequestsAfter(0) }
+
+// RequestsAfter returns the received requests whose ID is greater than id: those that are new
+// since a look before.
+func (h *Handler) RequestsAfter(id int) []Request {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	all := slices.Clone(h.requests)
-	for i := range all {
-		all[i].Header, all[i].Body = all[i].Header.Clone(), bytes.Clone(all[i].Body)
+	first, _ := slices.BinarySearchFunc(h.requests, id, func(r *Request, id int) int { return r.ID - id - 1 })
+	all := make([]Request, 0, len(h.requests)-first)
+	for _, r := range h.requests[first:] {
+		c := *r
+		c.Header, c.Body, c.Response = c.Header.Clone(), bytes.Clone(c.Body), bytes.Clone(c.Response)
+		all = append(all, c)
 	}
 	return all
 }
 
-func (h *Handler) record(r *http.Request, body []byte) {
-	h.requests = append(h.requests, Request{r.Method, r.RequestURI, r.Header.Clone(), body})
+// ClearRequests forgets the received requests. The IDs of later ones follow on.
+func (h *Handler) ClearRequests() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.requests, h.requestBytes = nil, 0
+}
+
+func (h *Handler) record(r *http.Request, body []byte) *Request {
+	h.lastRequest++
+	recorded := &Request{ID: h.lastRequest, At: h.now(), Method: r.Method, Path: r.RequestURI, Header: r.Header.Clone(), Body: body}
+	h.requests = append(h.requests, recorded)
 	h.requestBytes += len(body)
 	for len(h.requests) > maxRequests || h.requestBytes > maxRequestBytes {
 		h.requestBytes -= len(h.requests[0].Body)
-		h.requests[0] = Request{} // because the array would keep it
+		h.requests[0] = nil // because the array would keep it
 		h.requests = h.requests[1:]
 	}
+	return recorded
+}
+
+// recordResponse is called before the response is sent.
+func (h *Handler) recordResponse(to *Request, resp response) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	to.Status, to.Response = resp.status, resp.body
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -29,10 +30,43 @@ func TestRequests(t *testing.T) {
 	require.Equal(t, "GET /billing/customers/a%2Fb?c=d", requests[1].String(), "a rejected request is recorded")
 	require.Len(t, requests[2].Body, 1<<20, "that is as far as it is read")
 
+	require.Equal(t, []int{1, 2, 3}, []int{first.ID, requests[1].ID, requests[2].ID})
+	require.Equal(t, []int{0, 401, 404}, []int{first.Status, requests[1].Status, requests[2].Status}, "the first has no response")
+	require.Empty(t, first.Response)
+	require.Contains(t, string(requests[1].Response), `"title":"Unauthorized"`)
+	require.WithinDuration(t, time.Now(), first.At, time.Minute)
+
 	requests[0].Body[0] = 'X'
 	requests[0].Header["Idempotency-Key"][0] = "l"
 	require.Equal(t, newCustomer, string(srv.Requests()[0].Body), "it is a copy") //nolint:testifylint // byte for byte
 	require.Equal(t, "k", srv.Requests()[0].Header.Get("Idempotency-Key"))
+}
+
+func TestRequestsAfter(t *testing.T) {
+	srv := newServer(t)
+	for range 3 {
+		send(t, srv, "GET", "/billing/customers/none", "")
+	}
+	ids := func(all []momenttest.Request) (ids []int) {
+		for _, r := range all {
+			ids = append(ids, r.ID)
+		}
+		return ids
+	}
+	require.Equal(t, []int{2, 3}, ids(srv.RequestsAfter(1)))
+	require.Empty(t, srv.RequestsAfter(3))
+	require.Empty(t, srv.RequestsAfter(9))
+	require.Equal(t, []int{1, 2, 3}, ids(srv.RequestsAfter(-9)))
+	srv.ClearRequests()
+	require.Empty(t, srv.Requests())
+	send(t, srv, "GET", "/billing/customers/none", "")
+	require.Equal(t, []int{4}, ids(srv.Requests()), "later ones follow on")
+	srv.Fail(momenttest.Truncate(), momenttest.DropAfterCommit())
+	for range 2 {
+		_, _ = do(srv, "GET", "/billing/customers/none", "")
+	}
+	all := srv.RequestsAfter(4)
+	require.Equal(t, []int{404, 0}, []int{all[0].Status, all[1].Status}, "a truncated response, and none")
 }
 
 func TestRequestsAreThoseAtTheEnd(t *testing.T) {

@@ -1,8 +1,6 @@
 package momenttest
 
 import (
-	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -24,6 +22,10 @@ type State struct {
 	PaymentDetails  []moment.Payment        `json:"payment_details"`  // how each payment was made, or failed
 
 	Responses []SavedResponse `json:"responses"` // to requests with an idempotency key
+	Outbox    []Message       `json:"outbox"`    // events and their deliveries, with WithOutbox
+
+	// ClockOffset is how far the clock was moved, in nanoseconds as JSON.
+	ClockOffset time.Duration `json:"clock_offset"`
 }
 
 // SavedResponse is the response to the first request with an idempotency key. It is replayed until
@@ -88,6 +90,10 @@ func (h *Handler) state() State {
 		Accounts:  copied[moment.Account](h.accounts.ordered),
 		Bills:     copied[moment.Bill](h.bills.ordered),
 		Payments:  copied[moment.AmountApplied](h.payments),
+		Responses: []SavedResponse{},
+		Outbox:    copiedMessages(h.messages.ordered),
+
+		ClockOffset: time.Duration(h.offset.Load()),
 	}
 	for _, r := range h.paymentRequests.ordered {
 		r.expire(h.now())
@@ -96,12 +102,10 @@ func (h *Handler) state() State {
 	state.PaymentDetails = copied[moment.Payment](h.paymentDetails.ordered)
 	for key, saved := range h.keys {
 		if !saved.inFlight() {
-			state.Responses = append(state.Responses, SavedResponse{key, saved.fingerprint, saved.response.status, bytes.Clone(saved.response.body), saved.expires})
+			state.Responses = append(state.Responses, saved.export(key))
 		}
 	}
-	slices.SortFunc(state.Responses, func(a, b SavedResponse) int {
-		return cmp.Or(a.Expires.Compare(b.Expires), strings.Compare(a.IdempotencyKey, b.IdempotencyKey))
-	})
+	slices.SortFunc(state.Responses, compareResponses)
 	return state
 }
 

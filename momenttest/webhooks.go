@@ -32,7 +32,7 @@ func (h *Handler) SetWebhook(endpointURL, secret string) {
 	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
 		panic("momenttest: webhook URL: " + strconv.Quote(endpointURL) + " is not of the form http://host/path or https://host/path")
 	}
-	h.setWebhook(&webhook{endpointURL, mustParse(secret), h.deliveries})
+	h.setWebhook(&webhook{endpointURL, u.Redacted(), mustParse(secret), h.deliveries})
 }
 
 // SetWebhookHandler is [Handler.SetWebhook] for an endpoint without a socket: events are delivered
@@ -45,13 +45,15 @@ func (h *Handler) SetWebhookHandler(endpoint http.Handler, path, secret string) 
 	case !strings.HasPrefix(path, "/"):
 		panic("momenttest: webhook path: " + strconv.Quote(path) + " does not begin with a slash")
 	}
-	h.setWebhook(&webhook{"http://localhost" + path, mustParse(secret), newDeliveryClient(newPipeServer(endpoint).dial)})
+	target := "http://localhost" + path
+	h.setWebhook(&webhook{target, shownURL(target), mustParse(secret), newDeliveryClient(newPipeServer(endpoint).dial)})
 }
 
 func (h *Handler) setWebhook(w *webhook) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	h.webhook = w
+	h.mu.Unlock()
+	h.wakeOutbox()
 }
 
 // SignWebhook returns the headers webhook-id, webhook-timestamp and webhook-signature of a message,

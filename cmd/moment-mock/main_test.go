@@ -52,8 +52,8 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// mock is a moment-mock that serves.
-type mock struct {
+// running is a moment-mock that serves.
+type running struct {
 	url, secret    string // as they were printed
 	stdout, stderr *output
 	code           chan int // the exit code, when it has ended; -1 if it was killed
@@ -64,7 +64,7 @@ type mock struct {
 var exported = regexp.MustCompile(`(?m)^  export (\w+)=(.*)\n`)
 
 // ready waits until the mock has said where it is, which it does in one piece. Then it listens.
-func (m *mock) ready(t *testing.T) *mock {
+func (m *running) ready(t *testing.T) *running {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		return m.stdout.String() != "" || len(m.code) > 0
@@ -82,7 +82,7 @@ func (m *mock) ready(t *testing.T) *mock {
 }
 
 // wait returns the exit code.
-func (m *mock) wait(t *testing.T) int {
+func (m *running) wait(t *testing.T) int {
 	t.Helper()
 	select {
 	case code := <-m.code:
@@ -94,10 +94,10 @@ func (m *mock) wait(t *testing.T) int {
 }
 
 // start starts a mock in this process, on a free port unless args say otherwise.
-func start(t *testing.T, env environment, args ...string) *mock {
+func start(t *testing.T, env environment, args ...string) *running {
 	t.Helper()
 	ctx, end := context.WithCancel(t.Context())
-	m := &mock{stdout: new(output), stderr: new(output), code: make(chan int, 1), end: end}
+	m := &running{stdout: new(output), stderr: new(output), code: make(chan int, 1), end: end}
 	args = append([]string{"--listen", "127.0.0.1:0"}, args...)
 	ended := make(chan bool)
 	go func() {
@@ -122,9 +122,9 @@ func program(t *testing.T, args ...string) *exec.Cmd {
 }
 
 // launch starts a mock in a process of its own.
-func launch(t *testing.T, args ...string) *mock {
+func launch(t *testing.T, args ...string) *running {
 	t.Helper()
-	m := &mock{stdout: new(output), stderr: new(output), code: make(chan int, 1)}
+	m := &running{stdout: new(output), stderr: new(output), code: make(chan int, 1)}
 	cmd := program(t, append([]string{"--listen", "127.0.0.1:0"}, args...)...)
 	cmd.Stdout, cmd.Stderr = m.stdout, m.stderr
 	require.NoError(t, cmd.Start())
@@ -157,7 +157,7 @@ func TestWrongUsage(t *testing.T) {
 	const (
 		forwardTo = "--forward-to: must be a URL like http://127.0.0.1:8080/webhooks/moment"
 		url       = "--url or MOMENT_BASE_URL: must be a URL like http://127.0.0.1:8787"
-		pay       = "pay needs a target and an amount, behind its flags: moment-mock pay bill_… 15.00"
+		pay       = "pay needs a target, and an amount unless all is paid: moment-mock pay bill_… 15.00"
 	)
 	for _, row := range []struct {
 		why  string
@@ -167,11 +167,13 @@ func TestWrongUsage(t *testing.T) {
 	}{
 		{"no such flag", nil, []string{"--port", "1"}, "flag provided but not defined: -port"},
 		{"a flag without its value", nil, []string{"--state"}, "flag needs an argument: -state"},
-		{"no such command", nil, []string{"play"}, `unexpected argument "play": see --help`},
-		{"a command after flags", nil, []string{"--listen", "127.0.0.1:0", "pay"}, `unexpected argument "pay": see --help`},
+		{"no such command", nil, []string{"play"}, `there is no command "play"`},
+		{"a command after flags", nil, []string{"--url", "127.0.0.1:0", "pay"}, pay},
+		{"an argument after --", nil, []string{"--", "--listen"}, `there is no command "--listen"`},
 		{"no port", nil, []string{"--listen", "127.0.0.1"}, `--listen: must be host:port, like 127.0.0.1:8787, not "127.0.0.1"`},
 		{"no such port", nil, []string{"--listen", "127.0.0.1:65536"}, `--listen: must be host:port, like 127.0.0.1:8787, not "127.0.0.1:65536"`},
-		{"no scheme", nil, []string{"--forward-to", "127.0.0.1:3000/webhooks"}, forwardTo},
+		{"no time but now", nil, []string{"--retry", "later"}, "--retry: must be now, or left out"},
+		{"no such log", nil, []string{"--log", "xml"}, "--log: must be json or text"},
 		{"no host", nil, []string{"--forward-to", "http:///webhooks"}, forwardTo},
 		{"a port alone", nil, []string{"--forward-to", "http://:3000/webhooks"}, forwardTo},
 		{"another scheme", nil, []string{"--forward-to", "ftp://127.0.0.1/"}, forwardTo},
@@ -179,17 +181,27 @@ func TestWrongUsage(t *testing.T) {
 		{"a secret of another form, which is not shown", environment{"MOMENT_WEBHOOK_SECRET": "swordfish"}, nil, "MOMENT_WEBHOOK_SECRET: is not whsec_ and base64: for a key in another form, pass RawWebhookSecret of its bytes"},
 		{"a secret that is too short", environment{"MOMENT_WEBHOOK_SECRET": moment.RawWebhookSecret([]byte("short"))}, nil, "MOMENT_WEBHOOK_SECRET: has fewer than 16 bytes"},
 		{"pay what?", nil, []string{"pay"}, pay},
-		{"pay how much?", nil, []string{"pay", "bill_1"}, pay},
+		{"pay an empty amount", nil, []string{"pay", "bill_1", ""}, pay},
+		{"pay three", nil, []string{"pay", "bill_1", "15.00", "bill_2"}, pay},
+		{"deliver when?", nil, []string{"pay", "bill_1", "--deliver", "soon"}, "--deliver: must be now, hold or never"},
+		{"resend what?", nil, []string{"resend"}, "resend needs one message id: moment-mock resend msg_…"},
+		{"two events", nil, []string{"events", "msg_1", "msg_2"}, `unexpected argument "msg_2"`},
+		{"clear what?", nil, []string{"fail", "503", "--clear"}, "--clear stands alone"},
+		{"no status", nil, []string{"fail", "status", "much"}, `the status must be a number, not "much"`},
+		{"two statuses", nil, []string{"fail", "503", "504"}, `unexpected argument "504"`},
+		{"move the clock how?", nil, []string{"clock", "5s"}, "clock is followed by nothing, by advance and a duration, or by set and a time: moment-mock clock advance 5s"},
+		{"reset what?", nil, []string{"reset", "all"}, `unexpected argument "all"`},
+		{"which version?", nil, []string{"version", "2"}, `unexpected argument "2"`},
 		{"pay an empty variable", nil, []string{"pay", "", "15.00"}, pay},
-		{"flags that would not be read", nil, []string{"pay", "bill_1", "15.00", "--url", "http://127.0.0.1:1"}, pay},
 		{"no such flag of pay", nil, []string{"pay", "--to", "bill_1"}, "flag provided but not defined: -to"},
-		{"no URL to pay at", nil, []string{"pay", "--url", "127.0.0.1:1", "bill_1", "15.00"}, url},
-		{"the same in the environment", environment{"MOMENT_BASE_URL": "localhost"}, []string{"pay", "bill_1", "15.00"}, url},
+		{"no URL to pay at", nil, []string{"pay", "--url", "ftp://127.0.0.1:1", "bill_1", "15.00"}, url},
+		{"the same in the environment", environment{"MOMENT_BASE_URL": "http:///"}, []string{"pay", "bill_1", "15.00"}, url},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			code, stdout, stderr := execute(t, row.env, row.args...)
 			assert.Equal(t, 2, code)
-			assert.Equal(t, "moment-mock: "+row.says+"\n", stderr)
+			name, _ := findCommand(row.args)
+			assert.Equal(t, "moment-mock: "+row.says+": see moment-mock "+prefixed(name)+"--help\n", stderr)
 			assert.Empty(t, stdout)
 		})
 	}
@@ -203,6 +215,14 @@ func TestHelp(t *testing.T) {
 		{[]string{"--help"}, usage},
 		{[]string{"-h"}, usage},
 		{[]string{"pay", "--help"}, payUsage},
+		{[]string{"--help", "pay"}, payUsage},
+		{[]string{"events", "--help"}, eventsUsage},
+		{[]string{"resend", "--help"}, resendUsage},
+		{[]string{"fail", "--help"}, failUsage},
+		{[]string{"clock", "--help"}, clockUsage},
+		{[]string{"reset", "--help"}, resetUsage},
+		{[]string{"health", "--help"}, healthUsage},
+		{[]string{"version", "--help"}, versionUsage},
 	} {
 		code, stdout, stderr := execute(t, nil, row.args...)
 		assert.Zero(t, code)

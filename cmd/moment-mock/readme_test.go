@@ -50,5 +50,5 @@ func TestReadme(t *testing.T) {
 	out = masked(sh(blocks[2][1]))
 	assert.Contains(t, out, `{"to":"bill_X","money":"ZAR 5.00","remaining":"ZAR 0.00","message_id":"msg_X","attempts":1,"acknowledged":true,"status":204,"event":{`)
 	assert.Equal(t, moment.Amount(500), e.event(t).Data.(*moment.AmountApplied).Amount)
-	assert.Len(t, readState(t, state).State.Payments, 2)
+	assert.Len(t, readState(t, state).Payments, 2)
 }

@@ -10,7 +10,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -21,9 +20,19 @@ import (
 )
 
 const (
+	anyKey = "sk_test_YOUR_SECRET_KEY"
+
 	readTimeout = 15 * time.Second
 	// answerTimeout is more than the 30 seconds that an event's attempts may take.
 	answerTimeout = time.Minute
+	healthTimeout = 5 * time.Second
+)
+
+// retryNow are the waits between attempts with --retry now; retryLater are those of
+// momenttest.WithOutbox without arguments.
+var (
+	retryNow   = make([]time.Duration, momenttest.MaxDeliveryAttempts-1)
+	retryLater = []time.Duration{5 * time.Second, 30 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
 )
 
 // serveConfig is what moment-mock is to do.
@@ -31,28 +40,47 @@ type serveConfig struct {
 	listen    string
 	forwardTo string // a URL; "" for nowhere
 	state     string // a path; "" for none
+	seed      string // a path; "" for none
+	hosts     list
+	waits     []time.Duration
+	json      bool
 	secret    string // of the environment; "" to use one of our own
+	getenv    func(string) string
 }
 
 func readServe(args []string, getenv func(string) string) (command, error) {
-	c := serveConfig{secret: getenv("MOMENT_WEBHOOK_SECRET")}
+	c := serveConfig{secret: getenv("MOMENT_WEBHOOK_SECRET"), getenv: getenv, waits: retryLater}
 	flags := newFlags()
 	flags.StringVar(&c.listen, "listen", defaultListen, "")
 	flags.StringVar(&c.forwardTo, "forward-to", "", "")
 	flags.StringVar(&c.state, "state", "", "")
-	if err := flags.Parse(args); err != nil {
+	flags.StringVar(&c.seed, "seed", "", "")
+	flags.Var(&c.hosts, "allow-host", "")
+	retry := flags.String("retry", "", "")
+	logForm := flags.String("log", "", "")
+	others, err := parseFlags(flags, args)
+	if err != nil {
 		return nil, err
 	}
-	if flags.NArg() > 0 {
-		return nil, fmt.Errorf("unexpected argument %q: see --help", flags.Arg(0))
+	if len(others) > 0 {
+		return nil, fmt.Errorf("there is no command %q", others[0])
 	}
 	if err := checkListen(c.listen); err != nil {
 		return nil, err
 	}
 	if c.forwardTo != "" {
-		if err := checkURL("--forward-to", c.forwardTo, "http://127.0.0.1:8080/webhooks/moment"); err != nil {
+		if c.forwardTo, err = readURL("--forward-to", c.forwardTo, exampleEndpoint); err != nil {
 			return nil, err
 		}
+	}
+	switch {
+	case *retry == "now":
+		c.waits = retryNow
+	case *retry != "":
+		return nil, errors.New("--retry: must be now, or left out")
+	}
+	if c.json = *logForm == "json"; !c.json && *logForm != "" && *logForm != "text" {
+		return nil, errors.New("--log: must be json or text")
 	}
 	if c.secret != "" {
 		if err := checkSecret(c.secret); err != nil {
@@ -85,40 +113,74 @@ func checkSecret(secret string) error {
 
 // run is the fake, until ctx ends.
 func (c serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
-	kept := contents{Version: version}
-	var options []momenttest.Option
+	events := newEventLog(stderr, c.json, c.getenv, len(c.waits)+1)
+	var m *mock
+	options := []momenttest.Option{
+		momenttest.WithOutbox(c.waits...),
+		momenttest.WithDeliveryObserver(func(message momenttest.Message) { events.attempt(message, m.fake.Now()) }),
+	}
+	seed, err := readSeed(c.seed)
+	if err != nil {
+		return err
+	}
+	var kept contents
+	var found bool
+	secret := moment.RawWebhookSecret([]byte(rand.Text()))
 	if c.state != "" {
-		file, err := openStateFile(c.state, &kept)
+		var file *stateFile
+		file, kept, found, err = openStateFile(c.state, func(err error) {
+			// Nobody may hear of a change that is not kept, nor of anything that follows from it.
+			fmt.Fprintf(stderr, "moment-mock: the state file %s: %v: free some space, or choose another file\n", c.state, err)
+			os.Exit(1)
+		})
 		if err != nil {
 			return fmt.Errorf("the state file %s: %w", c.state, err)
 		}
 		defer file.close()
-		options = append(options, momenttest.WithSave(func(state momenttest.State) {
-			kept.State = state
-			if err := file.write(kept); err != nil {
-				// Nobody may hear of a change that is not kept, nor of anything that follows from
-				// it.
-				fmt.Fprintf(stderr, "moment-mock: the state file %s: %v\n", c.state, err)
-				os.Exit(1)
-			}
-		}))
+		secret = cmp.Or(kept.WebhookSecret, secret)
+		file.secret = secret
+		options = append(options, momenttest.WithJournal(file))
 	}
-	kept.WebhookSecret = cmp.Or(kept.WebhookSecret, moment.RawWebhookSecret([]byte(rand.Text())))
 
-	mock := newHandler(c.listen, options...)
+	m = newMock(c.listen, c.hosts, options...)
+	defer m.fake.Close()
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.listen)
 	if err != nil {
 		return fmt.Errorf("%w: choose another address by --listen, like 127.0.0.1:0", err)
 	}
 	defer func() { _ = listener.Close() }()
-	if err := mock.fake.Seed(kept.State); err != nil {
-		return fmt.Errorf("the state file %s: broken, and left as it is: %s", c.state, strings.TrimPrefix(err.Error(), "momenttest: seed: "))
+	if err := m.fake.Seed(seed); err != nil {
+		return fmt.Errorf("the seed %s: %s", c.seed, strings.TrimPrefix(err.Error(), "momenttest: seed: "))
 	}
-	if c.forwardTo != "" {
-		mock.fake.SetWebhook(c.forwardTo, cmp.Or(c.secret, kept.WebhookSecret))
+	if !found {
+		kept.State = m.fake.State()
 	}
-	fmt.Fprint(stdout, c.announcement(listener.Addr(), kept.WebhookSecret))
-	return serve(ctx, listener, mock, log.New(stderr, "", 0))
+	if err := m.fake.Restore(kept.State); err != nil {
+		return fmt.Errorf("the state file %s: broken, and left as it is: %s: move it away to begin anew", c.state, strings.TrimPrefix(err.Error(), "momenttest: restore: "))
+	}
+	m.setWebhook(webhook{url: c.forwardTo, secret: cmp.Or(c.secret, secret)})
+	fmt.Fprint(stdout, c.announcement(listener.Addr(), secret))
+	return serve(ctx, listener, m, events)
+}
+
+// readSeed reads a seed, if there is one.
+func readSeed(path string) (momenttest.State, error) {
+	if path == "" {
+		return momenttest.State{}, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return momenttest.State{}, fmt.Errorf("the seed: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	read, _, found, err := readContents(file)
+	if err == nil && !found {
+		err = errors.New(`it is empty: begin with {"customers": []}`)
+	}
+	if err != nil {
+		return momenttest.State{}, fmt.Errorf("the seed %s: %s", path, decodeReason(err))
+	}
+	return read.State, nil
 }
 
 // announcement is what a program has to know. The secret of the environment is not repeated: it may
@@ -136,10 +198,13 @@ func (c serveConfig) announcement(address net.Addr, secret string) string {
 	} else {
 		line("  Webhook secret  ", "the one in MOMENT_WEBHOOK_SECRET")
 	}
-	if u, err := url.Parse(c.forwardTo); err == nil && c.forwardTo != "" {
-		line("  Events go to    ", u.Redacted())
+	if c.forwardTo != "" {
+		line("  Events go to    ", webhook{url: c.forwardTo}.shown())
 	} else {
 		line("  Events go       ", "nowhere: see --forward-to")
+	}
+	if c.seed != "" {
+		line("  Data begins as  ", c.seed)
 	}
 	if c.state != "" {
 		line("  Data is kept in ", c.state)
@@ -155,7 +220,7 @@ func (c serveConfig) announcement(address net.Addr, secret string) string {
 		line("  export MOMENT_WEBHOOK_SECRET=" + secret)
 	}
 	line()
-	line("There, money comes in by moment-mock pay bill_… 15.00")
+	line("There, money comes in by moment-mock pay bill_… 15.00, and moment-mock --help tells the rest")
 	line()
 	return text.String()
 }
@@ -170,9 +235,10 @@ func reachable(address net.Addr) string {
 }
 
 // serve answers until ctx ends, and then finishes the requests that are there.
-func serve(ctx context.Context, listener net.Listener, handler http.Handler, logger *log.Logger) error {
+func serve(ctx context.Context, listener net.Listener, m *mock, events *eventLog) error {
+	logger := log.New(events, "", 0)
 	server := &http.Server{
-		Handler:           logged(handler, logger),
+		Handler:           events.requests(m),
 		ReadHeaderTimeout: readTimeout / 2,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      readTimeout + answerTimeout, // it runs from the end of the headers
@@ -187,6 +253,7 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler, log
 		return err
 	case <-ctx.Done():
 	}
+	m.fake.Close() // because no endpoint may hold up the exit
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {

@@ -1,118 +1,192 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// version is that of a state file's form.
-const version = 2
-
-// contents is what a state file holds.
-type contents struct {
-	Version       int              `json:"version"`
-	WebhookSecret string           `json:"webhook_secret"`
-	State         momenttest.State `json:"state"`
-}
-
-// stateFile is a file that one process at a time has open.
+// stateFile keeps contents, as the journal of a fake. One process at a time has it open. Each
+// change is a line at its end. At the start and after a reset, it is replaced by one object.
 type stateFile struct {
-	path string
-	lock *os.File // beside it, as the file itself is replaced
+	path   string
+	lock   *os.File // beside it, as the file itself is replaced
+	secret string   // of webhooks, to be kept in it
+	fail   func(error)
+
+	mu       sync.Mutex
+	written  sync.Cond
+	file     *os.File // nil until Replace: nothing is written before the state is complete
+	end      int64    // of what was read: behind it is an object that broke off
+	pending  []byte   // lines that are not in the file yet
+	appended int      // how many changes there were
+	synced   int      // how many of them are on the disk
+	writing  bool
 }
 
-var errLocked = errors.New("in use by another moment-mock")
+var errLocked = errors.New("in use by another moment-mock: stop that, or choose another file")
 
 // openStateFile locks a state file, and reads what is in it if there is one. What it cannot read it
 // leaves as it is.
-func openStateFile(path string, into *contents) (*stateFile, error) {
+func openStateFile(path string, fail func(error)) (f *stateFile, kept contents, found bool, err error) {
 	// The file that is meant is replaced, not a link to it; and the lock is the same by any name.
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	} else if _, err := os.Lstat(path); err == nil {
-		return nil, errors.New("a link to a file that is not there")
+		return nil, contents{}, false, errors.New("a link to a file that is not there: create the file, or remove the link")
 	}
 	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, contents{}, false, fmt.Errorf("%w: its folder must exist, and moment-mock must be allowed to write to it", err)
 	}
-	f := &stateFile{path, lock}
-	err = lockFile(lock)
-	if err == nil {
-		err = f.read(into)
+	f = &stateFile{path: path, lock: lock, fail: fail}
+	f.written.L = &f.mu
+	if err = lockFile(lock); err == nil {
+		kept, found, err = f.read()
 	}
 	if err != nil {
 		f.close()
-		return nil, err
+		return nil, contents{}, false, err
 	}
-	return f, nil
+	return f, kept, found, nil
 }
 
 // close lets another process have the file. The lock's file stays: somebody may have opened it by
 // now.
-func (f *stateFile) close() { _ = f.lock.Close() }
+func (f *stateFile) close() {
+	if f.file != nil {
+		_ = f.file.Close()
+	}
+	_ = f.lock.Close()
+}
 
-func (f *stateFile) read(into *contents) error {
+// read finds nothing in a file that is empty, as one is that was made to be mounted.
+func (f *stateFile) read() (kept contents, found bool, err error) {
 	info, err := os.Stat(f.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return contents{}, false, nil
 	case err != nil:
-		return err
+		return contents{}, false, err
 	case !info.Mode().IsRegular():
-		return errors.New("not a regular file")
+		return contents{}, false, errors.New("not a regular file: name a file, or one that does not exist yet")
 	}
-	text, err := os.ReadFile(f.path)
+	file, err := os.Open(f.path)
 	if err != nil {
-		return err
+		return contents{}, false, err
 	}
-	// Before all else: another version may have other members.
-	var found struct {
-		Version int `json:"version"`
-	}
-	err = json.Unmarshal(text, &found)
+	defer func() { _ = file.Close() }()
+	kept, f.end, found, err = readContents(file)
 	switch {
+	case errors.Is(err, errVersion):
+		return contents{}, false, fmt.Errorf("%w, and left as it is: move it away to begin anew", err)
 	case err != nil:
-		return fmt.Errorf("broken, and left as it is: %w", err)
-	case found.Version != version:
-		return fmt.Errorf("not of version %d, and left as it is: move it away to begin anew", version)
+		return contents{}, false, fmt.Errorf("broken, and left as it is: %w: move it away to begin anew", err)
+	case found && kept.WebhookSecret != "":
+		if err := checkSecret(kept.WebhookSecret); err != nil {
+			return contents{}, false, fmt.Errorf("broken, and left as it is: webhook_secret: %w: move it away to begin anew", err)
+		}
 	}
-	if err := decode(bytes.NewReader(text), into); err != nil {
-		return fmt.Errorf("broken, and left as it is: %w", err)
-	}
-	if err := checkSecret(into.WebhookSecret); err != nil {
-		return fmt.Errorf("broken, and left as it is: webhook_secret: %w", err)
-	}
-	return nil
+	return kept, found, nil
 }
 
-// write replaces the file as a whole: whenever the process or the machine ends, there is either
-// what was or what is to be.
-func (f *stateFile) write(c contents) error {
-	text, err := json.MarshalIndent(c, "", "  ")
-	if err != nil {
-		return err
+// Append implements momenttest.Journal.
+func (f *stateFile) Append(changed momenttest.State) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.file != nil {
+		f.append(contents{State: changed})
 	}
+}
+
+func (f *stateFile) append(c contents) {
+	line, err := json.Marshal(c)
+	if err != nil {
+		f.fail(err)
+		return
+	}
+	f.pending = append(append(f.pending, line...), '\n')
+	f.appended++
+}
+
+// Replace implements momenttest.Journal. Where the file cannot be replaced, as where it is mounted
+// by itself into a container, it grows.
+func (f *stateFile) Replace(all momenttest.State) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for f.writing {
+		f.written.Wait()
+	}
+	if f.file != nil {
+		_ = f.file.Close() // because Windows does not replace an open file
+	}
+	f.pending = nil
+	f.append(contents{Version: version, WebhookSecret: f.secret, State: all})
+	replaced := f.replace(f.pending) == nil
+	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err == nil && f.file == nil && !replaced {
+		err = file.Truncate(f.end)
+	}
+	if err != nil {
+		f.fail(err)
+		return
+	}
+	f.file = file
+	if replaced {
+		f.pending, f.synced = nil, f.appended
+	}
+	f.written.Broadcast()
+}
+
+// replace replaces the file as a whole: whenever the process or the machine ends, there is either
+// what was or what is to be.
+func (f *stateFile) replace(text []byte) error {
 	temporary := f.path + ".tmp" // always this one: what a killed process leaves behind goes with the next write
 	_ = os.Remove(temporary)
 	file, err := os.OpenFile(temporary, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(append(text, '\n'))
+	_, err = file.Write(text)
 	// Renamed before it is on the disk, it could be empty after a power failure.
 	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return err
 	}
 	if err := os.Rename(temporary, f.path); err != nil {
+		_ = os.Remove(temporary)
 		return err
 	}
 	return syncFolder(filepath.Dir(f.path))
+}
+
+// Sync implements momenttest.Journal. Whoever comes first writes the lines of all others with its
+// own, so that many changes at once take one write to the disk.
+func (f *stateFile) Sync() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for mine := f.appended; f.synced < mine; {
+		if f.writing {
+			f.written.Wait()
+			continue
+		}
+		lines, upTo, file := f.pending, f.appended, f.file
+		f.pending, f.writing = nil, true
+		f.mu.Unlock()
+		_, err := file.Write(lines)
+		if err == nil {
+			err = file.Sync()
+		}
+		f.mu.Lock()
+		if err != nil {
+			f.fail(err) // which ends the process: nobody may hear of a change that is not kept
+		}
+		f.writing, f.synced = false, upTo
+		f.written.Broadcast()
+	}
 }

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -55,9 +57,12 @@ func send(method, url, body, key string) (reply, error) {
 // readState reads a state file as it is at this moment.
 func readState(t *testing.T, path string) (c contents) {
 	t.Helper()
-	text, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(text, &c), "%s", text)
+	defer func() { assert.NoError(t, file.Close()) }()
+	c, _, found, err := readContents(file)
+	require.NoError(t, err)
+	require.True(t, found)
 	return c
 }
 
@@ -141,7 +146,7 @@ func TestKill(t *testing.T) {
 }
 
 // isKept checks that a bill is there as it was answered, and that its key is.
-func isKept(t *testing.T, m *mock, n int, first reply) {
+func isKept(t *testing.T, m *running, n int, first reply) {
 	t.Helper()
 	assert.Equal(t, 201, first.status, first.body)
 	again, err := create(m.url, n)
@@ -166,7 +171,10 @@ func watch(t *testing.T, path string) (stop func()) {
 			case <-often:
 			}
 			text, err := os.ReadFile(path)
-			if !assert.NoError(t, err) || !assert.True(t, json.Valid(text), "not JSON: %s", text) {
+			if !assert.NoError(t, err) {
+				return
+			}
+			if _, _, _, err := readContents(bytes.NewReader(text)); !assert.NoError(t, err, "%s", text) {
 				return
 			}
 		}
@@ -212,9 +220,10 @@ func TestRestart(t *testing.T) {
 	}
 	m.end()
 	assert.Zero(t, m.wait(t), m.stderr)
-	kept, err := os.ReadFile(path)
-	require.NoError(t, err)
-	assert.Len(t, readState(t, path).State.Payments, 2)
+	kept := readState(t, path)
+	assert.Len(t, kept.Payments, 2)
+	assert.Len(t, kept.Outbox, 2)
+	assert.True(t, kept.Outbox[1].Acknowledged())
 
 	again := start(t, nil, "--state", path, "--forward-to", e.URL)
 	assert.Equal(t, m.secret, again.secret)
@@ -235,11 +244,10 @@ func TestRestart(t *testing.T) {
 
 	// But for that payment, the file is as it was.
 	after := readState(t, path)
-	after.State.Payments = after.State.Payments[:2]
-	after.State.PaymentDetails = after.State.PaymentDetails[:2]
-	text, err := json.MarshalIndent(after, "", "  ")
-	require.NoError(t, err)
-	assert.Equal(t, string(kept), string(text)+"\n")
+	after.Payments = after.Payments[:2]
+	after.PaymentDetails = after.PaymentDetails[:2]
+	after.Outbox = after.Outbox[:2]
+	assert.Equal(t, kept, after)
 	info, err := os.Stat(path)
 	require.NoError(t, err)
 	if runtime.GOOS != "windows" {
@@ -247,7 +255,7 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-func get(t *testing.T, m *mock, object string) string {
+func get(t *testing.T, m *running, object string) string {
 	t.Helper()
 	r, err := send(http.MethodGet, m.url+"/billing/"+object, "", "")
 	require.NoError(t, err)
@@ -282,19 +290,22 @@ func TestBadStateFile(t *testing.T) {
 	whole, err := json.Marshal(contents{version, ours, momenttest.State{Customers: []moment.Customer{{ID: "bcus_1", ExternalReference: "UCR-1"}}}})
 	require.NoError(t, err)
 	text := string(whole)
+	const anew = ": move it away to begin anew"
 	change := func(from, to string) string {
 		require.Contains(t, text, from)
 		return strings.Replace(text, from, to, 1)
 	}
 	for _, row := range []struct{ why, text, says string }{
-		{"empty", "", "broken, and left as it is: unexpected end of JSON input"},
-		{"cut short", text[:len(text)-2], "broken, and left as it is: unexpected end of JSON input"},
-		{"something after its end", text + "}", "broken, and left as it is: invalid character '}' after top-level value"},
-		{"something else", `{"name": "package", "dependencies": {}}`, "not of version 2, and left as it is: move it away to begin anew"},
-		{"of a later moment-mock", change(`"version":2`, `"version":3,"more":1`), "not of version 2, and left as it is: move it away to begin anew"},
-		{"a member that would be lost", change(`"version":2`, `"version":2,"more":1`), `broken, and left as it is: json: unknown field "more"`},
-		{"no secret", change(ours, ""), "broken, and left as it is: webhook_secret: is empty"},
-		{"what the service would not hold", change(`"UCR-1"`, `""`), "broken, and left as it is: Customers[0]: external_reference is required"},
+		{"cut short in its first object", text[:len(text)-2], "broken, and left as it is: unexpected EOF" + anew},
+		{"something after its end", text + "}", "broken, and left as it is: invalid character '}' looking for beginning of value" + anew},
+		{"a change that is no JSON", text + "\n{]\n", "broken, and left as it is: invalid character ']' looking for beginning of object key string" + anew},
+		{"something else", `{"name": "package", "dependencies": {}}`, `broken, and left as it is: json: unknown field "name"` + anew},
+		{"of an earlier moment-mock", `{"version":2,"webhook_secret":"","state":{}}`, "not of version 3, and left as it is" + anew},
+		{"of a later moment-mock", change(`"version":3`, `"version":4,"more":1`), "not of version 3, and left as it is" + anew},
+		{"a member that would be lost", change(`"version":3`, `"version":3,"more":1`), `broken, and left as it is: json: unknown field "more"` + anew},
+		{"a change of another version", text + `{"version":4}`, "not of version 3, and left as it is" + anew},
+		{"a secret that signs nothing", change(ours, "whsec_"), "broken, and left as it is: webhook_secret: is empty" + anew},
+		{"what the service would not hold", change(`"UCR-1"`, `""`), "broken, and left as it is: Customers[0]: external_reference is required" + anew},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "mock.json")
@@ -321,10 +332,10 @@ func TestNoStateFile(t *testing.T) {
 	defer func() { assert.NoError(t, socket.Close()) }()
 	require.NoError(t, os.Symlink(filepath.Join(folder, "none.json"), filepath.Join(folder, "link.json")))
 	for _, row := range []struct{ why, path, says string }{
-		{"a link, which would be replaced by the file", filepath.Join(folder, "link.json"), ": a link to a file that is not there"},
-		{"no such folder", filepath.Join(folder, "none", "mock.json"), ": open .*: no such file or directory"},
-		{"a folder", folder, ": not a regular file"},
-		{"a socket, which must not be replaced, nor must a device", filepath.Join(folder, "socket"), ": not a regular file"},
+		{"a link, which would be replaced by the file", filepath.Join(folder, "link.json"), ": a link to a file that is not there: create the file, or remove the link"},
+		{"no such folder", filepath.Join(folder, "none", "mock.json"), ": open .*: no such file or directory: its folder must exist, and moment-mock must be allowed to write to it"},
+		{"a folder", folder, ": not a regular file: name a file, or one that does not exist yet"},
+		{"a socket, which must not be replaced, nor must a device", filepath.Join(folder, "socket"), ": not a regular file: name a file, or one that does not exist yet"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			code, stdout, stderr := execute(t, nil, "--listen", "127.0.0.1:0", "--state", row.path)
@@ -349,7 +360,7 @@ func TestOneProcessPerStateFile(t *testing.T) {
 		code, stdout, stderr := execute(t, nil, "--listen", "127.0.0.1:0", "--state", name)
 		assert.Equal(t, 1, code)
 		assert.Empty(t, stdout)
-		assert.Equal(t, "moment-mock: the state file "+name+": in use by another moment-mock\n", stderr)
+		assert.Equal(t, "moment-mock: the state file "+name+": in use by another moment-mock: stop that, or choose another file\n", stderr)
 	}
 	first.kill()
 	first.wait(t)
@@ -371,36 +382,125 @@ func TestStateIsNotWrittenBeforeItListens(t *testing.T) {
 // What cannot be kept is not answered, and the program ends.
 func TestSaveFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mock.json")
-	m := launch(t, "--state", path)
-	first, err := create(m.url, 1)
+	var failed error
+	file, _, _, err := openStateFile(path, func(err error) { failed = err; runtime.Goexit() })
 	require.NoError(t, err)
-	require.Equal(t, 201, first.status)
-	obstacle := filepath.Join(path+".tmp", "obstacle")
-	require.NoError(t, os.MkdirAll(obstacle, 0o700))
-	_, err = create(m.url, 2)
-	require.Error(t, err, "it is answered")
-	assert.Equal(t, 1, m.wait(t))
-	assert.Regexp(t, `moment-mock: the state file `+path+`: open .*\n$`, m.stderr.String())
-	assert.Equal(t, 1, strings.Count(m.stderr.String(), " 201 "), m.stderr)
-
-	require.NoError(t, os.RemoveAll(path+".tmp"))
-	m = launch(t, "--state", path)
-	isKept(t, m, 1, first)
-	second, err := create(m.url, 2)
-	require.NoError(t, err)
-	assert.Equal(t, 201, second.status)
-	assert.False(t, second.replayed)
+	defer file.close()
+	m := newMock(defaultListen, nil, momenttest.WithJournal(file))
+	defer m.fake.Close()
+	require.NoError(t, m.fake.Restore(momenttest.State{}))
+	require.NoError(t, file.file.Close())
+	answered := false
+	ended := make(chan bool)
+	go func() {
+		defer close(ended)
+		r := httptest.NewRequest(http.MethodPost, "/billing/customers", strings.NewReader(`{"external_reference": "UCR-1"}`))
+		r.Header = http.Header{"Authorization": {"Bearer " + anyKey}, "Content-Type": {"application/json"}, "Idempotency-Key": {"k"}}
+		w := httptest.NewRecorder()
+		m.ServeHTTP(w, r)
+		answered = true
+	}()
+	<-ended
+	assert.False(t, answered)
+	require.ErrorIs(t, failed, os.ErrClosed)
 }
 
-// It is not even started if nothing can be kept.
-func TestFirstSaveFails(t *testing.T) {
+// A file that cannot be replaced, as one that is mounted by itself into a container, is written to.
+func TestFileThatCannotBeReplaced(t *testing.T) {
+	for _, row := range []struct{ why, text string }{
+		{"an empty file, as one is that was made to be mounted", ""},
+		{"a file that a process left in the middle of a change", `{"customers":[{"id":"bcus_1","external_reference":"other"}]}` + "\n" + `{"customers":[{"id":"bcus_2","ext`},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "mock.json")
+			require.NoError(t, os.WriteFile(path, []byte(row.text), 0o600))
+			require.NoError(t, os.MkdirAll(filepath.Join(path+".tmp", "obstacle"), 0o700))
+			had := strings.Count(row.text, "\n")
+			var first reply
+			for run := range 3 {
+				m := launch(t, "--state", path)
+				r, err := create(m.url, 1)
+				require.NoError(t, err)
+				assert.Equal(t, run > 0, r.replayed)
+				if run == 0 {
+					first = r
+				}
+				isKept(t, m, 1, first)
+				r, err = send(http.MethodDelete, m.url+"/_mock/faults", "", "")
+				require.NoError(t, err)
+				require.Equal(t, 204, r.status)
+				m.kill()
+				m.wait(t)
+				assert.Len(t, readState(t, path).Customers, had+1)
+			}
+			m := launch(t, "--state", path)
+			_, err := send(http.MethodDelete, m.url+"/_mock/state", "", "")
+			require.NoError(t, err)
+			m.kill()
+			m.wait(t)
+			assert.Empty(t, readState(t, path).Customers, "a reset is kept too")
+		})
+	}
+}
+
+// A process that is killed leaves a line that breaks off at any byte. What was before it is kept.
+func TestLineThatBreaksOff(t *testing.T) {
+	first := `{"version":3,"webhook_secret":"` + ours + `","customers":[{"id":"bcus_1","external_reference":"UCR-1"}]}` + "\n"
+	line := `{"customers":[{"id":"bcus_1","external_reference":"UCR-1","name":"Jane"}],"clock_offset":5}` + "\n"
+	for end := range len(line) {
+		c, at, found, err := readContents(strings.NewReader(first + line[:end]))
+		require.NoError(t, err, end)
+		require.True(t, found)
+		whole := end == len(line)-1
+		require.Equal(t, whole, c.Customers[0].Name == "Jane")
+		require.Len(t, c.Customers, 1)
+		if !whole {
+			require.LessOrEqual(t, at, int64(len(first)))
+		}
+	}
+}
+
+// Objects replace those with the same id, and a version replaces everything.
+func TestChanges(t *testing.T) {
+	c, _, _, err := readContents(strings.NewReader(`
+		{"version": 3, "customers": [{"external_reference": "a"}, {"external_reference": "b"}, {"id": "bcus_1", "external_reference": "c"}]}
+		{"customers": [{"id": "bcus_1", "external_reference": "c", "name": "Jane"}, {"id": "bcus_2", "external_reference": "d"}], "clock_offset": 1}
+		{"responses": [{"idempotency_key": "k", "status": 409}], "outbox": [{"message_id": "msg_1"}], "clock_offset": 2}
+		{"responses": [{"idempotency_key": "k", "status": 201}], "outbox": [{"message_id": "msg_1", "attempts": [{"status": 204}]}], "clock_offset": 0}`))
+	require.NoError(t, err)
+	require.Len(t, c.Customers, 4)
+	require.Equal(t, "Jane", c.Customers[2].Name)
+	require.Len(t, c.Responses, 1)
+	require.Equal(t, 201, c.Responses[0].Status)
+	require.Len(t, c.Outbox, 1)
+	require.True(t, c.Outbox[0].Acknowledged())
+	require.Zero(t, c.ClockOffset)
+	c, _, _, err = readContents(strings.NewReader(`{"version": 3, "bills": [{"id": "bill_1"}]} {"version": 3, "customers": [{"id": "bcus_1"}]}`))
+	require.NoError(t, err)
+	require.Empty(t, c.Bills)
+	require.Len(t, c.Customers, 1)
+}
+
+// Many changes at once take few writes to the disk.
+func TestGroupCommit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mock.json")
-	require.NoError(t, os.MkdirAll(filepath.Join(path+".tmp", "obstacle"), 0o700))
-	cmd := program(t, "--listen", "127.0.0.1:0", "--state", path)
-	var stdout, stderr strings.Builder
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	require.Error(t, cmd.Run())
-	assert.Equal(t, 1, cmd.ProcessState.ExitCode())
-	assert.Empty(t, stdout.String())
-	assert.Regexp(t, `^moment-mock: the state file `+path+`: open .*\n$`, stderr.String())
+	file, _, _, err := openStateFile(path, func(err error) { panic(err) })
+	require.NoError(t, err)
+	defer file.close()
+	file.Append(momenttest.State{}) // before the state is complete, nothing is written
+	file.Sync()
+	require.NoFileExists(t, path)
+	file.Replace(momenttest.State{})
+	var writers sync.WaitGroup
+	for i := range 100 {
+		writers.Go(func() {
+			file.Append(momenttest.State{Customers: []moment.Customer{{ID: fmt.Sprint("bcus_", i)}}})
+			file.Sync()
+			text, err := os.ReadFile(path)
+			assert.NoError(t, err)
+			assert.Contains(t, string(text), fmt.Sprintf(`"bcus_%d"`, i), "after Sync, it is in the file")
+		})
+	}
+	writers.Wait()
+	require.Len(t, readState(t, path).Customers, 100)
 }

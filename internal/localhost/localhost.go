@@ -5,6 +5,7 @@ package localhost
 import (
 	"net"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -24,4 +25,22 @@ func Accepts(host string, served ...string) bool {
 	return err == nil || !strings.Contains(host, ".") || host == "example.com" ||
 		strings.HasSuffix(host, ".localhost") || strings.HasSuffix(host, ".internal") ||
 		slices.ContainsFunc(served, func(name string) bool { return strings.EqualFold(name, host) })
+}
+
+// AcceptsOrigin reports whether an Origin header, of a request to host, is not that of a web page
+// of another site. A request without the header does not come from such a page, except for what
+// every page may send without being able to read the response. Other IP addresses than loopback are
+// accepted only if they are the host itself, because anybody can serve a page from an address.
+func AcceptsOrigin(origin, host string, served ...string) bool {
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	if err != nil || u.Host == "" {
+		return false // null, the origin of files and sandboxed frames
+	}
+	if addr, err := netip.ParseAddr(u.Hostname()); err == nil && !addr.IsLoopback() {
+		return strings.EqualFold(u.Host, host) || slices.Contains(served, u.Hostname())
+	}
+	return Accepts(u.Host, served...)
 }

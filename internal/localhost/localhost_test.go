@@ -36,3 +36,27 @@ func TestAccepts(t *testing.T) {
 	}
 	assert.False(t, localhost.Accepts("mock.staging.example.org"), "nothing is served under it")
 }
+
+func TestAcceptsOrigin(t *testing.T) {
+	const host = "192.168.1.2:8787"
+	for _, row := range []struct {
+		why, origin string
+		want        bool
+	}{
+		{"not from a web page", "", true},
+		{"the server's own page", "http://192.168.1.2:8787", true},
+		{"a page of localhost", "http://localhost:3000", true},
+		{"a page of a loopback address", "http://127.0.0.1:3000", true},
+		{"IPv6", "http://[::1]:3000", true},
+		{"a page of a container", "http://billing:8080", true},
+		{"the host it is served under", "https://mock.staging.example.org", true},
+		{"an address it is served under", "http://198.51.100.7", true},
+		{"another site", "https://evil.example", false},
+		{"a file, or a frame in a sandbox", "null", false},
+		{"another address, from which anybody can serve a page", "http://203.0.113.5", false},
+		{"another port of the same address", "http://192.168.1.2:3000", false},
+		{"no URL", "http://%", false},
+	} {
+		assert.Equal(t, row.want, localhost.AcceptsOrigin(row.origin, host, "mock.staging.example.org", "198.51.100.7"), row.why)
+	}
+}

@@ -16,9 +16,10 @@ import (
 )
 
 // newFake is one that holds something of each kind.
-func newFake(t *testing.T) *handler {
+func newFake(t *testing.T) *mock {
 	t.Helper()
-	h := newHandler("mock.example.org:8787")
+	h := newMock("mock.example.org:8787", nil, momenttest.WithOutbox(retryNow...))
+	t.Cleanup(h.fake.Close)
 	rules := &moment.PaymentRules{UnderpaymentAllowed: true}
 	require.NoError(t, h.fake.Seed(momenttest.State{
 		Customers: []moment.Customer{
@@ -37,6 +38,9 @@ func newFake(t *testing.T) *handler {
 			{ID: "bill_4", ExternalReference: "UBR-4", CustomerID: "bcus_1", Currency: moment.ZAR, AmountDue: 2000, PaymentRules: rules},
 			{ID: "bill_5", ExternalReference: "bill_4", CustomerID: "bcus_1", Currency: moment.ZAR, AmountDue: 2000, PaymentRules: rules},
 			{ID: "bill_3", ExternalReference: "shared", CustomerID: "bcus_1", Currency: moment.ZAR, AmountDue: 2000, PaymentRules: rules},
+		},
+		PaymentRequests: []moment.PaymentRequest{
+			{ID: "pr_1", Amount: 2000, Currency: moment.ZAR},
 		},
 	}))
 	return h
@@ -72,7 +76,7 @@ func TestPayments(t *testing.T) {
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			h := newFake(t)
-			h.fake.SetWebhook(e.URL, ours)
+			h.setWebhook(webhook{url: e.URL, secret: ours})
 			answer := post(h, row.body, nil)
 			assert.Equal(t, 200, answer.Code)
 			assert.Equal(t, "application/json", answer.Header().Get("Content-Type"))
@@ -87,7 +91,8 @@ func TestPayments(t *testing.T) {
 }
 
 func TestPaymentsRefused(t *testing.T) {
-	const form = `the body must be JSON like {"to": "bill_…", "amount": "15.00"}, and nothing else; the amount is a string`
+	const form = "the body must be a JSON object in UTF-8"
+	const to = `to is required: the id or external reference of what is paid, as in {"to": "bill_…", "amount": "15.00"}`
 	for _, row := range []struct {
 		why, body string
 		status    int
@@ -96,20 +101,24 @@ func TestPaymentsRefused(t *testing.T) {
 		{"nothing", ``, 400, form},
 		{"no JSON", `to=bill_1&amount=15.00`, 400, form},
 		{"no object", `["bill_1", "15.00"]`, 400, form},
-		{"no target", `{"amount": "15.00"}`, 400, form},
-		{"no amount", `{"to": "bill_1"}`, 400, form},
-		{"a number, which could be meant in minor units", `{"to": "bill_1", "amount": 15}`, 400, form},
-		{"a currency, which would not be looked at", `{"to": "bill_1", "amount": "15.00", "currency": "USD"}`, 400, form},
+		{"no target", `{"amount": "15.00"}`, 400, to},
+		{"a target that is null", `{"to": null}`, 400, "to must not be null: leave it out"},
+		{"an empty amount", `{"to": "bill_1", "amount": ""}`, 400, `amount must not be "": leave it out`},
+		{"a number, which could be meant in minor units", `{"to": "bill_1", "amount": 15}`, 400, "the body: amount must not be a number: see /_mock/openapi.yaml"},
+		{"a currency, which would not be looked at", `{"to": "bill_1", "amount": "15.00", "currency": "USD"}`, 400, `the body: unknown field "currency": see /_mock/openapi.yaml`},
+		{"delivered some day", `{"to": "bill_1", "deliver": "soon"}`, 400, "deliver must be now, hold or never"},
 		{"two payments", `{"to": "bill_1", "amount": "1"} {"to": "bill_1", "amount": "1"}`, 400, form},
-		{"too much", `{"to": "bill_1", "amount": "` + strings.Repeat("0", maxOrder) + `1"}`, 400, form},
+		{"too much", `{"to": "bill_1", "amount": "` + strings.Repeat("0", maxAdminBody) + `1"}`, 413, "the body may have at most 1048576 bytes"},
 		{"no decimal", `{"to": "bill_1", "amount": "15,00"}`, 400, `amount: "15,00" is not a decimal: want digits and optionally "." with 1 to 2 more, with "-" in front if negative`},
 		{"too many decimals", `{"to": "bacc_1", "amount": "15.00"}`, 400, `amount: "15.00" has more decimals than the 0 of JPY: round it first`},
 		{"nothing to pay", `{"to": "bill_1", "amount": "0.00"}`, 400, "amount: must be more than 0, not 0.00"},
 		{"less than nothing", `{"to": "bill_1", "amount": "-15.00"}`, 400, "amount: must be more than 0, not -15.00"},
-		{"unknown", `{"to": "bill_9", "amount": "15.00"}`, 404, `no bill, account or customer has the id or external reference "bill_9"`},
-		{"a payment request", `{"to": "pr_9", "amount": "15.00"}`, 422, `moment-mock does not support payments of payment requests yet, so it cannot pay "pr_9": use the Go package momenttest`},
+		{"unknown", `{"to": "bill_9", "amount": "15.00"}`, 404, `no bill, account, customer or payment request has the id or external reference "bill_9": create it first, or see /_mock/state`},
+		{"half of a payment request", `{"to": "pr_1", "amount": "10.00"}`, 422, "pr_1 is paid in full or not at all: the amount must be ZAR 20.00, not ZAR 10.00"},
+		{"nothing is owed", `{"to": "bcus_2"}`, 422, "bcus_2 has nothing left to pay: state an amount"},
+		{"declined, but not a card", `{"to": "bill_1", "declined": true, "method": "eft"}`, 422, "only cards are declined here: leave Method empty"},
 		{"one reference, three objects", `{"to": "shared", "amount": "15.00"}`, 409, `"shared" is the external reference of customer bcus_2 and of account bacc_2 and of bill bill_3: name one by its id`},
-		{"no currency", `{"to": "bcus_3", "amount": "15.00"}`, 422, "bcus_3 has no currency, so it cannot be paid"},
+		{"no currency", `{"to": "bcus_3", "amount": "15.00"}`, 422, "bcus_3 has no currency, so it cannot be paid: update it with one"},
 		{"a currency whose decimals nobody knows", `{"to": "bcus_4", "amount": "15.00"}`, 422, `bcus_4: moment: unknown currency "QQQ": ISO 4217, as this version knows it, has no minor unit for that code (codes are three capital letters)`},
 		{"a bill whose reference is a bill's id", `{"to": "bill_4", "amount": "20.01"}`, 422, "bill_4 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment"},
 		{"more than is due", `{"to": "bill_1", "amount": "20.01"}`, 422, "bill_1 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment"},
@@ -118,9 +127,9 @@ func TestPaymentsRefused(t *testing.T) {
 		t.Run(row.why, func(t *testing.T) {
 			h := newFake(t)
 			answer := post(h, row.body, nil)
-			var refused refusal
-			require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &refused))
-			assert.Equal(t, refusal{http.StatusText(row.status), row.status, row.says}, refused)
+			var rejected rejection
+			require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &rejected))
+			assert.Equal(t, *reject(row.status, "%s", row.says), rejected)
 			assert.Equal(t, row.status, answer.Code)
 			assert.Equal(t, "application/problem+json", answer.Header().Get("Content-Type"))
 			assert.Empty(t, h.fake.State().Payments)
@@ -140,7 +149,9 @@ func TestPaymentsAreNotForWebPages(t *testing.T) {
 		{"by the name that --listen has", func(r *http.Request) { r.Host = "mock.example.org:8787" }, 200},
 		{"by a Compose service name", func(r *http.Request) { r.Host = "moment-mock:8787" }, 200},
 		{"with a character set", func(r *http.Request) { r.Header.Set("Content-Type", "application/json; charset=utf-8") }, 200},
+		{"from a page of this machine", func(r *http.Request) { r.Header.Set("Origin", "http://localhost:3000") }, 200},
 		{"a name that was made to resolve to this machine", func(r *http.Request) { r.Host = "evil.example:8787" }, 403},
+		{"a page of another site", func(r *http.Request) { r.Header.Set("Origin", "https://evil.example") }, 403},
 		{"a form", func(r *http.Request) { r.Header.Set("Content-Type", "text/plain") }, 415},
 		{"no type", func(r *http.Request) { r.Header.Del("Content-Type") }, 415},
 		{"an image", func(r *http.Request) { r.Method = http.MethodGet }, 405},
@@ -168,7 +179,6 @@ func TestOtherPathsAreTheFakes(t *testing.T) {
 		"/billing/bills/UBR-1":              200,
 		"/billing//bills/UBR-1":             404,
 		"/billing/bills/../customers/UCR-1": 404,
-		"/_mock/payments/":                  404,
 		"/":                                 404,
 	} {
 		r := httptest.NewRequest(http.MethodGet, path, http.NoBody)
@@ -204,19 +214,25 @@ func TestPay(t *testing.T) {
 		{"acknowledged", answering(204), []string{"UBR-1", "15.00"}, 0, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: answered 204, attempt 1\n{\n", ""},
 		{"not a bill: nothing is left or not left", answering(204), []string{"UCR-1", "15.00"}, 0, "Paid ZAR 15.00 to bcus_1\nEvent msg_X: answered 204, attempt 1\n{\n", ""},
 		{"nowhere to go", nil, []string{"UBR-1", "15.00"}, 0, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nThe event went nowhere: moment-mock was started without --forward-to\n{\n", ""},
-		{"not acknowledged", answering(500), []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: answered 500, attempt 3\n{\n", "the event was not acknowledged: the endpoint answered 500"},
-		{"a redirect is no acknowledgement", answering(302), []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: answered 302, attempt 3\n{\n", "the event was not acknowledged: the endpoint answered 302"},
-		{"no answer", hangUp, []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: no answer, attempt 3\n{\n", `the event was not acknowledged: Post "http://ADDRESS": EOF`},
+		{"not acknowledged", answering(500), []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: answered 500, attempt 3\n{\n", "the event was not acknowledged: the endpoint answered 500: moment-mock resend msg_X tries again"},
+		{"a redirect is no acknowledgement", answering(302), []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: answered 302, attempt 3\n{\n", "the event was not acknowledged: the endpoint answered 302: moment-mock resend msg_X tries again"},
+		{"no answer", hangUp, []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: no answer, attempt 3\n{\n", `the event was not acknowledged: Post "http://ADDRESS": EOF: moment-mock resend msg_X tries again`},
+		{"all that is left", answering(204), []string{"UBR-1"}, 0, "Paid ZAR 20.00 to bill_1, which leaves ZAR 0.00\nEvent msg_X: answered 204, attempt 1\n{\n", ""},
+		{"more than is due, with a flag at the end", answering(204), []string{"UBR-1", "20.01", "--any-amount"}, 0, "Paid ZAR 20.01 to bill_1, which leaves ZAR 0.00\nEvent msg_X: answered 204, attempt 1\n{\n", ""},
+		{"a payment request", answering(204), []string{"pr_1"}, 0, "Paid ZAR 20.00 to pr_1, which leaves ZAR 0.00\nEvent msg_X: answered 204, attempt 1\n{\n", ""},
+		{"declined", answering(204), []string{"--declined", "UBR-1", "15.00"}, 0, "Declined ZAR 15.00 to bill_1, which leaves ZAR 20.00\nEvent msg_X: answered 204, attempt 1\n{\n", ""},
+		{"held", answering(204), []string{"UBR-1", "--deliver", "hold"}, 0, "Paid ZAR 20.00 to bill_1, which leaves ZAR 0.00\nEvent msg_X is held: moment-mock resend msg_X delivers it\n{\n", ""},
+		{"lost", answering(204), []string{"UBR-1", "--deliver=never"}, 0, "Paid ZAR 20.00 to bill_1, which leaves ZAR 0.00\nThe event is never delivered, as you asked\n{\n", ""},
 		{"refused", answering(204), []string{"UBR-1", "20.01"}, 1, "", "bill_1 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment"},
 		{"no decimal", answering(204), []string{"UBR-1", "much"}, 1, "", `amount: "much" is not a decimal: want digits and optionally "." with 1 to 2 more, with "-" in front if negative`},
-		{"unknown", answering(204), []string{"UBR-9", "15.00"}, 1, "", `no bill, account or customer has the id or external reference "UBR-9"`},
+		{"unknown", answering(204), []string{"UBR-9", "15.00"}, 1, "", `no bill, account, customer or payment request has the id or external reference "UBR-9": create it first, or see /_mock/state`},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			h := newFake(t)
 			if row.endpoint != nil {
 				e := httptest.NewServer(http.HandlerFunc(row.endpoint))
 				defer e.Close()
-				h.fake.SetWebhook(e.URL, ours)
+				h.setWebhook(webhook{url: e.URL, secret: ours})
 			}
 			srv := httptest.NewServer(h)
 			defer srv.Close()
@@ -239,10 +255,10 @@ func TestPayWhereNoMockIs(t *testing.T) {
 		answer func(http.ResponseWriter, *http.Request)
 		says   string
 	}{
-		{"a page", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, `http://ADDRESS/_mock/payments answered something else than a payment: is that moment-mock?`},
-		{"other JSON", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }, `http://ADDRESS/_mock/payments answered something else than a payment: is that moment-mock?`},
-		{"no such path", http.NotFound, `http://ADDRESS/_mock/payments answered 404 Not Found: is that moment-mock?`},
-		{"it ended meanwhile", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, `Post "http://ADDRESS/_mock/payments": EOF: the payment may have come in all the same`},
+		{"a page", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, `http://ADDRESS/_mock/payments answered something else than moment-mock does: name moment-mock with --url`},
+		{"other JSON", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }, `http://ADDRESS/_mock/payments answered something else than a payment: is that moment-mock? Name it with --url`},
+		{"no such path", http.NotFound, `http://ADDRESS/_mock/payments answered 404 Not Found: is that moment-mock? Name it with --url`},
+		{"it ended meanwhile", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, `Post "http://ADDRESS/_mock/payments": EOF: it may have been done all the same: see moment-mock events`},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			srv := httptest.NewServer(http.HandlerFunc(row.answer))
@@ -257,5 +273,5 @@ func TestPayWhereNoMockIs(t *testing.T) {
 	srv.Close()
 	code, _, stderr := execute(t, nil, "pay", "--url", srv.URL, "UBR-1", "15.00")
 	assert.Equal(t, 1, code)
-	assert.Regexp(t, `^moment-mock: Post "http://ADDRESS/_mock/payments": dial tcp ADDRESS: .*: start moment-mock, or say by --url where it is\n$`, masked(stderr))
+	assert.Regexp(t, `^moment-mock: Post "http://ADDRESS/_mock/payments": dial tcp ADDRESS: .*: start moment-mock, or say with --url where it is\n$`, masked(stderr))
 }

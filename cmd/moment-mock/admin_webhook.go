@@ -1,0 +1,84 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// webhook is where events are sent, and what signs them.
+type webhook struct {
+	url              string // "": nowhere
+	secret, previous string // previous: "" for none
+}
+
+// shown is the URL without its password.
+func (w webhook) shown() string {
+	if u, err := url.Parse(w.url); err == nil && w.url != "" {
+		return u.Redacted()
+	}
+	return ""
+}
+
+func (m *mock) currentWebhook() webhook {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.webhook
+}
+
+func (m *mock) setWebhook(w webhook) {
+	m.mu.Lock()
+	m.webhook = w
+	m.mu.Unlock()
+	m.fake.SetWebhook(w.url, w.secret)
+}
+
+// redact removes the secrets from what others have written.
+func (m *mock) redact(text string) string {
+	w := m.currentWebhook()
+	for _, secret := range []string{w.secret, w.previous} {
+		if secret != "" {
+			text = strings.ReplaceAll(text, secret, "[webhook secret]")
+		}
+	}
+	return text
+}
+
+func (m *mock) getWebhook(*adminRequest) (any, *rejection) {
+	w := m.currentWebhook()
+	return map[string]any{"url": w.shown(), "secret_set": w.secret != "", "previous_secret_set": w.previous != ""}, nil
+}
+
+// putWebhook changes what is sent. The secret before a new one becomes the previous one, as where
+// it is rotated.
+func (m *mock) putWebhook(r *adminRequest) (any, *rejection) {
+	var sent struct {
+		URL      *string `json:"url"`
+		Secret   string  `json:"secret"`
+		Previous string  `json:"previous_secret"`
+	}
+	if rejected := r.decode(&sent); rejected != nil {
+		return nil, rejected
+	}
+	w := m.currentWebhook()
+	if sent.URL != nil {
+		target, err := readURL("url", *sent.URL, exampleEndpoint)
+		if err != nil && *sent.URL != "" {
+			return nil, reject(http.StatusBadRequest, "%v", err)
+		}
+		w.url = target
+	}
+	for _, s := range []struct{ name, secret string }{{"secret", sent.Secret}, {"previous_secret", sent.Previous}} {
+		if err := checkSecret(s.secret); s.secret != "" && err != nil {
+			return nil, reject(http.StatusBadRequest, "%s: %v", s.name, err)
+		}
+	}
+	if sent.Secret != "" {
+		w.secret, w.previous = sent.Secret, w.secret
+	}
+	if sent.Previous != "" {
+		w.previous = sent.Previous
+	}
+	m.setWebhook(w)
+	return m.getWebhook(r)
+}

@@ -1,0 +1,45 @@
+package momenttest
+
+import "time"
+
+// WithClock sets the clock of bill dates, of the expiry of idempotency keys and payment requests,
+// and of events and their signatures. The default is time.Now. It does not shorten the wait of
+// [Delay]. Requests call now from other goroutines, so guard the variable that it reads. A test
+// that only moves time forward needs no clock of its own: see [Handler.Advance].
+func WithClock(now func() time.Time) Option {
+	return Option{func(h *Handler) { h.clock = now }}
+}
+
+// Now returns the time of the server's clock.
+func (h *Handler) Now() time.Time { return h.now() }
+
+func (h *Handler) now() time.Time { return h.clock().Add(time.Duration(h.offset.Load())) }
+
+// Advance moves the server's clock forward by d. From then on, it runs as before. With
+// [WithOutbox], Advance makes an attempt for each delivery that is due, and returns when they have
+// ended.
+//
+//	srv.Advance(5 * time.Second) // the first retry
+func (h *Handler) Advance(d time.Duration) {
+	h.move(func() { h.offset.Add(int64(d)) })
+}
+
+// SetTime sets the server's clock to a time, from which it runs on. Otherwise it is
+// [Handler.Advance].
+func (h *Handler) SetTime(t time.Time) {
+	h.move(func() { h.offset.Store(int64(t.Sub(h.clock()))) })
+}
+
+// move takes the deliveries that become due before the outbox's goroutine can, because the caller
+// waits for them.
+func (h *Handler) move(set func()) {
+	h.mu.Lock()
+	set()
+	h.clockMoved = true
+	h.changed()
+	due := h.takeDue(-1)
+	h.mu.Unlock()
+	h.sync()
+	h.retryAll(due)
+	h.wakeOutbox() // the next attempt may be due earlier than it was
+}

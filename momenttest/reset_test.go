@@ -1,0 +1,100 @@
+package momenttest_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go"
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+func TestReset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &answers{statuses: fails(1)}
+		srv := newOutbox(t, a)
+		require.NoError(t, srv.Seed(momenttest.State{
+			Bills: []moment.Bill{{ExternalReference: "b", CustomerID: "bcus_1", Currency: moment.ZAR, AmountDue: 2000, PaymentRules: &moment.PaymentRules{UnderpaymentAllowed: true}}},
+		}))
+		require.Error(t, srv.Seed(momenttest.State{Customers: []moment.Customer{{}}}))
+		seeded, start := srv.State(), time.Now()
+		_, err := srv.Client().Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "other"})
+		require.NoError(t, err)
+		_, err = srv.Pay(t.Context(), momenttest.Payment{Bill: "b", Amount: 1})
+		require.NoError(t, err)
+		srv.Fail(momenttest.Truncate())
+		srv.Advance(time.Second)
+		require.NotEqual(t, seeded, srv.State())
+
+		srv.Reset()
+		require.Equal(t, seeded, srv.State(), "generated ids are the same, and the bill is unpaid")
+		require.Empty(t, srv.Faults())
+		require.Empty(t, srv.Requests())
+		require.Empty(t, srv.Outbox())
+		require.Equal(t, start, srv.Now())
+		srv.Advance(time.Hour)
+		require.Len(t, a.received(), 1, "what was to be delivered no longer is")
+		require.True(t, payCustomer(t, srv).Acknowledged(), "the webhook is still set")
+	})
+}
+
+// A reset while an event is in flight: its attempt leaves no trace.
+func TestResetDuringAnAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &answers{statuses: fails(1)}
+		srv := newOutbox(t, a)
+		a.now = func() time.Time { srv.Reset(); return time.Now() }
+		payCustomer(t, srv)
+		require.Empty(t, srv.Outbox())
+		require.Empty(t, srv.State().Payments)
+		time.Sleep(time.Hour)
+		require.Len(t, a.received(), 1)
+	})
+}
+
+func TestResetToASeedWithATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := newOutbox(t, &answers{})
+		start := time.Now()
+		require.NoError(t, srv.Seed(momenttest.State{ClockOffset: time.Hour}))
+		require.Equal(t, start.Add(time.Hour), srv.Now())
+		require.Error(t, srv.Seed(momenttest.State{ClockOffset: 2 * time.Hour, Customers: []moment.Customer{{}}}))
+		require.Equal(t, start.Add(time.Hour), srv.Now())
+		srv.Advance(time.Hour)
+		srv.Reset()
+		require.Equal(t, start.Add(time.Hour), srv.Now())
+	})
+}
+
+// Restore replaces the data, and is not what Reset begins with.
+func TestRestore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &answers{statuses: fails(1)}
+		srv := newOutbox(t, a)
+		seeded := srv.State()
+		_, err := srv.Client().Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "other"})
+		require.NoError(t, err)
+		payCustomer(t, srv)
+		srv.Advance(time.Second)
+		exported := srv.State()
+		require.Len(t, exported.Responses, 1)
+		require.Len(t, exported.Outbox, 1)
+
+		srv.Reset()
+		bad := exported
+		bad.Outbox = append([]momenttest.Message{}, exported.Outbox[0], exported.Outbox[0])
+		require.EqualError(t, srv.Restore(bad), "momenttest: restore: Outbox[1]: message_id \""+exported.Outbox[0].ID+"\" belongs to another message")
+		require.Equal(t, seeded, srv.State(), "nothing changed")
+		for _, bad := range []momenttest.Message{{ID: "1", Event: []byte("{}")}, {ID: "msg_1", Event: []byte("{")}} {
+			require.ErrorContains(t, srv.Restore(momenttest.State{Outbox: []momenttest.Message{bad}}), "momenttest: restore: Outbox[0]: ")
+		}
+		require.NoError(t, srv.Restore(exported))
+		require.Equal(t, exported, srv.State())
+		srv.Advance(4 * time.Second)
+		require.Len(t, a.received(), 2, "the retry goes on where it was")
+		srv.Reset()
+		require.Equal(t, seeded, srv.State())
+	})
+}
