@@ -138,7 +138,12 @@ func (b *tab) click(t *testing.T, id string) {
 // fill replaces the text of an input.
 func (b *tab) fill(t *testing.T, id, text string) {
 	t.Helper()
-	b.do(t, chromedp.Clear(byTestID(id), chromedp.NodeVisible), chromedp.SendKeys(byTestID(id), text))
+	b.do(t, chromedp.Focus(byTestID(id), chromedp.NodeVisible))
+	b.run(t, `document.activeElement.select()`)
+	if text == "" {
+		text = kb.Delete
+	}
+	b.press(t, text)
 }
 
 // wait waits until an expression of JavaScript is true.
@@ -163,6 +168,30 @@ func js(text string) string {
 func eval[T any](t *testing.T, b *tab, expression string) T {
 	t.Helper()
 	return value(t, b, expression, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+}
+
+// run runs a statement of JavaScript.
+func (b *tab) run(t *testing.T, statement string) {
+	t.Helper()
+	eval[bool](t, b, "(() => { "+statement+"; return true })()")
+}
+
+// choose selects an option by its value.
+func (b *tab) choose(t *testing.T, id, option string) {
+	t.Helper()
+	b.run(t, fmt.Sprintf(`const e = document.querySelector(%s); e.value = %s; e.dispatchEvent(new Event("input", {bubbles: true})); e.dispatchEvent(new Event("change", {bubbles: true}))`, js(string(byTestID(id))), js(option)))
+}
+
+// has reports whether an element exists.
+func (b *tab) has(t *testing.T, id string) bool {
+	t.Helper()
+	return eval[bool](t, b, fmt.Sprintf(`document.querySelector(%s) !== null`, js(string(byTestID(id)))))
+}
+
+// waitRows waits until the timeline has n rows.
+func (b *tab) waitRows(t *testing.T, n int) {
+	t.Helper()
+	b.wait(t, fmt.Sprintf(`document.querySelectorAll("#rows > li").length === %d`, n))
 }
 
 // press sends keys to the element that has the focus.
@@ -213,5 +242,12 @@ func (b *tab) requireAccessible(t *testing.T, where string) {
 	}))
 	violations := eval[[]string](t, b, `axe.run({resultTypes: ["violations"]}).then(r => r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.failureSummary + "\n" + n.html)))`)
 	require.Empty(t, violations, where)
-	require.False(t, eval[bool](t, b, `document.documentElement.scrollWidth > innerWidth`), "%s is wider than the window", where)
+	b.requireFits(t, where)
+}
+
+// requireFits fails if a page, or something on it, is wider than its window.
+func (b *tab) requireFits(t *testing.T, where string) {
+	t.Helper()
+	wide := eval[[]string](t, b, `[...document.querySelectorAll("html, body *:not(.skip)")].filter(e => e.scrollWidth > 0 && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 100))`)
+	require.Empty(t, wide, "%s: wider than the window", where)
 }

@@ -57,6 +57,7 @@ type Handler struct {
 	requests     []*Request
 	requestBytes int // of their bodies
 	lastRequest  int // its ID
+	lastRevision int // of an event
 	faults       []Fault
 	seeds        []State // that Reset begins with again
 }

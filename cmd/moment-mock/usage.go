@@ -1,7 +1,7 @@
 package main
 
 const usage = `Usage: moment-mock [--listen address] [--forward-to URL] [--state file] [--seed file]
-                   [--retry now] [--log json] [--allow-host name]
+                   [--retry now] [--log json] [--allow-host name] [--no-console]
        moment-mock pay|events|resend|fail|clock|reset|health|version …
 
 A fake of the Moment Billing API, to develop and test against in any language: the operations,
@@ -25,6 +25,7 @@ event. SIGINT (Ctrl+C) or SIGTERM ends it after the requests in flight, a second
                      Accepted are addresses, the name that is listened on, and names that
                      nobody can register: localhost, moment-mock (a container),
                      host.docker.internal
+  --no-console       show no console to a browser that opens the URL
 
 Commands that talk to a moment-mock that runs, each with a --help of its own:
 
