@@ -216,11 +216,16 @@ func (b *tab) tabTo(t *testing.T, element chromedp.CSS) {
 // screenshot writes what the window shows to a file.
 func (b *tab) screenshot(t *testing.T, path string) {
 	t.Helper()
-	shot := value(t, b, "screenshot", chromedp.Action[[]byte](func(ctx context.Context, target *chromedp.Target) ([]byte, error) {
+	require.NoError(t, os.WriteFile(path, b.capture(t), 0o600))
+}
+
+// capture returns what the window shows as a PNG.
+func (b *tab) capture(t *testing.T) []byte {
+	t.Helper()
+	return value(t, b, "screenshot", chromedp.Action[[]byte](func(ctx context.Context, target *chromedp.Target) ([]byte, error) {
 		result, err := cdp.Call(ctx, target, page.CaptureScreenshot, page.CaptureScreenshotParams{})
 		return result.Data, err
 	}))
-	require.NoError(t, os.WriteFile(path, shot, 0o600))
 }
 
 var axe = sync.OnceValues(func() (string, error) {
