@@ -73,7 +73,7 @@ func (c console) testAccessible(t *testing.T) {
 			b.waitText(t, "object-title", `<img src="x" onerror="alert(1)">`)
 			check("ledger")
 			b.click(t, "new-bill")
-			b.text(t, "raise-bill")
+			b.wait(t, `document.querySelector("#object").dataset.id === "new"`)
 			check("new-bill")
 			b.click(t, "nav-trouble")
 			b.text(t, "now")

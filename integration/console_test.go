@@ -248,6 +248,9 @@ func (c console) testLedger(t *testing.T) {
 	b.fill(t, "bill-customer", "UCR1")
 	b.fill(t, "bill-customer-name", `Thandi <b>Nkosi</b>`)
 	b.fill(t, "bill-reference", "INV-1")
+	m.bill(t, "INV-0", 100) // what happens meanwhile does not touch what is entered
+	b.waitText(t, "objects", "INV-0")
+	require.Equal(t, "INV-1", eval[string](t, b, `document.querySelector('[data-testid="bill-reference"]').value`))
 	b.fill(t, "bill-amount", "20.005")
 	b.waitText(t, "curl", "The amount must be a number such as 10.00.")
 	b.fill(t, "bill-amount", "20.00")
@@ -280,7 +283,7 @@ func (c console) testLedger(t *testing.T) {
 	b.waitText(t, "object-facts", "voided")
 	require.False(t, b.has(t, "pay"), "a voided bill cannot be paid")
 
-	b.fill(t, "ledger-search", "nkosi")
+	b.fill(t, "ledger-search", "<B>nkosi")
 	b.wait(t, `document.querySelectorAll("#objects li").length === 1`)
 	b.do(t, chromedp.Click(chromedp.CSS(`[data-testid="object-customers"]`), chromedp.NodeVisible))
 	b.waitText(t, "object-title", "Customer Thandi <b>Nkosi</b>")

@@ -114,6 +114,7 @@ function section(name, ...content) {
 function detail() {
 	const box = $("object");
 	if (selected === "new") {
+		if (box.dataset.id === "new") return;
 		box.dataset.id = "new";
 		fill(box, el("h3", { text: "New bill", tabIndex: -1 }), el("div", { class: "card" }, billForm()));
 		return;

@@ -36,7 +36,7 @@ function remember({ id, external_reference: reference }) {
 	names.set(id, reference);
 }
 
-const payLink = (id, name) => el("a", { class: "button small", href: "/_pay/" + id, target: "_blank", rel: "noopener", text: "Pay as your customer", ariaLabel: `Pay as your customer: ${name ?? id}, in a new tab`, testid: "pay-link" });
+const payLink = (id, name) => el("a", { class: "button small", href: "/_pay/" + id, target: "_blank", rel: "noopener", text: "Pay", ariaLabel: `Pay ${name ?? id} as your customer, in a new tab`, testid: "pay-link" });
 
 function requestRow(r) {
 	const o = parse(r.response) ?? {};
