@@ -237,6 +237,22 @@ func (c console) testLive(t *testing.T) {
 	b.waitText(t, "row-request", "INV-2")
 	b.click(t, "live-clear")
 	b.text(t, "live-empty")
+
+	// A request in flight is shown, and gets its response later.
+	resp, err := http.Post(m.url+"/_mock/faults", "application/json", strings.NewReader(`{"fault": "delay", "delay": "2s"}`))
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	raised := make(chan error, 1)
+	go func() {
+		_, err := m.client.Bills.Create(t.Context(), moment.BillCreateParams{
+			Customer: moment.ExistingCustomer("C-INV-2"), ExternalReference: "INV-3", Currency: moment.ZAR, AmountDue: 100,
+		})
+		raised <- err
+	}()
+	b.waitText(t, "row-request", "no response")
+	require.NoError(t, <-raised)
+	b.waitText(t, "row-request", "Create bill INV-3")
+	b.waitRows(t, 1)
 }
 
 // Raising, paying, voiding and setting a balance by clicking.
