@@ -1,16 +1,24 @@
 package main
 
-import "net/http"
+import (
+	"math"
+	"net/http"
+)
 
-// maxLimit is the maximum of the parameter limit, and the number of events and requests that are
-// kept.
-const maxLimit = 10_000
+const (
+	// maxLimit is the maximum of the parameter limit, and the number of events and requests that
+	// are kept.
+	maxLimit = 10_000
+
+	// maxAfter is the largest integer that JavaScript counts to, where int has 64 bits.
+	maxAfter = min(math.MaxInt, 1<<53)
+)
 
 // listQuery reads the parameters of a list: what the caller has seen, and how many of the newest it
 // wants. A limit of 0 is none.
 func (r *adminRequest) listQuery() (after, limit int, rejected *rejection) {
 	query := r.URL.Query()
-	after, err := number(query.Get("after"), 0, 1<<53)
+	after, err := number(query.Get("after"), 0, maxAfter)
 	if err != nil {
 		return 0, 0, reject(http.StatusBadRequest, "after must be an integer: 0 or more")
 	}

@@ -253,7 +253,7 @@ func TestLists(t *testing.T) {
 		m.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/_mock/requests"+row.query, http.NoBody))
 		var got struct{ Requests []struct{ ID int } }
 		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &got), row.why)
-		var ids []int
+		ids := make([]int, 0, len(got.Requests))
 		for _, r := range got.Requests {
 			ids = append(ids, r.ID)
 		}
