@@ -57,8 +57,8 @@ func newMerchantEndpoint(t *testing.T) *merchantEndpoint {
 	return e
 }
 
-// mockProcess is a moment-mock that runs.
-type mockProcess struct {
+// consoleMock is a moment-mock that runs.
+type consoleMock struct {
 	url    string
 	client *moment.Client
 }
@@ -84,7 +84,7 @@ func TestConsole(t *testing.T) {
 }
 
 // start starts moment-mock with an endpoint.
-func (c console) start(t *testing.T, endpoint string) mockProcess {
+func (c console) start(t *testing.T, endpoint string) consoleMock {
 	t.Helper()
 	cmd := exec.Command(c.binary, "--listen", "127.0.0.1:0", "--forward-to", endpoint)
 	cmd.Env = append(os.Environ(), "MOMENT_WEBHOOK_SECRET="+consoleSecret)
@@ -106,14 +106,14 @@ func (c console) start(t *testing.T, endpoint string) mockProcess {
 			}()
 			client, err := moment.NewClient(anyTestKey, moment.WithBaseURL(found[1]))
 			require.NoError(t, err)
-			return mockProcess{found[1], client}
+			return consoleMock{found[1], client}
 		}
 	}
 	require.Fail(t, "moment-mock did not print its URL")
-	return mockProcess{}
+	return consoleMock{}
 }
 
-func (m mockProcess) bill(t *testing.T, reference string, amount moment.Amount) *moment.Bill {
+func (m consoleMock) bill(t *testing.T, reference string, amount moment.Amount) *moment.Bill {
 	t.Helper()
 	created, err := m.client.Bills.Create(t.Context(), moment.BillCreateParams{
 		Customer:          moment.CustomerCreateParams{ExternalReference: "C-" + reference, Name: "Thandi Nkosi", Currency: moment.ZAR},
@@ -123,7 +123,7 @@ func (m mockProcess) bill(t *testing.T, reference string, amount moment.Amount) 
 	return created
 }
 
-func (m mockProcess) pay(t *testing.T, to, amount string) {
+func (m consoleMock) pay(t *testing.T, to, amount string) {
 	t.Helper()
 	resp, err := http.Post(m.url+"/_mock/payments", "application/json", strings.NewReader(fmt.Sprintf(`{"to": %q, "amount": %q}`, to, amount)))
 	require.NoError(t, err)
@@ -132,7 +132,7 @@ func (m mockProcess) pay(t *testing.T, to, amount string) {
 }
 
 // open opens the URL, as somebody does who has nothing else.
-func (c console) open(t *testing.T, m mockProcess, width int64, scheme string) *tab {
+func (c console) open(t *testing.T, m consoleMock, width int64, scheme string) *tab {
 	t.Helper()
 	b := c.browser.tab(t, width, scheme)
 	b.open(t, m.url)

@@ -233,8 +233,10 @@ func (h *Handler) nextDue() (in time.Duration, pending bool) {
 // retryAll makes an attempt for each message.
 func (h *Handler) retryAll(due []*message) {
 	var attempts sync.WaitGroup
+	slots := make(chan bool, maxSending)
 	for _, m := range due {
-		attempts.Go(func() { h.retry(m) })
+		slots <- true
+		attempts.Go(func() { h.retry(m); <-slots })
 	}
 	attempts.Wait()
 }

@@ -73,8 +73,12 @@ func (h *Handler) newPaymentRequest(p *params) *paymentRequest {
 	p.integer("amount", 1, math.MaxInt64, &r.Amount)
 	p.text("currency", currencyCode, &r.Currency)
 	p.text("type", requestType, &r.Type)
+	var push *paymentPush
+	if r.Type == pushRequest || p.has("push") { // a malformed one is rejected on a link too
+		push = p.push()
+	}
 	if r.Type == pushRequest {
-		r.Push = p.push()
+		r.Push = push
 	} else {
 		session := "chk_" + randomID()
 		r.Link = &paymentLink{session, h.origin + payPath + session}

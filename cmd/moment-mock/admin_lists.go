@@ -18,11 +18,11 @@ const (
 // wants. A limit of 0 is none.
 func (r *adminRequest) listQuery() (after, limit int, rejected *rejection) {
 	query := r.URL.Query()
-	after, err := number(query.Get("after"), 0, maxAfter)
+	after, err := number(query["after"], 0, maxAfter)
 	if err != nil {
 		return 0, 0, reject(http.StatusBadRequest, "after must be an integer: 0 or more")
 	}
-	limit, err = number(query.Get("limit"), 1, maxLimit)
+	limit, err = number(query["limit"], 1, maxLimit)
 	if err != nil {
 		return 0, 0, reject(http.StatusBadRequest, "limit must be from 1 to %d", maxLimit)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -23,6 +24,8 @@ type order struct {
 	Method    string             `json:"method,omitempty"`
 	Deliver   momenttest.Deliver `json:"deliver,omitempty"`
 }
+
+var decimalForm = regexp.MustCompile(`^[0-9]+([.][0-9]+)?$`)
 
 // receipt is the response.
 type receipt struct {
@@ -64,6 +67,9 @@ func (m *mock) postPayment(r *adminRequest) (any, *rejection) {
 	}
 	if o.To == "" {
 		return nil, reject(http.StatusBadRequest, `to is required: the id or external reference of what is paid, as in {"to": "bill_…", "amount": "15.00"}`)
+	}
+	if o.Amount != "" && !decimalForm.MatchString(o.Amount) {
+		return nil, reject(http.StatusBadRequest, "amount: must be a decimal such as 15.00")
 	}
 	switch o.Deliver {
 	case "", momenttest.DeliverNow, momenttest.DeliverHold, momenttest.DeliverNever:
@@ -128,11 +134,11 @@ func (o order) money(target momenttest.Target) (moment.Money, *rejection) {
 	var bad *moment.ArgumentError
 	switch {
 	case errors.As(err, &bad):
-		return money, reject(http.StatusBadRequest, "amount: %s", bad.Reason)
+		return money, reject(http.StatusUnprocessableEntity, "amount: %s", bad.Reason)
 	case err != nil: // of the currency
 		return money, reject(http.StatusUnprocessableEntity, "%s: %v", target.ID, err)
 	case money.Amount < 1:
-		return money, reject(http.StatusBadRequest, "amount: must be more than 0, not %s", o.Amount)
+		return money, reject(http.StatusUnprocessableEntity, "amount: must be more than 0, not %s", o.Amount)
 	}
 	return money, nil
 }

@@ -30,7 +30,7 @@ func (m *mock) getRequests(r *adminRequest) (any, *rejection) {
 	if rejected != nil {
 		return nil, rejected
 	}
-	status, err := number(query.Get("status"), 100, 599)
+	status, err := number(query["status"], 100, 599)
 	if err != nil {
 		return nil, reject(http.StatusBadRequest, "status must be from 100 to 599")
 	}
@@ -50,12 +50,12 @@ func (m *mock) deleteRequests(*adminRequest) (any, *rejection) {
 }
 
 // number reads a parameter; without one, it is 0.
-func number(text string, least, most int) (int, error) {
-	if text == "" {
+func number(values []string, least, most int) (int, error) {
+	if len(values) == 0 {
 		return 0, nil
 	}
-	n, err := strconv.Atoi(text)
-	if err == nil && (n < least || n > most || strconv.Itoa(n) != text) {
+	n, err := strconv.Atoi(values[0])
+	if err == nil && (n < least || n > most || strconv.Itoa(n) != values[0]) {
 		err = strconv.ErrRange
 	}
 	return n, err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"runtime/debug"
@@ -37,22 +38,46 @@ func (m *mock) getState(*adminRequest) (any, *rejection) {
 }
 
 func (m *mock) putState(r *adminRequest) (any, *rejection) {
-	sent, _, found, err := readContents(bytes.NewReader(r.body))
+	var members map[string]json.RawMessage
+	if rejected := r.decode(&members); rejected != nil {
+		return nil, rejected
+	}
+	sent, _, _, err := readContents(bytes.NewReader(r.body))
 	switch {
 	case errors.Is(err, errVersion):
 		return nil, reject(http.StatusBadRequest, "the body is %v: send what GET /_mock/state returns", err)
-	case err != nil || !found:
-		reason := "it is empty"
-		if err != nil {
-			reason = decodeReason(err)
+	case err != nil:
+		status := http.StatusBadRequest
+		if isState(r.body) {
+			status = http.StatusUnprocessableEntity
 		}
-		return nil, reject(http.StatusBadRequest, "the body must be a JSON object as GET /_mock/state returns it: %s", reason)
+		return nil, reject(status, "the body must be as GET /_mock/state returns it: %s", decodeReason(err))
 	}
 	if err := m.fake.Restore(sent.State); err != nil {
 		return nil, reject(http.StatusUnprocessableEntity, "%s", strings.TrimPrefix(err.Error(), "momenttest: restore: "))
 	}
 	return nil, nil
 }
+
+// isState reports whether an import has the right form, apart from the objects in it.
+func isState(body []byte) bool {
+	var form struct {
+		Version         int         `json:"version"`
+		WebhookSecret   string      `json:"webhook_secret"`
+		Customers       []anyObject `json:"customers"`
+		Accounts        []anyObject `json:"accounts"`
+		Bills           []anyObject `json:"bills"`
+		Payments        []anyObject `json:"payments"`
+		PaymentRequests []anyObject `json:"payment_requests"`
+		PaymentDetails  []anyObject `json:"payment_details"`
+		Responses       []anyObject `json:"responses"`
+		Outbox          []anyObject `json:"outbox"`
+		ClockOffset     int64       `json:"clock_offset"`
+	}
+	return decode(body, &form) == nil
+}
+
+type anyObject map[string]json.RawMessage
 
 func (m *mock) deleteState(*adminRequest) (any, *rejection) {
 	m.fake.Reset()

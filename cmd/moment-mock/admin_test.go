@@ -110,15 +110,20 @@ func TestAdmin(t *testing.T) {
 		{"the webhook", "GET /_mock/webhook", 200, `{"previous_secret_set":false,"secret_set":true,"url":"http://ADDRESS/hook"}`},
 		{"another secret", `PUT /_mock/webhook {"secret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"}`, 200, `{"previous_secret_set":true,"secret_set":true,"url":"http://ADDRESS/hook"}`},
 		{"which is what previous means", `POST /_mock/events/MSG/deliver {"secret": "previous", "age": "10m"}`, 200, ""},
-		{"no secret", `PUT /_mock/webhook {"previous_secret": "whsec_c2hvcnQ="}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"previous_secret: has fewer than 16 bytes"}`},
+		{"no secret", `PUT /_mock/webhook {"previous_secret": "whsec_c2hvcnQ="}`, 422, `{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"previous_secret: has fewer than 16 bytes"}`},
 		{"a password, which is not shown", `PUT /_mock/webhook {"url": "user:swordfish@127.0.0.1:1/hook"}`, 200, `{"previous_secret_set":true,"secret_set":true,"url":"http://user:xxxxx@ADDRESS/hook"}`},
-		{"no URL", `PUT /_mock/webhook {"url": "ftp://127.0.0.1"}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"url: must be a URL like http://ADDRESS/webhooks/moment"}`},
+		{"no URL", `PUT /_mock/webhook {"url": "ftp://127.0.0.1"}`, 422, `{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"url: must be a URL like http://ADDRESS/webhooks/moment"}`},
+		{"a port of this machine", `PUT /_mock/webhook {"url": ":3000/hook"}`, 200, `{"previous_secret_set":true,"secret_set":true,"url":"http://ADDRESS/hook"}`},
 		{"nowhere", `PUT /_mock/webhook {"url": ""}`, 200, `{"previous_secret_set":true,"secret_set":true,"url":""}`},
 		{"not even again", "POST /_mock/events/MSG/deliver {}", 409, `{"type":"about:blank","title":"Conflict","status":409,"detail":"events go nowhere: start moment-mock with --forward-to, or set a URL with PUT /_mock/webhook"}`},
 
-		{"no JSON", "PUT /_mock/state [", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object as GET /_mock/state returns it: unexpected EOF"}`},
-		{"nothing", "PUT /_mock/state ", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object as GET /_mock/state returns it: it is empty"}`},
+		{"no JSON", "PUT /_mock/state [", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object in UTF-8"}`},
+		{"nothing", "PUT /_mock/state ", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object in UTF-8"}`},
+		{"a list that is null", `PUT /_mock/state {"bills": null}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"bills must not be null: leave it out"}`},
+		{"another member", `PUT /_mock/state {"bill": []}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be as GET /_mock/state returns it: unknown field \"bill\""}`},
+		{"no object", "PUT /_mock/state null", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object in UTF-8"}`},
 		{"another form", `PUT /_mock/state {"version": 2}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body is not of version 3: send what GET /_mock/state returns"}`},
+		{"an object of another form", `PUT /_mock/state {"responses": [{"status": "201"}]}`, 422, ""},
 		{"what the service would not hold", `PUT /_mock/state {"customers": [{}]}`, 422, `{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"Customers[0]: external_reference is required"}`},
 		{"everything is reset", "DELETE /_mock/state", 204, ""},
 		{"nothing was seeded", "GET /_mock/state", 200, `{"version":3,"customers":[],"accounts":[],"bills":[],"payments":[],"payment_requests":[],"payment_details":[],"responses":[],"outbox":[],"clock_offset":0}`},
@@ -186,7 +191,7 @@ func TestRecordedRequests(t *testing.T) {
 	for query, want := range map[string]int{"?after=1": 1, "?after=2": 0, "?path=/billing/bills": 1, "?status=201": 1, "?status=404&after=1&path=/billing": 1, "?status=500": 0} {
 		assert.Len(t, list(query), want, query)
 	}
-	for _, query := range []string{"?after=-1", "?after=x", "?status=99", "?status=600", "?after=01"} {
+	for _, query := range []string{"?after=-1", "?after=x", "?status=99", "?status=600", "?after=01", "?after=", "?status="} {
 		assert.Equal(t, 400, ask(m, "GET /_mock/requests"+query).Code, query)
 	}
 	require.Equal(t, 204, ask(m, "DELETE /_mock/requests").Code)

@@ -64,13 +64,13 @@ func (m *mock) putWebhook(r *adminRequest) (any, *rejection) {
 	if sent.URL != nil {
 		target, err := readURL("url", *sent.URL, exampleEndpoint)
 		if err != nil && *sent.URL != "" {
-			return nil, reject(http.StatusBadRequest, "%v", err)
+			return nil, reject(http.StatusUnprocessableEntity, "%v", err)
 		}
 		w.url = target
 	}
 	for _, s := range []struct{ name, secret string }{{"secret", sent.Secret}, {"previous_secret", sent.Previous}} {
 		if err := checkSecret(s.secret); s.secret != "" && err != nil {
-			return nil, reject(http.StatusBadRequest, "%s: %v", s.name, err)
+			return nil, reject(http.StatusUnprocessableEntity, "%s: %v", s.name, err)
 		}
 	}
 	if sent.Secret != "" {

@@ -40,7 +40,7 @@ func readContents(from io.Reader) (all contents, end int64, found bool, err erro
 		case err != nil:
 			return contents{}, 0, found, err
 		}
-		read, err := readObject(raw, !found)
+		read, err := readObject(raw)
 		if err != nil {
 			return contents{}, 0, found, err
 		}
@@ -54,21 +54,21 @@ func readContents(from io.Reader) (all contents, end int64, found bool, err erro
 }
 
 // readObject checks the version before all else, because another version may have other members.
-func readObject(raw json.RawMessage, first bool) (read contents, err error) {
+func readObject(raw json.RawMessage) (read contents, err error) {
 	var head struct {
 		Version *int `json:"version"`
 	}
 	if err := json.Unmarshal(raw, &head); err != nil {
 		return contents{}, err
 	}
+	if raw[0] != '{' {
+		return contents{}, errors.New("not a JSON object")
+	}
 	if head.Version != nil && *head.Version != version {
 		return contents{}, errVersion
 	}
 	if err := decode(raw, &read); err != nil {
 		return contents{}, err
-	}
-	if first && head.Version == nil && read.WebhookSecret != "" {
-		return contents{}, errVersion // a change without what it changes
 	}
 	return read, nil
 }

@@ -72,9 +72,12 @@ func noMore(others []string) error {
 	return nil
 }
 
-// readURL reads a URL, whose scheme is http:// if it has none. The error does not repeat the URL:
-// there may be a password in it.
+// readURL reads a URL, whose scheme is http:// if it has none, and whose host is this machine if it
+// begins with a port. The error does not repeat the URL: there may be a password in it.
 func readURL(name, text, like string) (string, error) {
+	if strings.HasPrefix(text, ":") {
+		text = "127.0.0.1" + text
+	}
 	if !strings.Contains(text, "://") {
 		text = "http://" + text
 	}

@@ -92,8 +92,8 @@ const resendUsage = `Usage: moment-mock resend message [--times n] [--secret pre
 Delivers an event again, as Moment may: see moment-mock events for the message id.
 
   --times n          how often. Default: 1
-  --secret previous  signed with the secret before, as in the middle of a rotation: set both with
-                     PUT /_mock/webhook
+  --secret previous  signed with the secret before, as in the middle of a rotation: one that no
+                     endpoint has, until PUT /_mock/webhook sets another
   --age duration     signed this long ago, such as 10m, as in a replay attack
 
 Exit codes: 0 acknowledged, 1 not acknowledged, 2 wrong usage.
