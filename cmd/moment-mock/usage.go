@@ -1,7 +1,7 @@
 package main
 
 const usage = `Usage: moment-mock [--listen address] [--forward-to URL] [--state file] [--seed file]
-                   [--retry now] [--log json] [--allow-host name]
+                   [--retry now] [--log json] [--allow-host name] [--no-console]
        moment-mock pay|events|resend|fail|clock|reset|health|version …
 
 A fake of the Moment Billing API, to develop and test against in any language: the operations,
@@ -25,6 +25,7 @@ event. SIGINT (Ctrl+C) or SIGTERM ends it after the requests in flight, a second
                      Accepted are addresses, the name that is listened on, and names that
                      nobody can register: localhost, moment-mock (a container),
                      host.docker.internal
+  --no-console       show no console to a browser that opens the URL
 
 Commands that talk to a moment-mock that runs, each with a --help of its own:
 
@@ -91,8 +92,8 @@ const resendUsage = `Usage: moment-mock resend message [--times n] [--secret pre
 Delivers an event again, as Moment may: see moment-mock events for the message id.
 
   --times n          how often. Default: 1
-  --secret previous  signed with the secret before, as in the middle of a rotation: set both with
-                     PUT /_mock/webhook
+  --secret previous  signed with the secret before, as in the middle of a rotation: one that no
+                     endpoint has, until PUT /_mock/webhook sets another
   --age duration     signed this long ago, such as 10m, as in a replay attack
 
 Exit codes: 0 acknowledged, 1 not acknowledged, 2 wrong usage.
