@@ -132,7 +132,7 @@ func (h *Handler) finishAttempt(m *message, a outcome) {
 	}
 	m.Attempts = append(m.Attempts, a.Attempt)
 	switch made := m.retries(); {
-	case a.Acknowledged():
+	case m.Acknowledged(): // by this attempt, or by one that ended while it was in flight
 		m.NextAttemptAt = time.Time{}
 	case a.Resent:
 	case made > len(h.waits):
@@ -181,9 +181,7 @@ func (h *Handler) runOutbox() {
 		}
 		var timeout <-chan time.Time
 		if pending {
-			timer := time.NewTimer(next)
-			defer timer.Stop()
-			timeout = timer.C
+			timeout = time.After(next)
 		}
 		select {
 		case <-timeout:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -342,4 +343,52 @@ func TestOutboxIsBounded(t *testing.T) {
 	require.Equal(t, "msg_0", all[0].ID)
 	require.Equal(t, "msg_3", all[1].ID)
 	assert.Equal(t, `{"a":"\u003c"}`, string(all[1].Event)) //nolint:testifylint // byte for byte
+}
+
+// Waking the outbox often does not make it keep a timer for each time.
+func TestOutboxMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := newOutbox(t, &answers{statuses: []int{500}})
+		require.False(t, payCustomer(t, srv).Acknowledged())
+		used := func() uint64 {
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			return m.HeapAlloc
+		}
+		before := used()
+		for range 20_000 {
+			srv.SetWebhook("http://127.0.0.1:1/", webhookSecret) // which wakes it
+			synctest.Wait()
+		}
+		require.Less(t, used(), before+1<<20)
+	})
+}
+
+// A retry that fails after a Resend was acknowledged is not followed by another one.
+func TestResendDuringRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		srv := newOutbox(t, &answers{})
+		srv.SetWebhookHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			switch calls++; calls {
+			case 1:
+				w.WriteHeader(http.StatusInternalServerError)
+			case 2:
+				time.Sleep(time.Second)
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+		}), "/", webhookSecret)
+		d := payCustomer(t, srv)
+		time.Sleep(5 * time.Second)
+		synctest.Wait() // the retry is in flight
+		again, err := srv.Resend(t.Context(), d.MessageID, momenttest.Resend{})
+		require.NoError(t, err)
+		require.True(t, again.Acknowledged())
+		time.Sleep(time.Second)
+		synctest.Wait()
+		m, _ := srv.Message(d.MessageID)
+		require.Len(t, m.Attempts, 3)
+		require.Zero(t, m.NextAttemptAt)
+	})
 }

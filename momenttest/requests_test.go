@@ -91,7 +91,31 @@ func TestRequestsOfManyBytes(t *testing.T) {
 		require.NoError(t, err)
 		srv.ServeHTTP(discard{}, r)
 	}
-	require.Len(t, srv.Requests(), 64, "64 MiB")
+	require.Len(t, srv.Requests(), 63, "63 MiB, and less than 1 MiB of headers and responses")
+}
+
+// Paths, headers and responses count too.
+func TestLargeRequestsWithoutBodies(t *testing.T) {
+	large := strings.Repeat("x", 1<<20)
+	for _, row := range []struct {
+		why, path string
+		header    http.Header
+		kept      int
+	}{
+		{"a header", "/billing/customers/x", http.Header{"X-Large": {large}}, 63},
+		{"a path, which the response repeats twice", "/billing/customers/" + large, http.Header{"Authorization": {"Bearer sk_test_YOUR_SECRET_KEY"}}, 21},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			srv := newServer(t)
+			for range 70 {
+				r, err := http.NewRequest("GET", row.path, http.NoBody)
+				require.NoError(t, err)
+				r.Header, r.RequestURI = row.header, r.URL.Path
+				srv.ServeHTTP(discard{}, r)
+			}
+			require.Len(t, srv.Requests(), row.kept)
+		})
+	}
 }
 
 // discard is for requests whose responses do not matter.

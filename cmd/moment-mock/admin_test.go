@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -231,5 +232,19 @@ func TestDescriptions(t *testing.T) {
 	}
 	for _, route := range adminRoutes {
 		assert.Regexp(t, "(?ms)^  "+regexp.QuoteMeta(route.path)+":\n(    .*\n|\n)*?    "+strings.ToLower(route.method)+":$", api.Mock, "it is described")
+	}
+}
+
+// Of two changes of the webhook at once, neither is lost.
+func TestConcurrentWebhookChanges(t *testing.T) {
+	m := newFake(t)
+	for n := range 5000 {
+		m.setWebhook(webhook{secret: ours})
+		var both sync.WaitGroup
+		both.Go(func() { ask(m, `PUT /_mock/webhook {"url": ":1"}`) })
+		both.Go(func() { ask(m, `PUT /_mock/webhook {"secret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"}`) })
+		both.Wait()
+		w := m.currentWebhook()
+		require.Equal(t, webhook{"http://127.0.0.1:1", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz", ours}, w, "round %d", n)
 	}
 }

@@ -163,6 +163,7 @@ func (f *stateFile) replace(text []byte) error {
 		_ = os.Remove(temporary)
 		return err
 	}
+	f.end = int64(len(text)) // of the new file, which is in place even if its folder cannot be synced
 	return syncFolder(filepath.Dir(f.path))
 }
 

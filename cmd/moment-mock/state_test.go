@@ -443,6 +443,27 @@ func TestFileThatCannotBeReplaced(t *testing.T) {
 	}
 }
 
+// A folder that cannot be read cannot be synced, but files in it can be replaced. Nothing is lost.
+func TestFolderThatCannotBeSynced(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "mock.json")
+	require.NoError(t, os.WriteFile(path, []byte(`{"customers":[{"id":"bcus_1","external_reference":"other"}]}`+strings.Repeat("\n", 1000)), 0o600))
+	require.NoError(t, os.Chmod(folder, 0o300)) //nolint:gosec // not readable
+	t.Cleanup(func() { require.NoError(t, os.Chmod(folder, 0o700)) })
+	if syncFolder(folder) == nil {
+		t.Skip("this user or system can sync any folder")
+	}
+	for run := range 2 {
+		m := launch(t, "--state", path)
+		r, err := create(m.url, 1)
+		require.NoError(t, err)
+		assert.Equal(t, run > 0, r.replayed)
+		m.kill()
+		m.wait(t)
+		assert.Len(t, readState(t, path).Customers, 2)
+	}
+}
+
 // A process that is killed leaves a line that breaks off at any byte. What was before it is kept.
 func TestLineThatBreaksOff(t *testing.T) {
 	first := `{"version":3,"webhook_secret":"` + ours + `","customers":[{"id":"bcus_1","external_reference":"UCR-1"}]}` + "\n"
