@@ -76,7 +76,7 @@ func (f Fault) On(operations ...string) Fault {
 	names := operationNames()
 	for _, name := range operations {
 		if !slices.Contains(names, name) {
-			panic(fmt.Sprintf("momenttest: no operation is called %q, but %s", name, strings.Join(names, ", ")))
+			panic(fmt.Sprintf("momenttest: on must be one of these operations, not %q: %s", name, strings.Join(names, ", ")))
 		}
 	}
 	f.operations = slices.Clone(operations)

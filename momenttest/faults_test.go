@@ -168,7 +168,7 @@ func TestFaultsThatAreNone(t *testing.T) {
 		"momenttest: the status of a fault must be from 400 to 599, not 399":                             func() { momenttest.ServiceError(399) },
 		"momenttest: RetryAfter is for Status, RateLimit and ServiceError, not for a truncated response": func() { momenttest.Truncate().RetryAfter(time.Second) },
 		"momenttest: a fault cannot happen 0 times":                                                      func() { momenttest.Truncate().Times(0) },
-		`momenttest: no operation is called "pay bill", but create customer, get customer, update customer, create account, get account, update account, create bill, get bill, update bill, void bill, create payment request, get payment request, update payment request, get payment`: func() {
+		`momenttest: on must be one of these operations, not "pay bill": create customer, get customer, update customer, create account, get account, update account, create bill, get bill, update bill, void bill, create payment request, get payment request, update payment request, get payment`: func() {
 			momenttest.Truncate().On("get bill", "pay bill")
 		},
 	} {

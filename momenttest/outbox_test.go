@@ -20,9 +20,9 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// answers is an endpoint without a socket. It notes the server's time of each delivery, and
+// testEndpoint is an endpoint without a socket. It records the server's time of each delivery, and
 // verifies it.
-type answers struct {
+type testEndpoint struct {
 	mu       sync.Mutex
 	now      func() time.Time
 	statuses []int // of the first responses; then 204
@@ -33,7 +33,7 @@ type answers struct {
 	invalid  []error
 }
 
-func (a *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *testEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	verifier, _ := moment.NewWebhookVerifier(webhookSecret, moment.WithClock(a.now))
@@ -58,14 +58,14 @@ func (a *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (a *answers) received() []time.Time {
+func (a *testEndpoint) received() []time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.at)
 }
 
 // newOutbox starts a server in a synctest bubble, with a customer and an endpoint.
-func newOutbox(t *testing.T, a *answers, opts ...momenttest.Option) *momenttest.Server {
+func newOutbox(t *testing.T, a *testEndpoint, opts ...momenttest.Option) *momenttest.Server {
 	t.Helper()
 	srv := momenttest.NewServer(append([]momenttest.Option{momenttest.InProcess(), momenttest.WithOutbox()}, opts...)...)
 	t.Cleanup(srv.Close)
@@ -111,7 +111,7 @@ func TestOutboxRetries(t *testing.T) {
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a := &answers{statuses: row.statuses, header: row.header}
+				a := &testEndpoint{statuses: row.statuses, header: row.header}
 				srv := newOutbox(t, a, row.opts...)
 				d := payCustomer(t, srv)
 				require.Equal(t, row.now, d.Attempts)
@@ -152,7 +152,7 @@ func TestOutboxRetries(t *testing.T) {
 // The clock makes deliveries due, and Advance returns after their attempts.
 func TestAdvance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{statuses: fails(3)}
+		a := &testEndpoint{statuses: fails(3)}
 		srv := newOutbox(t, a)
 		start := time.Now()
 		payCustomer(t, srv)
@@ -218,7 +218,7 @@ func TestSlowEndpoint(t *testing.T) {
 		require.Empty(t, state.Outbox[0].Attempts, "it was not the endpoint that ended the attempt")
 		require.False(t, state.Outbox[0].NextAttemptAt.IsZero())
 
-		a := new(answers)
+		a := new(testEndpoint)
 		next := newOutbox(t, a)
 		require.NoError(t, next.Restore(state))
 		synctest.Wait()
@@ -263,7 +263,7 @@ func TestEventIsKeptBeforeItIsDelivered(t *testing.T) {
 
 func TestPayOutlivesItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{}
+		a := &testEndpoint{}
 		srv := newOutbox(t, a)
 		require.NoError(t, srv.Seed(momenttest.State{PaymentRequests: []moment.PaymentRequest{{ID: "pr_1", Amount: 5, Currency: moment.ZAR}}}))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -287,7 +287,7 @@ func TestPayOutlivesItsContext(t *testing.T) {
 
 func TestDeliver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{}
+		a := &testEndpoint{}
 		srv := newOutbox(t, a)
 		pay := func(when momenttest.Deliver) *momenttest.Delivery {
 			d, err := srv.Pay(t.Context(), momenttest.Payment{Customer: "new", Amount: 1, Deliver: when})
@@ -314,7 +314,7 @@ func TestDeliver(t *testing.T) {
 func TestDeliveryObserver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen []string
-		a := &answers{statuses: fails(1)}
+		a := &testEndpoint{statuses: fails(1)}
 		srv := newOutbox(t, a, momenttest.WithDeliveryObserver(func(m momenttest.Message) {
 			seen = append(seen, m.ID+" "+strconv.Itoa(m.Attempts[len(m.Attempts)-1].Status))
 		}))
@@ -348,7 +348,7 @@ func TestOutboxIsBounded(t *testing.T) {
 // Waking the outbox often does not make it keep a timer for each time.
 func TestOutboxMemory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := newOutbox(t, &answers{statuses: []int{500}})
+		srv := newOutbox(t, &testEndpoint{statuses: []int{500}})
 		require.False(t, payCustomer(t, srv).Acknowledged())
 		used := func() uint64 {
 			var m runtime.MemStats
@@ -369,7 +369,7 @@ func TestOutboxMemory(t *testing.T) {
 func TestResendDuringRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
-		srv := newOutbox(t, &answers{})
+		srv := newOutbox(t, &testEndpoint{})
 		srv.SetWebhookHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			switch calls++; calls {
 			case 1:

@@ -14,7 +14,7 @@ import (
 
 func TestReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{statuses: fails(1)}
+		a := &testEndpoint{statuses: fails(1)}
 		srv := newOutbox(t, a)
 		require.NoError(t, srv.Seed(momenttest.State{
 			Bills: []moment.Bill{{ExternalReference: "b", CustomerID: "bcus_1", Currency: moment.ZAR, AmountDue: 2000, PaymentRules: &moment.PaymentRules{UnderpaymentAllowed: true}}},
@@ -44,7 +44,7 @@ func TestReset(t *testing.T) {
 // Close cuts a retry short. That was not the endpoint, so the attempt does not count.
 func TestCloseDuringARetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := newOutbox(t, &answers{statuses: fails(1)})
+		srv := newOutbox(t, &testEndpoint{statuses: fails(1)})
 		payCustomer(t, srv)
 		srv.SetWebhookHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { gone(r) }), "/", webhookSecret)
 		time.Sleep(5 * time.Second)
@@ -59,7 +59,7 @@ func TestCloseDuringARetry(t *testing.T) {
 // A reset while an event is in flight: its attempt leaves no trace.
 func TestResetDuringAnAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{statuses: fails(1)}
+		a := &testEndpoint{statuses: fails(1)}
 		srv := newOutbox(t, a)
 		a.now = func() time.Time { srv.Reset(); return time.Now() }
 		payCustomer(t, srv)
@@ -72,7 +72,7 @@ func TestResetDuringAnAttempt(t *testing.T) {
 
 func TestResetToASeedWithATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := newOutbox(t, &answers{})
+		srv := newOutbox(t, &testEndpoint{})
 		start := time.Now()
 		require.NoError(t, srv.Seed(momenttest.State{ClockOffset: time.Hour}))
 		require.Equal(t, start.Add(time.Hour), srv.Now())
@@ -87,7 +87,7 @@ func TestResetToASeedWithATime(t *testing.T) {
 // Restore replaces the data, and is not what Reset begins with.
 func TestRestore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{statuses: fails(1)}
+		a := &testEndpoint{statuses: fails(1)}
 		srv := newOutbox(t, a)
 		seeded := srv.State()
 		_, err := srv.Client().Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "other"})

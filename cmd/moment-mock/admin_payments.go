@@ -94,6 +94,9 @@ func (m *mock) postPayment(r *adminRequest) (any, *rejection) {
 	d, err := pay(context.WithoutCancel(r.Context()), payment)
 	if d == nil {
 		_, reason, _ := strings.Cut(strings.TrimPrefix(err.Error(), "momenttest: "), ": ")
+		if strings.Contains(reason, "payment_rules") {
+			reason += ": set any_amount to ignore them"
+		}
 		return nil, reject(http.StatusUnprocessableEntity, "%s", reason)
 	}
 	receipt := receipt{To: target.ID, Money: money.String(), Declined: o.Declined, Remaining: m.remaining(target), delivery: m.newDelivery(d)}
@@ -115,9 +118,9 @@ func (m *mock) target(name string) (momenttest.Target, *rejection) {
 		for _, t := range found {
 			all = append(all, t.Kind+" "+t.ID)
 		}
-		return momenttest.Target{}, reject(http.StatusConflict, "%q is the external reference of %s: name one by its id", name, strings.Join(all, " and of "))
+		return momenttest.Target{}, reject(http.StatusConflict, "%q is the external reference of %s: pass one of the ids", name, strings.Join(all, " and of "))
 	case found[0].Currency == "":
-		return momenttest.Target{}, reject(http.StatusUnprocessableEntity, "%s has no currency, so it cannot be paid: update it with one", found[0].ID)
+		return momenttest.Target{}, reject(http.StatusUnprocessableEntity, "%s has no currency: update it with one before it is paid", found[0].ID)
 	}
 	return found[0], nil
 }
@@ -126,7 +129,7 @@ func (m *mock) target(name string) (momenttest.Target, *rejection) {
 func (o order) money(target momenttest.Target) (moment.Money, *rejection) {
 	if o.Amount == "" {
 		if target.Owed == nil || *target.Owed < 1 {
-			return moment.Money{}, reject(http.StatusUnprocessableEntity, "%s has nothing left to pay: state an amount", target.ID)
+			return moment.Money{}, reject(http.StatusUnprocessableEntity, "%s has nothing left to pay: pass an amount", target.ID)
 		}
 		return target.Owed.In(target.Currency), nil
 	}

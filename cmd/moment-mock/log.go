@@ -65,7 +65,7 @@ func (l *eventLog) Write(text []byte) (int, error) {
 func (l *eventLog) requests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
-		a := &answer{ResponseWriter: w, status: http.StatusOK}
+		a := &loggedResponse{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(a, r)
 		if strings.HasPrefix(r.URL.Path, adminPath) && (r.Method == http.MethodGet || r.Method == http.MethodHead) && a.status < http.StatusBadRequest {
 			return
@@ -111,7 +111,7 @@ func (l *eventLog) attempt(m momenttest.Message, now time.Time) {
 	case !m.NextAttemptAt.IsZero():
 		line += ", next in " + plainDuration(m.NextAttemptAt.Sub(now))
 	default:
-		line += ": moment-mock resend " + m.ID + " tries again"
+		line += ": moment-mock resend " + m.ID + " delivers it again"
 	}
 	l.line(time.Now().Format("15:04:05.000"), line)
 }
@@ -176,17 +176,17 @@ func plainDuration(d time.Duration) string {
 	}
 }
 
-// answer remembers its status.
-type answer struct {
+// loggedResponse stores the status for the log.
+type loggedResponse struct {
 	http.ResponseWriter
 
 	status int
 }
 
-func (a *answer) WriteHeader(status int) {
+func (a *loggedResponse) WriteHeader(status int) {
 	a.status = status
 	a.ResponseWriter.WriteHeader(status)
 }
 
 // Unwrap is for http.ResponseController, by which faults end connections.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+func (a *loggedResponse) Unwrap() http.ResponseWriter { return a.ResponseWriter }

@@ -32,7 +32,7 @@ func TestAttemptIsOneLine(t *testing.T) {
 		{"hours", momenttest.Message{Attempts: []momenttest.Attempt{attempt("http://billing:8080/hook", 503, "")}, NextAttemptAt: now.Add(2 * time.Hour)}, "→ evt_1 to billing:8080/hook 503, attempt 1 of 6, next in 2 h"},
 		{"a Retry-After", momenttest.Message{Attempts: []momenttest.Attempt{attempt("http://billing:8080/hook", 503, "")}, NextAttemptAt: now.Add(3*time.Minute + time.Second)}, "→ evt_1 to billing:8080/hook 503, attempt 1 of 6, next in 3m1s"},
 		{"no response", momenttest.Message{Attempts: []momenttest.Attempt{attempt("http://127.0.0.1:1/", 0, `Post "http://127.0.0.1:1/": connection refused`)}, NextAttemptAt: now.Add(5 * time.Second)}, "→ evt_1 to :1/ connection refused, attempt 1 of 6, next in 5 s"},
-		{"the last", momenttest.Message{ID: "msg_1", Attempts: []momenttest.Attempt{attempt("http://127.0.0.1:3000/", 500, "")}}, "→ evt_1 to :3000/ 500, attempt 1 of 6: moment-mock resend msg_1 tries again"},
+		{"the last", momenttest.Message{ID: "msg_1", Attempts: []momenttest.Attempt{attempt("http://127.0.0.1:3000/", 500, "")}}, "→ evt_1 to :3000/ 500, attempt 1 of 6: moment-mock resend msg_1 delivers it again"},
 		{"resent", momenttest.Message{Attempts: []momenttest.Attempt{{URL: "http://127.0.0.1:3000/", Status: 200, Resent: true}}}, "→ evt_1 to :3000/ 200, resent"},
 	} {
 		var out strings.Builder

@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
@@ -44,6 +45,9 @@ var commands = map[string]reader{
 
 // run is the program, until it is done or ctx ends. It returns the exit code.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "help" {
+		args = append(slices.Clone(args[1:]), "--help")
+	}
 	name, args := findCommand(args)
 	r, ok := commands[name]
 	if !ok {

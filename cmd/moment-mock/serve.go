@@ -23,9 +23,9 @@ const (
 	anyKey = "sk_test_YOUR_SECRET_KEY"
 
 	readTimeout = 15 * time.Second
-	// answerTimeout is more than the 30 seconds that an event's attempts may take.
-	answerTimeout = time.Minute
-	healthTimeout = 5 * time.Second
+	// responseTimeout is more than the 30 seconds that an event's attempts may take.
+	responseTimeout = time.Minute
+	healthTimeout   = 5 * time.Second
 )
 
 // retryNow are the waits between attempts with --retry now; retryLater are those of
@@ -146,7 +146,7 @@ func (c serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	defer m.fake.Close()
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.listen)
 	if err != nil {
-		return fmt.Errorf("%w: choose another address by --listen, like 127.0.0.1:0", err)
+		return fmt.Errorf("%w: choose another address with --listen, like 127.0.0.1:0", err)
 	}
 	defer func() { _ = listener.Close() }()
 	if err := m.fake.Seed(seed); err != nil {
@@ -156,7 +156,7 @@ func (c serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 		kept.State = m.fake.State()
 	}
 	if err := m.fake.Restore(kept.State); err != nil {
-		return fmt.Errorf("the state file %s: broken, and left as it is: %s: move it away to begin anew", c.state, strings.TrimPrefix(err.Error(), "momenttest: restore: "))
+		return fmt.Errorf("the state file %s: invalid, and left unchanged: %s: move the file away to start without data", c.state, strings.TrimPrefix(err.Error(), "momenttest: restore: "))
 	}
 	m.setWebhook(webhook{url: c.forwardTo, secret: cmp.Or(c.secret, secret)})
 	fmt.Fprint(stdout, c.announcement(listener.Addr(), secret))
@@ -189,7 +189,7 @@ func (c serveConfig) announcement(address net.Addr, secret string) string {
 	var text strings.Builder
 	line := func(parts ...any) { fmt.Fprintln(&text, parts...) }
 	baseURL := "http://" + reachable(address)
-	line("A fake of the Moment Billing API. Key and secret are made for tests, and open nothing else.")
+	line("A fake of the Moment Billing API. The key and the secret work only here.")
 	line()
 	line("  URL             ", baseURL)
 	line("  API key         ", anyKey, "or any other that begins with sk_test_")
@@ -201,15 +201,15 @@ func (c serveConfig) announcement(address net.Addr, secret string) string {
 	if c.forwardTo != "" {
 		line("  Events go to    ", webhook{url: c.forwardTo}.shown())
 	} else {
-		line("  Events go       ", "nowhere: see --forward-to")
+		line("  Events          ", "are not sent: see --forward-to")
 	}
 	if c.seed != "" {
-		line("  Data begins as  ", c.seed)
+		line("  Seed            ", c.seed)
 	}
 	if c.state != "" {
 		line("  Data is kept in ", c.state)
 	} else {
-		line("  Data is kept    ", "until the end: see --state")
+		line("  Data is kept    ", "in memory only: see --state")
 	}
 	line()
 	line("For programs in another terminal:")
@@ -220,7 +220,7 @@ func (c serveConfig) announcement(address net.Addr, secret string) string {
 		line("  export MOMENT_WEBHOOK_SECRET=" + secret)
 	}
 	line()
-	line("There, money comes in by moment-mock pay bill_… 15.00, and moment-mock --help tells the rest")
+	line("To pay a bill, run moment-mock pay bill_… 15.00. For all commands, see moment-mock --help")
 	line()
 	return text.String()
 }
@@ -241,7 +241,7 @@ func serve(ctx context.Context, listener net.Listener, m *mock, events *eventLog
 		Handler:           events.requests(m),
 		ReadHeaderTimeout: readTimeout / 2,
 		ReadTimeout:       readTimeout,
-		WriteTimeout:      readTimeout + answerTimeout, // it runs from the end of the headers
+		WriteTimeout:      readTimeout + responseTimeout, // it runs from the end of the headers
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          logger,
@@ -254,7 +254,7 @@ func serve(ctx context.Context, listener net.Listener, m *mock, events *eventLog
 	case <-ctx.Done():
 	}
 	m.fake.Close() // because no endpoint may hold up the exit
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), responseTimeout)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		_ = server.Close()

@@ -89,13 +89,13 @@ func TestSession(t *testing.T) {
 	e := newEndpoint(t)
 	m := start(t, nil, "--forward-to", e.URL+"/webhooks/moment?token=swordfish")
 	e.trust(t, m.secret)
-	assert.Equal(t, `A fake of the Moment Billing API. Key and secret are made for tests, and open nothing else.
+	assert.Equal(t, `A fake of the Moment Billing API. The key and the secret work only here.
 
   URL              http://ADDRESS
   API key          sk_test_YOUR_SECRET_KEY or any other that begins with sk_test_
   Webhook secret   `+m.secret+`
   Events go to     http://ADDRESS/webhooks/moment?token=swordfish
-  Data is kept     until the end: see --state
+  Data is kept     in memory only: see --state
 
 For programs in another terminal:
 
@@ -103,7 +103,7 @@ For programs in another terminal:
   export MOMENT_API_KEY=sk_test_YOUR_SECRET_KEY
   export MOMENT_WEBHOOK_SECRET=`+m.secret+`
 
-There, money comes in by moment-mock pay bill_… 15.00, and moment-mock --help tells the rest
+To pay a bill, run moment-mock pay bill_… 15.00. For all commands, see moment-mock --help
 
 `, masked(m.stdout.String()))
 
@@ -124,7 +124,7 @@ There, money comes in by moment-mock pay bill_… 15.00, and moment-mock --help 
 	assert.Zero(t, code)
 	assert.Empty(t, stderr)
 	assert.Equal(t, `Paid ZAR 15.00 to bill_X, which leaves ZAR 5.00
-Event msg_X: answered 204, attempt 1
+Event msg_X: 204 at attempt 1
 {
   "id": "evt_X",
   "type": "obligation.amount_applied",
@@ -149,7 +149,7 @@ Event msg_X: answered 204, attempt 1
 	code, stdout, stderr = execute(t, environment{"MOMENT_BASE_URL": m.url}, "pay", "UBR1234567890", "5")
 	assert.Zero(t, code)
 	assert.Empty(t, stderr)
-	assert.True(t, strings.HasPrefix(masked(stdout), "Paid ZAR 5.00 to bill_X, which leaves ZAR 0.00\nEvent msg_X: answered 204, attempt 1\n{\n"), stdout)
+	assert.True(t, strings.HasPrefix(masked(stdout), "Paid ZAR 5.00 to bill_X, which leaves ZAR 0.00\nEvent msg_X: 204 at attempt 1\n{\n"), stdout)
 	assert.Equal(t, moment.Amount(500), e.event(t).Data.(*moment.AmountApplied).Amount)
 
 	bill, err = client.Bills.Get(t.Context(), "UBR1234567890")
@@ -234,7 +234,7 @@ func TestPortTaken(t *testing.T) {
 	code, stdout, stderr := execute(t, nil, "--listen", taken.Addr().String())
 	assert.Equal(t, 1, code)
 	assert.Empty(t, stdout)
-	assert.Regexp(t, `^moment-mock: listen tcp `+taken.Addr().String()+`: .*: choose another address by --listen, like 127.0.0.1:0\n$`, stderr)
+	assert.Regexp(t, `^moment-mock: listen tcp `+taken.Addr().String()+`: .*: choose another address with --listen, like 127.0.0.1:0\n$`, stderr)
 }
 
 // An address by which nothing can be reached is not printed.

@@ -85,12 +85,12 @@ func (f *stateFile) read() (kept contents, found bool, err error) {
 	kept, f.end, found, err = readContents(file)
 	switch {
 	case errors.Is(err, errVersion):
-		return contents{}, false, fmt.Errorf("%w, and left as it is: move it away to begin anew", err)
+		return contents{}, false, fmt.Errorf("%w, and left unchanged: move the file away to start without data", err)
 	case err != nil:
-		return contents{}, false, fmt.Errorf("broken, and left as it is: %w: move it away to begin anew", err)
+		return contents{}, false, fmt.Errorf("invalid, and left unchanged: %w: move the file away to start without data", err)
 	case found && kept.WebhookSecret != "":
 		if err := checkSecret(kept.WebhookSecret); err != nil {
-			return contents{}, false, fmt.Errorf("broken, and left as it is: webhook_secret: %w: move it away to begin anew", err)
+			return contents{}, false, fmt.Errorf("invalid, and left unchanged: webhook_secret: %w: move the file away to start without data", err)
 		}
 	}
 	return kept, found, nil

@@ -285,27 +285,27 @@ func TestSecretOfTheEnvironmentIsNotKept(t *testing.T) {
 	assert.Equal(t, made, start(t, nil, "--state", path).secret)
 }
 
-// A file that cannot be used is named, and left as it is.
+// A file that cannot be used is named, and left unchanged.
 func TestBadStateFile(t *testing.T) {
 	whole, err := json.Marshal(contents{version, ours, momenttest.State{Customers: []moment.Customer{{ID: "bcus_1", ExternalReference: "UCR-1"}}}})
 	require.NoError(t, err)
 	text := string(whole)
-	const anew = ": move it away to begin anew"
+	const anew = ": move the file away to start without data"
 	change := func(from, to string) string {
 		require.Contains(t, text, from)
 		return strings.Replace(text, from, to, 1)
 	}
 	for _, row := range []struct{ why, text, says string }{
-		{"cut short in its first object", text[:len(text)-2], "broken, and left as it is: unexpected EOF" + anew},
-		{"something after its end", text + "}", "broken, and left as it is: invalid character '}' looking for beginning of value" + anew},
-		{"a change that is no JSON", text + "\n{]\n", "broken, and left as it is: invalid character ']' looking for beginning of object key string" + anew},
-		{"something else", `{"name": "package", "dependencies": {}}`, `broken, and left as it is: json: unknown field "name"` + anew},
-		{"of an earlier moment-mock", `{"version":2,"webhook_secret":"","state":{}}`, "not of version 3, and left as it is" + anew},
-		{"of a later moment-mock", change(`"version":3`, `"version":4,"more":1`), "not of version 3, and left as it is" + anew},
-		{"a member that would be lost", change(`"version":3`, `"version":3,"more":1`), `broken, and left as it is: json: unknown field "more"` + anew},
-		{"a change of another version", text + `{"version":4}`, "not of version 3, and left as it is" + anew},
-		{"a secret that signs nothing", change(ours, "whsec_"), "broken, and left as it is: webhook_secret: is empty" + anew},
-		{"what the service would not hold", change(`"UCR-1"`, `""`), "broken, and left as it is: Customers[0]: external_reference is required" + anew},
+		{"cut short in its first object", text[:len(text)-2], "invalid, and left unchanged: unexpected EOF" + anew},
+		{"something after its end", text + "}", "invalid, and left unchanged: invalid character '}' looking for beginning of value" + anew},
+		{"a change that is no JSON", text + "\n{]\n", "invalid, and left unchanged: invalid character ']' looking for beginning of object key string" + anew},
+		{"something else", `{"name": "package", "dependencies": {}}`, `invalid, and left unchanged: json: unknown field "name"` + anew},
+		{"of an earlier moment-mock", `{"version":2,"webhook_secret":"","state":{}}`, "not of version 3, and left unchanged" + anew},
+		{"of a later moment-mock", change(`"version":3`, `"version":4,"more":1`), "not of version 3, and left unchanged" + anew},
+		{"a member that would be lost", change(`"version":3`, `"version":3,"more":1`), `invalid, and left unchanged: json: unknown field "more"` + anew},
+		{"a change of another version", text + `{"version":4}`, "not of version 3, and left unchanged" + anew},
+		{"a secret that signs nothing", change(ours, "whsec_"), "invalid, and left unchanged: webhook_secret: is empty" + anew},
+		{"what the service would not hold", change(`"UCR-1"`, `""`), "invalid, and left unchanged: Customers[0]: external_reference is required" + anew},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "mock.json")
