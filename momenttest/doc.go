@@ -74,9 +74,20 @@
 // payment.attempt_failed and payment.failed, and the next attempt is another payment with another
 // id. A payment copies the external_reference and the metadata of what it pays. Every card is a
 // Visa that ends in 4242. An update of a paid request is 409. External references of requests need
-// not be unique. The link leads to /_pay/ on this server, where there is no page yet.
+// not be unique. The link leads to the payer's page on this server.
 // The fake does not send the events payment_request.created and payment_request.updated, and does
 // not implement DELETE.
+//
+// # The payer's page
+//
+// A browser test pays as a customer does, at the link of a payment request or at
+// srv.URL+"/_pay/"+name, where name is the id or the external reference of a bill, an account or a
+// customer. The page is plain HTML, works without JavaScript, and says that it is a fake. It offers
+// the whole amount, another amount where the payment rules allow one, and a card that is declined;
+// then it shows a receipt. The forms call [Handler.Pay] and [Handler.FailPayment], so the events
+// have been delivered when the receipt appears. A form that is submitted twice pays once. The
+// elements have stable data-testid attributes, which docs/testing.md lists. The page of the service
+// looks different, and its address does too.
 //
 // # Failures
 //

@@ -57,6 +57,7 @@ type Handler struct {
 	requests     []*Request
 	requestBytes int // of their bodies
 	lastRequest  int // its ID
+	lastRevision int // of an event
 	faults       []Fault
 	seeds        []State // that Reset begins with again
 }
@@ -107,6 +108,10 @@ func (h *Handler) Close() {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p := h.checkSender(r); p != nil {
 		p.response(r.URL.EscapedPath()).write(w)
+		return
+	}
+	if strings.HasPrefix(r.URL.EscapedPath(), payPath) {
+		h.servePayer(w, r)
 		return
 	}
 	c, p, f := h.receive(w, r)

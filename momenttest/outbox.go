@@ -91,7 +91,8 @@ func copiedMessages(messages []*message) []Message {
 type message struct {
 	Message
 
-	sending bool // by Pay or by the outbox
+	sending  bool // by Pay or by the outbox
+	revision int  // grows with each change: see OutboxAfter
 }
 
 func (m *message) copy() Message {
@@ -112,6 +113,7 @@ func (m *message) retries() (n int) {
 
 // keep adds a message to the outbox.
 func (h *Handler) keep(m *message) {
+	h.revise(m)
 	_ = h.messages.add(m, m.ID, m.ID, "") // its id is new
 	for len(h.messages.ordered) > maxMessages {
 		i := slices.IndexFunc(h.messages.ordered, func(m *message) bool { return m.NextAttemptAt.IsZero() && !m.sending })
@@ -131,6 +133,7 @@ func (h *Handler) finishAttempt(m *message, a outcome) {
 		m.Attempts = slices.Delete(m.Attempts, i, i+1)
 	}
 	m.Attempts = append(m.Attempts, a.Attempt)
+	h.revise(m)
 	switch made := m.retries(); {
 	case m.Acknowledged(): // by this attempt, or by one that ended while it was in flight
 		m.NextAttemptAt = time.Time{}

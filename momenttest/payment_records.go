@@ -91,7 +91,7 @@ func (h *Handler) checkRequestPayment(p Payment) (transfer, error) {
 		currency := moment.Currency(r.Currency)
 		return transfer{}, fmt.Errorf("%s is paid in full or not at all: the amount must be %s, not %s", r.ID, moment.Amount(r.Amount).In(currency), p.Amount.In(currency))
 	}
-	return transfer{made: h.newPayment("pay_"+randomID(), r.Amount, r.Currency, p.Method, r.ExternalReference, r.Metadata), request: r}, nil
+	return transfer{made: h.newPayment(p.newID(), r.Amount, r.Currency, p.Method, r.ExternalReference, r.Metadata), request: r}, nil
 }
 
 // FailPayment declines a card: nothing is paid, [moment.PaymentsService.Get] finds a failed payment

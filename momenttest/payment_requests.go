@@ -12,7 +12,7 @@ const (
 	linkRequest = "link"
 	pushRequest = "push"
 
-	payPath = "/_pay/" // of the page that a link leads to
+	payPath = "/_pay/" // of the payer's page, to which a link leads
 
 	linkLife = 24 * time.Hour
 	pushLife = 2 * time.Minute

@@ -1,6 +1,7 @@
 package momenttest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,8 @@ type Payment struct {
 	// for example. A payment request can still be paid in full only.
 	AnyAmount bool
 	Deliver   Deliver // when the events are delivered; the zero value is DeliverNow
+
+	id string // empty: a new one
 }
 
 // Deliver is when the events of a payment are delivered.
@@ -198,6 +201,9 @@ type transfer struct {
 
 // check returns the payment that p makes, and changes nothing.
 func (h *Handler) check(p Payment) (transfer, error) {
+	if _, taken := h.paymentDetails.byID[p.id]; taken {
+		return transfer{}, fmt.Errorf("%s exists already", p.id)
+	}
 	if p.Request != "" {
 		return h.checkRequestPayment(p)
 	}
@@ -209,7 +215,7 @@ func (h *Handler) check(p Payment) (transfer, error) {
 	data := amountApplied{
 		ID:        "ob_" + randomID(),
 		Amount:    int64(p.Amount),
-		PaymentID: "pay_" + randomID(),
+		PaymentID: p.newID(),
 		CreatedAt: now,
 		UpdatedAt: now,
 	}
@@ -234,6 +240,11 @@ func (h *Handler) check(p Payment) (transfer, error) {
 	made := h.newPayment(data.PaymentID, data.Amount, data.Currency, p.Method, reference, data.Metadata)
 	return transfer{made: made, applied: data, bill: to.bill}, nil
 }
+
+func (p Payment) newID() string { return cmp.Or(p.id, "pay_"+randomID()) }
+
+// target is the name of what is paid.
+func (p Payment) target() string { return cmp.Or(p.Request, p.Bill, p.Account, p.Customer) }
 
 func exactlyOne(names ...string) bool {
 	n := 0

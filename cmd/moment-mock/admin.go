@@ -33,6 +33,8 @@ type mock struct {
 	hosts   []string // that it is served under; may be ""
 	started time.Time
 
+	noConsole bool
+
 	mu      sync.Mutex // guards webhook
 	webhook webhook
 }
@@ -109,7 +111,11 @@ type page string
 func (m *mock) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
 	ours := path == "/openapi.yaml" || path == adminPath || strings.HasPrefix(path, adminPath+"/")
-	if !ours || !localhost.Accepts(r.Host, m.hosts...) || !localhost.AcceptsOrigin(r.Header.Get("Origin"), r.Host, m.hosts...) {
+	trusted := localhost.Accepts(r.Host, m.hosts...) && localhost.AcceptsOrigin(r.Header.Get("Origin"), r.Host, m.hosts...)
+	if trusted && !m.noConsole && serveConsole(w, r) {
+		return
+	}
+	if !ours || !trusted {
 		m.fake.ServeHTTP(w, r)
 		return
 	}

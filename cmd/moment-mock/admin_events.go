@@ -30,8 +30,11 @@ type eventSummary struct {
 	CreatedAt     time.Time  `json:"created_at"`
 	Acknowledged  bool       `json:"acknowledged"`
 	Attempts      int        `json:"attempts"`
-	Status        int        `json:"status"` // of the last attempt; 0 without a response
+	Status        int        `json:"status"`          // of the last attempt; 0 without a response
+	Error         string     `json:"error,omitempty"` // why it had none
 	NextAttemptAt *time.Time `json:"next_attempt_at,omitempty"`
+
+	Event json.RawMessage `json:"event"`
 }
 
 // eventDetail is an event with its attempts.
@@ -42,24 +45,32 @@ type eventDetail struct {
 	momenttest.Message
 }
 
-func (m *mock) getEvents(*adminRequest) (any, *rejection) {
-	outbox := m.fake.Outbox()
-	events := make([]eventSummary, 0, len(outbox))
-	for _, kept := range outbox {
+func (m *mock) getEvents(r *adminRequest) (any, *rejection) {
+	after, limit, rejected := r.listQuery()
+	if rejected != nil {
+		return nil, rejected
+	}
+	outbox, revision := m.fake.OutboxAfter(after)
+	if !r.URL.Query().Has("after") {
+		outbox = m.fake.Outbox() // in the order of creation
+	}
+	events := []eventSummary{}
+	for _, kept := range newest(outbox, limit) {
 		head := headOf(kept.Event)
 		e := eventSummary{
 			MessageID: kept.ID, EventID: head.ID, Type: head.Type, CreatedAt: kept.CreatedAt,
-			Acknowledged: kept.Acknowledged(), Attempts: len(kept.Attempts),
+			Acknowledged: kept.Acknowledged(), Attempts: len(kept.Attempts), Event: kept.Event,
 		}
 		if e.Attempts > 0 {
-			e.Status = kept.Attempts[e.Attempts-1].Status
+			last := kept.Attempts[e.Attempts-1]
+			e.Status, e.Error = last.Status, m.redact(last.Error)
 		}
 		if !kept.NextAttemptAt.IsZero() {
 			e.NextAttemptAt = &kept.NextAttemptAt
 		}
 		events = append(events, e)
 	}
-	return map[string]any{"events": events}, nil
+	return map[string]any{"events": events, "revision": revision}, nil
 }
 
 func (m *mock) getEvent(r *adminRequest) (any, *rejection) {

@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,19 +26,20 @@ type recordedRequest struct {
 
 func (m *mock) getRequests(r *adminRequest) (any, *rejection) {
 	query := r.URL.Query()
-	after, err := number(query["after"], 0, 1<<53)
-	if err != nil {
-		return nil, reject(http.StatusBadRequest, "after must be the id of a request: 0 or more")
+	after, limit, rejected := r.listQuery()
+	if rejected != nil {
+		return nil, rejected
 	}
 	status, err := number(query["status"], 100, 599)
 	if err != nil {
 		return nil, reject(http.StatusBadRequest, "status must be from 100 to 599")
 	}
+	found := slices.DeleteFunc(m.fake.RequestsAfter(after), func(r momenttest.Request) bool {
+		return !strings.HasPrefix(r.Path, query.Get("path")) || status != 0 && status != r.Status
+	})
 	requests := []recordedRequest{}
-	for _, received := range m.fake.RequestsAfter(after) {
-		if strings.HasPrefix(received.Path, query.Get("path")) && (status == 0 || status == received.Status) {
-			requests = append(requests, m.newRecordedRequest(received))
-		}
+	for _, received := range newest(found, limit) {
+		requests = append(requests, m.newRecordedRequest(received))
 	}
 	return map[string]any{"requests": requests}, nil
 }

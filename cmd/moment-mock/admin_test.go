@@ -73,13 +73,16 @@ func TestAdmin(t *testing.T) {
 		{"a path that is not there", "GET /_mock/heath", 404, `{"type":"about:blank","title":"Not Found","status":404,"detail":"there is no such path: see /_mock/openapi.yaml"}`},
 		{"a method that is not there", "PATCH /_mock/state", 405, `{"type":"about:blank","title":"Method Not Allowed","status":405,"detail":"this path accepts GET and PUT and DELETE only"}`},
 
-		{"no events", "GET /_mock/events", 200, `{"events":[]}`},
+		{"no events", "GET /_mock/events", 200, `{"events":[],"revision":0}`},
 		{"a payment whose event is not acknowledged", `POST /_mock/payments {"to": "UCR-1", "amount": "1"}`, 200, `{"to":"bcus_1","money":"ZAR 1.00","message_id":"msg_X","attempts":1,"acknowledged":false,"status":500,"next_attempt_at":"NOW","event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X","amount":100,"currency":"ZAR","payment_id":"pay_X","customer_id":"bcus_1","created_at":"NOW","updated_at":"NOW"}}}`},
-		{"it is visible", "GET /_mock/events", 200, `{"events":[{"message_id":"msg_X","event_id":"evt_X","type":"obligation.amount_applied","created_at":"NOW","acknowledged":false,"attempts":1,"status":500,"next_attempt_at":"NOW"}]}`},
+		{"it is visible", "GET /_mock/events", 200, `{"events":[{"message_id":"msg_X","event_id":"evt_X","type":"obligation.amount_applied","created_at":"NOW","acknowledged":false,"attempts":1,"status":500,"next_attempt_at":"NOW","event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X","amount":100,"currency":"ZAR","payment_id":"pay_X","customer_id":"bcus_1","created_at":"NOW","updated_at":"NOW"}}}],"revision":2}`},
 		{"with its attempt and response, without a secret", "GET /_mock/events/MSG", 200, `{"event_id":"evt_X","type":"obligation.amount_applied","acknowledged":false,"message_id":"msg_X","event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X","amount":100,"currency":"ZAR","payment_id":"pay_X","customer_id":"bcus_1","created_at":"NOW","updated_at":"NOW"}},"created_at":"NOW","next_attempt_at":"NOW","attempts":[{"at":"NOW","url":"http://ADDRESS/hook","status":500,"response":"broken, and the secret is [webhook secret]"}]}`},
 		{"up again", "UP", 0, ""},
 		{"time passes", `PUT /_mock/clock {"advance": "5s"}`, 200, `{"now":"NOW"}`},
-		{"it is delivered", "GET /_mock/events", 200, `{"events":[{"message_id":"msg_X","event_id":"evt_X","type":"obligation.amount_applied","created_at":"NOW","acknowledged":true,"attempts":2,"status":200}]}`},
+		{"it is delivered", "GET /_mock/events", 200, `{"events":[{"message_id":"msg_X","event_id":"evt_X","type":"obligation.amount_applied","created_at":"NOW","acknowledged":true,"attempts":2,"status":200,"event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X","amount":100,"currency":"ZAR","payment_id":"pay_X","customer_id":"bcus_1","created_at":"NOW","updated_at":"NOW"}}}],"revision":3}`},
+		{"nothing since then", "GET /_mock/events?after=3", 200, `{"events":[],"revision":3}`},
+		{"a revision that is none", "GET /_mock/events?after=-1", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"after must be an integer: 0 or more"}`},
+		{"no limit", "GET /_mock/requests?limit=0", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"limit must be from 1 to 10000"}`},
 		{"again, twice", `POST /_mock/events/MSG/deliver {"times": 2}`, 200, `{"event_id":"evt_X","type":"obligation.amount_applied","acknowledged":true,"message_id":"msg_X","event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X","amount":100,"currency":"ZAR","payment_id":"pay_X","customer_id":"bcus_1","created_at":"NOW","updated_at":"NOW"}},"created_at":"NOW","attempts":[{"at":"NOW","url":"http://ADDRESS/hook","status":500,"response":"broken, and the secret is [webhook secret]"},{"at":"NOW","url":"http://ADDRESS/hook","status":200},{"at":"NOW","url":"http://ADDRESS/hook","status":200,"resent":true},{"at":"NOW","url":"http://ADDRESS/hook","status":200,"resent":true}]}`},
 		{"an event that is not there", "GET /_mock/events/msg_1", 404, `{"type":"about:blank","title":"Not Found","status":404,"detail":"no event has the message id \"msg_1\": see /_mock/events"}`},
 		{"nor can it be delivered", "POST /_mock/events/msg_1/deliver {}", 404, `{"type":"about:blank","title":"Not Found","status":404,"detail":"no event has the message id \"msg_1\": see /_mock/events"}`},
@@ -246,5 +249,34 @@ func TestConcurrentWebhookChanges(t *testing.T) {
 		both.Wait()
 		w := m.currentWebhook()
 		require.Equal(t, webhook{"http://127.0.0.1:1", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz", ours}, w, "round %d", n)
+	}
+}
+
+// A program that polls gets the newest, and nothing twice.
+func TestLists(t *testing.T) {
+	m := newFake(t)
+	for range 3 {
+		m.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/billing/bills/UBR-1", http.NoBody))
+	}
+	for _, row := range []struct {
+		why, query string
+		want       []int
+	}{
+		{"all", "", []int{1, 2, 3}},
+		{"those after one", "?after=1", []int{2, 3}},
+		{"the newest", "?limit=2", []int{2, 3}},
+		{"more than there are", "?limit=5", []int{1, 2, 3}},
+		{"the newest after one", "?after=1&limit=1", []int{3}},
+		{"the newest that match", "?path=/billing&limit=1", []int{3}},
+	} {
+		w := httptest.NewRecorder()
+		m.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/_mock/requests"+row.query, http.NoBody))
+		var got struct{ Requests []struct{ ID int } }
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &got), row.why)
+		ids := make([]int, 0, len(got.Requests))
+		for _, r := range got.Requests {
+			ids = append(ids, r.ID)
+		}
+		assert.Equal(t, row.want, ids, row.why)
 	}
 }

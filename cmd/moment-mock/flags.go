@@ -17,7 +17,7 @@ const (
 )
 
 // switches are the flags without a value, of all commands. findCommand has to know them.
-var switches = []string{"h", "help", "version", "declined", "any-amount", "clear", "json"}
+var switches = []string{"h", "help", "version", "declined", "any-amount", "clear", "json", "no-console"}
 
 // findCommand returns the name of the command, before or behind flags, and the other arguments.
 func findCommand(args []string) (name string, others []string) {

@@ -1,7 +1,7 @@
 // Command moment-mock is a fake of the Moment Billing API that listens on a loopback port, for
 // programs in any language to be developed and tested against. It is package momenttest with a
-// request log, an admin API, commands that call it, and, where asked to, a memory on disk. See
-// moment-mock --help.
+// request log, an admin API, commands and a web page that call it, and, where asked to, a memory on
+// disk. See moment-mock --help.
 package main
 
 import (

@@ -44,6 +44,7 @@ type serveConfig struct {
 	hosts     list
 	waits     []time.Duration
 	json      bool
+	noConsole bool
 	secret    string // of the environment; "" to use one of our own
 	getenv    func(string) string
 }
@@ -58,6 +59,7 @@ func readServe(args []string, getenv func(string) string) (command, error) {
 	flags.Var(&c.hosts, "allow-host", "")
 	retry := flags.String("retry", "", "")
 	logForm := flags.String("log", "", "")
+	flags.BoolVar(&c.noConsole, "no-console", false, "")
 	others, err := parseFlags(flags, args)
 	if err != nil {
 		return nil, err
@@ -143,6 +145,7 @@ func (c serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 
 	m = newMock(c.listen, c.hosts, options...)
+	m.noConsole = c.noConsole
 	defer m.fake.Close()
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.listen)
 	if err != nil {
@@ -158,7 +161,8 @@ func (c serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := m.fake.Restore(kept.State); err != nil {
 		return fmt.Errorf("the state file %s: invalid, and left unchanged: %s: move the file away to start without data", c.state, strings.TrimPrefix(err.Error(), "momenttest: restore: "))
 	}
-	m.setWebhook(webhook{url: c.forwardTo, secret: cmp.Or(c.secret, secret)})
+	// No receiver has this previous secret, so that a delivery signed with it tests a rejection.
+	m.setWebhook(webhook{url: c.forwardTo, secret: cmp.Or(c.secret, secret), previous: moment.RawWebhookSecret([]byte(rand.Text()))})
 	fmt.Fprint(stdout, c.announcement(listener.Addr(), secret))
 	return serve(ctx, listener, m, events)
 }
@@ -192,6 +196,9 @@ func (c serveConfig) announcement(address net.Addr, secret string) string {
 	line("A fake of the Moment Billing API. The key and the secret work only here.")
 	line()
 	line("  URL             ", baseURL)
+	if !c.noConsole {
+		line("  Console         ", "the same URL, in a browser")
+	}
 	line("  API key         ", anyKey, "or any other that begins with sk_test_")
 	if c.secret == "" {
 		line("  Webhook secret  ", secret)

@@ -92,6 +92,7 @@ func TestSession(t *testing.T) {
 	assert.Equal(t, `A fake of the Moment Billing API. The key and the secret work only here.
 
   URL              http://ADDRESS
+  Console          the same URL, in a browser
   API key          sk_test_YOUR_SECRET_KEY or any other that begins with sk_test_
   Webhook secret   `+m.secret+`
   Events go to     http://ADDRESS/webhooks/moment?token=swordfish

@@ -1,7 +1,7 @@
 package main
 
 const usage = `Usage: moment-mock [--listen address] [--forward-to URL] [--state file] [--seed file]
-                   [--retry now] [--log json] [--allow-host name]
+                   [--retry now] [--log json] [--allow-host name] [--no-console]
        moment-mock pay|events|resend|fail|clock|reset|health|version …
 
 moment-mock is a fake of the Moment Billing API, for developing and testing in any language. It has
@@ -24,6 +24,7 @@ webhook secret. On standard error, it logs each request and each attempt to deli
   --allow-host name  also accept requests for this host name; may be repeated. Always accepted:
                      IP addresses, the name in --listen, and names that nobody can register:
                      localhost, moment-mock (a container), host.docker.internal
+  --no-console       do not serve the console for browsers
 
 Commands for a running moment-mock, each with its own --help:
 
@@ -91,8 +92,8 @@ const resendUsage = `Usage: moment-mock resend message [--times n] [--secret pre
 Delivers an event again, as Moment may. moment-mock events lists the message ids.
 
   --times n          the number of deliveries. Default: 1
-  --secret previous  sign with the previous secret, as during a rotation: set both secrets with
-                     PUT /_mock/webhook
+  --secret previous  sign with the previous secret, as during a rotation. Until PUT /_mock/webhook
+                     sets a new secret, no endpoint has the previous one
   --age duration     sign with a timestamp of this age, such as 10m, as in a replay attack
 
 Exit codes: 0 acknowledged, 1 not acknowledged, 2 wrong usage.

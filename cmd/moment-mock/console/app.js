@@ -1,0 +1,65 @@
+// The views, and the polling of the admin API.
+
+import { $, load, loadCurrencies } from "./dom.js";
+import * as live from "./live.js";
+import * as ledger from "./ledger.js";
+import * as trouble from "./trouble.js";
+
+const views = ["live", "ledger", "trouble"];
+let view = "live";
+let started; // when moment-mock was
+let changed = true; // since the ledger was loaded
+let reloaded = 0;
+
+async function route() {
+	const [name, id = ""] = location.hash.slice(1).split("/");
+	if (name === "main") return $("main").focus();
+	view = views.includes(name) ? name : "live";
+	for (const v of views) {
+		$(v).hidden = v !== view;
+		const link = document.querySelector(`nav a[href="#${v}"]`);
+		link.ariaCurrent = v === view ? "page" : null;
+	}
+	document.title = `${view[0].toUpperCase()}${view.slice(1)} – moment-mock`;
+	try {
+		if (view === "ledger") await ledger.show(id);
+		if (view === "trouble") await trouble.refresh();
+	} catch { /* poll reports it */ }
+}
+
+async function poll() {
+	const health = await load("/_mock/health");
+	if (started !== undefined && started !== health.started_at) live.forget(); // it was started again
+	started = health.started_at;
+	if (await live.poll()) changed = true;
+	if (changed && Date.now() > reloaded + 2000) { // because everything is loaded
+		changed = false;
+		reloaded = Date.now();
+		if (view === "ledger") await ledger.reload();
+		await trouble.refresh();
+	}
+	status(health.forward_to ? "Events go to " + health.forward_to : "Events go nowhere: start it with --forward-to", false);
+}
+
+function status(text, bad) {
+	const s = $("status");
+	if (s.textContent !== text) s.textContent = text;
+	s.className = bad ? "bad" : "";
+}
+
+async function loop() {
+	try {
+		await poll();
+	} catch (error) {
+		status("No response from moment-mock: is it running? " + error.message, true);
+	}
+	setTimeout(loop, document.hidden ? 5000 : 400);
+}
+
+await loadCurrencies();
+live.start();
+ledger.start();
+trouble.start((forget) => { changed = true; if (forget) live.forget(); });
+addEventListener("hashchange", route);
+await route();
+loop();

@@ -1,0 +1,189 @@
+// Elements, money, calls and forms. Text is never parsed as HTML.
+
+export function el(tag, props, ...children) {
+	const e = document.createElement(tag);
+	for (const [name, value] of Object.entries(props ?? {})) {
+		if (value === undefined || value === false) continue;
+		if (name.startsWith("on")) e.addEventListener(name.slice(2), value);
+		else if (name === "text") e.textContent = value;
+		else if (name === "testid") e.dataset.testid = value;
+		else if (name in e) e[name] = value;
+		else e.setAttribute(name, value);
+	}
+	e.append(...children.flat(2).filter(Boolean));
+	return e;
+}
+
+// fill replaces what is in an element. Like el, it leaves out what is false or empty.
+export const fill = (e, ...children) => e.replaceChildren(...children.flat(2).filter(Boolean));
+
+export const $ = (id) => document.getElementById(id);
+
+// ISO 4217, filled in by the server: {"2": "AED AFN …"}.
+const exponents = new Map();
+export async function loadCurrencies() {
+	const byExponent = await (await fetch("/_mock/console/currencies.json")).json();
+	for (const [exponent, codes] of Object.entries(byExponent)) for (const code of codes.split(" ")) exponents.set(code, Number(exponent));
+}
+
+// money writes minor units without floats: ZAR 20.00.
+export function money(minor, currency) {
+	if (minor === undefined || minor === null) return "";
+	const exponent = exponents.get(currency);
+	if (exponent === undefined) return `${minor} ${currency ?? ""} (minor units)`;
+	const digits = String(Math.abs(minor)).padStart(exponent + 1, "0");
+	const cut = digits.length - exponent;
+	return `${currency} ${minor < 0 ? "-" : ""}${digits.slice(0, cut)}${exponent ? "." + digits.slice(cut) : ""}`;
+}
+
+export const decimal = (minor, currency) => (exponents.has(currency) ? money(minor, currency).slice(currency.length + 1) : String(minor));
+
+// minorUnits reads a decimal exactly.
+export function minorUnits(text, currency) {
+	const exponent = exponents.get(currency);
+	const parts = /^(-?)(\d{1,12})(?:\.(\d+))?$/.exec(text.trim());
+	if (exponent === undefined) throw new Error(`${currency || "The currency"} is not a currency of ISO 4217, such as ZAR.`);
+	if (!parts || (parts[3] ?? "").length > exponent) throw new Error(`The amount must be a number such as ${decimal(1000, currency)}.`);
+	return Number(parts[1] + parts[2] + (parts[3] ?? "").padEnd(exponent, "0")) || 0; // not -0
+}
+
+const key = "sk_test_YOUR_SECRET_KEY";
+
+// Without crypto.randomUUID, which pages of plain HTTP under a name do not have.
+export const random = (n = 16) => [...crypto.getRandomValues(new Uint8Array(n))].map((b) => b.toString(16).padStart(2, "0")).join("");
+
+const isBilling = (path) => !path.startsWith("/_mock/");
+
+// send makes a call: {method, path, body}.
+export async function send({ method, path, body }) {
+	const headers = {};
+	if (body !== undefined) headers["Content-Type"] = "application/json";
+	if (isBilling(path)) headers.Authorization = "Bearer " + key;
+	if (isBilling(path) && method === "POST") headers["Idempotency-Key"] = random();
+	const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store" });
+	const text = await response.text();
+	let json;
+	try { json = JSON.parse(text); } catch { /* a gateway's page, or nothing */ }
+	return { ok: response.ok, status: response.status, text, json };
+}
+
+// load returns the JSON of a GET of the admin API.
+export async function load(path) {
+	const result = await send({ method: "GET", path });
+	if (!result.ok) throw new Error(problem(result));
+	return result.json;
+}
+
+export const problem = (result) => result.json?.detail ?? result.json?.title ?? `${result.status} ${result.text.slice(0, 200)}`;
+
+const quote = (text) => "'" + text.replaceAll("'", "'\\''") + "'";
+
+export function curl({ method, path, body, headers }) {
+	const lines = [`curl ${method === "GET" ? "" : `-X ${method} `}${quote(location.origin + path)}`];
+	if (headers) for (const [name, value] of Object.entries(headers)) lines.push(`-H ${quote(`${name}: ${value}`)}`);
+	else {
+		if (isBilling(path)) lines.push(`-H ${quote("Authorization: Bearer " + key)}`);
+		if (isBilling(path) && method === "POST") lines.push('-H "Idempotency-Key: $(date +%s%N)"');
+		if (body !== undefined) lines.push("-H 'Content-Type: application/json'");
+	}
+	if (body !== undefined) lines.push(`-d ${quote(typeof body === "string" ? body : JSON.stringify(body))}`);
+	return lines.join(" \\\n  ");
+}
+
+export function copyButton(text, label = "Copy", testid) {
+	const button = el("button", { type: "button", class: "small", testid, text: label });
+	button.addEventListener("click", async () => {
+		try {
+			await navigator.clipboard.writeText(text());
+		} catch { // plain HTTP under a name, or no permission
+			const area = el("textarea", { value: text() });
+			document.body.append(area);
+			area.select();
+			document.execCommand("copy");
+			area.remove();
+			button.focus();
+		}
+		button.textContent = "Copied";
+		setTimeout(() => (button.textContent = label), 1500);
+	});
+	return button;
+}
+
+export function pretty(value) {
+	if (typeof value !== "string") return JSON.stringify(value, null, 2) ?? "";
+	try { return JSON.stringify(JSON.parse(value), null, 2); } catch { return value; }
+}
+
+// A region that can be scrolled can have the focus, so that the keyboard scrolls it.
+export const code = (text, label, testid) => el("pre", { tabIndex: 0, role: "group", ariaLabel: label, text, testid });
+
+// calls shows buttons, each of which makes one call, and beside them that call as curl.
+export function calls(buttons, done) {
+	const output = el("p", { class: "result", role: "status", testid: "result" });
+	const preview = code(curl(buttons[0].call), "The call as curl", "curl");
+	const show = (b) => (preview.textContent = curl(b.call));
+	const row = el("div", { class: "buttons" }, buttons.map((b) => {
+		const button = el("button", { type: "button", class: b.danger ? "danger" : "", text: b.label, testid: b.testid, onfocus: () => show(b), onmouseenter: () => show(b) });
+		button.addEventListener("click", () => { show(b); run(button, output, b.call, b.done ?? done, b.text); });
+		return button;
+	}));
+	return el("div", { class: "calls" }, row, output, asCurl(preview));
+}
+
+export const copyable = (preview) => el("div", { class: "curl" }, preview, copyButton(() => preview.textContent));
+
+const asCurl = (preview) => el("details", { open: true }, el("summary", { text: "As curl" }), copyable(preview));
+
+async function run(button, output, call, done, text) {
+	button.disabled = true;
+	output.className = "result";
+	output.textContent = "Sending …";
+	try {
+		const result = await send(call);
+		output.className = "result " + (result.ok ? "good" : "bad");
+		output.textContent = result.ok ? (text?.(result) ?? "Done.") : problem(result);
+		if (result.ok) await done?.(result);
+	} catch (error) {
+		output.className = "result bad";
+		output.textContent = error.message;
+	} finally {
+		button.disabled = false;
+		if (document.activeElement === document.body) button.focus(); // disabling it took the focus
+	}
+}
+
+let fields = 0;
+
+// form shows inputs, and beside them the call that they make, as curl.
+export function form({ inputs, call, submit, testid, done, text }) {
+	const output = el("p", { class: "result", role: "status", testid: "result" });
+	const preview = code("", "The call as curl", "curl");
+	const button = el("button", { class: "primary", text: submit, testid });
+	const controls = {};
+	const labels = inputs.map((i) => {
+		const id = "field-" + ++fields;
+		const control = i.options
+			? el("select", { id, testid: i.testid }, i.options.map(([value, label]) => el("option", { value, text: label ?? value })))
+			: el("input", { id, type: i.type ?? "text", autocomplete: "off", placeholder: i.placeholder, required: i.required, inputMode: i.inputMode, testid: i.testid });
+		if (i.value !== undefined) control.value = i.value;
+		if (i.hint) control.setAttribute("aria-describedby", id + "-hint");
+		controls[i.name] = control;
+		return el("div", { class: "field" }, el("label", { htmlFor: id, text: i.label }), control, i.hint && el("span", { id: id + "-hint", class: "quiet", text: i.hint }));
+	});
+	const values = () => Object.fromEntries(Object.entries(controls).map(([name, control]) => [name, control.value]));
+	const show = () => {
+		inputs.forEach((i, n) => { if (i.when) labels[n].hidden = !i.when(values()); });
+		try { preview.textContent = curl(call(values())); } catch (error) { preview.textContent = error.message; }
+	};
+	const e = el("form", { oninput: show, onsubmit: (event) => {
+		event.preventDefault();
+		try { run(button, output, call(values()), done, text); } catch (error) {
+			output.className = "result bad";
+			output.textContent = error.message;
+		}
+	} }, el("div", { class: "fields" }, labels), button, output, asCurl(preview));
+	show();
+	return e;
+}
+
+export const clock = (at) => new Date(at).toLocaleTimeString([], { hour12: false }) + "." + String(new Date(at).getMilliseconds()).padStart(3, "0");
