@@ -54,7 +54,7 @@ func TestTimeOfAttempts(t *testing.T) {
 		{"an attempt that takes less than a second", time.Hour, after(time.Second/2, 500), []int64{0, 1, 2}, 3 * time.Second / 2, 500, nil, nil},
 		{"the caller's context ends in the second attempt", 15 * time.Second, silent, []int64{0, 10}, 15 * time.Second, 0, context.DeadlineExceeded, context.DeadlineExceeded},
 		{"and in the first, which gets a response all the same", 8 * time.Second, after(9*time.Second, 500), []int64{0}, 9 * time.Second, 500, nil, context.DeadlineExceeded},
-		{"but what is acknowledged is acknowledged", 8 * time.Second, after(9*time.Second, 200), []int64{0}, 9 * time.Second, 200, nil, nil},
+		{"an acknowledged event stays acknowledged", 8 * time.Second, after(9*time.Second, 200), []int64{0}, 9 * time.Second, 200, nil, nil},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

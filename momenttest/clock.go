@@ -30,8 +30,8 @@ func (h *Handler) SetTime(t time.Time) {
 	h.move(func() { h.offset.Store(int64(t.Sub(h.clock()))) })
 }
 
-// move takes the deliveries that become due before the outbox's goroutine can, because the caller
-// waits for them.
+// move makes the attempts that become due itself, because the caller waits for them and not for the
+// outbox's goroutine.
 func (h *Handler) move(set func()) {
 	h.mu.Lock()
 	set()

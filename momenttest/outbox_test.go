@@ -172,8 +172,8 @@ func TestAdvance(t *testing.T) {
 	})
 }
 
-// An endpoint that does not respond holds up neither another event nor Close, and an event whose
-// attempt was cut off by Close is delivered by the next server.
+// An endpoint that does not respond delays neither another event nor Close. If Close interrupts an
+// attempt, the next server delivers the event.
 func TestSlowEndpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -278,7 +278,7 @@ func TestPayOutlivesItsContext(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		require.Len(t, a.bodies, 2, "the outbox delivers what is left, both events")
+		require.Len(t, a.bodies, 2, "the outbox delivers both remaining events")
 		for _, m := range srv.Outbox() {
 			require.True(t, m.Acknowledged())
 		}
@@ -299,7 +299,7 @@ func TestDeliver(t *testing.T) {
 		pay(momenttest.DeliverNever)
 		srv.Advance(24 * time.Hour)
 		require.Empty(t, a.received())
-		require.Len(t, srv.Outbox(), 1, "the one that is held")
+		require.Len(t, srv.Outbox(), 1, "the event that was not sent")
 		require.True(t, pay(momenttest.DeliverNow).Acknowledged())
 		require.Len(t, srv.State().Payments, 3)
 		d, err := srv.Resend(t.Context(), held.MessageID, momenttest.Resend{})

@@ -22,14 +22,14 @@ type payment struct {
 	Mode                    string            `json:"mode"`
 	Intent                  string            `json:"intent"`
 	ReconciliationReference string            `json:"reconciliation_reference"`
-	ExternalReference       string            `json:"external_reference,omitempty"` // of what is paid
+	ExternalReference       string            `json:"external_reference,omitempty"` // of the paid object
 	Method                  json.RawMessage   `json:"payment_method_details"`
 	LastError               *paymentError     `json:"last_payment_error,omitempty"`
 	CaptureMethod           string            `json:"capture_method"`
 	AuthorisedAmount        *int64            `json:"authorised_amount,omitempty"` // seeded only, as are the next two
 	PaidAmount              *int64            `json:"paid_amount,omitempty"`
 	VoidedAmount            *int64            `json:"voided_amount,omitempty"`
-	Metadata                map[string]string `json:"metadata,omitempty"` // of what is paid
+	Metadata                map[string]string `json:"metadata,omitempty"` // of the paid object
 	CreatedAt               string            `json:"created_at"`
 	UpdatedAt               string            `json:"updated_at"`
 }
@@ -51,7 +51,7 @@ const (
 // card is the test card of Moment's guides, 4242 4242 4242 4242.
 var card = json.RawMessage(`{"type":"card","card":{"type":"credit","scheme":"visa","bin":"424242","last4":"4242"}}`)
 
-// newPayment returns a payment of what is paid by a method.
+// newPayment returns a payment by a method.
 func (h *Handler) newPayment(id string, amount int64, currency, method, reference string, metadata map[string]string) *payment {
 	now := formatTime(h.now())
 	p := &payment{

@@ -105,7 +105,7 @@ func TestPayARequestRejects(t *testing.T) {
 	require.EqualError(t, err, "momenttest: pay: "+push+" is failed: it can no longer be paid")
 }
 
-// Each payment can be read, whatever it paid and by whatever method.
+// Each payment can be read, for every target and method.
 func TestEveryPaymentCanBeRead(t *testing.T) {
 	srv := newSample(t)
 	for _, row := range []struct {

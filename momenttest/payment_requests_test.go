@@ -166,7 +166,7 @@ func TestPaymentRequestsExpireByTheClock(t *testing.T) {
 	_, err = srv.Pay(t.Context(), momenttest.Payment{Request: link, Amount: 2000})
 	require.NoError(t, err)
 	clock.add(365 * 24 * time.Hour)
-	assert.Equal(t, "paid", status(link), "what is paid does not expire")
+	assert.Equal(t, "paid", status(link), "a paid request does not expire")
 }
 
 // The recipe of docs/testing.md: a request expires by the clock of the fake.
@@ -236,7 +236,7 @@ func TestPaymentRequestsInStateAndSeed(t *testing.T) {
 		{"paid by nothing", change(func(r *moment.PaymentRequest) { r.Status = moment.PaymentRequestStatusPaid }), "PaymentRequests[0]: payment_id is required of a request that is paid, and of no other"},
 		{"another status", change(func(r *moment.PaymentRequest) { r.Status = "open" }), "PaymentRequests[0]: status must be active or paid or expired or failed"},
 		{"what the service would reject", change(func(r *moment.PaymentRequest) { r.Amount = 0 }), "PaymentRequests[0]: amount must be an integer from 1"},
-		{"an id that is taken", momenttest.State{PaymentRequests: []moment.PaymentRequest{{ID: all[0].ID, Amount: 1, Currency: moment.ZAR}}}, "PaymentRequests[0]: id \"" + all[0].ID + "\" belongs to another payment request"},
+		{"an id that exists already", momenttest.State{PaymentRequests: []moment.PaymentRequest{{ID: all[0].ID, Amount: 1, Currency: moment.ZAR}}}, "PaymentRequests[0]: id \"" + all[0].ID + "\" belongs to another payment request"},
 		{"a payment without a currency", momenttest.State{PaymentDetails: []moment.Payment{{ID: "p_1", Amount: 1}}}, "PaymentDetails[0]: currency is required"},
 		{"a payment with another id", momenttest.State{PaymentDetails: []moment.Payment{{ID: "pr_1", Amount: 1, Currency: moment.ZAR}}}, "PaymentDetails[0]: id must be an id: pay_ or p_ and then letters and digits"},
 	} {

@@ -69,7 +69,7 @@ func TestRequestsAfter(t *testing.T) {
 	require.Equal(t, []int{404, 0}, []int{all[0].Status, all[1].Status}, "a truncated response, and none")
 }
 
-func TestRequestsAreThoseAtTheEnd(t *testing.T) {
+func TestOnlyTheLastRequestsAreKept(t *testing.T) {
 	srv := newServer(t)
 	one := http.Header{"Authorization": {"Bearer sk_test_YOUR_SECRET_KEY"}}
 	for n := range 10_002 {
@@ -103,7 +103,7 @@ func TestLargeRequestsWithoutBodies(t *testing.T) {
 		kept      int
 	}{
 		{"a header", "/billing/customers/x", http.Header{"X-Large": {large}}, 63},
-		{"a path, which the response repeats twice", "/billing/customers/" + large, http.Header{"Authorization": {"Bearer sk_test_YOUR_SECRET_KEY"}}, 21},
+		{"a path, which the response contains twice", "/billing/customers/" + large, http.Header{"Authorization": {"Bearer sk_test_YOUR_SECRET_KEY"}}, 21},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			srv := newServer(t)

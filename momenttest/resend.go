@@ -61,9 +61,9 @@ func (h *Handler) Resend(ctx context.Context, messageID string, r Resend) (*Deli
 	return d, nil
 }
 
-// Send delivers an event of any type, signed like those of payments: one that Moment announces and
-// this fake does not send, or one that it will send some day. The data is encoded as JSON. It
-// changes nothing else. Otherwise it is like [Handler.Pay].
+// Send delivers an event of any type, such as one that Moment announces and this fake does not
+// send. It encodes the data as JSON, signs the event, and does not change other data. Otherwise it
+// is like [Handler.Pay].
 func (h *Handler) Send(ctx context.Context, eventType string, data any) (*Delivery, error) {
 	body, err := json.Marshal(newEvent(eventType, data))
 	switch {

@@ -36,12 +36,13 @@ func TestReset(t *testing.T) {
 		require.Empty(t, srv.Outbox())
 		require.Equal(t, start, srv.Now())
 		srv.Advance(time.Hour)
-		require.Len(t, a.received(), 1, "what was to be delivered no longer is")
+		require.Len(t, a.received(), 1, "pending deliveries are removed")
 		require.True(t, payCustomer(t, srv).Acknowledged(), "the webhook is still set")
 	})
 }
 
-// Close cuts a retry short. That was not the endpoint, so the attempt does not count.
+// Close interrupts a retry. The attempt does not count, because the endpoint did not cause the
+// failure.
 func TestCloseDuringARetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := newOutbox(t, &testEndpoint{statuses: fails(1)})

@@ -7,7 +7,7 @@ type Target struct {
 	Kind     string          // "customer", "account", "bill" or "payment request"
 	ID       string          // not the external reference
 	Currency moment.Currency // empty if it has none, and so cannot be paid
-	Owed     *moment.Amount  // what is left to pay; nil if no balance is tracked
+	Owed     *moment.Amount  // the remaining amount; nil if no balance is tracked
 }
 
 // Payment returns a payment of the target.

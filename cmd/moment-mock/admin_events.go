@@ -11,7 +11,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// eventHead is what is read of an event's body.
+// eventHead has the members of an event that lists and logs show.
 type eventHead struct {
 	ID   string `json:"id"`
 	Type string `json:"type"`

@@ -15,10 +15,10 @@ import (
 
 const paymentsPath = "/_mock/payments"
 
-// order is what is posted to paymentsPath.
+// order is the body of a POST to paymentsPath.
 type order struct {
 	To        string             `json:"to"`               // an id or an external reference
-	Amount    string             `json:"amount,omitempty"` // a decimal; empty: all that is left to pay
+	Amount    string             `json:"amount,omitempty"` // a decimal; empty: the remaining amount
 	AnyAmount bool               `json:"any_amount,omitempty"`
 	Declined  bool               `json:"declined,omitempty"`
 	Method    string             `json:"method,omitempty"`
@@ -43,8 +43,8 @@ type delivery struct {
 	MessageID     string          `json:"message_id,omitempty"` // none if the event is never delivered
 	Attempts      int             `json:"attempts"`             // 0 if it was not sent
 	Acknowledged  bool            `json:"acknowledged"`
-	Status        int             `json:"status"`          // of the endpoint's last response; 0 if there was none
-	Error         string          `json:"error,omitempty"` // why there was none
+	Status        int             `json:"status"`          // of the endpoint's last response; 0 without one
+	Error         string          `json:"error,omitempty"` // why there was no response
 	NextAttemptAt *time.Time      `json:"next_attempt_at,omitempty"`
 	Event         json.RawMessage `json:"event"`
 }
@@ -66,7 +66,7 @@ func (m *mock) postPayment(r *adminRequest) (any, *rejection) {
 		return nil, rejected
 	}
 	if o.To == "" {
-		return nil, reject(http.StatusBadRequest, `to is required: the id or external reference of what is paid, as in {"to": "bill_…", "amount": "15.00"}`)
+		return nil, reject(http.StatusBadRequest, `to is required: an id or external reference, as in {"to": "bill_…", "amount": "15.00"}`)
 	}
 	if o.Amount != "" && !decimalForm.MatchString(o.Amount) {
 		return nil, reject(http.StatusBadRequest, "amount: must be a decimal such as 15.00")
@@ -107,7 +107,7 @@ func (m *mock) postPayment(r *adminRequest) (any, *rejection) {
 	return receipt, nil
 }
 
-// target finds what is paid.
+// target finds the object that an order pays.
 func (m *mock) target(name string) (momenttest.Target, *rejection) {
 	found := m.fake.Targets(name)
 	switch {
@@ -146,7 +146,8 @@ func (o order) money(target momenttest.Target) (moment.Money, *rejection) {
 	return money, nil
 }
 
-// remaining is what is left to pay. A balance is the merchant's.
+// remaining is the amount that is left to pay of a bill or a payment request. A payment does not
+// change a balance.
 func (m *mock) remaining(target momenttest.Target) string {
 	if target.Kind != "bill" && target.Kind != "payment request" {
 		return ""

@@ -15,7 +15,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// newFake is one that holds something of each kind.
+// newFake returns a mock with objects of each kind.
 func newFake(t *testing.T) *mock {
 	t.Helper()
 	h := newMock("mock.example.org:8787", nil, momenttest.WithOutbox(retryNow...))
@@ -77,22 +77,22 @@ func TestPayments(t *testing.T) {
 		t.Run(row.why, func(t *testing.T) {
 			h := newFake(t)
 			h.setWebhook(webhook{url: e.URL, secret: ours})
-			answer := post(h, row.body, nil)
-			assert.Equal(t, 200, answer.Code)
-			assert.Equal(t, "application/json", answer.Header().Get("Content-Type"))
-			assert.Equal(t, `{`+row.want+`,"message_id":"msg_X","attempts":1,"acknowledged":true,"status":204,"event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X",`+row.event+`,"created_at":"NOW","updated_at":"NOW"}}}`+"\n", masked(answer.Body.String()))
+			resp := post(h, row.body, nil)
+			assert.Equal(t, 200, resp.Code)
+			assert.Equal(t, "application/json", resp.Header().Get("Content-Type"))
+			assert.Equal(t, `{`+row.want+`,"message_id":"msg_X","attempts":1,"acknowledged":true,"status":204,"event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X",`+row.event+`,"created_at":"NOW","updated_at":"NOW"}}}`+"\n", masked(resp.Body.String()))
 			var r receipt
-			require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &r))
+			require.NoError(t, json.Unmarshal(resp.Body.Bytes(), &r))
 			event := e.event(t)
 			assert.Equal(t, r.MessageID, event.MessageID)
-			assert.Equal(t, string(r.Event), string(event.Raw), "what is shown is what was delivered")
+			assert.Equal(t, string(r.Event), string(event.Raw), "the receipt shows the delivered event")
 		})
 	}
 }
 
-func TestPaymentsRefused(t *testing.T) {
+func TestPaymentsRejected(t *testing.T) {
 	const form = "the body must be a JSON object in UTF-8"
-	const to = `to is required: the id or external reference of what is paid, as in {"to": "bill_…", "amount": "15.00"}`
+	const to = `to is required: an id or external reference, as in {"to": "bill_…", "amount": "15.00"}`
 	for _, row := range []struct {
 		why, body string
 		status    int
@@ -126,12 +126,12 @@ func TestPaymentsRefused(t *testing.T) {
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			h := newFake(t)
-			answer := post(h, row.body, nil)
+			resp := post(h, row.body, nil)
 			var rejected rejection
-			require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &rejected))
+			require.NoError(t, json.Unmarshal(resp.Body.Bytes(), &rejected))
 			assert.Equal(t, *reject(row.status, "%s", row.says), rejected)
-			assert.Equal(t, row.status, answer.Code)
-			assert.Equal(t, "application/problem+json", answer.Header().Get("Content-Type"))
+			assert.Equal(t, row.status, resp.Code)
+			assert.Equal(t, "application/problem+json", resp.Header().Get("Content-Type"))
 			assert.Empty(t, h.fake.State().Payments)
 		})
 	}
@@ -159,14 +159,14 @@ func TestPaymentsAreNotForWebPages(t *testing.T) {
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			h := newFake(t)
-			answer := post(h, `{"to": "bill_1", "amount": "15.00"}`, row.change)
-			assert.Equal(t, row.status, answer.Code, answer.Body.String())
+			resp := post(h, `{"to": "bill_1", "amount": "15.00"}`, row.change)
+			assert.Equal(t, row.status, resp.Code, resp.Body.String())
 			assert.Equal(t, row.status == 200, len(h.fake.State().Payments) == 1)
-			for name := range answer.Header() {
+			for name := range resp.Header() {
 				assert.NotContains(t, name, "Access-Control")
 			}
 			if row.status == 405 {
-				assert.Equal(t, "POST", answer.Header().Get("Allow"))
+				assert.Equal(t, "POST", resp.Header().Get("Allow"))
 			}
 		})
 	}
@@ -212,18 +212,18 @@ func TestPay(t *testing.T) {
 		stderr   string
 	}{
 		{"acknowledged", responding(204), []string{"UBR-1", "15.00"}, 0, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: 204 at attempt 1\n{\n", ""},
-		{"not a bill: nothing is left or not left", responding(204), []string{"UCR-1", "15.00"}, 0, "Paid ZAR 15.00 to bcus_1\nEvent msg_X: 204 at attempt 1\n{\n", ""},
+		{"not a bill: there is no remaining amount", responding(204), []string{"UCR-1", "15.00"}, 0, "Paid ZAR 15.00 to bcus_1\nEvent msg_X: 204 at attempt 1\n{\n", ""},
 		{"nowhere to go", nil, []string{"UBR-1", "15.00"}, 0, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nThe event was not sent: moment-mock was started without --forward-to\n{\n", ""},
 		{"not acknowledged", responding(500), []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: 500 at attempt 3\n{\n", "the event was not acknowledged: the endpoint responded 500: moment-mock resend msg_X delivers it again"},
-		{"a redirect is no acknowledgement", responding(302), []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: 302 at attempt 3\n{\n", "the event was not acknowledged: the endpoint responded 302: moment-mock resend msg_X delivers it again"},
+		{"a redirect is not an acknowledgement", responding(302), []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: 302 at attempt 3\n{\n", "the event was not acknowledged: the endpoint responded 302: moment-mock resend msg_X delivers it again"},
 		{"no response", hangUp, []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: no response at attempt 3\n{\n", `the event was not acknowledged: Post "http://ADDRESS": EOF: moment-mock resend msg_X delivers it again`},
-		{"all that is left", responding(204), []string{"UBR-1"}, 0, "Paid ZAR 20.00 to bill_1, which leaves ZAR 0.00\nEvent msg_X: 204 at attempt 1\n{\n", ""},
+		{"the remaining amount", responding(204), []string{"UBR-1"}, 0, "Paid ZAR 20.00 to bill_1, which leaves ZAR 0.00\nEvent msg_X: 204 at attempt 1\n{\n", ""},
 		{"more than is due, with a flag at the end", responding(204), []string{"UBR-1", "20.01", "--any-amount"}, 0, "Paid ZAR 20.01 to bill_1, which leaves ZAR 0.00\nEvent msg_X: 204 at attempt 1\n{\n", ""},
 		{"a payment request", responding(204), []string{"pr_1"}, 0, "Paid ZAR 20.00 to pr_1, which leaves ZAR 0.00\nEvent msg_X: 204 at attempt 1\n{\n", ""},
 		{"declined", responding(204), []string{"--declined", "UBR-1", "15.00"}, 0, "Declined ZAR 15.00 to bill_1, which leaves ZAR 20.00\nEvent msg_X: 204 at attempt 1\n{\n", ""},
-		{"held", responding(204), []string{"UBR-1", "--deliver", "hold"}, 0, "Paid ZAR 20.00 to bill_1, which leaves ZAR 0.00\nEvent msg_X was not sent: moment-mock resend msg_X delivers it\n{\n", ""},
+		{"not sent yet", responding(204), []string{"UBR-1", "--deliver", "hold"}, 0, "Paid ZAR 20.00 to bill_1, which leaves ZAR 0.00\nEvent msg_X was not sent: moment-mock resend msg_X delivers it\n{\n", ""},
 		{"lost", responding(204), []string{"UBR-1", "--deliver=never"}, 0, "Paid ZAR 20.00 to bill_1, which leaves ZAR 0.00\nThe event is never delivered, as you asked\n{\n", ""},
-		{"refused", responding(204), []string{"UBR-1", "20.01"}, 1, "", "bill_1 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment: set any_amount to ignore them"},
+		{"rejected", responding(204), []string{"UBR-1", "20.01"}, 1, "", "bill_1 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment: set any_amount to ignore them"},
 		{"no decimal", responding(204), []string{"UBR-1", "much"}, 1, "", "amount: must be a decimal such as 15.00"},
 		{"unknown", responding(204), []string{"UBR-9", "15.00"}, 1, "", `no bill, account, customer or payment request has the id or external reference "UBR-9": create it first, or see /_mock/state`},
 	} {
@@ -248,12 +248,12 @@ func TestPay(t *testing.T) {
 	}
 }
 
-// What is at the URL may be something else, or nothing.
+// The URL may be that of another server, or of none.
 func TestPayWhereNoMockIs(t *testing.T) {
 	for _, row := range []struct {
-		why    string
-		answer func(http.ResponseWriter, *http.Request)
-		says   string
+		why     string
+		respond func(http.ResponseWriter, *http.Request)
+		says    string
 	}{
 		{"a page", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, `http://ADDRESS/_mock/payments did not respond as moment-mock does: pass the URL of moment-mock with --url`},
 		{"other JSON", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }, `http://ADDRESS/_mock/payments did not respond with a payment: pass the URL of moment-mock with --url`},
@@ -261,7 +261,7 @@ func TestPayWhereNoMockIs(t *testing.T) {
 		{"it ended meanwhile", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, `Post "http://ADDRESS/_mock/payments": EOF: the change may have been made: see moment-mock events`},
 	} {
 		t.Run(row.why, func(t *testing.T) {
-			srv := httptest.NewServer(http.HandlerFunc(row.answer))
+			srv := httptest.NewServer(http.HandlerFunc(row.respond))
 			defer srv.Close()
 			code, stdout, stderr := execute(t, nil, "pay", "--url", srv.URL, "UBR-1", "15.00")
 			assert.Equal(t, 1, code)

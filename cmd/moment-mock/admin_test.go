@@ -47,8 +47,8 @@ func newRetryingFake(t *testing.T, endpoint http.HandlerFunc) *mock {
 
 var anyTime = regexp.MustCompile(`"\d{4}-\d\d-\d\dT[^"\\]*"`)
 
-// told is a response without what differs from run to run.
-func told(w *httptest.ResponseRecorder) string {
+// stable is a response without the values that differ from run to run.
+func stable(w *httptest.ResponseRecorder) string {
 	text := anyTime.ReplaceAllString(strings.TrimSuffix(w.Body.String(), "\n"), `"NOW"`)
 	return listenPort.ReplaceAllString(madeUp.ReplaceAllString(text, "${1}_X"), "ADDRESS")
 }
@@ -81,14 +81,14 @@ func TestAdmin(t *testing.T) {
 		{"time passes", `PUT /_mock/clock {"advance": "5s"}`, 200, `{"now":"NOW"}`},
 		{"it is delivered", "GET /_mock/events", 200, `{"events":[{"message_id":"msg_X","event_id":"evt_X","type":"obligation.amount_applied","created_at":"NOW","acknowledged":true,"attempts":2,"status":200,"event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X","amount":100,"currency":"ZAR","payment_id":"pay_X","customer_id":"bcus_1","created_at":"NOW","updated_at":"NOW"}}}],"revision":3}`},
 		{"nothing since then", "GET /_mock/events?after=3", 200, `{"events":[],"revision":3}`},
-		{"a revision that is none", "GET /_mock/events?after=-1", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"after must be an integer: 0 or more"}`},
+		{"an invalid revision", "GET /_mock/events?after=-1", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"after must be an integer: 0 or more"}`},
 		{"no limit", "GET /_mock/requests?limit=0", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"limit must be from 1 to 10000"}`},
 		{"again, twice", `POST /_mock/events/MSG/deliver {"times": 2}`, 200, `{"event_id":"evt_X","type":"obligation.amount_applied","acknowledged":true,"message_id":"msg_X","event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X","amount":100,"currency":"ZAR","payment_id":"pay_X","customer_id":"bcus_1","created_at":"NOW","updated_at":"NOW"}},"created_at":"NOW","attempts":[{"at":"NOW","url":"http://ADDRESS/hook","status":500,"response":"broken, and the secret is [webhook secret]"},{"at":"NOW","url":"http://ADDRESS/hook","status":200},{"at":"NOW","url":"http://ADDRESS/hook","status":200,"resent":true},{"at":"NOW","url":"http://ADDRESS/hook","status":200,"resent":true}]}`},
 		{"an event that is not there", "GET /_mock/events/msg_1", 404, `{"type":"about:blank","title":"Not Found","status":404,"detail":"no event has the message id \"msg_1\": see /_mock/events"}`},
 		{"nor can it be delivered", "POST /_mock/events/msg_1/deliver {}", 404, `{"type":"about:blank","title":"Not Found","status":404,"detail":"no event has the message id \"msg_1\": see /_mock/events"}`},
 		{"too often", `POST /_mock/events/MSG/deliver {"times": 101}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"times must be an integer from 1 to 100"}`},
 		{"with a secret that is not named", `POST /_mock/events/MSG/deliver {"secret": "old"}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"secret must be current or previous: set the secrets with PUT /_mock/webhook"}`},
-		{"of an age that is none", `POST /_mock/events/MSG/deliver {"age": "old"}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"age must be a duration such as 10m"}`},
+		{"with an invalid age", `POST /_mock/events/MSG/deliver {"age": "old"}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"age must be a duration such as 10m"}`},
 		{"with a secret that is not there", `POST /_mock/events/MSG/deliver {"secret": "previous"}`, 409, `{"type":"about:blank","title":"Conflict","status":409,"detail":"there is no previous secret: set one with PUT /_mock/webhook"}`},
 		{"an event of another type", `POST /_mock/events {"type": "bill.created", "data": null}`, 200, `{"event_id":"evt_X","type":"bill.created","acknowledged":true,"message_id":"msg_X","event":{"id":"evt_X","type":"bill.created","data":null},"created_at":"NOW","attempts":[{"at":"NOW","url":"http://ADDRESS/hook","status":200}]}`},
 		{"an event without a type", `POST /_mock/events {"data": {}}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"type is required: words of a-z, 0-9 and _ with full stops between them, such as bill.created"}`},
@@ -96,7 +96,7 @@ func TestAdmin(t *testing.T) {
 
 		{"no faults", "GET /_mock/faults", 200, `{"faults":[]}`},
 		{"a fault", `POST /_mock/faults {"fault":"status","status":503,"on":"create customer","times":2}`, 200, `{"faults":[{"fault":"status","status":503,"on":"create customer","times":2}]}`},
-		{"a fault that is none", `POST /_mock/faults {"fault":"statues"}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body: fault must be status, service_error, drop_before_commit, drop_after_commit, truncate or delay: see /_mock/openapi.yaml"}`},
+		{"an unknown fault", `POST /_mock/faults {"fault":"statues"}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body: fault must be status, service_error, drop_before_commit, drop_after_commit, truncate or delay: see /_mock/openapi.yaml"}`},
 		{"none again", "DELETE /_mock/faults", 204, ""},
 		{"really", "GET /_mock/faults", 200, `{"faults":[]}`},
 
@@ -125,7 +125,7 @@ func TestAdmin(t *testing.T) {
 		{"no object", "PUT /_mock/state null", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object in UTF-8"}`},
 		{"another form", `PUT /_mock/state {"version": 2}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body is not of version 3: send what GET /_mock/state returns"}`},
 		{"an object of another form", `PUT /_mock/state {"responses": [{"status": "201"}]}`, 422, ""},
-		{"what the service would not hold", `PUT /_mock/state {"customers": [{}]}`, 422, `{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"Customers[0]: external_reference is required"}`},
+		{"an object that the service rejects", `PUT /_mock/state {"customers": [{}]}`, 422, `{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"Customers[0]: external_reference is required"}`},
 		{"everything is reset", "DELETE /_mock/state", 204, ""},
 		{"nothing was seeded", "GET /_mock/state", 200, `{"version":3,"customers":[],"accounts":[],"bills":[],"payments":[],"payment_requests":[],"payment_details":[],"responses":[],"outbox":[],"clock_offset":0}`},
 	} {
@@ -136,7 +136,7 @@ func TestAdmin(t *testing.T) {
 		w := ask(m, strings.ReplaceAll(step.request, "MSG", message))
 		require.Equal(t, step.status, w.Code, "%s: %s", step.why, w.Body)
 		if step.want != "" {
-			assert.Equal(t, step.want, told(w), step.why)
+			assert.Equal(t, step.want, stable(w), step.why)
 		}
 		if w.Code >= 400 {
 			assert.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
@@ -149,7 +149,7 @@ func TestAdmin(t *testing.T) {
 	}
 }
 
-// What is exported can be imported, and is a seed.
+// An export can be imported, and is a valid seed.
 func TestExport(t *testing.T) {
 	m := newRetryingFake(t, func(http.ResponseWriter, *http.Request) {})
 	require.Equal(t, 200, ask(m, `POST /_mock/payments {"to": "UCR-1", "amount": "1"}`).Code)

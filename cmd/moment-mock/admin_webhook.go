@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// webhook is where events are sent, and what signs them.
+// webhook is the endpoint that events are sent to, and the secrets that sign them.
 type webhook struct {
 	url              string // "": nowhere
 	secret, previous string // previous: "" for none
@@ -28,8 +28,8 @@ func (m *mock) currentWebhook() webhook {
 
 func (m *mock) setWebhook(w webhook) { m.changeWebhook(func(now *webhook) { *now = w }) }
 
-// changeWebhook holds the lock until the fake uses the changed webhook, so that no change overwrites
-// another one.
+// changeWebhook holds the lock until the fake uses the changed webhook, so that no change
+// overwrites another one.
 func (m *mock) changeWebhook(change func(*webhook)) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -37,7 +37,7 @@ func (m *mock) changeWebhook(change func(*webhook)) {
 	m.fake.SetWebhook(m.webhook.url, m.webhook.secret)
 }
 
-// redact removes the secrets from what others have written.
+// redact removes the secrets from text that others have written.
 func (m *mock) redact(text string) string {
 	w := m.currentWebhook()
 	for _, secret := range []string{w.secret, w.previous} {
@@ -53,8 +53,7 @@ func (m *mock) getWebhook(*adminRequest) (any, *rejection) {
 	return map[string]any{"url": w.shown(), "secret_set": w.secret != "", "previous_secret_set": w.previous != ""}, nil
 }
 
-// putWebhook changes what is sent. The secret before a new one becomes the previous one, as where
-// it is rotated.
+// putWebhook changes the webhook. The current secret becomes the previous one, as in a rotation.
 func (m *mock) putWebhook(r *adminRequest) (any, *rejection) {
 	var sent struct {
 		URL      *string `json:"url"`

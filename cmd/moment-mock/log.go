@@ -16,8 +16,8 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// eventLog writes a line for each request and for each attempt to deliver an event. It holds no
-// body, no header and no query: neither keys nor people.
+// eventLog writes a line for each request and for each attempt to deliver an event. It does not log
+// bodies, headers and queries, because they contain keys and personal data.
 type eventLog struct {
 	mu      sync.Mutex
 	out     io.Writer
@@ -50,7 +50,7 @@ func (l *eventLog) line(parts ...string) {
 	fmt.Fprintln(l.out, strings.Join(parts, " "))
 }
 
-// Write makes the log of net/http.Server part of this one.
+// Write logs the messages of net/http.Server.
 func (l *eventLog) Write(text []byte) (int, error) {
 	if l.json != nil {
 		l.json.Warn("server", "detail", strings.TrimSpace(string(text)))
@@ -60,8 +60,8 @@ func (l *eventLog) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// requests logs each request that is answered, except for looks at the admin API, because the
-// console takes one every second.
+// requests logs each request, except for successful GETs of the admin API, because the console
+// sends one every second.
 func (l *eventLog) requests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
@@ -154,7 +154,7 @@ func shortURL(text string) string {
 	return host + u.EscapedPath()
 }
 
-// shortError leaves out the beginning, in which net/http repeats the URL.
+// shortError leaves out the beginning, in which net/http quotes the URL.
 func shortError(text string) string {
 	if _, reason, ok := strings.Cut(text, `": `); ok {
 		text = reason

@@ -88,7 +88,7 @@ func TestLooksAreNotLogged(t *testing.T) {
 	assert.Regexp(t, `^\S+ GET /_mock/none 404 \S+\n\S+ DELETE /_mock/faults 204 \S+\n$`, out.String())
 }
 
-// A fault ends the connection although the log stands between it and the server.
+// A fault ends the connection although the log wraps the response.
 func TestFaultsEndConnections(t *testing.T) {
 	m := newMock(defaultListen, nil)
 	t.Cleanup(m.fake.Close)

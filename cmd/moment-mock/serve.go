@@ -23,7 +23,7 @@ const (
 	anyKey = "sk_test_YOUR_SECRET_KEY"
 
 	readTimeout = 15 * time.Second
-	// responseTimeout is more than the 30 seconds that an event's attempts may take.
+	// responseTimeout is longer than the attempts to deliver an event, which end after 30 seconds.
 	responseTimeout = time.Minute
 	healthTimeout   = 5 * time.Second
 )
@@ -35,7 +35,7 @@ var (
 	retryLater = []time.Duration{5 * time.Second, 30 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
 )
 
-// serveConfig is what moment-mock is to do.
+// serveConfig has the flags and the environment of a moment-mock that serves.
 type serveConfig struct {
 	listen    string
 	forwardTo string // a URL; "" for nowhere
@@ -103,7 +103,7 @@ func checkListen(address string) error {
 	return nil
 }
 
-// checkSecret's errors do not repeat the secret.
+// checkSecret's errors do not quote the secret.
 func checkSecret(secret string) error {
 	_, err := moment.NewWebhookVerifier(secret)
 	var bad *moment.ArgumentError
@@ -113,7 +113,7 @@ func checkSecret(secret string) error {
 	return err
 }
 
-// run is the fake, until ctx ends.
+// run serves the fake until ctx ends.
 func (c serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	events := newEventLog(stderr, c.json, c.getenv, len(c.waits)+1)
 	var m *mock
@@ -131,7 +131,7 @@ func (c serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if c.state != "" {
 		var file *stateFile
 		file, kept, found, err = openStateFile(c.state, func(err error) {
-			// Nobody may hear of a change that is not kept, nor of anything that follows from it.
+			// No response may report a change that is not stored.
 			fmt.Fprintf(stderr, "moment-mock: the state file %s: %v: free some space, or choose another file\n", c.state, err)
 			os.Exit(1)
 		})
@@ -187,8 +187,8 @@ func readSeed(path string) (momenttest.State, error) {
 	return read.State, nil
 }
 
-// announcement is what a program has to know. The secret of the environment is not repeated: it may
-// be a real one.
+// announcement is the text at the start. It does not show the secret of the environment, because
+// that may be a production secret.
 func (c serveConfig) announcement(address net.Addr, secret string) string {
 	var text strings.Builder
 	line := func(parts ...any) { fmt.Fprintln(&text, parts...) }
@@ -232,7 +232,8 @@ func (c serveConfig) announcement(address net.Addr, secret string) string {
 	return text.String()
 }
 
-// reachable gives the address by which this machine reaches one that listens on all of them.
+// reachable returns the address to print. For a listener on all addresses, it is the loopback
+// address.
 func reachable(address net.Addr) string {
 	tcp, ok := address.(*net.TCPAddr)
 	if ok && tcp.IP.IsUnspecified() {
@@ -241,7 +242,7 @@ func reachable(address net.Addr) string {
 	return address.String()
 }
 
-// serve answers until ctx ends, and then finishes the requests that are there.
+// serve serves until ctx ends, and then finishes the requests in flight.
 func serve(ctx context.Context, listener net.Listener, m *mock, events *eventLog) error {
 	logger := log.New(events, "", 0)
 	server := &http.Server{
@@ -260,7 +261,7 @@ func serve(ctx context.Context, listener net.Listener, m *mock, events *eventLog
 		return err
 	case <-ctx.Done():
 	}
-	m.fake.Close() // because no endpoint may hold up the exit
+	m.fake.Close() // because no endpoint may delay the exit
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), responseTimeout)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {

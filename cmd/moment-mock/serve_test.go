@@ -22,7 +22,7 @@ import (
 
 var ours = moment.RawWebhookSecret([]byte("the secret of these tests"))
 
-// endpoint is a merchant's: it verifies what comes.
+// endpoint is a merchant's endpoint, which verifies signatures.
 type endpoint struct {
 	*httptest.Server
 
@@ -50,7 +50,7 @@ func (e *endpoint) trust(t *testing.T, secret string) {
 	e.handler.Store(&handler)
 }
 
-// event returns the one event that has come.
+// event returns the one event that was received.
 func (e *endpoint) event(t *testing.T) *moment.Event {
 	t.Helper()
 	require.Len(t, e.events, 1)
@@ -83,8 +83,8 @@ func masked(text string) string {
 	return shortPort.ReplaceAllString(text, " :PORT")
 }
 
-// A whole session: what is printed at the start is used, a bill is raised, paid twice, and each
-// payment arrives.
+// A whole session: the test uses the printed exports, creates a bill and pays it twice, and
+// receives each event.
 func TestSession(t *testing.T) {
 	e := newEndpoint(t)
 	m := start(t, nil, "--forward-to", e.URL+"/webhooks/moment?token=swordfish")
@@ -253,8 +253,8 @@ func TestReachable(t *testing.T) {
 	}
 }
 
-// A signal ends it at once, although an endpoint does not respond: the payment is answered, and its
-// event is delivered by the next run.
+// A signal ends the program at once, although an endpoint does not respond. The payment gets its
+// response, and the next run delivers the event.
 func TestSignal(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no SIGTERM")

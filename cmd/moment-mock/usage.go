@@ -21,7 +21,7 @@ webhook secret. On standard error, it logs each request and each attempt to deli
   --retry now        deliver an event with three attempts without waits. Default: retry after
                      5 s, 30 s, 5 min, 30 min and 2 h: see moment-mock clock
   --log json         write each line of the log as a JSON object
-  --allow-host name  also accept requests for this host name; may be repeated. Always accepted:
+  --allow-host name  also accept requests for this host name; may occur several times. Always accepted:
                      IP addresses, the name in --listen, and names that nobody can register:
                      localhost, moment-mock (a container), host.docker.internal
   --no-console       do not serve the console for browsers
@@ -56,8 +56,8 @@ Records a payment, and shows its event and the result of the delivery.
   amount          in the currency of the target: 15.00. Default: the remaining amount
   --declined      the card is declined, and nothing is paid
   --any-amount    ignore the payment rules, for example for an overpayment
-  --deliver when  when to send the event: now; hold sends it with moment-mock resend; never
-                  loses it. Default: now
+  --deliver when  now, hold or never: at once, later with moment-mock resend, or not at all.
+                  Default: now
   --method type   the type in payment_method_details. Default: card
   --url URL       the URL of moment-mock; or MOMENT_BASE_URL in the environment.
                   Default: http://127.0.0.1:8787
