@@ -50,8 +50,8 @@
 // Payments of bills, accounts and customers send obligation.amount_applied events, each with its
 // own obligation and payment. Pay changes a bill; it allows part payment and rejects overpayment.
 // It does not change balances, because the merchant reconciles them. An event without a 2xx
-// response is delivered again under the same webhook-id with a new timestamp, three times in all
-// and without a wait.
+// response is delivered again under the same webhook-id with a new timestamp, with at most three
+// attempts and without a wait.
 //
 // With [WithOutbox], the server keeps the events, and retries those that were not acknowledged. Its
 // clock decides when, and [Handler.Advance] moves it. [Handler.Resend] delivers an event again, if

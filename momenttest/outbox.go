@@ -20,8 +20,8 @@ const (
 // returns after the first attempt. If the endpoint does not acknowledge it, the server retries
 // after each of the waits, on its own clock: move it with [Handler.Advance]. A Retry-After makes a
 // wait longer. Without arguments, the waits are 5 s, 30 s, 5 min, 30 min and 2 h, because Moment
-// does not document its own. Pay does not return before retries with a wait of 0, so WithOutbox(0,
-// 0) keeps events, and delivers them like a server without an outbox.
+// does not document its own. Pay makes the retries with a wait of 0 before it returns, so
+// WithOutbox(0, 0) keeps events, and delivers them like a server without an outbox.
 //
 // Only the last 10,000 events are kept, and every event that still has a next attempt. Of each
 // event, the last 100 attempts are kept.
@@ -43,7 +43,7 @@ type Message struct {
 	ID            string          `json:"message_id"`               // the webhook-id, the same in all attempts
 	Event         json.RawMessage `json:"event"`                    // byte for byte as it is signed
 	CreatedAt     time.Time       `json:"created_at"`               // on the server's clock, like all times here
-	NextAttemptAt time.Time       `json:"next_attempt_at,omitzero"` // zero: no further one
+	NextAttemptAt time.Time       `json:"next_attempt_at,omitzero"` // zero without a next attempt
 	Attempts      []Attempt       `json:"attempts"`                 // the last 100
 }
 
@@ -51,7 +51,7 @@ type Message struct {
 type Attempt struct {
 	At       time.Time `json:"at"`                 // the webhook-timestamp
 	URL      string    `json:"url"`                // without its password
-	Status   int       `json:"status"`             // of the response; 0 without one
+	Status   int       `json:"status"`             // of the response; 0 without a response
 	Response string    `json:"response,omitempty"` // at most the first 4 KiB of its body
 	Error    string    `json:"error,omitempty"`    // why there was no response
 	Resent   bool      `json:"resent,omitempty"`   // by Resend, and not one of the retries

@@ -94,19 +94,19 @@ func (h *Handler) checkRequestPayment(p Payment) (transfer, error) {
 	return transfer{made: h.newPayment(p.newID(), r.Amount, r.Currency, p.Method, r.ExternalReference, r.Metadata), request: r}, nil
 }
 
-// FailPayment declines a card: nothing is paid, [moment.PaymentsService.Get] finds a failed payment
-// whose last_payment_error is card_declined, with the decline_code insufficient_funds, and the
-// events payment.attempt_failed and payment.failed are delivered. It fails cards only: leave Method
-// empty. A later payment has another id. A payment request of type link stays as it is, and one of
-// type push becomes failed. The Delivery is that of payment.failed. Errors are as those of
-// [Handler.Pay].
+// FailPayment records a declined card, and delivers the events payment.attempt_failed and
+// payment.failed. Nothing is paid. [moment.PaymentsService.Get] finds a failed payment whose
+// last_payment_error is card_declined, with the decline_code insufficient_funds. Only cards can be
+// declined: leave Method empty. A later payment has another id. A payment request of type link does
+// not change, and one of type push becomes failed. The Delivery is that of payment.failed. The
+// errors are those of [Handler.Pay].
 func (h *Handler) FailPayment(ctx context.Context, p Payment) (*Delivery, error) {
 	return h.settle(ctx, "fail payment", p, h.decline)
 }
 
 func (h *Handler) decline(p Payment) ([]event, error) {
 	if p.Method != "" && p.Method != cardMethod {
-		return nil, errors.New("only cards are declined here: leave Method empty")
+		return nil, errors.New("only cards can be declined: leave the method empty")
 	}
 	t, err := h.check(p)
 	if err != nil {

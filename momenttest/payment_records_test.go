@@ -90,7 +90,7 @@ func TestPayARequestRejects(t *testing.T) {
 		require.EqualError(t, err, "momenttest: fail payment: "+row.says, row.why)
 	}
 	_, err := srv.FailPayment(t.Context(), momenttest.Payment{Request: id, Amount: 2000, Method: "zapper"})
-	require.EqualError(t, err, "momenttest: fail payment: only cards are declined here: leave Method empty")
+	require.EqualError(t, err, "momenttest: fail payment: only cards can be declined: leave the method empty")
 	require.Empty(t, e.received())
 
 	_, err = srv.Pay(t.Context(), momenttest.Payment{Request: id, Amount: 2000})

@@ -15,7 +15,7 @@ type Payment struct {
 	Customer string // its balance does not change
 	Account  string // its balance does not change
 	Bill     string // its amount_paid grows
-	Request  string // becomes paid; only an Amount in full will do
+	Request  string // becomes paid; the Amount must be its full amount
 
 	Amount moment.Amount // 1 or more, in minor units of the target's currency
 	Method string        // the type in payment_method_details; empty: a card, the credit Visa that ends in 4242
@@ -28,10 +28,10 @@ type Payment struct {
 	id string // empty: a new one
 }
 
-// Deliver is when the events of a payment are delivered.
+// Deliver says when the events of a payment are delivered.
 type Deliver string
 
-// When events are delivered.
+// The values of Deliver.
 const (
 	DeliverNow   Deliver = "now"   // before Pay returns
 	DeliverHold  Deliver = "hold"  // by Resend, which requires WithOutbox
@@ -43,9 +43,9 @@ func (d Deliver) now() bool { return d == "" || d == DeliverNow }
 // Pay records a payment, which [moment.PaymentsService.Get] finds, and delivers its event to the
 // endpoint of [Handler.SetWebhook]: obligation.amount_applied or, for a payment request,
 // payment.succeeded and then payment_request.paid. It returns when the endpoint has acknowledged
-// each event or after [MaxDeliveryAttempts]; with [WithOutbox], after the first attempt. Pay does
-// not return an error if the endpoint does not acknowledge an event; check [Delivery.Acknowledged].
-// The Delivery is that of the last event.
+// each event, or after [MaxDeliveryAttempts]. With [WithOutbox], it returns after the first
+// attempt. Pay does not return an error if the endpoint does not acknowledge an event; check
+// [Delivery.Acknowledged]. The Delivery is that of the last event.
 //
 // A bill's amount_paid, amount_remaining and status change. The balances of customers and accounts
 // do not, because the merchant reconciles them with the event. A payment request becomes paid,

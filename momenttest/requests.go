@@ -35,13 +35,13 @@ func (r Request) String() string {
 	return text
 }
 
-// Requests returns the received requests in their order: every attempt of every call, also if it
-// was rejected or met a fault. Only the last 10,000 requests are kept, and at most 64 MiB of
-// headers, bodies and responses.
+// Requests returns the received requests in their order: every attempt of every call, including
+// those that were rejected or met a fault. Only the last 10,000 requests are kept, with at most 64
+// MiB of headers, bodies and responses.
 func (h *Handler) Requests() []Request { return h.RequestsAfter(0) }
 
-// RequestsAfter returns the received requests whose ID is greater than id: those that are new
-// since a look before.
+// RequestsAfter returns the received requests whose ID is greater than id: those that are new since
+// an earlier call.
 func (h *Handler) RequestsAfter(id int) []Request {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -55,7 +55,7 @@ func (h *Handler) RequestsAfter(id int) []Request {
 	return all
 }
 
-// ClearRequests forgets the received requests. The IDs of later ones follow on.
+// ClearRequests removes the received requests. The IDs of later requests continue.
 func (h *Handler) ClearRequests() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

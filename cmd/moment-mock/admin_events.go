@@ -143,7 +143,7 @@ func (m *mock) deliverEvent(r *adminRequest) (any, *rejection) {
 	resend := momenttest.Resend{Times: sent.Times, Age: age}
 	switch {
 	case hook.url == "":
-		return nil, reject(http.StatusConflict, "events go nowhere: start moment-mock with --forward-to, or set a URL with PUT /_mock/webhook")
+		return nil, reject(http.StatusConflict, "no webhook URL is set: start moment-mock with --forward-to, or set a URL with PUT /_mock/webhook")
 	case sent.Secret == "previous" && hook.previous == "":
 		return nil, reject(http.StatusConflict, "there is no previous secret: set one with PUT /_mock/webhook")
 	case sent.Secret == "previous":

@@ -116,7 +116,7 @@ func TestPaymentsRejected(t *testing.T) {
 		{"unknown", `{"to": "bill_9", "amount": "15.00"}`, 404, `no bill, account, customer or payment request has the id or external reference "bill_9": create it first, or see /_mock/state`},
 		{"half of a payment request", `{"to": "pr_1", "amount": "10.00"}`, 422, "pr_1 is paid in full or not at all: the amount must be ZAR 20.00, not ZAR 10.00"},
 		{"nothing is owed", `{"to": "bcus_2"}`, 422, "bcus_2 has nothing left to pay: pass an amount"},
-		{"declined, but not a card", `{"to": "bill_1", "declined": true, "method": "eft"}`, 422, "only cards are declined here: leave Method empty"},
+		{"declined, but not a card", `{"to": "bill_1", "declined": true, "method": "eft"}`, 422, "only cards can be declined: leave the method empty"},
 		{"one reference, three objects", `{"to": "shared", "amount": "15.00"}`, 409, `"shared" is the external reference of customer bcus_2 and of account bacc_2 and of bill bill_3: pass one of the ids`},
 		{"no currency", `{"to": "bcus_3", "amount": "15.00"}`, 422, "bcus_3 has no currency: update it with one before it is paid"},
 		{"a currency whose decimals nobody knows", `{"to": "bcus_4", "amount": "15.00"}`, 422, `bcus_4: moment: unknown currency "QQQ": ISO 4217, as this version knows it, has no minor unit for that code (codes are three capital letters)`},

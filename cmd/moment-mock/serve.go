@@ -103,14 +103,13 @@ func checkListen(address string) error {
 	return nil
 }
 
-// checkSecret's errors do not quote the secret.
+// checkSecret's error does not quote the secret. It does not name functions, because most users do
+// not write Go.
 func checkSecret(secret string) error {
-	_, err := moment.NewWebhookVerifier(secret)
-	var bad *moment.ArgumentError
-	if errors.As(err, &bad) {
-		return errors.New(bad.Reason)
+	if _, err := moment.NewWebhookVerifier(secret); err != nil {
+		return errors.New("must be whsec_ and base64 of at least 16 bytes")
 	}
-	return err
+	return nil
 }
 
 // run serves the fake until ctx ends.
@@ -266,7 +265,7 @@ func serve(ctx context.Context, listener net.Listener, m *mock, events *eventLog
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		_ = server.Close()
-		return fmt.Errorf("ended with requests left: %w", err)
+		return fmt.Errorf("ended with requests in flight: %w", err)
 	}
 	return nil
 }

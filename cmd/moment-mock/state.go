@@ -76,7 +76,7 @@ func (f *stateFile) read() (kept contents, found bool, err error) {
 	case err != nil:
 		return contents{}, false, err
 	case !info.Mode().IsRegular():
-		return contents{}, false, errors.New("not a regular file: name a file, or one that does not exist yet")
+		return contents{}, false, errors.New("not a regular file: pass the path of a file, which need not exist yet")
 	}
 	file, err := os.Open(f.path)
 	if err != nil {

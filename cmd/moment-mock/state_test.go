@@ -304,7 +304,7 @@ func TestBadStateFile(t *testing.T) {
 		{"of a later moment-mock", change(`"version":3`, `"version":4,"more":1`), "not of version 3, and left unchanged" + anew},
 		{"a member that would be lost", change(`"version":3`, `"version":3,"more":1`), `invalid, and left unchanged: json: unknown field "more"` + anew},
 		{"a change of another version", text + `{"version":4}`, "not of version 3, and left unchanged" + anew},
-		{"a secret that signs nothing", change(ours, "whsec_"), "invalid, and left unchanged: webhook_secret: is empty" + anew},
+		{"a secret that signs nothing", change(ours, "whsec_"), "invalid, and left unchanged: webhook_secret: must be whsec_ and base64 of at least 16 bytes" + anew},
 		{"an object that the service rejects", change(`"UCR-1"`, `""`), "invalid, and left unchanged: Customers[0]: external_reference is required" + anew},
 	} {
 		t.Run(row.why, func(t *testing.T) {
@@ -334,8 +334,8 @@ func TestNoStateFile(t *testing.T) {
 	for _, row := range []struct{ why, path, says string }{
 		{"a link, which would be replaced by the file", filepath.Join(folder, "link.json"), ": a link to a file that is not there: create the file, or remove the link"},
 		{"no such folder", filepath.Join(folder, "none", "mock.json"), ": open .*: no such file or directory: its folder must exist, and moment-mock must be allowed to write to it"},
-		{"a folder", folder, ": not a regular file: name a file, or one that does not exist yet"},
-		{"a socket, which must not be replaced, nor must a device", filepath.Join(folder, "socket"), ": not a regular file: name a file, or one that does not exist yet"},
+		{"a folder", folder, ": not a regular file: pass the path of a file, which need not exist yet"},
+		{"a socket, which must not be replaced, nor must a device", filepath.Join(folder, "socket"), ": not a regular file: pass the path of a file, which need not exist yet"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			code, stdout, stderr := execute(t, nil, "--listen", "127.0.0.1:0", "--state", row.path)
@@ -448,7 +448,7 @@ func TestFolderThatCannotBeSynced(t *testing.T) {
 	folder := t.TempDir()
 	path := filepath.Join(folder, "mock.json")
 	require.NoError(t, os.WriteFile(path, []byte(`{"customers":[{"id":"bcus_1","external_reference":"other"}]}`+strings.Repeat("\n", 1000)), 0o600))
-	require.NoError(t, os.Chmod(folder, 0o300)) //nolint:gosec // not readable
+	require.NoError(t, os.Chmod(folder, 0o300))                       //nolint:gosec // not readable
 	t.Cleanup(func() { require.NoError(t, os.Chmod(folder, 0o700)) }) //nolint:gosec // for the removal
 	if syncFolder(folder) == nil {
 		t.Skip("this user or system can sync any folder")
