@@ -141,7 +141,7 @@ func TestBills(t *testing.T) {
 	})
 }
 
-func TestBillsLife(t *testing.T) {
+func TestBillStatus(t *testing.T) {
 	type state struct{ status, paid, remaining string }
 	type step struct {
 		why, body string // an empty body: void

@@ -40,7 +40,7 @@ func (c *collection[T]) find(name string) (*T, *problem) {
 	return nil, newProblem(http.StatusNotFound, "No %s has the id or external reference %q.", c.kind, name)
 }
 
-// add stores a new object. An object that is stored already stays as it is, because a composite
+// add stores a new object. An object that is stored already does not change, because a composite
 // request may name an existing one. The path is that of the object's own parameters.
 func (c *collection[T]) add(object *T, id, reference, path string) *problem {
 	if c.byID[id] == object {

@@ -95,7 +95,7 @@ func TestRedelivery(t *testing.T) {
 	}
 }
 
-func TestNobodyListens(t *testing.T) {
+func TestDeliveryWithoutAListener(t *testing.T) {
 	srv := newSample(t)
 	e := newEndpoint(t)
 	srv.SetWebhook(e.URL, webhookSecret)
@@ -152,7 +152,7 @@ func TestContextEndsDuringDelivery(t *testing.T) {
 	}
 }
 
-func TestDeliveriesSayHowTheyEnded(t *testing.T) {
+func TestDeliveryString(t *testing.T) {
 	for want, d := range map[string]momenttest.Delivery{
 		"msg_1: 204 at attempt 1":                         {MessageID: "msg_1", Attempts: 1, Status: 204},
 		"msg_1: 404 at attempt 3":                         {MessageID: "msg_1", Attempts: 3, Status: 404},

@@ -56,7 +56,7 @@ func TestFaults(t *testing.T) {
 		{"the service's own 404 is not an HTML page", momenttest.ServiceError(404), 404, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#not-found"`, false, 404, "true"},
 		{"a request that failed", momenttest.ServiceError(402), 402, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#payment-required"`, false, 402, "true"},
 		{"the service's own 503 is not an HTML page", momenttest.ServiceError(503), 503, "Content-Type: application/problem+json", `{"type":`, false, 503, "true"},
-		{"no response, nothing run", momenttest.DropBeforeCommit(), 0, "", "", false, 201, ""},
+		{"no response, and no operation", momenttest.DropBeforeCommit(), 0, "", "", false, 201, ""},
 		{"no response, all done", momenttest.DropAfterCommit(), 0, "", "", true, 201, "true"},
 		{"half a response", momenttest.Truncate(), 0, "", "", true, 201, "true"},
 		{"a wait", momenttest.Delay(time.Millisecond), 201, "Content-Type: application/json", `{"id":"bcus_`, true, 201, "true"},
@@ -86,7 +86,7 @@ func TestFaults(t *testing.T) {
 }
 
 // A client believes ServiceError, and not Status.
-func TestStatusIsForeign(t *testing.T) {
+func TestStatusIsAGatewayResponse(t *testing.T) {
 	for _, code := range []int{400, 401, 403, 404, 409, 422, 500, 503} {
 		srv := newServer(t)
 		client := srv.Client(moment.WithMaxRetries(0))
@@ -102,7 +102,7 @@ func TestStatusIsForeign(t *testing.T) {
 }
 
 // The statuses show which requests a fault meets.
-func TestFaultsAreTakenInTheirOrder(t *testing.T) {
+func TestFaultsApplyInOrder(t *testing.T) {
 	const create, get, update = "POST /billing/customers", "GET /billing/customers/new", "PATCH /billing/customers/new"
 	for _, row := range []struct {
 		why      string
@@ -141,7 +141,7 @@ func TestFaultsAreTakenInTheirOrder(t *testing.T) {
 		require.Equal(t, 401, send(t, srv, "POST", "/billing/customers", newCustomer, "Authorization: ").status, "the service's own errors come after that")
 		require.Equal(t, 500, send(t, srv, "POST", "/billing/customers", newCustomer).status)
 	})
-	t.Run("a saved response is replayed all the same", func(t *testing.T) {
+	t.Run("a saved response is still replayed", func(t *testing.T) {
 		srv := newServer(t)
 		require.Equal(t, 201, send(t, srv, "POST", "/billing/customers", newCustomer, "Idempotency-Key: k").status)
 		srv.Fail(momenttest.ServiceError(500))
@@ -215,7 +215,7 @@ func TestDelay(t *testing.T) {
 	giveUp()
 	require.ErrorIs(t, <-ended, context.Canceled)
 	a = send(t, srv, "POST", "/billing/customers", `{"external_reference":"new"}`, "Idempotency-Key: k")
-	require.Equal(t, 409, a.status, "it still runs, though nobody waits for it")
+	require.Equal(t, 409, a.status, "it still runs, although its client has gone")
 	srv.Close()
 	w := httptest.NewRecorder()
 	srv.ServeHTTP(w, postNewCustomer())
@@ -230,7 +230,7 @@ func postNewCustomer() *http.Request {
 }
 
 // A delayed request runs even if its client has given up, because the service does not notice that.
-func TestDelayedRequestsRunAllTheSame(t *testing.T) {
+func TestDelayedRequestsRunWithoutTheirClient(t *testing.T) {
 	srv := newServer(t)
 	srv.Fail(momenttest.Delay(200 * time.Millisecond))
 	client := srv.Client(moment.WithAttemptTimeout(20*time.Millisecond), moment.WithMaxRetries(1000))
@@ -267,7 +267,7 @@ func TestDropsAreSeenByTheClient(t *testing.T) {
 	}
 }
 
-func TestFaultsFromManySides(t *testing.T) {
+func TestConcurrentFaults(t *testing.T) {
 	srv := newServer(t)
 	srv.Fail(momenttest.Status(500).Times(100))
 	var mu sync.Mutex

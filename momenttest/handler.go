@@ -176,7 +176,7 @@ type call struct {
 	key    string // the idempotency key, if the operation requires one
 	body   []byte
 
-	request *Request // as it is recorded
+	request *Request // the recorded request
 }
 
 // checkRequest returns the call of a request, without its body. A rejection is not saved under an

@@ -84,7 +84,7 @@ func TestExpiredResponsesAreDeleted(t *testing.T) {
 
 // Two requests with one key must not both run. HTTP requests do not meet often enough
 // to show it, so these calls begin inside the service.
-func TestOneOfManyCallsWithOneKeyRuns(t *testing.T) {
+func TestConcurrentCallsWithOneKey(t *testing.T) {
 	for range 3000 {
 		s := NewHandler()
 		create, _, _ := s.find(http.MethodPost, "/billing/customers")
@@ -124,7 +124,7 @@ func TestBillDateDefaultsToTodayInUTC(t *testing.T) {
 	})
 }
 
-func TestBodyThatBreaksOff(t *testing.T) {
+func TestTruncatedBody(t *testing.T) {
 	s := NewHandler()
 	a := post(s, iotest.ErrReader(errors.New("connection reset by peer")))
 	require.Equal(t, 400, a.Code)

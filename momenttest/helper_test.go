@@ -107,7 +107,7 @@ var (
 )
 
 // requireObject compares a success with literal JSON, the order of the fields
-// included. Ids that the server made up are compared as if they were those of the
+// included. Generated ids are compared as if they were those of the
 // documentation's samples.
 func requireObject(t *testing.T, a response, status int, want string) {
 	t.Helper()

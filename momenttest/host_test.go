@@ -75,7 +75,7 @@ func TestForeignOriginsAreRejected(t *testing.T) {
 }
 
 // The service has no such check, so its response differs from the service's own.
-func TestForeignHostIsNotTheServicesOwn(t *testing.T) {
+func TestForeignHostProblem(t *testing.T) {
 	srv := newServer(t)
 	foreign := roundTripper(func(r *http.Request) (*http.Response, error) {
 		r = r.Clone(r.Context())

@@ -12,7 +12,7 @@ import (
 const (
 	maxMessages     = 10_000
 	maxAttempts     = 100 // that are kept of a message
-	maxSending      = 256 // attempts at once
+	maxSending      = 256 // concurrent attempts
 	maxKeptResponse = 4 << 10
 )
 
@@ -253,7 +253,7 @@ func (h *Handler) retry(m *message) {
 	h.release([]*message{m})
 }
 
-// seedMessage adds a message as it is. One that was to be delivered is delivered when it is due.
+// seedMessage adds a message unchanged. A message with a next attempt is delivered when it is due.
 func (h *Handler) seedMessage(_ *params, seeded Message) *problem {
 	switch {
 	case !messageIdentifier.valid(seeded.ID):

@@ -99,7 +99,7 @@ func TestOutboxRetries(t *testing.T) {
 		now      int             // attempts before Pay returns
 		waits    []time.Duration // before the others
 	}{
-		{"acknowledged at once", nil, nil, nil, 1, nil},
+		{"acknowledged at the first attempt", nil, nil, nil, 1, nil},
 		{"a failure", nil, fails(1), nil, 1, []time.Duration{5 * time.Second}},
 		{"failures to the end", nil, fails(6), nil, 1, []time.Duration{5 * time.Second, 30 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}},
 		{"Retry-After makes a wait longer", nil, fails(2), http.Header{"Retry-After": {"20"}}, 1, []time.Duration{20 * time.Second, 30 * time.Second}},
@@ -168,7 +168,7 @@ func TestAdvance(t *testing.T) {
 		require.True(t, srv.Outbox()[0].Acknowledged())
 		require.Equal(t, srv.Now().UTC(), srv.Outbox()[0].Attempts[3].At)
 		require.Empty(t, a.invalid)
-		require.Equal(t, start, time.Now(), "nothing waited")
+		require.Equal(t, start, time.Now(), "there was no wait")
 	})
 }
 

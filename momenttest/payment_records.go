@@ -12,7 +12,7 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// payment is how somebody paid, or tried to: what [moment.PaymentsService.Get] returns.
+// payment is a successful or failed payment, as [moment.PaymentsService.Get] returns it.
 type payment struct {
 	ID                      string            `json:"id"`
 	Status                  string            `json:"status"`
@@ -122,7 +122,7 @@ func (h *Handler) decline(p Payment) ([]event, error) {
 	return []event{newEvent("payment.attempt_failed", t.made), newEvent("payment.failed", t.made)}, nil
 }
 
-// seedPaymentDetails adds a payment as it is.
+// seedPaymentDetails adds a payment unchanged.
 func (h *Handler) seedPaymentDetails(p *params, given moment.Payment) *problem {
 	made := h.newPayment("pay_"+randomID(), 0, "", given.Method.Type, "", nil)
 	p.require("amount", "currency")

@@ -57,8 +57,8 @@ func TestPayARequest(t *testing.T) {
 	requireProblem(t, send(t, srv, "GET", "/collect/payments/pay_1", ""), 404, `No payment has the id "pay_1".`)
 }
 
-// Paying a request leaves a bill of the same reference as it is.
-func TestPayingARequestPaysNoBill(t *testing.T) {
+// Paying a request does not change a bill with the same reference.
+func TestPayingARequestDoesNotPayABill(t *testing.T) {
 	srv := newSample(t)
 	id := field(t, send(t, srv, "POST", requestsPath, asked), "id")
 	_, err := srv.Pay(t.Context(), momenttest.Payment{Request: id, Amount: 2000})

@@ -182,7 +182,7 @@ func (h *Handler) updatePaymentRequest(id string, body []byte) (any, *problem) {
 	return r, nil
 }
 
-// seedPaymentRequest adds a request as it is, once paid or expired as well.
+// seedPaymentRequest adds a request unchanged, including a paid or expired one.
 func (h *Handler) seedPaymentRequest(p *params, given moment.PaymentRequest) *problem {
 	r := h.newPaymentRequest(p)
 	p.text("id", idForm("pr_"), &r.ID)

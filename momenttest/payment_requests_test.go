@@ -61,7 +61,7 @@ func TestPaymentRequests(t *testing.T) {
 	requireObject(t, created, 201, want)
 	requireObject(t, send(t, srv, "GET", requestsPath+"/"+id, ""), 200, want)
 	requireProblem(t, send(t, srv, "GET", requestsPath+"/UBR1234567890", ""), 404, `No payment request has the id "UBR1234567890".`)
-	require.Equal(t, 201, send(t, srv, "POST", requestsPath, asked).status, "references are not unique, because nothing says so")
+	require.Equal(t, 201, send(t, srv, "POST", requestsPath, asked).status, "references are not unique, because Moment does not document that they are")
 
 	clock.add(time.Hour)
 	updated := send(t, srv, "PATCH", requestsPath+"/"+id, `{"description": "Sewage", "external_reference": "b", "expires_at": "2025-03-01T00:00:00+02:00", "metadata": {"c": "d"}}`, "Idempotency-Key: update-1")
@@ -107,7 +107,7 @@ func TestPaymentRequestParameters(t *testing.T) {
 	}{
 		{"no amount", `{"currency":"ZAR"}`, 400, "amount is required."},
 		{"no currency", `{"amount":1}`, 400, "currency is required."},
-		{"nothing to pay", `{"amount":0,"currency":"ZAR"}`, 400, "amount must be an integer from 1 to 9223372036854775807, in minor units."},
+		{"an amount of 0", `{"amount":0,"currency":"ZAR"}`, 400, "amount must be an integer from 1 to 9223372036854775807, in minor units."},
 		{"a fraction", `{"amount":1.5,"currency":"ZAR"}`, 400, "amount must be an integer from 1 to 9223372036854775807, in minor units."},
 		{"a currency in small letters", `{"amount":1,"currency":"zar"}`, 400, "currency must be an ISO 4217 code of three capital letters, such as ZAR."},
 		{"another type", create(`"type":"page"`), 400, "type must be link or push."},
@@ -275,7 +275,7 @@ func TestSeededExpiredRequest(t *testing.T) {
 }
 
 // A seed that fails leaves no payment request and no payment behind.
-func TestSeedThatFailsAddsNothing(t *testing.T) {
+func TestFailedSeedAddsNothing(t *testing.T) {
 	srv := newServer(t)
 	require.Error(t, srv.Seed(momenttest.State{
 		PaymentRequests: []moment.PaymentRequest{{ID: "pr_1", Amount: 1, Currency: moment.ZAR}},

@@ -106,7 +106,7 @@ func (h *Handler) release(messages []*message) {
 }
 
 // newMessages returns the messages of events. The outbox keeps them unless they are never to be
-// delivered. They are due at once, in case that the process ends before their first attempt.
+// delivered. They are due immediately, because the process may end before their first attempt.
 func (h *Handler) newMessages(deliver Deliver, bodies ...[]byte) []*message {
 	messages := make([]*message, len(bodies))
 	for i, body := range bodies {
@@ -199,7 +199,7 @@ type transfer struct {
 	request *paymentRequest
 }
 
-// check returns the payment that p makes, and changes nothing.
+// check returns the payment that p makes, without a change.
 func (h *Handler) check(p Payment) (transfer, error) {
 	if _, taken := h.paymentDetails.byID[p.id]; taken {
 		return transfer{}, fmt.Errorf("%s exists already", p.id)

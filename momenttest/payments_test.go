@@ -194,7 +194,7 @@ func TestPayDeliversASignedEvent(t *testing.T) {
 	})
 }
 
-func TestPayAndTheBill(t *testing.T) {
+func TestPayChangesTheBill(t *testing.T) {
 	type state struct{ status, paid, remaining string }
 	srv := newSample(t)
 	id := field(t, send(t, srv, "GET", "/billing/bills/UBR1234567890", ""), "id")
@@ -234,7 +234,7 @@ func TestPayAndTheBill(t *testing.T) {
 	}
 }
 
-func TestPayLeavesBalances(t *testing.T) {
+func TestPayKeepsBalances(t *testing.T) {
 	srv := newSample(t)
 	srv.SetWebhook(newEndpoint(t).URL, webhookSecret)
 	customer, account := send(t, srv, "GET", "/billing/customers/UCR1234567890", ""), send(t, srv, "GET", "/billing/accounts/UAR1234567890", "")
@@ -300,7 +300,7 @@ func TestPayRejects(t *testing.T) {
 }
 
 // Its endpoint reads the bill from the service that is delivering to it.
-func TestPayFromManySides(t *testing.T) {
+func TestConcurrentPay(t *testing.T) {
 	const payments, due = 25, 20
 	srv := newServer(t)
 	client := srv.Client()

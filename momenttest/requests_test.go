@@ -28,7 +28,7 @@ func TestRequests(t *testing.T) {
 	require.Equal(t, "k", first.Header.Get("Idempotency-Key"))
 	require.Equal(t, `POST /billing/customers {"external_reference": "new"}`, first.String())
 	require.Equal(t, "GET /billing/customers/a%2Fb?c=d", requests[1].String(), "a rejected request is recorded")
-	require.Len(t, requests[2].Body, 1<<20, "that is as far as it is read")
+	require.Len(t, requests[2].Body, 1<<20, "the limit of a body")
 
 	require.Equal(t, []int{1, 2, 3}, []int{first.ID, requests[1].ID, requests[2].ID})
 	require.Equal(t, []int{0, 401, 404}, []int{first.Status, requests[1].Status, requests[2].Status}, "the first has no response")

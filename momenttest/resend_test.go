@@ -38,7 +38,7 @@ func TestResend(t *testing.T) {
 				m := srv.Outbox()[0]
 				require.Len(t, m.Attempts, min(1+row.times, 100), "the last hundred, and those that count for the waits")
 				require.False(t, m.Attempts[0].Resent)
-				require.Equal(t, row.err == nil, m.NextAttemptAt.IsZero(), "the retries go on unless it was acknowledged")
+				require.Equal(t, row.err == nil, m.NextAttemptAt.IsZero(), "the retries continue unless it was acknowledged")
 				for i, attempt := range m.Attempts[1:] {
 					require.True(t, attempt.Resent)
 					require.True(t, attempt.At.After(m.Attempts[i].At) || i == 0, "each has another timestamp")

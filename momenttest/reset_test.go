@@ -103,14 +103,14 @@ func TestRestore(t *testing.T) {
 		bad := exported
 		bad.Outbox = append([]momenttest.Message{}, exported.Outbox[0], exported.Outbox[0])
 		require.EqualError(t, srv.Restore(bad), "momenttest: restore: Outbox[1]: message_id \""+exported.Outbox[0].ID+"\" belongs to another message")
-		require.Equal(t, seeded, srv.State(), "nothing changed")
+		require.Equal(t, seeded, srv.State(), "the state is unchanged")
 		for _, bad := range []momenttest.Message{{ID: "1", Event: []byte("{}")}, {ID: "msg_1", Event: []byte("{")}} {
 			require.ErrorContains(t, srv.Restore(momenttest.State{Outbox: []momenttest.Message{bad}}), "momenttest: restore: Outbox[0]: ")
 		}
 		require.NoError(t, srv.Restore(exported))
 		require.Equal(t, exported, srv.State())
 		srv.Advance(4 * time.Second)
-		require.Len(t, a.received(), 2, "the retry goes on where it was")
+		require.Len(t, a.received(), 2, "the retries continue")
 		srv.Reset()
 		require.Equal(t, seeded, srv.State())
 	})

@@ -337,7 +337,7 @@ func TestParallelUse(t *testing.T) {
 	wg.Wait()
 }
 
-func TestServersShareNothing(t *testing.T) {
+func TestServersAreIndependent(t *testing.T) {
 	one, other := newSample(t), newServer(t)
 	require.NotEqual(t, one.URL, other.URL)
 	require.Equal(t, 404, send(t, other, "GET", "/billing/bills/UBR1234567890", "").status)
@@ -351,7 +351,7 @@ func TestClose(t *testing.T) {
 	_, err := http.Get(srv.URL)
 	require.Error(t, err)
 
-	// Behind another listener it goes on.
+	// The handler continues behind another listener.
 	r := httptest.NewRequest(http.MethodGet, "/billing/bills/UBR1234567890", http.NoBody)
 	r.Header.Set("Authorization", "Bearer sk_test_YOUR_SECRET_KEY")
 	recorder := httptest.NewRecorder()

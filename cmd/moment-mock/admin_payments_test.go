@@ -98,7 +98,7 @@ func TestPaymentsRejected(t *testing.T) {
 		status    int
 		says      string
 	}{
-		{"nothing", ``, 400, form},
+		{"no body", ``, 400, form},
 		{"no JSON", `to=bill_1&amount=15.00`, 400, form},
 		{"no object", `["bill_1", "15.00"]`, 400, form},
 		{"no target", `{"amount": "15.00"}`, 400, to},
@@ -106,20 +106,20 @@ func TestPaymentsRejected(t *testing.T) {
 		{"an empty amount", `{"to": "bill_1", "amount": ""}`, 400, `amount must not be "": leave it out`},
 		{"a number, which could be meant in minor units", `{"to": "bill_1", "amount": 15}`, 400, "the body: amount must not be a number: see /_mock/openapi.yaml"},
 		{"a currency, which would not be looked at", `{"to": "bill_1", "amount": "15.00", "currency": "USD"}`, 400, `the body: unknown field "currency": see /_mock/openapi.yaml`},
-		{"delivered some day", `{"to": "bill_1", "deliver": "soon"}`, 400, "deliver must be now, hold or never"},
+		{"an unknown time of delivery", `{"to": "bill_1", "deliver": "soon"}`, 400, "deliver must be now, hold or never"},
 		{"two payments", `{"to": "bill_1", "amount": "1"} {"to": "bill_1", "amount": "1"}`, 400, form},
 		{"too much", `{"to": "bill_1", "amount": "` + strings.Repeat("0", maxAdminBody) + `1"}`, 413, "the body may have at most 1048576 bytes"},
 		{"no decimal", `{"to": "bill_1", "amount": "15,00"}`, 400, "amount: must be a decimal such as 15.00"},
 		{"too many decimals", `{"to": "bacc_1", "amount": "15.00"}`, 422, `amount: "15.00" has more decimals than the 0 of JPY: round it first`},
-		{"nothing to pay", `{"to": "bill_1", "amount": "0.00"}`, 422, "amount: must be more than 0, not 0.00"},
-		{"less than nothing", `{"to": "bill_1", "amount": "-15.00"}`, 400, "amount: must be a decimal such as 15.00"},
+		{"an amount of 0", `{"to": "bill_1", "amount": "0.00"}`, 422, "amount: must be more than 0, not 0.00"},
+		{"a negative amount", `{"to": "bill_1", "amount": "-15.00"}`, 400, "amount: must be a decimal such as 15.00"},
 		{"unknown", `{"to": "bill_9", "amount": "15.00"}`, 404, `no bill, account, customer or payment request has the id or external reference "bill_9": create it first, or see /_mock/state`},
 		{"half of a payment request", `{"to": "pr_1", "amount": "10.00"}`, 422, "pr_1 is paid in full or not at all: the amount must be ZAR 20.00, not ZAR 10.00"},
-		{"nothing is owed", `{"to": "bcus_2"}`, 422, "bcus_2 has nothing left to pay: pass an amount"},
+		{"no remaining amount", `{"to": "bcus_2"}`, 422, "bcus_2 has nothing left to pay: pass an amount"},
 		{"declined, but not a card", `{"to": "bill_1", "declined": true, "method": "eft"}`, 422, "only cards can be declined: leave the method empty"},
 		{"one reference, three objects", `{"to": "shared", "amount": "15.00"}`, 409, `"shared" is the external reference of customer bcus_2 and of account bacc_2 and of bill bill_3: pass one of the ids`},
 		{"no currency", `{"to": "bcus_3", "amount": "15.00"}`, 422, "bcus_3 has no currency: update it with one before it is paid"},
-		{"a currency whose decimals nobody knows", `{"to": "bcus_4", "amount": "15.00"}`, 422, `bcus_4: moment: unknown currency "QQQ": ISO 4217, as this version knows it, has no minor unit for that code (codes are three capital letters)`},
+		{"a currency with unknown decimals", `{"to": "bcus_4", "amount": "15.00"}`, 422, `bcus_4: moment: unknown currency "QQQ": ISO 4217, as this version knows it, has no minor unit for that code (codes are three capital letters)`},
 		{"a bill whose reference is a bill's id", `{"to": "bill_4", "amount": "20.01"}`, 422, "bill_4 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment: set any_amount to ignore them"},
 		{"more than is due", `{"to": "bill_1", "amount": "20.01"}`, 422, "bill_1 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment: set any_amount to ignore them"},
 		{"voided", `{"to": "UBR-2", "amount": "15.00"}`, 422, "bill_2 is voided: it can no longer be paid"},
@@ -139,7 +139,7 @@ func TestPaymentsRejected(t *testing.T) {
 
 // A page that a browser on this machine has opened cannot pay, because it needs a consent (CORS),
 // or sends its own name.
-func TestPaymentsAreNotForWebPages(t *testing.T) {
+func TestPaymentsRejectWebPages(t *testing.T) {
 	for _, row := range []struct {
 		why    string
 		change func(*http.Request)
@@ -173,7 +173,7 @@ func TestPaymentsAreNotForWebPages(t *testing.T) {
 }
 
 // Everything else is the fake's, however untidy the path: it is not redirected.
-func TestOtherPathsAreTheFakes(t *testing.T) {
+func TestOtherPathsReachTheFake(t *testing.T) {
 	h := newFake(t)
 	for path, status := range map[string]int{
 		"/billing/bills/UBR-1":              200,
@@ -249,7 +249,7 @@ func TestPay(t *testing.T) {
 }
 
 // The URL may be that of another server, or of none.
-func TestPayWhereNoMockIs(t *testing.T) {
+func TestPayAtAnotherServer(t *testing.T) {
 	for _, row := range []struct {
 		why     string
 		respond func(http.ResponseWriter, *http.Request)

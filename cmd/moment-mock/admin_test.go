@@ -80,7 +80,7 @@ func TestAdmin(t *testing.T) {
 		{"up again", "UP", 0, ""},
 		{"time passes", `PUT /_mock/clock {"advance": "5s"}`, 200, `{"now":"NOW"}`},
 		{"it is delivered", "GET /_mock/events", 200, `{"events":[{"message_id":"msg_X","event_id":"evt_X","type":"obligation.amount_applied","created_at":"NOW","acknowledged":true,"attempts":2,"status":200,"event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X","amount":100,"currency":"ZAR","payment_id":"pay_X","customer_id":"bcus_1","created_at":"NOW","updated_at":"NOW"}}}],"revision":3}`},
-		{"nothing since then", "GET /_mock/events?after=3", 200, `{"events":[],"revision":3}`},
+		{"no change since then", "GET /_mock/events?after=3", 200, `{"events":[],"revision":3}`},
 		{"an invalid revision", "GET /_mock/events?after=-1", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"after must be an integer: 0 or more"}`},
 		{"no limit", "GET /_mock/requests?limit=0", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"limit must be from 1 to 10000"}`},
 		{"again, twice", `POST /_mock/events/MSG/deliver {"times": 2}`, 200, `{"event_id":"evt_X","type":"obligation.amount_applied","acknowledged":true,"message_id":"msg_X","event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X","amount":100,"currency":"ZAR","payment_id":"pay_X","customer_id":"bcus_1","created_at":"NOW","updated_at":"NOW"}},"created_at":"NOW","attempts":[{"at":"NOW","url":"http://ADDRESS/hook","status":500,"response":"broken, and the secret is [webhook secret]"},{"at":"NOW","url":"http://ADDRESS/hook","status":200},{"at":"NOW","url":"http://ADDRESS/hook","status":200,"resent":true},{"at":"NOW","url":"http://ADDRESS/hook","status":200,"resent":true}]}`},
@@ -119,7 +119,7 @@ func TestAdmin(t *testing.T) {
 		{"not even again", "POST /_mock/events/MSG/deliver {}", 409, `{"type":"about:blank","title":"Conflict","status":409,"detail":"no webhook URL is set: start moment-mock with --forward-to, or set a URL with PUT /_mock/webhook"}`},
 
 		{"no JSON", "PUT /_mock/state [", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object in UTF-8"}`},
-		{"nothing", "PUT /_mock/state ", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object in UTF-8"}`},
+		{"no body", "PUT /_mock/state ", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object in UTF-8"}`},
 		{"a list that is null", `PUT /_mock/state {"bills": null}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"bills must not be null: leave it out"}`},
 		{"another member", `PUT /_mock/state {"bill": []}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be as GET /_mock/state returns it: unknown field \"bill\""}`},
 		{"no object", "PUT /_mock/state null", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object in UTF-8"}`},
@@ -127,7 +127,7 @@ func TestAdmin(t *testing.T) {
 		{"an object of another form", `PUT /_mock/state {"responses": [{"status": "201"}]}`, 422, ""},
 		{"an object that the service rejects", `PUT /_mock/state {"customers": [{}]}`, 422, `{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"Customers[0]: external_reference is required"}`},
 		{"everything is reset", "DELETE /_mock/state", 204, ""},
-		{"nothing was seeded", "GET /_mock/state", 200, `{"version":3,"customers":[],"accounts":[],"bills":[],"payments":[],"payment_requests":[],"payment_details":[],"responses":[],"outbox":[],"clock_offset":0}`},
+		{"the rejected imports had no effect", "GET /_mock/state", 200, `{"version":3,"customers":[],"accounts":[],"bills":[],"payments":[],"payment_requests":[],"payment_details":[],"responses":[],"outbox":[],"clock_offset":0}`},
 	} {
 		if step.request == "UP" {
 			down = false
@@ -201,7 +201,7 @@ func TestRecordedRequests(t *testing.T) {
 
 // Every path, also that of a description, is closed to web pages of other sites, and every write to
 // forms.
-func TestAdminIsNotForWebPages(t *testing.T) {
+func TestAdminRejectsWebPages(t *testing.T) {
 	m := newMock("mock.example.org:8787", []string{"mock.example.net"}, momenttest.WithOutbox())
 	t.Cleanup(m.fake.Close)
 	for _, route := range adminRoutes {
@@ -238,7 +238,7 @@ func TestDescriptions(t *testing.T) {
 	}
 }
 
-// Of two changes of the webhook at once, neither is lost.
+// Concurrent changes of the webhook both take effect.
 func TestConcurrentWebhookChanges(t *testing.T) {
 	m := newFake(t)
 	for n := range 5000 {
@@ -252,7 +252,7 @@ func TestConcurrentWebhookChanges(t *testing.T) {
 	}
 }
 
-// A program that polls gets the newest, and nothing twice.
+// A program that polls receives the newest items, and none twice.
 func TestLists(t *testing.T) {
 	m := newFake(t)
 	for range 3 {

@@ -40,7 +40,7 @@ func findCommand(args []string) (name string, others []string) {
 	return "", args
 }
 
-// newFlags are of a set that prints nothing by itself: run does.
+// newFlags returns a set that does not print, because run prints its errors.
 func newFlags() *flag.FlagSet {
 	flags := flag.NewFlagSet("moment-mock", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)

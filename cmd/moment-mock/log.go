@@ -43,7 +43,7 @@ func isTerminal(out io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// line writes one line in one piece, because requests and attempts log at once.
+// line writes a line as a whole, because requests and attempts log concurrently.
 func (l *eventLog) line(parts ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -76,7 +76,7 @@ func TestJSONLog(t *testing.T) {
 
 // Looks at the admin API are not logged, because the console takes one every second. Its rejections
 // and changes are.
-func TestLooksAreNotLogged(t *testing.T) {
+func TestReadsOfTheAdminAPIAreNotLogged(t *testing.T) {
 	var out strings.Builder
 	m := newMock(defaultListen, nil)
 	t.Cleanup(m.fake.Close)

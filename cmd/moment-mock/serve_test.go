@@ -228,7 +228,7 @@ func TestPasswordOfTheEndpointIsNotPrinted(t *testing.T) {
 	}
 }
 
-func TestPortTaken(t *testing.T) {
+func TestPortInUse(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, taken.Close()) }()
@@ -238,7 +238,7 @@ func TestPortTaken(t *testing.T) {
 	assert.Regexp(t, `^moment-mock: listen tcp `+taken.Addr().String()+`: .*: choose another address with --listen, like 127.0.0.1:0\n$`, stderr)
 }
 
-// An address by which nothing can be reached is not printed.
+// An address that clients cannot use is not printed.
 func TestReachable(t *testing.T) {
 	for address, want := range map[string]string{
 		"127.0.0.1:8787":   "127.0.0.1:8787",
