@@ -1,4 +1,4 @@
-// Package api holds the descriptions of the API in OpenAPI 3.1, for programs that serve or read
+// Package api contains the descriptions of the API in OpenAPI 3.1, for programs that serve or read
 // them.
 package api
 

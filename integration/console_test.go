@@ -131,7 +131,7 @@ func (m consoleMock) pay(t *testing.T, to, amount string) {
 	require.Equal(t, http.StatusOK, resp.StatusCode)
 }
 
-// open opens the URL, as somebody does who has nothing else.
+// open opens the URL, as a new user does.
 func (c console) open(t *testing.T, m consoleMock, width int64, scheme string) *tab {
 	t.Helper()
 	b := c.browser.tab(t, width, scheme)
@@ -264,7 +264,7 @@ func (c console) testLedger(t *testing.T) {
 	b.fill(t, "bill-customer", "UCR1")
 	b.fill(t, "bill-customer-name", `Thandi <b>Nkosi</b>`)
 	b.fill(t, "bill-reference", "INV-1")
-	m.bill(t, "INV-0", 100) // what happens meanwhile does not touch what is entered
+	m.bill(t, "INV-0", 100) // a change meanwhile does not affect the entered text
 	b.waitText(t, "objects", "INV-0")
 	require.Equal(t, "INV-1", eval[string](t, b, `document.querySelector('[data-testid="bill-reference"]').value`))
 	b.fill(t, "bill-amount", "20.005")
@@ -291,7 +291,7 @@ func (c console) testLedger(t *testing.T) {
 	b.choose(t, "pay-deliver", "hold")
 	b.click(t, "pay")
 	b.waitText(t, "result", "The event was not sent")
-	require.Equal(t, int64(1), e.received.Load(), "held back")
+	require.Equal(t, int64(1), e.received.Load(), "not sent yet")
 	b.waitText(t, "object-facts", "ZAR 4.00")
 
 	b.unfold(t, "Void")
@@ -386,7 +386,7 @@ func (c console) testKeyboard(t *testing.T) {
 	b.press(t, kb.Enter)
 	b.waitText(t, "object-title", "Bill INV-")
 	b.tabTo(t, byTestID("pay-deliver"))
-	b.press(t, kb.ArrowDown) // held back
+	b.press(t, kb.ArrowDown) // kept pressed
 	b.tabTo(t, byTestID("pay"))
 	b.press(t, " ")
 	b.waitText(t, "object-facts", "paid")

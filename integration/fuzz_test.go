@@ -187,19 +187,19 @@ func (f *fuzzer) request(t *testing.T) (status int, wrong string) {
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	require.NoError(t, err)
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
+	respBody, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	wrong = f.judge(op, resp, answer, fits, rejected)
+	wrong = f.check(op, resp, respBody, fits, rejected)
 	if wrong != "" {
 		f.wrong++
-		wrong = fmt.Sprintf("%s\n%s %s %.300s\n%d %.300s", wrong, op.method, path, body, resp.StatusCode, answer)
+		wrong = fmt.Sprintf("%s\n%s %s %.300s\n%d %.300s", wrong, op.method, path, body, resp.StatusCode, respBody)
 	}
-	f.learn(answer)
+	f.learn(respBody)
 	return resp.StatusCode, wrong
 }
 
-// judge compares a response with the description.
-func (f *fuzzer) judge(op fuzzOperation, resp *http.Response, body []byte, fits bool, rejected int) string {
+// check compares a response with the description.
+func (f *fuzzer) check(op fuzzOperation, resp *http.Response, body []byte, fits bool, rejected int) string {
 	described, ok := op.operation["responses"].(map[string]any)[strconv.Itoa(resp.StatusCode)]
 	switch {
 	case !ok:
@@ -263,7 +263,7 @@ func (f *fuzzer) validate(pointer string, value any) error {
 	return schema.Validate(value)
 }
 
-// fits reports whether the text of a parameter fits: as a number, if that is wanted.
+// fits reports whether the text of a parameter fits: as a number, if the schema requires one.
 func (f *fuzzer) fits(pointer string, schema map[string]any, text string) bool {
 	var value any = text
 	if schema["type"] == "integer" {

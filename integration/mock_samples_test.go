@@ -27,7 +27,7 @@ func TestMockSamples(t *testing.T) {
 		language, file string
 		run            func(t *testing.T, m *mockProcess, folder string) *exec.Cmd
 	}{
-		{"ts", "bill.ts", runTypeScript},
+		{"ts", "bill.mts", runTypeScript},
 		{"python", "bill.py", func(t *testing.T, _ *mockProcess, _ string) *exec.Cmd {
 			t.Helper()
 			python, err := exec.LookPath("python3")
@@ -73,18 +73,18 @@ func runTypeScript(t *testing.T, m *mockProcess, folder string) *exec.Cmd {
 	_, err = os.Stat(modules)
 	needs(t, err, "the npm packages of testdata/mock are not there: bash .ci/node installs them")
 	require.NoError(t, os.Symlink(modules, filepath.Join(folder, "node_modules")))
-	require.NoError(t, os.WriteFile(filepath.Join(folder, "package.json"), []byte(`{"type": "module"}`), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "package.json"), []byte(`{"type": "commonjs"}`), 0o600)) // as npm init writes it
 	for _, args := range [][]string{
 		{"openapi-typescript", m.url + "/openapi.yaml", "-o", "moment.d.ts"},
 		{"openapi-typescript", m.url + "/_mock/openapi.yaml", "-o", "mock.d.ts"},
-		{"tsc", "--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext", "--target", "es2022", "--allowImportingTsExtensions", "bill.ts"},
+		{"tsc", "--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext", "--target", "es2022", "--allowImportingTsExtensions", "bill.mts"},
 	} {
 		cmd := exec.Command(filepath.Join(modules, ".bin", args[0]), args[1:]...)
 		cmd.Dir = folder
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", out)
 	}
-	return exec.Command(filepath.Join(modules, ".bin", "tsx"), "bill.ts")
+	return exec.Command(filepath.Join(modules, ".bin", "tsx"), "bill.mts")
 }
 
 // needs skips a test whose tool is missing, but fails it in CI.

@@ -80,7 +80,7 @@ func TestAccounts(t *testing.T) {
 		}`)
 		require.Equal(t, ownerID, field(t, a, "customer_id"))
 	})
-	t.Run("a reference is taken once per kind", func(t *testing.T) {
+	t.Run("a reference is unique per kind", func(t *testing.T) {
 		requireProblem(t, send(t, srv, "POST", "/billing/accounts", `{"external_reference": "UAR-1", "customer": "UCR-1"}`), 409,
 			`external_reference "UAR-1" belongs to another account.`)
 		require.Equal(t, 201, send(t, srv, "POST", "/billing/accounts", `{"external_reference": "UCR-1", "customer": "UCR-1"}`).status)

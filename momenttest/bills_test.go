@@ -70,7 +70,7 @@ func TestBills(t *testing.T) {
 			`{"currency": "ZAR", "amount_paid": 1500, "metadata": {"region": "west", "customer_id": "cust_1"}}`), 200, updated)
 		requireObject(t, send(t, srv, "GET", "/billing/bills/"+id, ""), 200, updated)
 	})
-	t.Run("what cannot be updated is ignored", func(t *testing.T) {
+	t.Run("fields that cannot be updated are ignored", func(t *testing.T) {
 		before := send(t, srv, "GET", "/billing/bills/UBR-1", "")
 		a := send(t, srv, "PATCH", "/billing/bills/UBR-1", `{
 			"external_reference": "x", "customer": "nobody", "account": 1, "status": "paid", "amount_due": 1,
@@ -122,13 +122,13 @@ func TestBills(t *testing.T) {
 		require.NotContains(t, a.body, "due_date")
 		require.NotContains(t, a.body, "metadata")
 	})
-	t.Run("amount_paid is not taken on create", func(t *testing.T) {
+	t.Run("amount_paid is ignored on create", func(t *testing.T) {
 		a := send(t, srv, "POST", "/billing/bills",
 			`{"account": "UAR1234567890", "external_reference": "prepaid", "currency": "ZAR", "amount_due": 5, "amount_paid": 5, "status": "paid"}`)
 		require.Equal(t, "0", field(t, a, "amount_paid"))
 		require.Equal(t, "unpaid", field(t, a, "status"))
 	})
-	t.Run("a reference is taken once", func(t *testing.T) {
+	t.Run("a reference is unique", func(t *testing.T) {
 		requireProblem(t, send(t, srv, "POST", "/billing/bills",
 			`{"account": "UAR1234567890", "external_reference": "UBR-1", "currency": "ZAR", "amount_due": 1}`), 409,
 			`external_reference "UBR-1" belongs to another bill.`)
@@ -141,7 +141,7 @@ func TestBills(t *testing.T) {
 	})
 }
 
-func TestBillsLife(t *testing.T) {
+func TestBillStatus(t *testing.T) {
 	type state struct{ status, paid, remaining string }
 	type step struct {
 		why, body string // an empty body: void
@@ -195,7 +195,7 @@ func TestBillsLife(t *testing.T) {
 			}
 		})
 	}
-	t.Run("what is said of a voided bill", func(t *testing.T) {
+	t.Run("the errors of a voided bill", func(t *testing.T) {
 		srv := newSample(t)
 		a := send(t, srv, "POST", "/billing/bills/UBR1234567890/void", ``)
 		id := field(t, a, "id")

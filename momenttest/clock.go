@@ -4,8 +4,8 @@ import "time"
 
 // WithClock sets the clock of bill dates, of the expiry of idempotency keys and payment requests,
 // and of events and their signatures. The default is time.Now. It does not shorten the wait of
-// [Delay]. Requests call now from other goroutines, so guard the variable that it reads. A test
-// that only moves time forward needs no clock of its own: see [Handler.Advance].
+// [Delay]. Other goroutines call now, so guard the variables that it reads. To move time only
+// forward, use [Handler.Advance] instead.
 func WithClock(now func() time.Time) Option {
 	return Option{func(h *Handler) { h.clock = now }}
 }
@@ -15,23 +15,22 @@ func (h *Handler) Now() time.Time { return h.now() }
 
 func (h *Handler) now() time.Time { return h.clock().Add(time.Duration(h.offset.Load())) }
 
-// Advance moves the server's clock forward by d. From then on, it runs as before. With
-// [WithOutbox], Advance makes an attempt for each delivery that is due, and returns when they have
-// ended.
+// Advance moves the server's clock forward by d. The clock then continues. With [WithOutbox],
+// Advance makes an attempt for each delivery that is due, and waits for these attempts.
 //
 //	srv.Advance(5 * time.Second) // the first retry
 func (h *Handler) Advance(d time.Duration) {
 	h.move(func() { h.offset.Add(int64(d)) })
 }
 
-// SetTime sets the server's clock to a time, from which it runs on. Otherwise it is
+// SetTime sets the server's clock to a time, from which it continues. Otherwise it is like
 // [Handler.Advance].
 func (h *Handler) SetTime(t time.Time) {
 	h.move(func() { h.offset.Store(int64(t.Sub(h.clock()))) })
 }
 
-// move takes the deliveries that become due before the outbox's goroutine can, because the caller
-// waits for them.
+// move makes the attempts that become due itself, because the caller waits for them and not for the
+// outbox's goroutine.
 func (h *Handler) move(set func()) {
 	h.mu.Lock()
 	set()

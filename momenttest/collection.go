@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// A collection holds all objects of a kind. An id takes precedence over an external reference,
+// A collection contains all objects of one kind. An id takes precedence over an external reference,
 // because a bill's reference may be written like an id.
 type collection[T any] struct {
 	kind        string // the name of the parameter that names an existing object: "customer"
@@ -40,7 +40,7 @@ func (c *collection[T]) find(name string) (*T, *problem) {
 	return nil, newProblem(http.StatusNotFound, "No %s has the id or external reference %q.", c.kind, name)
 }
 
-// add stores a new object. An object that is stored already stays as it is, because a composite
+// add stores a new object. An object that is stored already does not change, because a composite
 // request may name an existing one. The path is that of the object's own parameters.
 func (c *collection[T]) add(object *T, id, reference, path string) *problem {
 	if c.byID[id] == object {
@@ -107,7 +107,7 @@ func (c *collection[T]) update(change func(*T, *params)) operation {
 // nothing, and add stores it.
 //
 // A composite request is thus validated as a whole before anything is stored. If one of its
-// references is then taken, the objects stored before it stay, because the documentation does not
+// references already exists, the objects stored before it stay, because the documentation does not
 // say that such a request is atomic, and a fake that is kinder than the service would hide
 // mistakes.
 func create[T any](read func(*params) *T, add func(object *T, path string) *problem) operation {

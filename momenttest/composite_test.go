@@ -168,22 +168,22 @@ func TestCompositesAreValidatedWhole(t *testing.T) {
 		},
 		{
 			"404 goes before 409", "/billing/bills",
-			`{"external_reference": "taken", "currency": "ZAR", "amount_due": 1, "account": {"external_reference": "UAR-1", "customer": "UCR-1"}}`,
+			`{"external_reference": "existing", "currency": "ZAR", "amount_due": 1, "account": {"external_reference": "UAR-1", "customer": "UCR-1"}}`,
 			404, `account.customer "UCR-1" does not exist.`,
 		},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			srv := newServer(t)
 			require.Equal(t, 201, send(t, srv, "POST", "/billing/bills",
-				`{"external_reference": "taken", "currency": "ZAR", "amount_due": 1, "customer": {"external_reference": "other"}}`).status)
+				`{"external_reference": "existing", "currency": "ZAR", "amount_due": 1, "customer": {"external_reference": "other"}}`).status)
 			requireProblem(t, send(t, srv, "POST", row.path, row.body), row.status, row.detail)
 			requireExisting(t, srv, nil)
 		})
 	}
 }
 
-// TestCompositesAreNotAtomic has requests of which a part conflicts with what is
-// there: the parts created before it stay.
+// If a part of a composite request conflicts with an existing object, the parts created before it
+// stay.
 func TestCompositesAreNotAtomic(t *testing.T) {
 	const whole = `{"external_reference": "UBR-1", "currency": "ZAR", "amount_due": 1, "account":
 		{"external_reference": "UAR-1", "customer": {"external_reference": "UCR-1"}}}`
@@ -192,7 +192,7 @@ func TestCompositesAreNotAtomic(t *testing.T) {
 		existing                                  []string
 	}{
 		{
-			why:       "the customer's reference is taken: nothing is created",
+			why:       "the customer's reference exists already: nothing is created",
 			setupPath: "/billing/customers", setup: `{"external_reference": "UCR-1"}`,
 			path: "/billing/bills", body: whole,
 			detail:   `account.customer.external_reference "UCR-1" belongs to another customer.`,

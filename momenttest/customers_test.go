@@ -66,11 +66,11 @@ func TestCustomers(t *testing.T) {
 			"metadata": {"customer_id": "cust_1", "order_id": "ord_789012", "region": "west"}
 		}`)
 	})
-	t.Run("the least customer; what is not set is left out", func(t *testing.T) {
+	t.Run("a minimal customer; fields without a value are left out", func(t *testing.T) {
 		requireObject(t, send(t, srv, "POST", "/billing/customers", `{"external_reference": "least"}`), 201,
 			`{"id": "bcus_H4jp6KnU5cPw263v1jyz4", "external_reference": "least"}`)
 	})
-	t.Run("what an operation does not take is ignored", func(t *testing.T) {
+	t.Run("unknown fields are ignored", func(t *testing.T) {
 		const same = `{"id": "bcus_H4jp6KnU5cPw263v1jyz4", "external_reference": "same"}`
 		requireObject(t, send(t, srv, "POST", "/billing/customers",
 			`{"external_reference": "same", "id": "bcus_mine", "payment_rules": {"min_amount": 1}}`), 201, same)
@@ -85,7 +85,7 @@ func TestCustomers(t *testing.T) {
 			`{"name": "Nobody", "balance": 7, "metadata": {"a": "b", "c": 1}}`).status)
 		require.Equal(t, before.body, send(t, srv, "GET", "/billing/customers/UCR-1", "").body)
 	})
-	t.Run("a reference is taken once", func(t *testing.T) {
+	t.Run("a reference is unique", func(t *testing.T) {
 		requireProblem(t, send(t, srv, "POST", "/billing/customers", `{"external_reference": "UCR-1"}`), 409,
 			`external_reference "UCR-1" belongs to another customer.`)
 	})

@@ -32,7 +32,7 @@ type Delivery struct {
 	MessageID string // the webhook-id, the same in all attempts; empty if the event was never sent
 	Body      []byte // the event, byte for byte as it was signed, also if it was not delivered
 	Attempts  int    // so far; 0 if no webhook is set
-	Status    int    // of the response to the last attempt; 0 if there was none
+	Status    int    // of the response to the last attempt; 0 without one
 	Err       error  // why the last attempt had no response
 
 	Previous *Delivery // of the event before, if a payment has two; otherwise nil
@@ -79,7 +79,7 @@ func (h *Handler) deliver(ctx context.Context, m *message, to webhook) (*Deliver
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithCancel(ctx)
 		defer cancel()
-		defer context.AfterFunc(h.closing, cancel)() //nolint:contextcheck // a slow endpoint does not hold up the exit
+		defer context.AfterFunc(h.closing, cancel)() //nolint:contextcheck // a slow endpoint does not delay the exit
 	}
 	var at time.Time
 	for {

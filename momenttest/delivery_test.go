@@ -37,7 +37,7 @@ func TestRedelivery(t *testing.T) {
 		{"200", []http.HandlerFunc{status(200)}, 1, 200, ""},
 		{"any 2xx acknowledges", []http.HandlerFunc{status(299)}, 1, 299, ""},
 		{"a failure", []http.HandlerFunc{status(500)}, 2, 204, ""},
-		{"also one that says that the event is no good", []http.HandlerFunc{status(400)}, 2, 204, ""},
+		{"a 4xx too", []http.HandlerFunc{status(400)}, 2, 204, ""},
 		{"two failures", []http.HandlerFunc{status(429), status(503)}, 3, 204, ""},
 		{"the last response counts, and there is no fourth attempt", []http.HandlerFunc{status(500), status(502), status(404)}, 3, 404, ""},
 		{"redirects are not followed", []http.HandlerFunc{
@@ -68,7 +68,7 @@ func TestRedelivery(t *testing.T) {
 			e := newEndpoint(t, row.responses...)
 			srv.SetWebhook(e.URL+"/hook", webhookSecret)
 			d, err := srv.Pay(t.Context(), momenttest.Payment{Bill: "UBR1234567890", Amount: 1})
-			require.NoError(t, err, "that nobody acknowledges an event is no error")
+			require.NoError(t, err, "an event without acknowledgement is not an error")
 			require.Equal(t, row.attempts, d.Attempts)
 			require.Equal(t, row.status, d.Status)
 			require.Equal(t, row.status/100 == 2, d.Acknowledged())
@@ -95,7 +95,7 @@ func TestRedelivery(t *testing.T) {
 	}
 }
 
-func TestNobodyListens(t *testing.T) {
+func TestDeliveryWithoutAListener(t *testing.T) {
 	srv := newSample(t)
 	e := newEndpoint(t)
 	srv.SetWebhook(e.URL, webhookSecret)
@@ -152,7 +152,7 @@ func TestContextEndsDuringDelivery(t *testing.T) {
 	}
 }
 
-func TestDeliveriesSayHowTheyEnded(t *testing.T) {
+func TestDeliveryString(t *testing.T) {
 	for want, d := range map[string]momenttest.Delivery{
 		"msg_1: 204 at attempt 1":                         {MessageID: "msg_1", Attempts: 1, Status: 204},
 		"msg_1: 404 at attempt 3":                         {MessageID: "msg_1", Attempts: 3, Status: 404},

@@ -34,7 +34,7 @@ func receiver(secret string) http.Handler {
 	return mux
 }
 
-// Money comes in, and the endpoint is told.
+// A payer pays a bill, and the endpoint receives the event.
 func ExampleServer_Pay() {
 	srv := momenttest.NewServer()
 	defer srv.Close()

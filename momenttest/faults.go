@@ -76,7 +76,7 @@ func (f Fault) On(operations ...string) Fault {
 	names := operationNames()
 	for _, name := range operations {
 		if !slices.Contains(names, name) {
-			panic(fmt.Sprintf("momenttest: no operation is called %q, but %s", name, strings.Join(names, ", ")))
+			panic(fmt.Sprintf("momenttest: on must be one of these operations, not %q: %s", name, strings.Join(names, ", ")))
 		}
 	}
 	f.operations = slices.Clone(operations)
@@ -139,8 +139,8 @@ func checkStatus(code, least int) int {
 	return code
 }
 
-// Fail makes the next requests fail. Each request meets the first fault for its operation that is
-// left. Faults of later calls come after those that are left.
+// Fail makes the next requests fail. Each request meets the first fault for its operation, which is
+// then used up. Faults of later calls follow those of earlier ones.
 //
 //	srv.Fail(momenttest.Status(503), momenttest.DropAfterCommit()) // the next request, and the one after that
 //	srv.Fail(momenttest.Truncate().On("update bill").Times(2))     // the next two updates of bills
@@ -157,15 +157,15 @@ func (h *Handler) Fail(faults ...Fault) {
 	h.faults = append(h.faults, faults...)
 }
 
-// Faults returns the faults that are left, because no request has met them. A test should end with
-// none.
+// Faults returns the faults that no request has met. At the end of a test, the list should be
+// empty.
 func (h *Handler) Faults() []Fault {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.faults)
 }
 
-// ClearFaults removes all faults that are left.
+// ClearFaults removes all faults that no request has met.
 func (h *Handler) ClearFaults() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -127,7 +127,7 @@ func (j faultJSON) fault() (f Fault, err error) {
 	case f.times < 1:
 		return Fault{}, errors.New("times must be 1 or more")
 	case unknown >= 0:
-		return Fault{}, fmt.Errorf("no operation is called %q, but %s", j.On[unknown], strings.Join(names, ", "))
+		return Fault{}, fmt.Errorf("on must be one of these operations, not %q: %s", j.On[unknown], strings.Join(names, ", "))
 	}
 	return f, nil
 }

@@ -48,7 +48,7 @@ func TestFaultJSONRejects(t *testing.T) {
 		`{"fault":"delay","delay":"-1s"}`:          "delay must be a duration",
 		`{"fault":"delay","delay":1}`:              "cannot unmarshal number",
 		`{"fault":"truncate","times":0}`:           "times must be 1 or more",
-		`{"fault":"truncate","on":"create table"}`: `no operation is called "create table", but create customer`,
+		`{"fault":"truncate","on":"create table"}`: `on must be one of these operations, not "create table": create customer`,
 		`{"fault":"truncate","on":[]}`:             "on must be the name of an operation, or an array of names",
 		`{"fault":"truncate","on":null}`:           "on must be the name of an operation, or an array of names",
 		`{"fault":"truncate","one":"get bill"}`:    `unknown field "one"`,

@@ -19,7 +19,7 @@ import (
 
 const newCustomer = `{"external_reference": "new"}`
 
-// exists tells whether the customer of newCustomer is there.
+// exists reports whether the customer of newCustomer exists.
 func exists(t *testing.T, srv *momenttest.Server) bool {
 	t.Helper()
 	return send(t, srv, "GET", "/billing/customers/new", "").status == 200
@@ -50,13 +50,13 @@ func TestFaults(t *testing.T) {
 		{"too many requests", momenttest.RateLimit(2 * time.Second), 429, "Retry-After: 2", `{"type":"https://api.momentco.io/docs/errors#too-many-requests"`, false, 201, ""},
 		{"a gateway that knows how long", momenttest.Status(503).RetryAfter(2 * time.Second), 503, "Retry-After: 2", "<html>", false, 201, ""},
 		{"the service knows how long", momenttest.ServiceError(503).RetryAfter(2 * time.Second), 503, "Retry-After: 2", `{"type":`, false, 503, "true"},
-		{"a wait is rounded up: to come too early is of no use", momenttest.RateLimit(1001 * time.Millisecond), 429, "Retry-After: 2", "", false, 201, ""},
+		{"a wait is rounded up, because a retry must not be early", momenttest.RateLimit(1001 * time.Millisecond), 429, "Retry-After: 2", "", false, 201, ""},
 		{"too many requests, and not for how long", momenttest.RateLimit(0), 429, "Retry-After: ", "", false, 201, ""},
 		{"the service fails, and says so for 24 hours", momenttest.ServiceError(500), 500, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#internal-server-error","title":"Internal Server Error","status":500,"detail":"The test asked for this failure.","instance":"/billing/customers"}`, false, 500, "true"},
-		{"the service's own 404 is no page", momenttest.ServiceError(404), 404, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#not-found"`, false, 404, "true"},
+		{"the service's own 404 is not an HTML page", momenttest.ServiceError(404), 404, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#not-found"`, false, 404, "true"},
 		{"a request that failed", momenttest.ServiceError(402), 402, "Content-Type: application/problem+json", `{"type":"https://api.momentco.io/docs/errors#payment-required"`, false, 402, "true"},
-		{"the service's own 503 is no page", momenttest.ServiceError(503), 503, "Content-Type: application/problem+json", `{"type":`, false, 503, "true"},
-		{"no response, nothing run", momenttest.DropBeforeCommit(), 0, "", "", false, 201, ""},
+		{"the service's own 503 is not an HTML page", momenttest.ServiceError(503), 503, "Content-Type: application/problem+json", `{"type":`, false, 503, "true"},
+		{"no response, and no operation", momenttest.DropBeforeCommit(), 0, "", "", false, 201, ""},
 		{"no response, all done", momenttest.DropAfterCommit(), 0, "", "", true, 201, "true"},
 		{"half a response", momenttest.Truncate(), 0, "", "", true, 201, "true"},
 		{"a wait", momenttest.Delay(time.Millisecond), 201, "Content-Type: application/json", `{"id":"bcus_`, true, 201, "true"},
@@ -86,7 +86,7 @@ func TestFaults(t *testing.T) {
 }
 
 // A client believes ServiceError, and not Status.
-func TestStatusIsForeign(t *testing.T) {
+func TestStatusIsAGatewayResponse(t *testing.T) {
 	for _, code := range []int{400, 401, 403, 404, 409, 422, 500, 503} {
 		srv := newServer(t)
 		client := srv.Client(moment.WithMaxRetries(0))
@@ -101,8 +101,8 @@ func TestStatusIsForeign(t *testing.T) {
 	}
 }
 
-// Which requests a fault meets, told by their statuses.
-func TestFaultsAreTakenInTheirOrder(t *testing.T) {
+// The statuses show which requests a fault meets.
+func TestFaultsApplyInOrder(t *testing.T) {
 	const create, get, update = "POST /billing/customers", "GET /billing/customers/new", "PATCH /billing/customers/new"
 	for _, row := range []struct {
 		why      string
@@ -118,8 +118,8 @@ func TestFaultsAreTakenInTheirOrder(t *testing.T) {
 		{"others wait for theirs", []momenttest.Fault{momenttest.Status(500).On("get customer"), momenttest.Status(503)}, []string{create, create, get, get}, []int{503, 201, 500, 200}},
 		{"two operations", []momenttest.Fault{momenttest.Status(500).On("get customer", "update customer").Times(2)}, []string{create, get, update, get}, []int{201, 500, 500, 200}},
 		{"an operation that is not called", []momenttest.Fault{momenttest.Status(500).On("void bill")}, []string{create, get}, []int{201, 200}},
-		{"a path that is none can fail too", []momenttest.Fault{momenttest.Status(500)}, []string{"GET /nowhere", "GET /nowhere"}, []int{500, 404}},
-		{"but is no operation", []momenttest.Fault{momenttest.Status(500).On("get customer")}, []string{"GET /nowhere", "GET /billing/customers/x"}, []int{404, 500}},
+		{"an unknown path can fail too", []momenttest.Fault{momenttest.Status(500)}, []string{"GET /nowhere", "GET /nowhere"}, []int{500, 404}},
+		{"but is not an operation", []momenttest.Fault{momenttest.Status(500).On("get customer")}, []string{"GET /nowhere", "GET /billing/customers/x"}, []int{404, 500}},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			srv := newServer(t)
@@ -134,14 +134,14 @@ func TestFaultsAreTakenInTheirOrder(t *testing.T) {
 			require.Equal(t, row.want, got)
 		})
 	}
-	t.Run("a key that is no good is rejected by the fault, not by the service", func(t *testing.T) {
+	t.Run("a request with an invalid API key meets the fault first", func(t *testing.T) {
 		srv := newServer(t)
 		srv.Fail(momenttest.Status(500), momenttest.ServiceError(500), momenttest.ServiceError(500))
 		require.Equal(t, 500, send(t, srv, "POST", "/billing/customers", newCustomer, "Authorization: ").status)
 		require.Equal(t, 401, send(t, srv, "POST", "/billing/customers", newCustomer, "Authorization: ").status, "the service's own errors come after that")
 		require.Equal(t, 500, send(t, srv, "POST", "/billing/customers", newCustomer).status)
 	})
-	t.Run("a saved response is replayed all the same", func(t *testing.T) {
+	t.Run("a saved response is still replayed", func(t *testing.T) {
 		srv := newServer(t)
 		require.Equal(t, 201, send(t, srv, "POST", "/billing/customers", newCustomer, "Idempotency-Key: k").status)
 		srv.Fail(momenttest.ServiceError(500))
@@ -159,7 +159,7 @@ func TestFaultsAreTakenInTheirOrder(t *testing.T) {
 	})
 }
 
-func TestFaultsThatAreNone(t *testing.T) {
+func TestInvalidFaults(t *testing.T) {
 	srv := newServer(t)
 	for want, fail := range map[string]func(){
 		"momenttest: Fail was called with the zero Fault: make one with Status, DropAfterCommit, ...":    func() { srv.Fail(momenttest.Fault{}) },
@@ -168,7 +168,7 @@ func TestFaultsThatAreNone(t *testing.T) {
 		"momenttest: the status of a fault must be from 400 to 599, not 399":                             func() { momenttest.ServiceError(399) },
 		"momenttest: RetryAfter is for Status, RateLimit and ServiceError, not for a truncated response": func() { momenttest.Truncate().RetryAfter(time.Second) },
 		"momenttest: a fault cannot happen 0 times":                                                      func() { momenttest.Truncate().Times(0) },
-		`momenttest: no operation is called "pay bill", but create customer, get customer, update customer, create account, get account, update account, create bill, get bill, update bill, void bill, create payment request, get payment request, update payment request, get payment`: func() {
+		`momenttest: on must be one of these operations, not "pay bill": create customer, get customer, update customer, create account, get account, update account, create bill, get bill, update bill, void bill, create payment request, get payment request, update payment request, get payment`: func() {
 			momenttest.Truncate().On("get bill", "pay bill")
 		},
 	} {
@@ -176,7 +176,7 @@ func TestFaultsThatAreNone(t *testing.T) {
 	}
 }
 
-func TestFaultsSayWhatTheyAre(t *testing.T) {
+func TestFaultString(t *testing.T) {
 	for want, fault := range map[string]momenttest.Fault{
 		"503":                                   momenttest.Status(503),
 		"500 of the service":                    momenttest.ServiceError(500),
@@ -191,7 +191,7 @@ func TestFaultsSayWhatTheyAre(t *testing.T) {
 	}
 }
 
-// While a request is held, its idempotency key is taken, and nothing else is.
+// While a request is delayed, only its idempotency key is locked.
 func TestDelay(t *testing.T) {
 	srv := newServer(t)
 	srv.Fail(momenttest.Delay(time.Hour).On("create customer"))
@@ -215,7 +215,7 @@ func TestDelay(t *testing.T) {
 	giveUp()
 	require.ErrorIs(t, <-ended, context.Canceled)
 	a = send(t, srv, "POST", "/billing/customers", `{"external_reference":"new"}`, "Idempotency-Key: k")
-	require.Equal(t, 409, a.status, "it still runs, though nobody waits for it")
+	require.Equal(t, 409, a.status, "it still runs, although its client has gone")
 	srv.Close()
 	w := httptest.NewRecorder()
 	srv.ServeHTTP(w, postNewCustomer())
@@ -229,8 +229,8 @@ func postNewCustomer() *http.Request {
 	return r
 }
 
-// A delayed request runs although whoever sent it has given up, which the service does not know.
-func TestDelayedRequestsRunAllTheSame(t *testing.T) {
+// A delayed request runs even if its client has given up, because the service does not notice that.
+func TestDelayedRequestsRunWithoutTheirClient(t *testing.T) {
 	srv := newServer(t)
 	srv.Fail(momenttest.Delay(200 * time.Millisecond))
 	client := srv.Client(moment.WithAttemptTimeout(20*time.Millisecond), moment.WithMaxRetries(1000))
@@ -243,8 +243,8 @@ func TestDelayedRequestsRunAllTheSame(t *testing.T) {
 	require.Len(t, srv.State().Customers, 1)
 }
 
-// net/http repeats requests on connections that were used before, if they end without a byte. Then
-// a test would count one attempt fewer.
+// net/http retries a request on a reused connection that ends without a response. A test would then
+// count one attempt fewer.
 func TestDropsAreSeenByTheClient(t *testing.T) {
 	for _, fault := range []momenttest.Fault{momenttest.DropBeforeCommit(), momenttest.DropAfterCommit(), momenttest.Truncate()} {
 		t.Run(fault.String(), func(t *testing.T) {
@@ -267,7 +267,7 @@ func TestDropsAreSeenByTheClient(t *testing.T) {
 	}
 }
 
-func TestFaultsFromManySides(t *testing.T) {
+func TestConcurrentFaults(t *testing.T) {
 	srv := newServer(t)
 	srv.Fail(momenttest.Status(500).Times(100))
 	var mu sync.Mutex

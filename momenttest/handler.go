@@ -19,16 +19,16 @@ import (
 // maxBody is the maximum size of a request body.
 const maxBody = 1 << 20
 
-// A Handler is a fake of the Moment Billing API without a socket, for programs that listen by
-// themselves. It is safe for parallel use. Make one with [NewHandler]. Most tests use a [Server],
+// A Handler is a fake of the Moment Billing API without a socket, for programs with their own
+// listener. It is safe for concurrent use. Make one with [NewHandler]. Most tests use a [Server],
 // which has the methods of its Handler.
 //
-// It rejects requests of web pages of other sites, and does not record them: those whose Host header
-// is a foreign name, because a page could reach it under its own name (DNS rebinding), and those
-// whose Origin header is foreign. As Host, it accepts IP addresses, names without a full stop, such
-// as localhost and the names of containers, names that end in .localhost or .internal, the host of
-// [net/http/httptest.NewRequest], and the host of [WithHost]. As Origin, it accepts the same, but of
-// other IP addresses than its own only loopback.
+// A Handler rejects requests from web pages of other sites, and does not record them. It checks the
+// Origin header, and the Host header, because a page could reach it under the page's own name (DNS
+// rebinding). Accepted hosts are IP addresses, names without a full stop (localhost and the names
+// of containers), names that end in .localhost or .internal, the host of
+// [net/http/httptest.NewRequest], and the host of [WithHost]. Accepted origins are the same hosts,
+// but an IP address must be the handler's own or a loopback address.
 type Handler struct {
 	routes     []route
 	clock      func() time.Time
@@ -47,7 +47,7 @@ type Handler struct {
 	closing context.Context //nolint:containedctx // ended by Close, to end delays and the outbox
 	end     context.CancelFunc
 
-	mu sync.Mutex // guards all below, and is held while an operation runs
+	mu sync.Mutex // guards all below, and is locked while an operation runs
 	data
 	clockMoved   bool      // since the journal was last written
 	nextExpiry   time.Time // no saved response expires before it
@@ -176,7 +176,7 @@ type call struct {
 	key    string // the idempotency key, if the operation requires one
 	body   []byte
 
-	request *Request // as it is recorded
+	request *Request // the recorded request
 }
 
 // checkRequest returns the call of a request, without its body. A rejection is not saved under an
@@ -259,7 +259,7 @@ func (c call) run(f Fault) response {
 
 var bearer = regexp.MustCompile(`^(?i:bearer) (\S+)$`)
 
-// authenticate checks an Authorization header. No detail repeats the key.
+// authenticate checks an Authorization header. No detail quotes the key.
 func authenticate(header string) *problem {
 	credentials := bearer.FindStringSubmatch(header)
 	switch {

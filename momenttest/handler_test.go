@@ -45,17 +45,17 @@ func TestKeysAreForgottenAfter24Hours(t *testing.T) {
 
 		time.Sleep(time.Nanosecond) // a replay does not lengthen the life of a key
 		again = post(s, strings.NewReader(`{"external_reference": "a"}`))
-		require.Equal(t, 409, again.Code, "it ran anew and met the reference of its first run")
+		require.Equal(t, 409, again.Code, "it ran again and met the reference of its first run")
 		require.Empty(t, again.Header().Get("Idempotent-Replayed"))
 
 		time.Sleep(24*time.Hour - time.Nanosecond)
 		again = post(s, strings.NewReader(`{"external_reference": "a"}`))
 		require.Equal(t, 409, again.Code)
-		require.Equal(t, "true", again.Header().Get("Idempotent-Replayed"), "the key lives anew from its second use")
+		require.Equal(t, "true", again.Header().Get("Idempotent-Replayed"), "the key's 24 hours start again at its second use")
 	})
 }
 
-// An expired response is deleted, and not only ignored: it does not come back when the clock is set
+// An expired response is deleted, and not only ignored: it does not reappear when the clock is set
 // back.
 func TestExpiredResponsesAreDeleted(t *testing.T) {
 	now := time.Date(2025, time.January, 31, 9, 0, 0, 0, time.UTC)
@@ -84,7 +84,7 @@ func TestExpiredResponsesAreDeleted(t *testing.T) {
 
 // Two requests with one key must not both run. HTTP requests do not meet often enough
 // to show it, so these calls begin inside the service.
-func TestOneOfManyCallsWithOneKeyRuns(t *testing.T) {
+func TestConcurrentCallsWithOneKey(t *testing.T) {
 	for range 3000 {
 		s := NewHandler()
 		create, _, _ := s.find(http.MethodPost, "/billing/customers")
@@ -124,7 +124,7 @@ func TestBillDateDefaultsToTodayInUTC(t *testing.T) {
 	})
 }
 
-func TestBodyThatBreaksOff(t *testing.T) {
+func TestTruncatedBody(t *testing.T) {
 	s := NewHandler()
 	a := post(s, iotest.ErrReader(errors.New("connection reset by peer")))
 	require.Equal(t, 400, a.Code)

@@ -26,7 +26,7 @@ type response struct {
 }
 
 // do sends a request with a test key and, on a POST, a fresh idempotency key. Headers
-// ("Name: value") replace what is sent by default; one without a value removes it.
+// ("Name: value") replace the default headers; one without a value removes the default.
 func do(srv *momenttest.Server, method, path, body string, headers ...string) (response, error) {
 	req, err := http.NewRequest(method, srv.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -107,7 +107,7 @@ var (
 )
 
 // requireObject compares a success with literal JSON, the order of the fields
-// included. Ids that the server made up are compared as if they were those of the
+// included. Generated ids are compared as if they were those of the
 // documentation's samples.
 func requireObject(t *testing.T, a response, status int, want string) {
 	t.Helper()
@@ -128,7 +128,7 @@ func requireProblem(t *testing.T, a response, status int, detail string) {
 	assert.Equal(t, "application/problem+json", a.header.Get("Content-Type"))
 }
 
-// field gives one field of a response as text, "<nil>" if it is not there.
+// field returns a field of a response as text, or "<nil>" if it is missing.
 func field(t *testing.T, a response, name string) string {
 	t.Helper()
 	var fields map[string]any
@@ -138,7 +138,7 @@ func field(t *testing.T, a response, name string) string {
 	return fmt.Sprint(fields[name])
 }
 
-// requireExisting tells which of customer UCR-1, account UAR-1 and bill UBR-1 there are.
+// requireExisting checks which of customer UCR-1, account UAR-1 and bill UBR-1 exist.
 func requireExisting(t *testing.T, srv *momenttest.Server, want []string) {
 	t.Helper()
 	var existing []string

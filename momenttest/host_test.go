@@ -51,7 +51,7 @@ func TestForeignHostsAreRejected(t *testing.T) {
 	assert.Equal(t, 401, w.Code, "the host of httptest.NewRequest is accepted")
 }
 
-// A web page of another site sends its origin, whatever it does.
+// A browser sends the origin of a web page with each of its requests.
 func TestForeignOriginsAreRejected(t *testing.T) {
 	h := momenttest.NewHandler(momenttest.WithHost("mock.staging.example.org"))
 	ask := func(origin string) *httptest.ResponseRecorder {
@@ -74,8 +74,8 @@ func TestForeignOriginsAreRejected(t *testing.T) {
 	}
 }
 
-// The service has no such check, so a client does not take its response for the service's own.
-func TestForeignHostIsNotTheServicesOwn(t *testing.T) {
+// The service has no such check, so its response differs from the service's own.
+func TestForeignHostProblem(t *testing.T) {
 	srv := newServer(t)
 	foreign := roundTripper(func(r *http.Request) (*http.Response, error) {
 		r = r.Clone(r.Context())

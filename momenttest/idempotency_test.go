@@ -51,7 +51,7 @@ func TestReplay(t *testing.T) {
 	}{
 		{"a success", "/billing/customers", `{"external_reference": "a"}`, 201},
 		{"a malformed parameter", "/billing/customers", `{"external_reference": ""}`, 400},
-		{"a body that is no JSON", "/billing/customers", `no JSON`, 400},
+		{"a body that is not JSON", "/billing/customers", `no JSON`, 400},
 		{"an unknown customer", "/billing/accounts", `{"external_reference": "a", "customer": "nobody"}`, 404},
 		{"a duplicate reference", "/billing/customers", `{"external_reference": "UCR1234567890"}`, 409},
 		{"a void: the second is not rejected, it is the first", "/billing/bills/UBR1234567890/void", ``, 200},

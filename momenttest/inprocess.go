@@ -9,10 +9,10 @@ import (
 )
 
 // InProcess makes [NewServer] serve over [net.Pipe] instead of a socket, so that the server works
-// inside the bubble of testing/synctest: waits, timeouts and delays take no real time. Make the
-// server inside the bubble, and close it there. Only clients of [Server.Client] reach it. Receive
-// its events with [Handler.SetWebhookHandler]. A Handler by itself has no socket, and ignores the
-// option.
+// inside the bubble of testing/synctest: waits, timeouts and delays take no real time. Create and
+// close the server inside the bubble. Only clients of [Server.Client] can reach it. Receive its
+// events with [Handler.SetWebhookHandler]. [NewHandler] ignores the option, because a Handler has
+// no socket.
 func InProcess() Option {
 	return Option{func(h *Handler) { h.inProcess = true }}
 }

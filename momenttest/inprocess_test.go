@@ -17,7 +17,7 @@ import (
 )
 
 // newInProcess is called inside a synctest bubble, which fails with a deadlock if a goroutine is
-// left at its end, and whose time stands still while one waits for a socket.
+// left at its end, and whose time does not pass while a goroutine waits for a socket.
 func newInProcess(t *testing.T) *momenttest.Server {
 	t.Helper()
 	srv := momenttest.NewServer(momenttest.InProcess())
@@ -146,7 +146,7 @@ func TestSetWebhookHandler(t *testing.T) {
 		{"acknowledged", "/webhooks/moment", func(h http.Handler) http.Handler { return h }, 1, 204, "", 0, 1},
 		{"another path", "/elsewhere", func(h http.Handler) http.Handler { return h }, 3, 404, "", 0, 0},
 		{"a failure is delivered again", "/webhooks/moment", failFirst, 2, 204, "", 0, 1},
-		{"a panic is no response", "/webhooks/moment", func(http.Handler) http.Handler { return http.HandlerFunc(abort) }, 3, 0, "EOF", 0, 0},
+		{"a panic is not a response", "/webhooks/moment", func(http.Handler) http.Handler { return http.HandlerFunc(abort) }, 3, 0, "EOF", 0, 0},
 		{"an endpoint that does not respond", "/webhooks/moment", func(http.Handler) http.Handler { return http.HandlerFunc(hang) }, 3, 0, "context deadline exceeded", 30 * time.Second, 0},
 	} {
 		t.Run(row.why, func(t *testing.T) {

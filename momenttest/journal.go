@@ -11,27 +11,27 @@ import (
 )
 
 // Journal keeps the data of a server, so that the next one can begin with it: see [WithJournal].
-// Calls of Append and Replace come one at a time, in the order of the changes, and must not call
-// the handler.
+// Append and Replace are called one at a time, in the order of the changes. They must not call the
+// handler.
 type Journal interface {
-	// Append keeps what a change created or changed: an object replaces the one with the same id, a
-	// response the one with the same key, a message the one with the same id, and the clock's
-	// offset the one before. Nothing is ever removed, but expired responses may be.
+	// Append stores the objects that a change created or updated. An object or a message replaces
+	// the one with the same id, a response the one with the same key, and the clock's offset the
+	// previous offset. Only expired responses may be removed.
 	Append(changed State)
-	// Replace keeps a State in place of all that was kept before.
+	// Replace stores a State in place of everything stored before.
 	Replace(all State)
-	// Sync returns when everything that Append and Replace were called with is safe. It is called
-	// before a response is sent and before an event is delivered, by several goroutines at once.
+	// Sync returns when the data of all earlier calls of Append and Replace is durable. Several
+	// goroutines call it at once, before they send a response or deliver an event.
 	Sync()
 }
 
-// WithJournal keeps each change in a journal. [Handler.Restore] loads what it kept.
+// WithJournal stores each change in a journal. [Handler.Restore] loads the stored data.
 func WithJournal(j Journal) Option {
 	return Option{func(h *Handler) { h.journal = j }}
 }
 
-// changed is called after each change, under the lock. Its caller calls sync without the lock,
-// before anybody hears of the change.
+// changed is called after each change, under the lock. Its caller then calls sync without the lock,
+// before a response or an event reports the change.
 func (h *Handler) changed() {
 	if changed, some := h.takeChanges(h.journal != nil); some && h.journal != nil {
 		h.journal.Append(changed)
@@ -52,8 +52,8 @@ func (h *Handler) sync() {
 	}
 }
 
-// takeChanges returns what was created or changed since the last call, if the caller needs copies,
-// and whether that is anything.
+// takeChanges reports whether there were changes since the last call. It returns the new and
+// updated objects if the caller needs copies.
 func (h *Handler) takeChanges(copies bool) (State, bool) {
 	customers, accounts, bills := h.customers.takeChanged(), h.accounts.takeChanged(), h.bills.takeChanged()
 	requests, details, messages := h.paymentRequests.takeChanged(), h.paymentDetails.takeChanged(), h.messages.takeChanged()

@@ -12,18 +12,19 @@ import (
 const (
 	maxMessages     = 10_000
 	maxAttempts     = 100 // that are kept of a message
-	maxSending      = 256 // attempts at once
+	maxSending      = 256 // concurrent attempts
 	maxKeptResponse = 4 << 10
 )
 
 // WithOutbox keeps each event with its attempts and their responses: see [Handler.Outbox]. Pay
-// returns after the first attempt. If that is not acknowledged, the event is delivered again after
-// the waits, on the server's clock: move it with [Handler.Advance]. A Retry-After makes a wait
-// longer. Without arguments, the waits are 5 s, 30 s, 5 min, 30 min and 2 h, because the service's
-// own are not documented. Waits of 0 at the beginning are made up for before Pay returns, so
-// WithOutbox(0, 0) keeps events, and delivers them as a server without an outbox does.
+// returns after the first attempt. If the endpoint does not acknowledge it, the server retries
+// after each of the waits, on its own clock: move it with [Handler.Advance]. A Retry-After makes a
+// wait longer. Without arguments, the waits are 5 s, 30 s, 5 min, 30 min and 2 h, because Moment
+// does not document its own. Pay makes the retries with a wait of 0 before it returns, so
+// WithOutbox(0, 0) keeps events, and delivers them like a server without an outbox.
 //
-// Only the last 10,000 events are kept, and those that are yet to be delivered.
+// Only the last 10,000 events are kept, and every event that still has a next attempt. Of each
+// event, the last 100 attempts are kept.
 func WithOutbox(waits ...time.Duration) Option {
 	if len(waits) == 0 {
 		waits = []time.Duration{5 * time.Second, 30 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
@@ -32,7 +33,7 @@ func WithOutbox(waits ...time.Duration) Option {
 }
 
 // WithDeliveryObserver sets a function that is called after each attempt to deliver an event, with
-// the attempt as the last one of the Message. Attempts of different events call it at once.
+// the attempt as the last one of the Message. Attempts of different events call it concurrently.
 func WithDeliveryObserver(observe func(Message)) Option {
 	return Option{func(h *Handler) { h.observe = observe }}
 }
@@ -42,7 +43,7 @@ type Message struct {
 	ID            string          `json:"message_id"`               // the webhook-id, the same in all attempts
 	Event         json.RawMessage `json:"event"`                    // byte for byte as it is signed
 	CreatedAt     time.Time       `json:"created_at"`               // on the server's clock, like all times here
-	NextAttemptAt time.Time       `json:"next_attempt_at,omitzero"` // zero: no further one
+	NextAttemptAt time.Time       `json:"next_attempt_at,omitzero"` // zero without a next attempt
 	Attempts      []Attempt       `json:"attempts"`                 // the last 100
 }
 
@@ -50,7 +51,7 @@ type Message struct {
 type Attempt struct {
 	At       time.Time `json:"at"`                 // the webhook-timestamp
 	URL      string    `json:"url"`                // without its password
-	Status   int       `json:"status"`             // of the response; 0 without one
+	Status   int       `json:"status"`             // of the response; 0 without a response
 	Response string    `json:"response,omitempty"` // at most the first 4 KiB of its body
 	Error    string    `json:"error,omitempty"`    // why there was no response
 	Resent   bool      `json:"resent,omitempty"`   // by Resend, and not one of the retries
@@ -135,7 +136,7 @@ func (h *Handler) finishAttempt(m *message, a outcome) {
 	m.Attempts = append(m.Attempts, a.Attempt)
 	h.revise(m)
 	switch made := m.retries(); {
-	case a.Acknowledged():
+	case m.Acknowledged(): // by this attempt, or by one that ended while it was in flight
 		m.NextAttemptAt = time.Time{}
 	case a.Resent:
 	case made > len(h.waits):
@@ -157,7 +158,7 @@ func (h *Handler) finishAttempt(m *message, a outcome) {
 	}
 }
 
-// wakeOutbox makes the outbox look again at what is due.
+// wakeOutbox makes the outbox check again which messages are due.
 func (h *Handler) wakeOutbox() {
 	select {
 	case h.wake <- struct{}{}:
@@ -165,7 +166,7 @@ func (h *Handler) wakeOutbox() {
 	}
 }
 
-// runOutbox delivers what is due, until Close.
+// runOutbox delivers due messages until Close.
 func (h *Handler) runOutbox() {
 	for h.closing.Err() == nil {
 		h.mu.Lock()
@@ -184,9 +185,7 @@ func (h *Handler) runOutbox() {
 		}
 		var timeout <-chan time.Time
 		if pending {
-			timer := time.NewTimer(next)
-			defer timer.Stop()
-			timeout = timer.C
+			timeout = time.After(next)
 		}
 		select {
 		case <-timeout:
@@ -196,8 +195,8 @@ func (h *Handler) runOutbox() {
 	}
 }
 
-// takeDue returns the messages that are due, at most n unless n is negative. Nobody else delivers
-// them then.
+// takeDue returns the messages that are due, at most n unless n is negative. It marks them, so that
+// no other goroutine delivers them.
 func (h *Handler) takeDue(n int) (due []*message) {
 	if h.webhook == nil || !h.keepsEvents {
 		return nil
@@ -215,8 +214,8 @@ func (h *Handler) takeDue(n int) (due []*message) {
 	return due
 }
 
-// nextDue returns how long it takes until another message is due, if there is one. A message that
-// is due but not taken waits for an attempt to end, or for a webhook, which wake the outbox.
+// nextDue returns the time until the next message is due, if there is one. It ignores messages that
+// are due already: they wait for an attempt to end or for a webhook, and both wake the outbox.
 func (h *Handler) nextDue() (in time.Duration, pending bool) {
 	now := h.now()
 	for _, m := range h.messages.ordered {
@@ -254,7 +253,7 @@ func (h *Handler) retry(m *message) {
 	h.release([]*message{m})
 }
 
-// seedMessage adds a message as it is. One that was to be delivered is delivered when it is due.
+// seedMessage adds a message unchanged. A message with a next attempt is delivered when it is due.
 func (h *Handler) seedMessage(_ *params, seeded Message) *problem {
 	switch {
 	case !messageIdentifier.valid(seeded.ID):

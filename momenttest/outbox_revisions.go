@@ -2,9 +2,9 @@ package momenttest
 
 import "slices"
 
-// OutboxAfter returns the events of [Handler.Outbox] that have changed since a revision, because
-// they are new or have a new attempt, and the revision from which a program that polls goes on. The
-// oldest change comes first. The first revision is 0.
+// OutboxAfter returns the events of [Handler.Outbox] that are new or have a new attempt since a
+// revision, and the revision for the next call. The oldest change comes first. The first call
+// passes 0.
 func (h *Handler) OutboxAfter(revision int) (changed []Message, next int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -13,7 +13,7 @@ func (h *Handler) OutboxAfter(revision int) (changed []Message, next int) {
 	return copiedMessages(later), h.lastRevision
 }
 
-// revise gives a message that changes a new revision.
+// revise sets a new revision of a message that changes.
 func (h *Handler) revise(m *message) {
 	h.lastRevision++
 	m.revision = h.lastRevision

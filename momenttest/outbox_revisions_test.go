@@ -48,5 +48,5 @@ func TestOutboxAfter(t *testing.T) {
 	require.ElementsMatch(t, []string{first, second, third}, poll(), "retries")
 	srv.Reset()
 	require.Empty(t, poll())
-	require.Equal(t, []string{send()}, poll(), "revisions go on after a reset")
+	require.Equal(t, []string{send()}, poll(), "revisions continue after a reset")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,9 +20,9 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// answers is an endpoint without a socket. It notes the server's time of each delivery, and
+// testEndpoint is an endpoint without a socket. It records the server's time of each delivery, and
 // verifies it.
-type answers struct {
+type testEndpoint struct {
 	mu       sync.Mutex
 	now      func() time.Time
 	statuses []int // of the first responses; then 204
@@ -32,7 +33,7 @@ type answers struct {
 	invalid  []error
 }
 
-func (a *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (a *testEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	verifier, _ := moment.NewWebhookVerifier(webhookSecret, moment.WithClock(a.now))
@@ -57,14 +58,14 @@ func (a *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (a *answers) received() []time.Time {
+func (a *testEndpoint) received() []time.Time {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return slices.Clone(a.at)
 }
 
 // newOutbox starts a server in a synctest bubble, with a customer and an endpoint.
-func newOutbox(t *testing.T, a *answers, opts ...momenttest.Option) *momenttest.Server {
+func newOutbox(t *testing.T, a *testEndpoint, opts ...momenttest.Option) *momenttest.Server {
 	t.Helper()
 	srv := momenttest.NewServer(append([]momenttest.Option{momenttest.InProcess(), momenttest.WithOutbox()}, opts...)...)
 	t.Cleanup(srv.Close)
@@ -98,7 +99,7 @@ func TestOutboxRetries(t *testing.T) {
 		now      int             // attempts before Pay returns
 		waits    []time.Duration // before the others
 	}{
-		{"acknowledged at once", nil, nil, nil, 1, nil},
+		{"acknowledged at the first attempt", nil, nil, nil, 1, nil},
 		{"a failure", nil, fails(1), nil, 1, []time.Duration{5 * time.Second}},
 		{"failures to the end", nil, fails(6), nil, 1, []time.Duration{5 * time.Second, 30 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}},
 		{"Retry-After makes a wait longer", nil, fails(2), http.Header{"Retry-After": {"20"}}, 1, []time.Duration{20 * time.Second, 30 * time.Second}},
@@ -110,7 +111,7 @@ func TestOutboxRetries(t *testing.T) {
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a := &answers{statuses: row.statuses, header: row.header}
+				a := &testEndpoint{statuses: row.statuses, header: row.header}
 				srv := newOutbox(t, a, row.opts...)
 				d := payCustomer(t, srv)
 				require.Equal(t, row.now, d.Attempts)
@@ -151,7 +152,7 @@ func TestOutboxRetries(t *testing.T) {
 // The clock makes deliveries due, and Advance returns after their attempts.
 func TestAdvance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{statuses: fails(3)}
+		a := &testEndpoint{statuses: fails(3)}
 		srv := newOutbox(t, a)
 		start := time.Now()
 		payCustomer(t, srv)
@@ -167,12 +168,12 @@ func TestAdvance(t *testing.T) {
 		require.True(t, srv.Outbox()[0].Acknowledged())
 		require.Equal(t, srv.Now().UTC(), srv.Outbox()[0].Attempts[3].At)
 		require.Empty(t, a.invalid)
-		require.Equal(t, start, time.Now(), "nothing waited")
+		require.Equal(t, start, time.Now(), "there was no wait")
 	})
 }
 
-// An endpoint that does not respond holds up neither another event nor Close, and an event whose
-// attempt was cut off by Close is delivered by the next server.
+// An endpoint that does not respond delays neither another event nor Close. If Close interrupts an
+// attempt, the next server delivers the event.
 func TestSlowEndpoint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -217,7 +218,7 @@ func TestSlowEndpoint(t *testing.T) {
 		require.Empty(t, state.Outbox[0].Attempts, "it was not the endpoint that ended the attempt")
 		require.False(t, state.Outbox[0].NextAttemptAt.IsZero())
 
-		a := new(answers)
+		a := new(testEndpoint)
 		next := newOutbox(t, a)
 		require.NoError(t, next.Restore(state))
 		synctest.Wait()
@@ -262,7 +263,7 @@ func TestEventIsKeptBeforeItIsDelivered(t *testing.T) {
 
 func TestPayOutlivesItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{}
+		a := &testEndpoint{}
 		srv := newOutbox(t, a)
 		require.NoError(t, srv.Seed(momenttest.State{PaymentRequests: []moment.PaymentRequest{{ID: "pr_1", Amount: 5, Currency: moment.ZAR}}}))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -277,7 +278,7 @@ func TestPayOutlivesItsContext(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		require.Len(t, a.bodies, 2, "the outbox delivers what is left, both events")
+		require.Len(t, a.bodies, 2, "the outbox delivers both remaining events")
 		for _, m := range srv.Outbox() {
 			require.True(t, m.Acknowledged())
 		}
@@ -286,7 +287,7 @@ func TestPayOutlivesItsContext(t *testing.T) {
 
 func TestDeliver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{}
+		a := &testEndpoint{}
 		srv := newOutbox(t, a)
 		pay := func(when momenttest.Deliver) *momenttest.Delivery {
 			d, err := srv.Pay(t.Context(), momenttest.Payment{Customer: "new", Amount: 1, Deliver: when})
@@ -298,7 +299,7 @@ func TestDeliver(t *testing.T) {
 		pay(momenttest.DeliverNever)
 		srv.Advance(24 * time.Hour)
 		require.Empty(t, a.received())
-		require.Len(t, srv.Outbox(), 1, "the one that is held")
+		require.Len(t, srv.Outbox(), 1, "the event that was not sent")
 		require.True(t, pay(momenttest.DeliverNow).Acknowledged())
 		require.Len(t, srv.State().Payments, 3)
 		d, err := srv.Resend(t.Context(), held.MessageID, momenttest.Resend{})
@@ -313,7 +314,7 @@ func TestDeliver(t *testing.T) {
 func TestDeliveryObserver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var seen []string
-		a := &answers{statuses: fails(1)}
+		a := &testEndpoint{statuses: fails(1)}
 		srv := newOutbox(t, a, momenttest.WithDeliveryObserver(func(m momenttest.Message) {
 			seen = append(seen, m.ID+" "+strconv.Itoa(m.Attempts[len(m.Attempts)-1].Status))
 		}))
@@ -342,4 +343,52 @@ func TestOutboxIsBounded(t *testing.T) {
 	require.Equal(t, "msg_0", all[0].ID)
 	require.Equal(t, "msg_3", all[1].ID)
 	assert.Equal(t, `{"a":"\u003c"}`, string(all[1].Event)) //nolint:testifylint // byte for byte
+}
+
+// Waking the outbox often does not make it keep a timer for each time.
+func TestOutboxMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := newOutbox(t, &testEndpoint{statuses: []int{500}})
+		require.False(t, payCustomer(t, srv).Acknowledged())
+		used := func() uint64 {
+			var m runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&m)
+			return m.HeapAlloc
+		}
+		before := used()
+		for range 20_000 {
+			srv.SetWebhook("http://127.0.0.1:1/", webhookSecret) // which wakes it
+			synctest.Wait()
+		}
+		require.Less(t, used(), before+1<<20)
+	})
+}
+
+// A retry that fails after a Resend was acknowledged is not followed by another one.
+func TestResendDuringRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		srv := newOutbox(t, &testEndpoint{})
+		srv.SetWebhookHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			switch calls++; calls {
+			case 1:
+				w.WriteHeader(http.StatusInternalServerError)
+			case 2:
+				time.Sleep(time.Second)
+				w.WriteHeader(http.StatusInternalServerError)
+			}
+		}), "/", webhookSecret)
+		d := payCustomer(t, srv)
+		time.Sleep(5 * time.Second)
+		synctest.Wait() // the retry is in flight
+		again, err := srv.Resend(t.Context(), d.MessageID, momenttest.Resend{})
+		require.NoError(t, err)
+		require.True(t, again.Acknowledged())
+		time.Sleep(time.Second)
+		synctest.Wait()
+		m, _ := srv.Message(d.MessageID)
+		require.Len(t, m.Attempts, 3)
+		require.Zero(t, m.NextAttemptAt)
+	})
 }

@@ -36,7 +36,7 @@ func (h *Handler) servePayer(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// submitPayer pays or declines, and redirects to the receipt, so that a reload pays nothing.
+// submitPayer pays or declines, and redirects to the receipt, so that a reload does not pay again.
 func (h *Handler) submitPayer(w http.ResponseWriter, r *http.Request, target string) {
 	if err := http.NewCrossOriginProtection().Check(r); err != nil {
 		writePayer(w, http.StatusForbidden, payerPage{Problem: "This form was sent by another site. Open the page again, and pay there."})

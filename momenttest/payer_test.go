@@ -154,7 +154,7 @@ func TestPayerFormDeliversTheEvent(t *testing.T) {
 	require.Equal(t, "Paid", texts(receipt)["receipt-status"], "the payer does not see the merchant's failure")
 }
 
-func TestPayerPageOffersWhatTheRulesAllow(t *testing.T) {
+func TestPayerPageFollowsTheRules(t *testing.T) {
 	rules := func(least, most int64, under, over bool) *moment.PaymentRules {
 		r := &moment.PaymentRules{UnderpaymentAllowed: under, OverpaymentAllowed: over}
 		if least > 0 {
@@ -175,9 +175,9 @@ func TestPayerPageOffersWhatTheRulesAllow(t *testing.T) {
 		{"as on every bill that is created", rules(0, 0, true, false), "Pay ZAR 20.00", "From ZAR 0.01 to ZAR 20.00"},
 		{"a bill has a maximum of its own", rules(0, 0, false, true), "Pay ZAR 20.00", "From ZAR 20.00 to ZAR 999999.99"},
 		{"a minimum", rules(500, 0, true, false), "Pay ZAR 20.00", "From ZAR 5.00 to ZAR 20.00"},
-		{"a maximum below what is due", rules(500, 1500, true, false), "", "From ZAR 5.00 to ZAR 15.00"},
+		{"a maximum below the amount due", rules(500, 1500, true, false), "", "From ZAR 5.00 to ZAR 15.00"},
 		{"exactly one amount, which is not all", rules(1500, 1500, true, false), "", "From ZAR 15.00 to ZAR 15.00"},
-		{"nothing is allowed", rules(2500, 0, true, false), "", ""},
+		{"no amount is allowed", rules(2500, 0, true, false), "", ""},
 		{"no rules", nil, "", ""},
 	} {
 		srv := newServer(t)
@@ -248,14 +248,14 @@ func TestPayerPageRejects(t *testing.T) {
 		{"more than is due", url.Values{"amount": {"25.00"}}, "It has ZAR 20.00 left to pay, not ZAR 25.00: its payment_rules reject overpayment."},
 		{"not a number", url.Values{"amount": {"five"}}, "The amount must be a number such as 10.00."},
 		{"too many decimals", url.Values{"amount": {"5.001"}}, "The amount must be a number such as 10.00."},
-		{"nothing", url.Values{"amount": {"0"}}, "The amount must be 1 or more, not 0."},
+		{"an amount of 0", url.Values{"amount": {"0"}}, "The amount must be 1 or more, not 0."},
 		{"no payment id", url.Values{"payment": {""}}, "The form lacks its payment: open the page again."},
 	} {
 		got := submit(t, srv, path, page, row.fields)
 		assert.Equal(t, 422, got.status, row.why)
 		assert.Equal(t, row.want, texts(got)["payer-error"], row.why)
 		if sent := row.fields.Get("amount"); sent != "" {
-			assert.Contains(t, got.body, `value="`+sent+`"`, "what was entered stays")
+			assert.Contains(t, got.body, `value="`+sent+`"`, "the entered text stays")
 		}
 	}
 	assert.Empty(t, srv.State().PaymentDetails)
@@ -292,7 +292,7 @@ func TestPayerPageRejects(t *testing.T) {
 	assert.Empty(t, srv.State().PaymentDetails)
 }
 
-func TestPayerPageOfWhatCanNoLongerBePaid(t *testing.T) {
+func TestPayerPageOfPaidAndVoidedObjects(t *testing.T) {
 	var clock atomic.Pointer[time.Time]
 	now := time.Date(2025, time.January, 31, 12, 0, 0, 0, time.UTC)
 	clock.Store(&now)

@@ -12,7 +12,7 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// payment is how somebody paid, or tried to: what [moment.PaymentsService.Get] returns.
+// payment is a successful or failed payment, as [moment.PaymentsService.Get] returns it.
 type payment struct {
 	ID                      string            `json:"id"`
 	Status                  string            `json:"status"`
@@ -22,14 +22,14 @@ type payment struct {
 	Mode                    string            `json:"mode"`
 	Intent                  string            `json:"intent"`
 	ReconciliationReference string            `json:"reconciliation_reference"`
-	ExternalReference       string            `json:"external_reference,omitempty"` // of what is paid
+	ExternalReference       string            `json:"external_reference,omitempty"` // of the paid object
 	Method                  json.RawMessage   `json:"payment_method_details"`
 	LastError               *paymentError     `json:"last_payment_error,omitempty"`
 	CaptureMethod           string            `json:"capture_method"`
 	AuthorisedAmount        *int64            `json:"authorised_amount,omitempty"` // seeded only, as are the next two
 	PaidAmount              *int64            `json:"paid_amount,omitempty"`
 	VoidedAmount            *int64            `json:"voided_amount,omitempty"`
-	Metadata                map[string]string `json:"metadata,omitempty"` // of what is paid
+	Metadata                map[string]string `json:"metadata,omitempty"` // of the paid object
 	CreatedAt               string            `json:"created_at"`
 	UpdatedAt               string            `json:"updated_at"`
 }
@@ -51,7 +51,7 @@ const (
 // card is the test card of Moment's guides, 4242 4242 4242 4242.
 var card = json.RawMessage(`{"type":"card","card":{"type":"credit","scheme":"visa","bin":"424242","last4":"4242"}}`)
 
-// newPayment returns a payment of what is paid by a method.
+// newPayment returns a payment by a method.
 func (h *Handler) newPayment(id string, amount int64, currency, method, reference string, metadata map[string]string) *payment {
 	now := formatTime(h.now())
 	p := &payment{
@@ -94,19 +94,19 @@ func (h *Handler) checkRequestPayment(p Payment) (transfer, error) {
 	return transfer{made: h.newPayment(p.newID(), r.Amount, r.Currency, p.Method, r.ExternalReference, r.Metadata), request: r}, nil
 }
 
-// FailPayment declines a card: nothing is paid, [moment.PaymentsService.Get] finds a failed payment
-// whose last_payment_error is card_declined, with the decline_code insufficient_funds, and the
-// events payment.attempt_failed and payment.failed are delivered. It fails cards only: leave Method
-// empty. A later payment has another id. A payment request of type link stays as it is, and one of
-// type push becomes failed. The Delivery is that of payment.failed. Errors are as those of
-// [Handler.Pay].
+// FailPayment records a declined card, and delivers the events payment.attempt_failed and
+// payment.failed. Nothing is paid. [moment.PaymentsService.Get] finds a failed payment whose
+// last_payment_error is card_declined, with the decline_code insufficient_funds. Only cards can be
+// declined: leave Method empty. A later payment has another id. A payment request of type link does
+// not change, and one of type push becomes failed. The Delivery is that of payment.failed. The
+// errors are those of [Handler.Pay].
 func (h *Handler) FailPayment(ctx context.Context, p Payment) (*Delivery, error) {
 	return h.settle(ctx, "fail payment", p, h.decline)
 }
 
 func (h *Handler) decline(p Payment) ([]event, error) {
 	if p.Method != "" && p.Method != cardMethod {
-		return nil, errors.New("only cards are declined here: leave Method empty")
+		return nil, errors.New("only cards can be declined: leave the method empty")
 	}
 	t, err := h.check(p)
 	if err != nil {
@@ -122,7 +122,7 @@ func (h *Handler) decline(p Payment) ([]event, error) {
 	return []event{newEvent("payment.attempt_failed", t.made), newEvent("payment.failed", t.made)}, nil
 }
 
-// seedPaymentDetails adds a payment as it is.
+// seedPaymentDetails adds a payment unchanged.
 func (h *Handler) seedPaymentDetails(p *params, given moment.Payment) *problem {
 	made := h.newPayment("pay_"+randomID(), 0, "", given.Method.Type, "", nil)
 	p.require("amount", "currency")

@@ -57,8 +57,8 @@ func TestPayARequest(t *testing.T) {
 	requireProblem(t, send(t, srv, "GET", "/collect/payments/pay_1", ""), 404, `No payment has the id "pay_1".`)
 }
 
-// Paying a request leaves a bill of the same reference as it is.
-func TestPayingARequestPaysNoBill(t *testing.T) {
+// Paying a request does not change a bill with the same reference.
+func TestPayingARequestDoesNotPayABill(t *testing.T) {
 	srv := newSample(t)
 	id := field(t, send(t, srv, "POST", requestsPath, asked), "id")
 	_, err := srv.Pay(t.Context(), momenttest.Payment{Request: id, Amount: 2000})
@@ -90,7 +90,7 @@ func TestPayARequestRejects(t *testing.T) {
 		require.EqualError(t, err, "momenttest: fail payment: "+row.says, row.why)
 	}
 	_, err := srv.FailPayment(t.Context(), momenttest.Payment{Request: id, Amount: 2000, Method: "zapper"})
-	require.EqualError(t, err, "momenttest: fail payment: only cards are declined here: leave Method empty")
+	require.EqualError(t, err, "momenttest: fail payment: only cards can be declined: leave the method empty")
 	require.Empty(t, e.received())
 
 	_, err = srv.Pay(t.Context(), momenttest.Payment{Request: id, Amount: 2000})
@@ -105,7 +105,7 @@ func TestPayARequestRejects(t *testing.T) {
 	require.EqualError(t, err, "momenttest: pay: "+push+" is failed: it can no longer be paid")
 }
 
-// Each payment can be read, whatever it paid and by whatever method.
+// Each payment can be read, for every target and method.
 func TestEveryPaymentCanBeRead(t *testing.T) {
 	srv := newSample(t)
 	for _, row := range []struct {

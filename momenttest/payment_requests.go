@@ -141,8 +141,8 @@ func (h *Handler) findPaymentRequest(id string) (*paymentRequest, *problem) {
 	return r, nil
 }
 
-// expire sets the status of an active request whose time is over, and of an expired one that was
-// given more.
+// expire sets the status by the clock: an active request expires, and an expired one becomes active
+// again if an update moved expires_at.
 func (r *paymentRequest) expire(now time.Time) {
 	expires, err := time.Parse(time.RFC3339, r.ExpiresAt)
 	switch over := err == nil && !now.Before(expires); {
@@ -182,7 +182,7 @@ func (h *Handler) updatePaymentRequest(id string, body []byte) (any, *problem) {
 	return r, nil
 }
 
-// seedPaymentRequest adds a request as it is, once paid or expired as well.
+// seedPaymentRequest adds a request unchanged, including a paid or expired one.
 func (h *Handler) seedPaymentRequest(p *params, given moment.PaymentRequest) *problem {
 	r := h.newPaymentRequest(p)
 	p.text("id", idForm("pr_"), &r.ID)

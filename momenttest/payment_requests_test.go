@@ -61,7 +61,7 @@ func TestPaymentRequests(t *testing.T) {
 	requireObject(t, created, 201, want)
 	requireObject(t, send(t, srv, "GET", requestsPath+"/"+id, ""), 200, want)
 	requireProblem(t, send(t, srv, "GET", requestsPath+"/UBR1234567890", ""), 404, `No payment request has the id "UBR1234567890".`)
-	require.Equal(t, 201, send(t, srv, "POST", requestsPath, asked).status, "references are not unique, because nothing says so")
+	require.Equal(t, 201, send(t, srv, "POST", requestsPath, asked).status, "references are not unique, because Moment does not document that they are")
 
 	clock.add(time.Hour)
 	updated := send(t, srv, "PATCH", requestsPath+"/"+id, `{"description": "Sewage", "external_reference": "b", "expires_at": "2025-03-01T00:00:00+02:00", "metadata": {"c": "d"}}`, "Idempotency-Key: update-1")
@@ -107,7 +107,7 @@ func TestPaymentRequestParameters(t *testing.T) {
 	}{
 		{"no amount", `{"currency":"ZAR"}`, 400, "amount is required."},
 		{"no currency", `{"amount":1}`, 400, "currency is required."},
-		{"nothing to pay", `{"amount":0,"currency":"ZAR"}`, 400, "amount must be an integer from 1 to 9223372036854775807, in minor units."},
+		{"an amount of 0", `{"amount":0,"currency":"ZAR"}`, 400, "amount must be an integer from 1 to 9223372036854775807, in minor units."},
 		{"a fraction", `{"amount":1.5,"currency":"ZAR"}`, 400, "amount must be an integer from 1 to 9223372036854775807, in minor units."},
 		{"a currency in small letters", `{"amount":1,"currency":"zar"}`, 400, "currency must be an ISO 4217 code of three capital letters, such as ZAR."},
 		{"another type", create(`"type":"page"`), 400, "type must be link or push."},
@@ -166,7 +166,7 @@ func TestPaymentRequestsExpireByTheClock(t *testing.T) {
 	_, err = srv.Pay(t.Context(), momenttest.Payment{Request: link, Amount: 2000})
 	require.NoError(t, err)
 	clock.add(365 * 24 * time.Hour)
-	assert.Equal(t, "paid", status(link), "what is paid does not expire")
+	assert.Equal(t, "paid", status(link), "a paid request does not expire")
 }
 
 // The recipe of docs/testing.md: a request expires by the clock of the fake.
@@ -236,7 +236,7 @@ func TestPaymentRequestsInStateAndSeed(t *testing.T) {
 		{"paid by nothing", change(func(r *moment.PaymentRequest) { r.Status = moment.PaymentRequestStatusPaid }), "PaymentRequests[0]: payment_id is required of a request that is paid, and of no other"},
 		{"another status", change(func(r *moment.PaymentRequest) { r.Status = "open" }), "PaymentRequests[0]: status must be active or paid or expired or failed"},
 		{"what the service would reject", change(func(r *moment.PaymentRequest) { r.Amount = 0 }), "PaymentRequests[0]: amount must be an integer from 1"},
-		{"an id that is taken", momenttest.State{PaymentRequests: []moment.PaymentRequest{{ID: all[0].ID, Amount: 1, Currency: moment.ZAR}}}, "PaymentRequests[0]: id \"" + all[0].ID + "\" belongs to another payment request"},
+		{"an id that exists already", momenttest.State{PaymentRequests: []moment.PaymentRequest{{ID: all[0].ID, Amount: 1, Currency: moment.ZAR}}}, "PaymentRequests[0]: id \"" + all[0].ID + "\" belongs to another payment request"},
 		{"a payment without a currency", momenttest.State{PaymentDetails: []moment.Payment{{ID: "p_1", Amount: 1}}}, "PaymentDetails[0]: currency is required"},
 		{"a payment with another id", momenttest.State{PaymentDetails: []moment.Payment{{ID: "pr_1", Amount: 1, Currency: moment.ZAR}}}, "PaymentDetails[0]: id must be an id: pay_ or p_ and then letters and digits"},
 	} {
@@ -275,7 +275,7 @@ func TestSeededExpiredRequest(t *testing.T) {
 }
 
 // A seed that fails leaves no payment request and no payment behind.
-func TestSeedThatFailsAddsNothing(t *testing.T) {
+func TestFailedSeedAddsNothing(t *testing.T) {
 	srv := newServer(t)
 	require.Error(t, srv.Seed(momenttest.State{
 		PaymentRequests: []moment.PaymentRequest{{ID: "pr_1", Amount: 1, Currency: moment.ZAR}},

@@ -15,7 +15,7 @@ type Payment struct {
 	Customer string // its balance does not change
 	Account  string // its balance does not change
 	Bill     string // its amount_paid grows
-	Request  string // becomes paid; only an Amount in full will do
+	Request  string // becomes paid; the Amount must be its full amount
 
 	Amount moment.Amount // 1 or more, in minor units of the target's currency
 	Method string        // the type in payment_method_details; empty: a card, the credit Visa that ends in 4242
@@ -28,13 +28,13 @@ type Payment struct {
 	id string // empty: a new one
 }
 
-// Deliver is when the events of a payment are delivered.
+// Deliver says when the events of a payment are delivered.
 type Deliver string
 
-// When events are delivered.
+// The values of Deliver.
 const (
 	DeliverNow   Deliver = "now"   // before Pay returns
-	DeliverHold  Deliver = "hold"  // not before Resend, which needs WithOutbox
+	DeliverHold  Deliver = "hold"  // by Resend, which requires WithOutbox
 	DeliverNever Deliver = "never" // as if the event was lost
 )
 
@@ -43,18 +43,19 @@ func (d Deliver) now() bool { return d == "" || d == DeliverNow }
 // Pay records a payment, which [moment.PaymentsService.Get] finds, and delivers its event to the
 // endpoint of [Handler.SetWebhook]: obligation.amount_applied or, for a payment request,
 // payment.succeeded and then payment_request.paid. It returns when the endpoint has acknowledged
-// each event or after [MaxDeliveryAttempts]; with [WithOutbox], after the first attempt. Pay does not return an error if the endpoint does not
-// acknowledge an event; check [Delivery.Acknowledged]. The Delivery is that of the last event.
+// each event, or after [MaxDeliveryAttempts]. With [WithOutbox], it returns after the first
+// attempt. Pay does not return an error if the endpoint does not acknowledge an event; check
+// [Delivery.Acknowledged]. The Delivery is that of the last event.
 //
 // A bill's amount_paid, amount_remaining and status change. The balances of customers and accounts
-// do not, because the merchant reconciles them with the event. A payment request becomes paid, and
-// nothing else changes, because Moment does not document that its payment is applied to a bill.
+// do not, because the merchant reconciles them with the event. A payment request becomes paid,
+// without another change, because Moment does not document that its payment is applied to a bill.
 //
-// It returns an error without a Delivery, and changes nothing, if Payment does not have exactly one
-// target, if the Amount is below 1, if the target does not exist, is a voided bill, has no
-// currency, has payment_rules that reject the Amount, or is a payment request of another amount or
-// one that can no longer be paid, and if ctx has ended. If ctx ends later, before an event is
-// acknowledged, it returns an error and the Delivery, and the payment stays recorded.
+// Pay returns an error without a Delivery, and does not change anything, in these cases: ctx has
+// ended; Payment does not have exactly one target; the Amount is below 1; the target does not
+// exist, is a voided bill, has no currency, or has payment_rules that reject the Amount; or the
+// payment request has another amount, or can no longer be paid. If ctx ends before an event is
+// acknowledged, Pay returns an error and the Delivery, and the payment stays recorded.
 func (h *Handler) Pay(ctx context.Context, p Payment) (*Delivery, error) {
 	return h.settle(ctx, "pay", p, h.pay)
 }
@@ -77,8 +78,8 @@ func (h *Handler) settle(ctx context.Context, op string, p Payment, record func(
 	return h.deliverAll(ctx, op+": the payment is recorded, its event is not acknowledged", messages, to)
 }
 
-// deliverAll delivers one message after the other. The lock is not held, because the endpoint may
-// call the service.
+// deliverAll delivers one message after the other, without the lock, because the endpoint may call
+// the service.
 func (h *Handler) deliverAll(ctx context.Context, failure string, messages []*message, to *webhook) (d *Delivery, err error) {
 	for i, m := range messages {
 		next := &Delivery{MessageID: m.ID, Body: m.Event}
@@ -94,7 +95,7 @@ func (h *Handler) deliverAll(ctx context.Context, failure string, messages []*me
 	return d, nil
 }
 
-// release leaves messages to the outbox.
+// release passes messages to the outbox.
 func (h *Handler) release(messages []*message) {
 	h.mu.Lock()
 	for _, m := range messages {
@@ -105,7 +106,7 @@ func (h *Handler) release(messages []*message) {
 }
 
 // newMessages returns the messages of events. The outbox keeps them unless they are never to be
-// delivered. They are due at once, in case that the process ends before their first attempt.
+// delivered. They are due immediately, because the process may end before their first attempt.
 func (h *Handler) newMessages(deliver Deliver, bodies ...[]byte) []*message {
 	messages := make([]*message, len(bodies))
 	for i, body := range bodies {
@@ -190,8 +191,7 @@ type amountApplied struct {
 	UpdatedAt  string            `json:"updated_at"`
 }
 
-// transfer is a payment that may be recorded: made, and what is applied or the request that is
-// paid.
+// transfer is a payment that may be recorded, and the change that it makes.
 type transfer struct {
 	made    *payment
 	applied amountApplied
@@ -199,7 +199,7 @@ type transfer struct {
 	request *paymentRequest
 }
 
-// check returns the payment that p makes, and changes nothing.
+// check returns the payment that p makes, without a change.
 func (h *Handler) check(p Payment) (transfer, error) {
 	if _, taken := h.paymentDetails.byID[p.id]; taken {
 		return transfer{}, fmt.Errorf("%s exists already", p.id)
@@ -243,7 +243,7 @@ func (h *Handler) check(p Payment) (transfer, error) {
 
 func (p Payment) newID() string { return cmp.Or(p.id, "pay_"+randomID()) }
 
-// target is the name of what is paid.
+// target names the paid object in errors.
 func (p Payment) target() string { return cmp.Or(p.Request, p.Bill, p.Account, p.Customer) }
 
 func exactlyOne(names ...string) bool {

@@ -24,15 +24,15 @@ import (
 // webhookSecret is the sample secret of Standard Webhooks.
 const webhookSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" //nolint:gosec // it is public
 
-// received is a delivery as it came over the wire.
+// received is a delivery as it was sent over the wire.
 type received struct {
 	method, path string
 	header       http.Header
 	body         string
 }
 
-// endpoint keeps what is delivered to it. Each delivery gets the next of its
-// handlers, and once they are used up by 204.
+// endpoint records its deliveries. The handlers respond to one delivery each; after the last, the
+// response is 204.
 type endpoint struct {
 	*httptest.Server
 
@@ -72,8 +72,8 @@ func (e *endpoint) received() []received {
 	return e.deliveries
 }
 
-// requireSigned tells whether a delivery is what Moment's reference says, by the code that
-// merchants check it with.
+// requireSigned checks the form of a delivery by Moment's reference, with the code that merchants
+// use.
 func requireSigned(t *testing.T, r received) {
 	t.Helper()
 	verifier, err := moment.NewWebhookVerifier(webhookSecret)
@@ -194,7 +194,7 @@ func TestPayDeliversASignedEvent(t *testing.T) {
 	})
 }
 
-func TestPayAndTheBill(t *testing.T) {
+func TestPayChangesTheBill(t *testing.T) {
 	type state struct{ status, paid, remaining string }
 	srv := newSample(t)
 	id := field(t, send(t, srv, "GET", "/billing/bills/UBR1234567890", ""), "id")
@@ -207,7 +207,7 @@ func TestPayAndTheBill(t *testing.T) {
 	}{
 		{"part payment", 1500, "", "", "", state{"unpaid", "1500", "500"}},
 		{"a second one is added", 100, "", "", "", state{"unpaid", "1600", "400"}},
-		{"more than what remains, though not than what was due", 401, "", "", " has ZAR 4.00 left to pay, not ZAR 4.01: its payment_rules reject overpayment", state{"unpaid", "1600", "400"}},
+		{"more than the remaining amount, but less than the amount due", 401, "", "", " has ZAR 4.00 left to pay, not ZAR 4.01: its payment_rules reject overpayment", state{"unpaid", "1600", "400"}},
 		{"a sum that overflows", math.MaxInt64, "", "", " has ZAR 4.00 left to pay, not ZAR 92233720368547758.07: its payment_rules reject overpayment", state{"unpaid", "1600", "400"}},
 		{"the rest", 400, "", "", "", state{"paid", "2000", "0"}},
 		{"nothing is left to pay", 1, "", "", " has ZAR 0.00 left to pay, not ZAR 0.01: its payment_rules reject overpayment", state{"paid", "2000", "0"}},
@@ -234,7 +234,7 @@ func TestPayAndTheBill(t *testing.T) {
 	}
 }
 
-func TestPayLeavesBalances(t *testing.T) {
+func TestPayKeepsBalances(t *testing.T) {
 	srv := newSample(t)
 	srv.SetWebhook(newEndpoint(t).URL, webhookSecret)
 	customer, account := send(t, srv, "GET", "/billing/customers/UCR1234567890", ""), send(t, srv, "GET", "/billing/accounts/UAR1234567890", "")
@@ -300,7 +300,7 @@ func TestPayRejects(t *testing.T) {
 }
 
 // Its endpoint reads the bill from the service that is delivering to it.
-func TestPayFromManySides(t *testing.T) {
+func TestConcurrentPay(t *testing.T) {
 	const payments, due = 25, 20
 	srv := newServer(t)
 	client := srv.Client()
@@ -318,7 +318,7 @@ func TestPayFromManySides(t *testing.T) {
 		defer mu.Unlock()
 		seen[e.Data.(*moment.AmountApplied).PaymentID] = true
 		if err == nil && read.AmountPaid < 1 {
-			err = fmt.Errorf("the payment of %s is told before it is applied", e.MessageID)
+			err = fmt.Errorf("the event of %s was sent before the payment was applied", e.MessageID)
 		}
 		return err
 	}))

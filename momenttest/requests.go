@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Limits of the recorded requests: their number, and the bytes of their bodies together.
+// Limits of the recorded requests: their number, and the total bytes of their headers and bodies.
 const (
 	maxRequests     = 10_000
 	maxRequestBytes = 64 << 20
@@ -35,13 +35,13 @@ func (r Request) String() string {
 	return text
 }
 
-// Requests returns the received requests in their order: every attempt of every call, also if it
-// was rejected or met a fault. Only the last 10,000 requests are kept, and only as many as have
-// bodies of 64 MiB together.
+// Requests returns the received requests in their order: every attempt of every call, including
+// those that were rejected or met a fault. Only the last 10,000 requests are kept, with at most 64
+// MiB of headers, bodies and responses.
 func (h *Handler) Requests() []Request { return h.RequestsAfter(0) }
 
-// RequestsAfter returns the received requests whose ID is greater than id: those that are new
-// since a look before.
+// RequestsAfter returns the received requests whose ID is greater than id: those that are new since
+// an earlier call.
 func (h *Handler) RequestsAfter(id int) []Request {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -55,7 +55,7 @@ func (h *Handler) RequestsAfter(id int) []Request {
 	return all
 }
 
-// ClearRequests forgets the received requests. The IDs of later ones follow on.
+// ClearRequests removes the received requests. The IDs of later requests continue.
 func (h *Handler) ClearRequests() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -66,13 +66,27 @@ func (h *Handler) record(r *http.Request, body []byte) *Request {
 	h.lastRequest++
 	recorded := &Request{ID: h.lastRequest, At: h.now(), Method: r.Method, Path: r.RequestURI, Header: r.Header.Clone(), Body: body}
 	h.requests = append(h.requests, recorded)
-	h.requestBytes += len(body)
+	h.requestBytes += recorded.size()
+	h.dropOldRequests()
+	return recorded
+}
+
+func (r *Request) size() int {
+	size := len(r.Path) + len(r.Body) + len(r.Response)
+	for name, values := range r.Header {
+		for _, value := range values {
+			size += len(name) + len(value)
+		}
+	}
+	return size
+}
+
+func (h *Handler) dropOldRequests() {
 	for len(h.requests) > maxRequests || h.requestBytes > maxRequestBytes {
-		h.requestBytes -= len(h.requests[0].Body)
+		h.requestBytes -= h.requests[0].size()
 		h.requests[0] = nil // because the array would keep it
 		h.requests = h.requests[1:]
 	}
-	return recorded
 }
 
 // recordResponse is called before the response is sent.
@@ -80,4 +94,8 @@ func (h *Handler) recordResponse(to *Request, resp response) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	to.Status, to.Response = resp.status, resp.body
+	if len(h.requests) > 0 && to.ID >= h.requests[0].ID { // it was not dropped or cleared meanwhile
+		h.requestBytes += len(resp.body)
+		h.dropOldRequests()
+	}
 }

@@ -28,7 +28,7 @@ func TestRequests(t *testing.T) {
 	require.Equal(t, "k", first.Header.Get("Idempotency-Key"))
 	require.Equal(t, `POST /billing/customers {"external_reference": "new"}`, first.String())
 	require.Equal(t, "GET /billing/customers/a%2Fb?c=d", requests[1].String(), "a rejected request is recorded")
-	require.Len(t, requests[2].Body, 1<<20, "that is as far as it is read")
+	require.Len(t, requests[2].Body, 1<<20, "the limit of a body")
 
 	require.Equal(t, []int{1, 2, 3}, []int{first.ID, requests[1].ID, requests[2].ID})
 	require.Equal(t, []int{0, 401, 404}, []int{first.Status, requests[1].Status, requests[2].Status}, "the first has no response")
@@ -69,7 +69,7 @@ func TestRequestsAfter(t *testing.T) {
 	require.Equal(t, []int{404, 0}, []int{all[0].Status, all[1].Status}, "a truncated response, and none")
 }
 
-func TestRequestsAreThoseAtTheEnd(t *testing.T) {
+func TestOnlyTheLastRequestsAreKept(t *testing.T) {
 	srv := newServer(t)
 	one := http.Header{"Authorization": {"Bearer sk_test_YOUR_SECRET_KEY"}}
 	for n := range 10_002 {
@@ -91,7 +91,31 @@ func TestRequestsOfManyBytes(t *testing.T) {
 		require.NoError(t, err)
 		srv.ServeHTTP(discard{}, r)
 	}
-	require.Len(t, srv.Requests(), 64, "64 MiB")
+	require.Len(t, srv.Requests(), 63, "63 MiB, and less than 1 MiB of headers and responses")
+}
+
+// Paths, headers and responses count too.
+func TestLargeRequestsWithoutBodies(t *testing.T) {
+	large := strings.Repeat("x", 1<<20)
+	for _, row := range []struct {
+		why, path string
+		header    http.Header
+		kept      int
+	}{
+		{"a header", "/billing/customers/x", http.Header{"X-Large": {large}}, 63},
+		{"a path, which the response contains twice", "/billing/customers/" + large, http.Header{"Authorization": {"Bearer sk_test_YOUR_SECRET_KEY"}}, 21},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			srv := newServer(t)
+			for range 70 {
+				r, err := http.NewRequest("GET", row.path, http.NoBody)
+				require.NoError(t, err)
+				r.Header, r.RequestURI = row.header, r.URL.Path
+				srv.ServeHTTP(discard{}, r)
+			}
+			require.Len(t, srv.Requests(), row.kept)
+		})
+	}
 }
 
 // discard is for requests whose responses do not matter.

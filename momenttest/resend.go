@@ -10,22 +10,23 @@ import (
 	"github.com/moment-billing/moment-go/internal/signature"
 )
 
-// Resend says how [Handler.Resend] delivers an event again.
+// Resend has the options of [Handler.Resend].
 type Resend struct {
-	Times  int           // how often; 0 is once
-	Secret string        // that signs it, such as the one before a rotation; empty: the webhook's
-	Age    time.Duration // how old its timestamp is: the server's time, less Age
+	Times  int           // number of deliveries; 0 is one
+	Secret string        // signs the event, such as the secret before a rotation; empty: the webhook's
+	Age    time.Duration // of the timestamp, which is the server's time less Age
 }
 
 // Resend delivers an event of [Handler.Outbox] again, acknowledged or not, to the endpoint of
 // [Handler.SetWebhook]. Its message id and body stay the same, and each attempt has a new
-// timestamp. The Delivery counts these attempts, and reports the last one.
+// timestamp. The Delivery counts only these attempts.
 //
 //	srv.Resend(ctx, delivery.MessageID, momenttest.Resend{Times: 2})
 //	srv.Resend(ctx, delivery.MessageID, momenttest.Resend{Age: 10 * time.Minute}) // a replay attack
 //
-// It returns an error without a Delivery if there is no such event, no webhook is set or the secret
-// is malformed, and an error with a Delivery if ctx ends before an attempt is acknowledged.
+// Resend returns an error without a Delivery if the event does not exist, if no webhook is set, or
+// if the secret is malformed. It returns an error and the Delivery if ctx ends before an attempt is
+// acknowledged.
 func (h *Handler) Resend(ctx context.Context, messageID string, r Resend) (*Delivery, error) {
 	h.mu.Lock()
 	m, to := h.messages.byID[messageID], h.webhook
@@ -61,9 +62,9 @@ func (h *Handler) Resend(ctx context.Context, messageID string, r Resend) (*Deli
 	return d, nil
 }
 
-// Send delivers an event of any type, signed like those of payments: one that Moment announces and
-// this fake does not send, or one that it will send some day. The data is encoded as JSON. It
-// changes nothing else. Otherwise it is like [Handler.Pay].
+// Send delivers an event of any type, such as one that Moment announces and this fake does not
+// send. It encodes the data as JSON, signs the event, and does not change other data. Otherwise it
+// is like [Handler.Pay].
 func (h *Handler) Send(ctx context.Context, eventType string, data any) (*Delivery, error) {
 	body, err := json.Marshal(newEvent(eventType, data))
 	switch {

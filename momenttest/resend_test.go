@@ -28,7 +28,7 @@ func TestResend(t *testing.T) {
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				a := &answers{statuses: fails(1)}
+				a := &testEndpoint{statuses: fails(1)}
 				srv := newOutbox(t, a)
 				d := payCustomer(t, srv)
 				resent, err := srv.Resend(t.Context(), d.MessageID, row.resend)
@@ -38,7 +38,7 @@ func TestResend(t *testing.T) {
 				m := srv.Outbox()[0]
 				require.Len(t, m.Attempts, min(1+row.times, 100), "the last hundred, and those that count for the waits")
 				require.False(t, m.Attempts[0].Resent)
-				require.Equal(t, row.err == nil, m.NextAttemptAt.IsZero(), "the retries go on unless it was acknowledged")
+				require.Equal(t, row.err == nil, m.NextAttemptAt.IsZero(), "the retries continue unless it was acknowledged")
 				for i, attempt := range m.Attempts[1:] {
 					require.True(t, attempt.Resent)
 					require.True(t, attempt.At.After(m.Attempts[i].At) || i == 0, "each has another timestamp")
@@ -58,7 +58,7 @@ func TestResend(t *testing.T) {
 
 func TestResendErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := newOutbox(t, &answers{})
+		srv := newOutbox(t, &testEndpoint{})
 		_, err := srv.Resend(t.Context(), "msg_1", momenttest.Resend{})
 		require.EqualError(t, err, `momenttest: resend: no event has the message id "msg_1": see WithOutbox`)
 		id := payCustomer(t, srv).MessageID
@@ -78,7 +78,7 @@ func TestResendErrors(t *testing.T) {
 
 func TestSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{}
+		a := &testEndpoint{}
 		srv := newOutbox(t, a)
 		d, err := srv.Send(t.Context(), "bill.created", map[string]any{"id": "bill_1", "amount_due": 2000})
 		require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 
 func TestReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{statuses: fails(1)}
+		a := &testEndpoint{statuses: fails(1)}
 		srv := newOutbox(t, a)
 		require.NoError(t, srv.Seed(momenttest.State{
 			Bills: []moment.Bill{{ExternalReference: "b", CustomerID: "bcus_1", Currency: moment.ZAR, AmountDue: 2000, PaymentRules: &moment.PaymentRules{UnderpaymentAllowed: true}}},
@@ -36,15 +36,16 @@ func TestReset(t *testing.T) {
 		require.Empty(t, srv.Outbox())
 		require.Equal(t, start, srv.Now())
 		srv.Advance(time.Hour)
-		require.Len(t, a.received(), 1, "what was to be delivered no longer is")
+		require.Len(t, a.received(), 1, "pending deliveries are removed")
 		require.True(t, payCustomer(t, srv).Acknowledged(), "the webhook is still set")
 	})
 }
 
-// Close cuts a retry short. That was not the endpoint, so the attempt does not count.
+// Close interrupts a retry. The attempt does not count, because the endpoint did not cause the
+// failure.
 func TestCloseDuringARetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := newOutbox(t, &answers{statuses: fails(1)})
+		srv := newOutbox(t, &testEndpoint{statuses: fails(1)})
 		payCustomer(t, srv)
 		srv.SetWebhookHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { gone(r) }), "/", webhookSecret)
 		time.Sleep(5 * time.Second)
@@ -59,7 +60,7 @@ func TestCloseDuringARetry(t *testing.T) {
 // A reset while an event is in flight: its attempt leaves no trace.
 func TestResetDuringAnAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{statuses: fails(1)}
+		a := &testEndpoint{statuses: fails(1)}
 		srv := newOutbox(t, a)
 		a.now = func() time.Time { srv.Reset(); return time.Now() }
 		payCustomer(t, srv)
@@ -72,7 +73,7 @@ func TestResetDuringAnAttempt(t *testing.T) {
 
 func TestResetToASeedWithATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := newOutbox(t, &answers{})
+		srv := newOutbox(t, &testEndpoint{})
 		start := time.Now()
 		require.NoError(t, srv.Seed(momenttest.State{ClockOffset: time.Hour}))
 		require.Equal(t, start.Add(time.Hour), srv.Now())
@@ -87,7 +88,7 @@ func TestResetToASeedWithATime(t *testing.T) {
 // Restore replaces the data, and is not what Reset begins with.
 func TestRestore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := &answers{statuses: fails(1)}
+		a := &testEndpoint{statuses: fails(1)}
 		srv := newOutbox(t, a)
 		seeded := srv.State()
 		_, err := srv.Client().Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "other"})
@@ -102,14 +103,14 @@ func TestRestore(t *testing.T) {
 		bad := exported
 		bad.Outbox = append([]momenttest.Message{}, exported.Outbox[0], exported.Outbox[0])
 		require.EqualError(t, srv.Restore(bad), "momenttest: restore: Outbox[1]: message_id \""+exported.Outbox[0].ID+"\" belongs to another message")
-		require.Equal(t, seeded, srv.State(), "nothing changed")
+		require.Equal(t, seeded, srv.State(), "the state is unchanged")
 		for _, bad := range []momenttest.Message{{ID: "1", Event: []byte("{}")}, {ID: "msg_1", Event: []byte("{")}} {
 			require.ErrorContains(t, srv.Restore(momenttest.State{Outbox: []momenttest.Message{bad}}), "momenttest: restore: Outbox[0]: ")
 		}
 		require.NoError(t, srv.Restore(exported))
 		require.Equal(t, exported, srv.State())
 		srv.Advance(4 * time.Second)
-		require.Len(t, a.received(), 2, "the retry goes on where it was")
+		require.Len(t, a.received(), 2, "the retries continue")
 		srv.Reset()
 		require.Equal(t, seeded, srv.State())
 	})

@@ -7,7 +7,7 @@ import (
 	"net/http"
 )
 
-// A response is what the service sends, and what is saved under an idempotency key.
+// A response is sent, and may be saved under an idempotency key.
 type response struct {
 	status   int
 	body     []byte

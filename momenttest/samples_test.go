@@ -45,7 +45,7 @@ func TestDocumentedSamples(t *testing.T) {
 			}`},
 		}},
 		{"Common Operations", []step{
-			{"what the page takes for granted", "POST", "/billing/bills", sampleBill, 201, `{
+			{"the objects that the page assumes", "POST", "/billing/bills", sampleBill, 201, `{
 				"id": "bill_H4jp6KnU5cPw263v1jyz4",
 				"external_reference": "UBR1234567890",
 				"customer_id": "bcus_H4jp6KnU5cPw263v1jyz4",
@@ -193,7 +193,7 @@ func TestDocumentedSamples(t *testing.T) {
 	} {
 		t.Run(guide.name, func(t *testing.T) {
 			srv := newServer(t)
-			ids := map[string]string{} // the sample's ids, and those that the server gave
+			ids := map[string]string{} // the sample's ids, and the server's
 			for _, step := range guide.steps {
 				for sample, given := range ids {
 					step.path = strings.ReplaceAll(step.path, sample, given)

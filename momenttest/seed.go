@@ -15,14 +15,14 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// Seed adds the objects that a test begins with: with ids of your choice, payment rules, amounts
-// paid, and voided bills. Members that are required on creation are required here. Ids that are
-// left out are generated, and so are members that follow from others. An account names its customer
-// by CustomerID, and a bill its customer or account by CustomerID or AccountID: an id or an
-// external reference. A bill without PaymentRules cannot be paid.
+// Seed adds the objects that a test starts with. They may have ids of your choice, payment rules
+// and amounts paid, and bills may be voided. Members that are required on creation are required
+// here. Missing ids are generated, and so are members that follow from others. The CustomerID of an
+// account and the CustomerID or AccountID of a bill may be an id or an external reference. A bill
+// without PaymentRules cannot be paid.
 //
-// If the service would reject an object, Seed adds nothing, and the error names the object and the
-// reason.
+// If the service would reject an object, Seed does not add any, and the error names the object and
+// the reason.
 func (h *Handler) Seed(state State) error {
 	err := h.addSeed(state)
 	if err != nil {
@@ -56,9 +56,9 @@ func (h *Handler) addSeed(state State) error {
 	return nil
 }
 
-// Reset brings the server back to what Seed added: everything else is removed, faults, events,
-// requests and saved responses included, and the clock is back where it was. The webhook and the
-// options stay. Generated ids of seeded objects stay the same.
+// Reset restores the data that Seed added and the clock. It removes everything else: faults,
+// events, requests and saved responses too. It does not change the webhook, the options and the
+// generated ids of seeded objects.
 func (h *Handler) Reset() {
 	h.mu.Lock()
 	h.clear()
@@ -75,9 +75,9 @@ func (h *Handler) Reset() {
 	h.wakeOutbox()
 }
 
-// Restore replaces all data of the server by a State, whose outbox goes on where it was. What
-// [Handler.Reset] begins with, faults and recorded requests stay. Like [Handler.Seed], it changes
-// nothing if an object is rejected.
+// Restore replaces all data of the server by a State, and continues the deliveries of its outbox.
+// It does not change faults, recorded requests, and the data that [Handler.Reset] restores. Like
+// [Handler.Seed], it does not change anything if an object is rejected.
 func (h *Handler) Restore(state State) error {
 	err := h.restore(state)
 	if err != nil {

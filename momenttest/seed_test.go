@@ -38,7 +38,7 @@ func TestSeed(t *testing.T) {
 	} {
 		require.Equal(t, row.want, send(t, srv, "GET", "/billing/"+row.path, "").body)
 	}
-	require.Regexp(t, anyID, field(t, send(t, srv, "GET", "/billing/customers/UCR-2", ""), "id"), "one that was made up")
+	require.Regexp(t, anyID, field(t, send(t, srv, "GET", "/billing/customers/UCR-2", ""), "id"), "a generated id")
 }
 
 func TestSeedRejects(t *testing.T) {
@@ -57,23 +57,23 @@ func TestSeedRejects(t *testing.T) {
 		{"no reference", momenttest.State{Customers: []moment.Customer{{}}}, "Customers[0]: external_reference is required"},
 		{"another kind of id", momenttest.State{Customers: []moment.Customer{customer, {ID: "bill_1", ExternalReference: "a"}}}, "Customers[1]: id must be an id: bcus_ and then letters and digits"},
 		{"the service would reject it", momenttest.State{Customers: []moment.Customer{{ExternalReference: "a", Phone: "1"}}}, "Customers[0]: phone must be a phone number in E.164 form, such as +27123456789"},
-		{"an id that is taken", momenttest.State{Customers: []moment.Customer{customer, {ID: "bcus_1", ExternalReference: "a"}}}, `Customers[1]: id "bcus_1" belongs to another customer`},
-		{"a reference that is taken", momenttest.State{Customers: []moment.Customer{customer, {ExternalReference: "UCR-1"}}}, `Customers[1]: external_reference "UCR-1" belongs to another customer`},
+		{"an id that exists already", momenttest.State{Customers: []moment.Customer{customer, {ID: "bcus_1", ExternalReference: "a"}}}, `Customers[1]: id "bcus_1" belongs to another customer`},
+		{"a reference that exists already", momenttest.State{Customers: []moment.Customer{customer, {ExternalReference: "UCR-1"}}}, `Customers[1]: external_reference "UCR-1" belongs to another customer`},
 		{"a reference that an object has which was there", momenttest.State{Customers: []moment.Customer{{ExternalReference: "here"}}}, `Customers[0]: external_reference "here" belongs to another customer`},
-		{"rules that allow nothing", momenttest.State{Customers: []moment.Customer{{ExternalReference: "a", PaymentRules: &moment.PaymentRules{MinAmount: moment.MinorUnits(2), MaxAmount: moment.MinorUnits(1)}}}}, "Customers[0]: payment_rules must be an object whose min_amount is not above its max_amount"},
-		{"an account of nobody", momenttest.State{Accounts: []moment.Account{{ExternalReference: "a"}}}, "Accounts[0]: customer is required"},
-		{"an account of somebody who is not there", momenttest.State{Accounts: []moment.Account{account}}, `Accounts[0]: customer "bcus_1" does not exist`},
-		{"a bill of nobody", change(bill, func(b *moment.Bill) { b.CustomerID = "" }), "Bills[0]: customer or account is required: a bill belongs to one of them"},
-		{"a bill about nothing", change(bill, func(b *moment.Bill) { b.AmountDue = 0 }), "Bills[0]: amount_due must be an integer from 1 to 99999999, in minor units"},
+		{"rules that reject every amount", momenttest.State{Customers: []moment.Customer{{ExternalReference: "a", PaymentRules: &moment.PaymentRules{MinAmount: moment.MinorUnits(2), MaxAmount: moment.MinorUnits(1)}}}}, "Customers[0]: payment_rules must be an object whose min_amount is not above its max_amount"},
+		{"an account without a customer", momenttest.State{Accounts: []moment.Account{{ExternalReference: "a"}}}, "Accounts[0]: customer is required"},
+		{"an account of a missing customer", momenttest.State{Accounts: []moment.Account{account}}, `Accounts[0]: customer "bcus_1" does not exist`},
+		{"a bill without a customer", change(bill, func(b *moment.Bill) { b.CustomerID = "" }), "Bills[0]: customer or account is required: a bill belongs to one of them"},
+		{"a bill of 0", change(bill, func(b *moment.Bill) { b.AmountDue = 0 }), "Bills[0]: amount_due must be an integer from 1 to 99999999, in minor units"},
 		{"amounts that do not add up", change(bill, func(b *moment.Bill) { b.AmountPaid, b.AmountRemaining = 1500, 600 }), "Bills[0]: amount_remaining must be 500, or left out"},
 		{"paid, but not in full", change(bill, func(b *moment.Bill) { b.Status = moment.BillStatusPaid }), "Bills[0]: status must be unpaid, which follows from the amounts, or voided, or left out"},
 		{"the account of another customer", change(bill, func(b *moment.Bill) { b.CustomerID, b.AccountID = "here", "bacc_1" }), `Bills[0]: customer_id "here" is not the account's customer`},
 		{"a day that does not exist", change(bill, func(b *moment.Bill) { b.DueDate = moment.NewDate(2025, time.February, 30) }), "Bills[0]: moment: encode date: "},
-		{"a payment to nobody", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, Currency: moment.ZAR}}}, "Payments[0]: exactly one of customer_id, account_id and bill_id is required"},
+		{"a payment without a target", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, Currency: moment.ZAR}}}, "Payments[0]: exactly one of customer_id, account_id and bill_id is required"},
 		{"a payment to two", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, Currency: moment.ZAR, CustomerID: "here", BillID: "bill_1"}}}, "Payments[0]: exactly one of"},
-		{"a payment to what is not there", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, Currency: moment.ZAR, BillID: "bill_1"}}}, `Payments[0]: No bill has the id or external reference "bill_1"`},
-		{"a payment of nothing", momenttest.State{Payments: []moment.AmountApplied{{Currency: moment.ZAR, CustomerID: "here"}}}, "Payments[0]: amount must be 1 or more"},
-		{"a payment in nothing", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, CustomerID: "here"}}}, "Payments[0]: currency must be an ISO 4217 code"},
+		{"a payment to a missing object", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, Currency: moment.ZAR, BillID: "bill_1"}}}, `Payments[0]: No bill has the id or external reference "bill_1"`},
+		{"a payment of 0", momenttest.State{Payments: []moment.AmountApplied{{Currency: moment.ZAR, CustomerID: "here"}}}, "Payments[0]: amount must be 1 or more"},
+		{"a payment without a currency", momenttest.State{Payments: []moment.AmountApplied{{Amount: 1, CustomerID: "here"}}}, "Payments[0]: currency must be an ISO 4217 code"},
 		{"a payment request and a payment after good ones", momenttest.State{
 			PaymentRequests: []moment.PaymentRequest{{Amount: 1, Currency: moment.ZAR}},
 			PaymentDetails:  []moment.Payment{{ID: "pay_1", Amount: 1, Currency: moment.ZAR}, {ID: "pay_1", Amount: 1, Currency: moment.ZAR}},
@@ -118,7 +118,7 @@ func TestSeededPayments(t *testing.T) {
 	assert.Equal(t, moment.AmountApplied{ID: "ob_1", PaymentID: "pay_1", Amount: 1, Currency: moment.ZAR, BillID: "bill_1", CreatedAt: at, UpdatedAt: at}, payments[2])
 }
 
-// What a server held, another one goes on with.
+// A server can continue with the data of another one.
 func TestStateCanBeSeeded(t *testing.T) {
 	one, other := newSample(t), newServer(t)
 	created := send(t, one, "POST", "/billing/customers", newCustomer, "Idempotency-Key: k")
@@ -235,7 +235,7 @@ func TestWithJournal(t *testing.T) {
 	require.NoError(t, srv.Restore(momenttest.State{Customers: []moment.Customer{{ExternalReference: "b"}, {ExternalReference: "c"}}}))
 	require.Equal(t, []int{1, 100, -1, 200}, kept.saved)
 	srv.Reset()
-	require.Equal(t, []int{1, 100, -1, 200, -1, 100}, kept.saved, "what was seeded")
+	require.Equal(t, []int{1, 100, -1, 200, -1, 100}, kept.saved, "the seeded balances")
 	require.Equal(t, 6, kept.synced)
 }
 
@@ -246,7 +246,7 @@ func TestPaymentRules(t *testing.T) {
 		why    string
 		rules  *moment.PaymentRules
 		amount moment.Amount
-		says   string // after the id; "": it is taken
+		says   string // after the id; "": accepted
 		paid   moment.Amount
 		left   moment.Amount
 	}{
@@ -298,7 +298,7 @@ func TestPaymentRules(t *testing.T) {
 		_, err := srv.Pay(t.Context(), momenttest.Payment{Customer: "UCR-1", Amount: 1})
 		require.NoError(t, err)
 	})
-	t.Run("what was paid before counts for the most that an amount_paid can be", func(t *testing.T) {
+	t.Run("earlier payments count for the maximum of amount_paid", func(t *testing.T) {
 		srv := newServer(t)
 		require.NoError(t, srv.Seed(momenttest.State{
 			Customers: []moment.Customer{{ID: "bcus_1", ExternalReference: "UCR-1"}},
@@ -307,7 +307,7 @@ func TestPaymentRules(t *testing.T) {
 		_, err := srv.Pay(t.Context(), momenttest.Payment{Bill: "bill_1", Amount: 99_999_999})
 		require.EqualError(t, err, "momenttest: pay: bill_1 would have an amount_paid of more than 99999999")
 	})
-	t.Run("a merchant may set what was paid as far as the rules go", func(t *testing.T) {
+	t.Run("a merchant may set amount_paid within the rules", func(t *testing.T) {
 		srv := newServer(t)
 		require.NoError(t, srv.Seed(momenttest.State{
 			Customers: []moment.Customer{{ID: "bcus_1", ExternalReference: "UCR-1"}},

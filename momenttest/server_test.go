@@ -248,14 +248,14 @@ func TestBodies(t *testing.T) {
 		{"an array", `[{"name": "Jane Doe"}]`, 400, noObject},
 		{"a string", `"name"`, 400, noObject},
 		{"a form", `name=Jane+Doe`, 400, noObject},
-		{"cut short", `{"name": "Jane`, 400, noObject},
+		{"truncated", `{"name": "Jane`, 400, noObject},
 		{"two objects", `{"name": "Jane Doe"}{}`, 400, noObject},
 		{"a trailing comma", `{"name": "Jane Doe",}`, 400, noObject},
 		{"Latin-1", "{\"name\": \"Jos\xe9\"}", 400, noObject},
 		{"1 MiB", padding(1 << 20), 200, ""},
 		{"a byte over 1 MiB", padding(1<<20 + 1), 413, "The body may have at most 1048576 bytes."},
 		{"no fields", `{}`, 200, ""},
-		{"unknown fields are ignored, whatever they hold", `{"nickname": null, "tags": [1]}`, 200, ""},
+		{"unknown fields are ignored with any value", `{"nickname": null, "tags": [1]}`, 200, ""},
 		{"names are case-sensitive, so these are unknown", `{"Name": 1, "METADATA": null}`, 200, ""},
 	} {
 		t.Run(row.why, func(t *testing.T) {
@@ -308,7 +308,7 @@ func TestRequestIDs(t *testing.T) {
 	} {
 		id := a.header.Get("X-Request-Id")
 		require.Regexp(t, requestID, id)
-		require.False(t, seen[id], "%s was given twice", id)
+		require.False(t, seen[id], "%s was assigned twice", id)
 		seen[id] = true
 	}
 }
@@ -337,7 +337,7 @@ func TestParallelUse(t *testing.T) {
 	wg.Wait()
 }
 
-func TestServersShareNothing(t *testing.T) {
+func TestServersAreIndependent(t *testing.T) {
 	one, other := newSample(t), newServer(t)
 	require.NotEqual(t, one.URL, other.URL)
 	require.Equal(t, 404, send(t, other, "GET", "/billing/bills/UBR1234567890", "").status)
@@ -351,7 +351,7 @@ func TestClose(t *testing.T) {
 	_, err := http.Get(srv.URL)
 	require.Error(t, err)
 
-	// Behind another listener it goes on.
+	// The handler continues behind another listener.
 	r := httptest.NewRequest(http.MethodGet, "/billing/bills/UBR1234567890", http.NoBody)
 	r.Header.Set("Authorization", "Bearer sk_test_YOUR_SECRET_KEY")
 	recorder := httptest.NewRecorder()
@@ -381,7 +381,7 @@ func TestCloseWaitsForRequestsInFlight(t *testing.T) {
 		srv.Close()
 		close(closed)
 	}()
-	for { // until it takes no more connections
+	for { // until it accepts no more connections
 		another, err := net.Dial("tcp", address)
 		if err != nil {
 			break

@@ -2,12 +2,12 @@ package momenttest
 
 import "github.com/moment-billing/moment-go"
 
-// Target is something that can be paid.
+// Target is an object that can be paid.
 type Target struct {
 	Kind     string          // "customer", "account", "bill" or "payment request"
 	ID       string          // not the external reference
-	Currency moment.Currency // empty if it has none, and so cannot be paid
-	Owed     *moment.Amount  // what is left to pay; nil if no balance is tracked
+	Currency moment.Currency // empty if the object has no currency, and so cannot be paid
+	Owed     *moment.Amount  // the remaining amount; nil if no balance is tracked
 }
 
 // Payment returns a payment of the target.
@@ -26,8 +26,8 @@ func (t Target) Payment(amount moment.Amount) Payment {
 	return p
 }
 
-// Targets returns what an id or external reference names: nothing, one object, or several of
-// different kinds with the same external reference. Payment requests are found by their id only.
+// Targets returns the objects with an id or external reference. Several objects of different kinds
+// may have the same external reference. Payment requests are found by their id only.
 func (h *Handler) Targets(idOrReference string) (all []Target) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -30,8 +30,8 @@ const (
 // TestParameters sends each parameter at the edges of its limits and just past them,
 // everywhere it may be sent.
 func TestParameters(t *testing.T) {
-	// The places where a parameter can stand: a request whose body has a %s for it,
-	// and its path in front of the name.
+	// The places of a parameter: a request whose body has %s in its place, and the path before its
+	// name.
 	type place struct{ method, path, body, prefix string }
 	var (
 		customerCreate = place{"POST", "/billing/customers", `{"external_reference": "new", %s}`, ""}
@@ -127,8 +127,8 @@ func TestParameters(t *testing.T) {
 		{"currency empty", everywhere, `"currency": ""`, "currency " + currency},
 		{"currency null", everywhere, `"currency": null`, "currency " + currency},
 
-		{"balance without a currency, on what has one", []place{customerUpdate, accountUpdate}, `"balance": 5000`, ""},
-		{"balance without a currency, on what has none", []place{customerCreate, accountCreate, inAccount, inBill, inBillsAccount}, `"balance": 5000`, "currency is required with a balance."},
+		{"balance without a currency, on an object with one", []place{customerUpdate, accountUpdate}, `"balance": 5000`, ""},
+		{"balance without a currency, on an object without one", []place{customerCreate, accountCreate, inAccount, inBill, inBillsAccount}, `"balance": 5000`, "currency is required with a balance."},
 		{"currency without a balance", balances, `"currency": "ZAR"`, ""},
 		{"balance with one", balances, `"balance": 5000, "currency": "ZAR"`, ""},
 		{"balance 0", balances, `"balance": 0, "currency": "ZAR"`, ""},
@@ -263,7 +263,7 @@ func TestRequiredParameters(t *testing.T) {
 	}
 }
 
-// TestUnprocessable has what is well-formed, but cannot be done.
+// TestUnprocessable sends well-formed requests that cannot be carried out.
 func TestUnprocessable(t *testing.T) {
 	for _, row := range []struct {
 		why, path, body string

@@ -17,9 +17,9 @@ import (
 
 // SetWebhook sets the endpoint for the events of payments, and the secret that signs them: whsec_
 // and base64, of at least 16 bytes. The URL may be plain HTTP. The certificate of an
-// [httptest.NewTLSServer] is not trusted. With an empty URL, events are not delivered, as before
-// the first call, and the secret does not matter. It panics if the URL is not an absolute one of
-// HTTP or HTTPS, or if the secret is malformed.
+// [httptest.NewTLSServer] is not trusted. With an empty URL, events are not delivered, and the
+// secret is ignored. It panics if the URL is not an absolute HTTP or HTTPS URL, or if the secret is
+// malformed.
 func (h *Handler) SetWebhook(endpointURL, secret string) {
 	if endpointURL == "" {
 		h.setWebhook(nil)
@@ -35,9 +35,10 @@ func (h *Handler) SetWebhook(endpointURL, secret string) {
 	h.setWebhook(&webhook{endpointURL, u.Redacted(), mustParse(secret), h.deliveries})
 }
 
-// SetWebhookHandler is [Handler.SetWebhook] for an endpoint without a socket: events are delivered
-// to the path on the handler, over [net.Pipe]. Use it inside testing/synctest, with [InProcess]. It
-// panics if the handler is nil, the path does not begin with a slash, or the secret is malformed.
+// SetWebhookHandler is like [Handler.SetWebhook], for an endpoint without a socket: events are
+// delivered to a path of the handler, over [net.Pipe]. Use it inside testing/synctest, with
+// [InProcess]. It panics if the handler is nil, the path does not begin with a slash, or the secret
+// is malformed.
 func (h *Handler) SetWebhookHandler(endpoint http.Handler, path, secret string) {
 	switch {
 	case endpoint == nil:

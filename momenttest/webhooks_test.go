@@ -27,7 +27,7 @@ func TestSetWebhookPanics(t *testing.T) {
 		{"another scheme", "ftp://example.com/", webhookSecret, `momenttest: webhook URL: "ftp://example.com/" is not of the form http://host/path or https://host/path`},
 		{"no host", "https:///webhooks", webhookSecret, `momenttest: webhook URL: "https:///webhooks" is not of the form http://host/path or https://host/path`},
 		{"no secret", url, "", "momenttest: the webhook secret is empty"},
-		{"a secret that is no base64", url, "whsec_*", "momenttest: the webhook secret is not whsec_ and base64: for a key in another form, pass RawWebhookSecret of its bytes"},
+		{"a secret that is not base64", url, "whsec_*", "momenttest: the webhook secret is not whsec_ and base64: for a key in another form, pass RawWebhookSecret of its bytes"},
 		{"a short secret", url, "whsec_c2hvcnQ=", "momenttest: the webhook secret has fewer than 16 bytes"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
@@ -116,7 +116,7 @@ func TestNewWebhookRequest(t *testing.T) {
 		{"no target", "", webhookSecret, "{}"},
 		{"neither path nor URL", "webhooks", webhookSecret, "{}"},
 		{"no secret", "/", "", "{}"},
-		{"what has no JSON", "/", webhookSecret, make(chan int)},
+		{"a value without JSON", "/", webhookSecret, make(chan int)},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			require.Panics(t, func() { momenttest.NewWebhookRequest(row.target, row.secret, row.event) })

@@ -62,10 +62,10 @@ func reject(status int, format string, args ...any) *rejection {
 	return &rejection{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: fmt.Sprintf(format, args...)}
 }
 
-// An adminOperation returns what the response holds; nil for none.
+// An adminOperation returns the content of the response, or nil for an empty one.
 type adminOperation func(*mock, *adminRequest) (any, *rejection)
 
-// adminRequest is a request of the admin API, whose body is read.
+// adminRequest is a request of the admin API with its body.
 type adminRequest struct {
 	*http.Request
 
@@ -100,14 +100,14 @@ var adminRoutes = []struct {
 	{http.MethodGet, "/openapi.yaml", func(*mock, *adminRequest) (any, *rejection) { return page(api.OpenAPI), nil }},
 }
 
-// page is a description.
+// page is an OpenAPI description.
 type page string
 
 // ServeHTTP does not use http.ServeMux, because that redirects untidy paths, which the fake
 // rejects.
 //
-// Web pages of other sites reach nothing here: a foreign Host or Origin is rejected, and JSON for
-// another site needs a consent (CORS) that is not given.
+// Web pages of other sites cannot call the admin API: a foreign Host or Origin is rejected, and
+// browsers send JSON to another site only with CORS headers, which are never sent.
 func (m *mock) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := r.URL.EscapedPath()
 	ours := path == "/openapi.yaml" || path == adminPath || strings.HasPrefix(path, adminPath+"/")
@@ -245,7 +245,7 @@ func decodeReason(err error) string {
 	return strings.TrimPrefix(strings.TrimPrefix(err.Error(), "json: "), "momenttest: fault: ")
 }
 
-// decode reads one JSON value and nothing else: what is not understood could matter.
+// decode reads exactly one JSON value, and rejects unknown members, because they could matter.
 func decode(text []byte, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
@@ -253,7 +253,7 @@ func decode(text []byte, into any) error {
 		return err
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows after its end")
+		return errors.New("there is more text after the JSON")
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func (m *mock) putClock(r *adminRequest) (any, *rejection) {
 	if sent.Advance != "" {
 		d, ok := parseDuration(sent.Advance)
 		if !ok {
-			return nil, reject(http.StatusBadRequest, "advance must be a duration such as 5s, 30m or 2h; to go back, set now")
+			return nil, reject(http.StatusBadRequest, "advance must be a duration such as 5s, 30m or 2h; to go back, set the time")
 		}
 		to = to.Add(d)
 	} else {

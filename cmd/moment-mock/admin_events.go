@@ -11,7 +11,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// eventHead is what is read of an event's body.
+// eventHead has the members of an event that lists and logs show.
 type eventHead struct {
 	ID   string `json:"id"`
 	Type string `json:"type"`
@@ -143,7 +143,7 @@ func (m *mock) deliverEvent(r *adminRequest) (any, *rejection) {
 	resend := momenttest.Resend{Times: sent.Times, Age: age}
 	switch {
 	case hook.url == "":
-		return nil, reject(http.StatusConflict, "events go nowhere: start moment-mock with --forward-to, or set a URL with PUT /_mock/webhook")
+		return nil, reject(http.StatusConflict, "no webhook URL is set: start moment-mock with --forward-to, or set a URL with PUT /_mock/webhook")
 	case sent.Secret == "previous" && hook.previous == "":
 		return nil, reject(http.StatusConflict, "there is no previous secret: set one with PUT /_mock/webhook")
 	case sent.Secret == "previous":

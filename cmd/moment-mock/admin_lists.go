@@ -14,8 +14,8 @@ const (
 	maxAfter = min(math.MaxInt, 1<<53)
 )
 
-// listQuery reads the parameters of a list: what the caller has seen, and how many of the newest it
-// wants. A limit of 0 is none.
+// listQuery reads the parameters of a list: after is the last item that the caller has, and limit
+// the number of newest items to return, or 0 for all.
 func (r *adminRequest) listQuery() (after, limit int, rejected *rejection) {
 	query := r.URL.Query()
 	after, err := number(query["after"], 0, maxAfter)

@@ -15,10 +15,10 @@ import (
 
 const paymentsPath = "/_mock/payments"
 
-// order is what is posted to paymentsPath.
+// order is the body of a POST to paymentsPath.
 type order struct {
 	To        string             `json:"to"`               // an id or an external reference
-	Amount    string             `json:"amount,omitempty"` // a decimal; empty: all that is left to pay
+	Amount    string             `json:"amount,omitempty"` // a decimal; empty: the remaining amount
 	AnyAmount bool               `json:"any_amount,omitempty"`
 	Declined  bool               `json:"declined,omitempty"`
 	Method    string             `json:"method,omitempty"`
@@ -43,8 +43,8 @@ type delivery struct {
 	MessageID     string          `json:"message_id,omitempty"` // none if the event is never delivered
 	Attempts      int             `json:"attempts"`             // 0 if it was not sent
 	Acknowledged  bool            `json:"acknowledged"`
-	Status        int             `json:"status"`          // of the endpoint's last response; 0 if there was none
-	Error         string          `json:"error,omitempty"` // why there was none
+	Status        int             `json:"status"`          // of the endpoint's last response; 0 without one
+	Error         string          `json:"error,omitempty"` // why there was no response
 	NextAttemptAt *time.Time      `json:"next_attempt_at,omitempty"`
 	Event         json.RawMessage `json:"event"`
 }
@@ -66,7 +66,7 @@ func (m *mock) postPayment(r *adminRequest) (any, *rejection) {
 		return nil, rejected
 	}
 	if o.To == "" {
-		return nil, reject(http.StatusBadRequest, `to is required: the id or external reference of what is paid, as in {"to": "bill_…", "amount": "15.00"}`)
+		return nil, reject(http.StatusBadRequest, `to is required: an id or external reference, as in {"to": "bill_…", "amount": "15.00"}`)
 	}
 	if o.Amount != "" && !decimalForm.MatchString(o.Amount) {
 		return nil, reject(http.StatusBadRequest, "amount: must be a decimal such as 15.00")
@@ -94,6 +94,9 @@ func (m *mock) postPayment(r *adminRequest) (any, *rejection) {
 	d, err := pay(context.WithoutCancel(r.Context()), payment)
 	if d == nil {
 		_, reason, _ := strings.Cut(strings.TrimPrefix(err.Error(), "momenttest: "), ": ")
+		if strings.Contains(reason, "payment_rules") {
+			reason += ": set any_amount to ignore them"
+		}
 		return nil, reject(http.StatusUnprocessableEntity, "%s", reason)
 	}
 	receipt := receipt{To: target.ID, Money: money.String(), Declined: o.Declined, Remaining: m.remaining(target), delivery: m.newDelivery(d)}
@@ -104,7 +107,7 @@ func (m *mock) postPayment(r *adminRequest) (any, *rejection) {
 	return receipt, nil
 }
 
-// target finds what is paid.
+// target finds the object that an order pays.
 func (m *mock) target(name string) (momenttest.Target, *rejection) {
 	found := m.fake.Targets(name)
 	switch {
@@ -115,9 +118,9 @@ func (m *mock) target(name string) (momenttest.Target, *rejection) {
 		for _, t := range found {
 			all = append(all, t.Kind+" "+t.ID)
 		}
-		return momenttest.Target{}, reject(http.StatusConflict, "%q is the external reference of %s: name one by its id", name, strings.Join(all, " and of "))
+		return momenttest.Target{}, reject(http.StatusConflict, "%q is the external reference of %s: pass one of the ids", name, strings.Join(all, " and of "))
 	case found[0].Currency == "":
-		return momenttest.Target{}, reject(http.StatusUnprocessableEntity, "%s has no currency, so it cannot be paid: update it with one", found[0].ID)
+		return momenttest.Target{}, reject(http.StatusUnprocessableEntity, "%s has no currency: update it with one before it is paid", found[0].ID)
 	}
 	return found[0], nil
 }
@@ -126,7 +129,7 @@ func (m *mock) target(name string) (momenttest.Target, *rejection) {
 func (o order) money(target momenttest.Target) (moment.Money, *rejection) {
 	if o.Amount == "" {
 		if target.Owed == nil || *target.Owed < 1 {
-			return moment.Money{}, reject(http.StatusUnprocessableEntity, "%s has nothing left to pay: state an amount", target.ID)
+			return moment.Money{}, reject(http.StatusUnprocessableEntity, "%s has nothing left to pay: pass an amount", target.ID)
 		}
 		return target.Owed.In(target.Currency), nil
 	}
@@ -143,7 +146,8 @@ func (o order) money(target momenttest.Target) (moment.Money, *rejection) {
 	return money, nil
 }
 
-// remaining is what is left to pay. A balance is the merchant's.
+// remaining is the amount that is left to pay of a bill or a payment request. A payment does not
+// change a balance.
 func (m *mock) remaining(target momenttest.Target) string {
 	if target.Kind != "bill" && target.Kind != "payment request" {
 		return ""

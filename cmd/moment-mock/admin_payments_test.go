@@ -15,7 +15,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// newFake is one that holds something of each kind.
+// newFake returns a mock with objects of each kind.
 func newFake(t *testing.T) *mock {
 	t.Helper()
 	h := newMock("mock.example.org:8787", nil, momenttest.WithOutbox(retryNow...))
@@ -77,28 +77,28 @@ func TestPayments(t *testing.T) {
 		t.Run(row.why, func(t *testing.T) {
 			h := newFake(t)
 			h.setWebhook(webhook{url: e.URL, secret: ours})
-			answer := post(h, row.body, nil)
-			assert.Equal(t, 200, answer.Code)
-			assert.Equal(t, "application/json", answer.Header().Get("Content-Type"))
-			assert.Equal(t, `{`+row.want+`,"message_id":"msg_X","attempts":1,"acknowledged":true,"status":204,"event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X",`+row.event+`,"created_at":"NOW","updated_at":"NOW"}}}`+"\n", masked(answer.Body.String()))
+			resp := post(h, row.body, nil)
+			assert.Equal(t, 200, resp.Code)
+			assert.Equal(t, "application/json", resp.Header().Get("Content-Type"))
+			assert.Equal(t, `{`+row.want+`,"message_id":"msg_X","attempts":1,"acknowledged":true,"status":204,"event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X",`+row.event+`,"created_at":"NOW","updated_at":"NOW"}}}`+"\n", masked(resp.Body.String()))
 			var r receipt
-			require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &r))
+			require.NoError(t, json.Unmarshal(resp.Body.Bytes(), &r))
 			event := e.event(t)
 			assert.Equal(t, r.MessageID, event.MessageID)
-			assert.Equal(t, string(r.Event), string(event.Raw), "what is shown is what was delivered")
+			assert.Equal(t, string(r.Event), string(event.Raw), "the receipt shows the delivered event")
 		})
 	}
 }
 
-func TestPaymentsRefused(t *testing.T) {
+func TestPaymentsRejected(t *testing.T) {
 	const form = "the body must be a JSON object in UTF-8"
-	const to = `to is required: the id or external reference of what is paid, as in {"to": "bill_…", "amount": "15.00"}`
+	const to = `to is required: an id or external reference, as in {"to": "bill_…", "amount": "15.00"}`
 	for _, row := range []struct {
 		why, body string
 		status    int
 		says      string
 	}{
-		{"nothing", ``, 400, form},
+		{"no body", ``, 400, form},
 		{"no JSON", `to=bill_1&amount=15.00`, 400, form},
 		{"no object", `["bill_1", "15.00"]`, 400, form},
 		{"no target", `{"amount": "15.00"}`, 400, to},
@@ -106,32 +106,32 @@ func TestPaymentsRefused(t *testing.T) {
 		{"an empty amount", `{"to": "bill_1", "amount": ""}`, 400, `amount must not be "": leave it out`},
 		{"a number, which could be meant in minor units", `{"to": "bill_1", "amount": 15}`, 400, "the body: amount must not be a number: see /_mock/openapi.yaml"},
 		{"a currency, which would not be looked at", `{"to": "bill_1", "amount": "15.00", "currency": "USD"}`, 400, `the body: unknown field "currency": see /_mock/openapi.yaml`},
-		{"delivered some day", `{"to": "bill_1", "deliver": "soon"}`, 400, "deliver must be now, hold or never"},
+		{"an unknown time of delivery", `{"to": "bill_1", "deliver": "soon"}`, 400, "deliver must be now, hold or never"},
 		{"two payments", `{"to": "bill_1", "amount": "1"} {"to": "bill_1", "amount": "1"}`, 400, form},
 		{"too much", `{"to": "bill_1", "amount": "` + strings.Repeat("0", maxAdminBody) + `1"}`, 413, "the body may have at most 1048576 bytes"},
 		{"no decimal", `{"to": "bill_1", "amount": "15,00"}`, 400, "amount: must be a decimal such as 15.00"},
 		{"too many decimals", `{"to": "bacc_1", "amount": "15.00"}`, 422, `amount: "15.00" has more decimals than the 0 of JPY: round it first`},
-		{"nothing to pay", `{"to": "bill_1", "amount": "0.00"}`, 422, "amount: must be more than 0, not 0.00"},
-		{"less than nothing", `{"to": "bill_1", "amount": "-15.00"}`, 400, "amount: must be a decimal such as 15.00"},
+		{"an amount of 0", `{"to": "bill_1", "amount": "0.00"}`, 422, "amount: must be more than 0, not 0.00"},
+		{"a negative amount", `{"to": "bill_1", "amount": "-15.00"}`, 400, "amount: must be a decimal such as 15.00"},
 		{"unknown", `{"to": "bill_9", "amount": "15.00"}`, 404, `no bill, account, customer or payment request has the id or external reference "bill_9": create it first, or see /_mock/state`},
 		{"half of a payment request", `{"to": "pr_1", "amount": "10.00"}`, 422, "pr_1 is paid in full or not at all: the amount must be ZAR 20.00, not ZAR 10.00"},
-		{"nothing is owed", `{"to": "bcus_2"}`, 422, "bcus_2 has nothing left to pay: state an amount"},
-		{"declined, but not a card", `{"to": "bill_1", "declined": true, "method": "eft"}`, 422, "only cards are declined here: leave Method empty"},
-		{"one reference, three objects", `{"to": "shared", "amount": "15.00"}`, 409, `"shared" is the external reference of customer bcus_2 and of account bacc_2 and of bill bill_3: name one by its id`},
-		{"no currency", `{"to": "bcus_3", "amount": "15.00"}`, 422, "bcus_3 has no currency, so it cannot be paid: update it with one"},
-		{"a currency whose decimals nobody knows", `{"to": "bcus_4", "amount": "15.00"}`, 422, `bcus_4: moment: unknown currency "QQQ": ISO 4217, as this version knows it, has no minor unit for that code (codes are three capital letters)`},
-		{"a bill whose reference is a bill's id", `{"to": "bill_4", "amount": "20.01"}`, 422, "bill_4 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment"},
-		{"more than is due", `{"to": "bill_1", "amount": "20.01"}`, 422, "bill_1 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment"},
+		{"no remaining amount", `{"to": "bcus_2"}`, 422, "bcus_2 has nothing left to pay: pass an amount"},
+		{"declined, but not a card", `{"to": "bill_1", "declined": true, "method": "eft"}`, 422, "only cards can be declined: leave the method empty"},
+		{"one reference, three objects", `{"to": "shared", "amount": "15.00"}`, 409, `"shared" is the external reference of customer bcus_2 and of account bacc_2 and of bill bill_3: pass one of the ids`},
+		{"no currency", `{"to": "bcus_3", "amount": "15.00"}`, 422, "bcus_3 has no currency: update it with one before it is paid"},
+		{"a currency with unknown decimals", `{"to": "bcus_4", "amount": "15.00"}`, 422, `bcus_4: moment: unknown currency "QQQ": ISO 4217, as this version knows it, has no minor unit for that code (codes are three capital letters)`},
+		{"a bill whose reference is a bill's id", `{"to": "bill_4", "amount": "20.01"}`, 422, "bill_4 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment: set any_amount to ignore them"},
+		{"more than is due", `{"to": "bill_1", "amount": "20.01"}`, 422, "bill_1 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment: set any_amount to ignore them"},
 		{"voided", `{"to": "UBR-2", "amount": "15.00"}`, 422, "bill_2 is voided: it can no longer be paid"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			h := newFake(t)
-			answer := post(h, row.body, nil)
+			resp := post(h, row.body, nil)
 			var rejected rejection
-			require.NoError(t, json.Unmarshal(answer.Body.Bytes(), &rejected))
+			require.NoError(t, json.Unmarshal(resp.Body.Bytes(), &rejected))
 			assert.Equal(t, *reject(row.status, "%s", row.says), rejected)
-			assert.Equal(t, row.status, answer.Code)
-			assert.Equal(t, "application/problem+json", answer.Header().Get("Content-Type"))
+			assert.Equal(t, row.status, resp.Code)
+			assert.Equal(t, "application/problem+json", resp.Header().Get("Content-Type"))
 			assert.Empty(t, h.fake.State().Payments)
 		})
 	}
@@ -139,7 +139,7 @@ func TestPaymentsRefused(t *testing.T) {
 
 // A page that a browser on this machine has opened cannot pay, because it needs a consent (CORS),
 // or sends its own name.
-func TestPaymentsAreNotForWebPages(t *testing.T) {
+func TestPaymentsRejectWebPages(t *testing.T) {
 	for _, row := range []struct {
 		why    string
 		change func(*http.Request)
@@ -159,21 +159,21 @@ func TestPaymentsAreNotForWebPages(t *testing.T) {
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			h := newFake(t)
-			answer := post(h, `{"to": "bill_1", "amount": "15.00"}`, row.change)
-			assert.Equal(t, row.status, answer.Code, answer.Body.String())
+			resp := post(h, `{"to": "bill_1", "amount": "15.00"}`, row.change)
+			assert.Equal(t, row.status, resp.Code, resp.Body.String())
 			assert.Equal(t, row.status == 200, len(h.fake.State().Payments) == 1)
-			for name := range answer.Header() {
+			for name := range resp.Header() {
 				assert.NotContains(t, name, "Access-Control")
 			}
 			if row.status == 405 {
-				assert.Equal(t, "POST", answer.Header().Get("Allow"))
+				assert.Equal(t, "POST", resp.Header().Get("Allow"))
 			}
 		})
 	}
 }
 
 // Everything else is the fake's, however untidy the path: it is not redirected.
-func TestOtherPathsAreTheFakes(t *testing.T) {
+func TestOtherPathsReachTheFake(t *testing.T) {
 	h := newFake(t)
 	for path, status := range map[string]int{
 		"/billing/bills/UBR-1":              200,
@@ -199,7 +199,7 @@ func TestOtherPathsAreTheFakes(t *testing.T) {
 }
 
 func TestPay(t *testing.T) {
-	answering := func(status int) func(http.ResponseWriter, *http.Request) {
+	responding := func(status int) func(http.ResponseWriter, *http.Request) {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }
 	}
 	hangUp := func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }
@@ -211,21 +211,21 @@ func TestPay(t *testing.T) {
 		stdout   string // its beginning
 		stderr   string
 	}{
-		{"acknowledged", answering(204), []string{"UBR-1", "15.00"}, 0, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: answered 204, attempt 1\n{\n", ""},
-		{"not a bill: nothing is left or not left", answering(204), []string{"UCR-1", "15.00"}, 0, "Paid ZAR 15.00 to bcus_1\nEvent msg_X: answered 204, attempt 1\n{\n", ""},
-		{"nowhere to go", nil, []string{"UBR-1", "15.00"}, 0, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nThe event went nowhere: moment-mock was started without --forward-to\n{\n", ""},
-		{"not acknowledged", answering(500), []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: answered 500, attempt 3\n{\n", "the event was not acknowledged: the endpoint answered 500: moment-mock resend msg_X tries again"},
-		{"a redirect is no acknowledgement", answering(302), []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: answered 302, attempt 3\n{\n", "the event was not acknowledged: the endpoint answered 302: moment-mock resend msg_X tries again"},
-		{"no answer", hangUp, []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: no answer, attempt 3\n{\n", `the event was not acknowledged: Post "http://ADDRESS": EOF: moment-mock resend msg_X tries again`},
-		{"all that is left", answering(204), []string{"UBR-1"}, 0, "Paid ZAR 20.00 to bill_1, which leaves ZAR 0.00\nEvent msg_X: answered 204, attempt 1\n{\n", ""},
-		{"more than is due, with a flag at the end", answering(204), []string{"UBR-1", "20.01", "--any-amount"}, 0, "Paid ZAR 20.01 to bill_1, which leaves ZAR 0.00\nEvent msg_X: answered 204, attempt 1\n{\n", ""},
-		{"a payment request", answering(204), []string{"pr_1"}, 0, "Paid ZAR 20.00 to pr_1, which leaves ZAR 0.00\nEvent msg_X: answered 204, attempt 1\n{\n", ""},
-		{"declined", answering(204), []string{"--declined", "UBR-1", "15.00"}, 0, "Declined ZAR 15.00 to bill_1, which leaves ZAR 20.00\nEvent msg_X: answered 204, attempt 1\n{\n", ""},
-		{"held", answering(204), []string{"UBR-1", "--deliver", "hold"}, 0, "Paid ZAR 20.00 to bill_1, which leaves ZAR 0.00\nEvent msg_X is held: moment-mock resend msg_X delivers it\n{\n", ""},
-		{"lost", answering(204), []string{"UBR-1", "--deliver=never"}, 0, "Paid ZAR 20.00 to bill_1, which leaves ZAR 0.00\nThe event is never delivered, as you asked\n{\n", ""},
-		{"refused", answering(204), []string{"UBR-1", "20.01"}, 1, "", "bill_1 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment"},
-		{"no decimal", answering(204), []string{"UBR-1", "much"}, 1, "", "amount: must be a decimal such as 15.00"},
-		{"unknown", answering(204), []string{"UBR-9", "15.00"}, 1, "", `no bill, account, customer or payment request has the id or external reference "UBR-9": create it first, or see /_mock/state`},
+		{"acknowledged", responding(204), []string{"UBR-1", "15.00"}, 0, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: 204 at attempt 1\n{\n", ""},
+		{"not a bill: there is no remaining amount", responding(204), []string{"UCR-1", "15.00"}, 0, "Paid ZAR 15.00 to bcus_1\nEvent msg_X: 204 at attempt 1\n{\n", ""},
+		{"nowhere to go", nil, []string{"UBR-1", "15.00"}, 0, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nThe event was not sent: moment-mock was started without --forward-to\n{\n", ""},
+		{"not acknowledged", responding(500), []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: 500 at attempt 3\n{\n", "the event was not acknowledged: the endpoint responded 500: moment-mock resend msg_X delivers it again"},
+		{"a redirect is not an acknowledgement", responding(302), []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: 302 at attempt 3\n{\n", "the event was not acknowledged: the endpoint responded 302: moment-mock resend msg_X delivers it again"},
+		{"no response", hangUp, []string{"UBR-1", "15.00"}, 1, "Paid ZAR 15.00 to bill_1, which leaves ZAR 5.00\nEvent msg_X: no response at attempt 3\n{\n", `the event was not acknowledged: Post "http://ADDRESS": EOF: moment-mock resend msg_X delivers it again`},
+		{"the remaining amount", responding(204), []string{"UBR-1"}, 0, "Paid ZAR 20.00 to bill_1, which leaves ZAR 0.00\nEvent msg_X: 204 at attempt 1\n{\n", ""},
+		{"more than is due, with a flag at the end", responding(204), []string{"UBR-1", "20.01", "--any-amount"}, 0, "Paid ZAR 20.01 to bill_1, which leaves ZAR 0.00\nEvent msg_X: 204 at attempt 1\n{\n", ""},
+		{"a payment request", responding(204), []string{"pr_1"}, 0, "Paid ZAR 20.00 to pr_1, which leaves ZAR 0.00\nEvent msg_X: 204 at attempt 1\n{\n", ""},
+		{"declined", responding(204), []string{"--declined", "UBR-1", "15.00"}, 0, "Declined ZAR 15.00 to bill_1, which leaves ZAR 20.00\nEvent msg_X: 204 at attempt 1\n{\n", ""},
+		{"not sent yet", responding(204), []string{"UBR-1", "--deliver", "hold"}, 0, "Paid ZAR 20.00 to bill_1, which leaves ZAR 0.00\nEvent msg_X was not sent: moment-mock resend msg_X delivers it\n{\n", ""},
+		{"lost", responding(204), []string{"UBR-1", "--deliver=never"}, 0, "Paid ZAR 20.00 to bill_1, which leaves ZAR 0.00\nThe event is never delivered, as you asked\n{\n", ""},
+		{"rejected", responding(204), []string{"UBR-1", "20.01"}, 1, "", "bill_1 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment: set any_amount to ignore them"},
+		{"no decimal", responding(204), []string{"UBR-1", "much"}, 1, "", "amount: must be a decimal such as 15.00"},
+		{"unknown", responding(204), []string{"UBR-9", "15.00"}, 1, "", `no bill, account, customer or payment request has the id or external reference "UBR-9": create it first, or see /_mock/state`},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			h := newFake(t)
@@ -248,20 +248,20 @@ func TestPay(t *testing.T) {
 	}
 }
 
-// What is at the URL may be something else, or nothing.
-func TestPayWhereNoMockIs(t *testing.T) {
+// The URL may be that of another server, or of none.
+func TestPayAtAnotherServer(t *testing.T) {
 	for _, row := range []struct {
-		why    string
-		answer func(http.ResponseWriter, *http.Request)
-		says   string
+		why     string
+		respond func(http.ResponseWriter, *http.Request)
+		says    string
 	}{
-		{"a page", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, `http://ADDRESS/_mock/payments answered something else than moment-mock does: name moment-mock with --url`},
-		{"other JSON", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }, `http://ADDRESS/_mock/payments answered something else than a payment: is that moment-mock? Name it with --url`},
-		{"no such path", http.NotFound, `http://ADDRESS/_mock/payments answered 404 Not Found: is that moment-mock? Name it with --url`},
-		{"it ended meanwhile", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, `Post "http://ADDRESS/_mock/payments": EOF: it may have been done all the same: see moment-mock events`},
+		{"a page", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }, `http://ADDRESS/_mock/payments did not respond as moment-mock does: pass the URL of moment-mock with --url`},
+		{"other JSON", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }, `http://ADDRESS/_mock/payments did not respond with a payment: pass the URL of moment-mock with --url`},
+		{"no such path", http.NotFound, `http://ADDRESS/_mock/payments responded 404 Not Found: pass the URL of moment-mock with --url`},
+		{"it ended meanwhile", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, `Post "http://ADDRESS/_mock/payments": EOF: the change may have been made: see moment-mock events`},
 	} {
 		t.Run(row.why, func(t *testing.T) {
-			srv := httptest.NewServer(http.HandlerFunc(row.answer))
+			srv := httptest.NewServer(http.HandlerFunc(row.respond))
 			defer srv.Close()
 			code, stdout, stderr := execute(t, nil, "pay", "--url", srv.URL, "UBR-1", "15.00")
 			assert.Equal(t, 1, code)
@@ -273,5 +273,5 @@ func TestPayWhereNoMockIs(t *testing.T) {
 	srv.Close()
 	code, _, stderr := execute(t, nil, "pay", "--url", srv.URL, "UBR-1", "15.00")
 	assert.Equal(t, 1, code)
-	assert.Regexp(t, `^moment-mock: Post "http://ADDRESS/_mock/payments": dial tcp ADDRESS: .*: start moment-mock, or say with --url where it is\n$`, masked(stderr))
+	assert.Regexp(t, `^moment-mock: Post "http://ADDRESS/_mock/payments": dial tcp ADDRESS: .*: start moment-mock, or pass its URL with --url\n$`, masked(stderr))
 }

@@ -45,7 +45,7 @@ func (m *mock) putState(r *adminRequest) (any, *rejection) {
 	sent, _, _, err := readContents(bytes.NewReader(r.body))
 	switch {
 	case errors.Is(err, errVersion):
-		return nil, reject(http.StatusBadRequest, "the body is %v: send what GET /_mock/state returns", err)
+		return nil, reject(http.StatusBadRequest, "the body is %v: send the form that GET /_mock/state returns", err)
 	case err != nil:
 		status := http.StatusBadRequest
 		if isState(r.body) {

@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -46,8 +47,8 @@ func newRetryingFake(t *testing.T, endpoint http.HandlerFunc) *mock {
 
 var anyTime = regexp.MustCompile(`"\d{4}-\d\d-\d\dT[^"\\]*"`)
 
-// told is a response without what differs from run to run.
-func told(w *httptest.ResponseRecorder) string {
+// stable is a response without the values that differ from run to run.
+func stable(w *httptest.ResponseRecorder) string {
 	text := anyTime.ReplaceAllString(strings.TrimSuffix(w.Body.String(), "\n"), `"NOW"`)
 	return listenPort.ReplaceAllString(madeUp.ReplaceAllString(text, "${1}_X"), "ADDRESS")
 }
@@ -79,15 +80,15 @@ func TestAdmin(t *testing.T) {
 		{"up again", "UP", 0, ""},
 		{"time passes", `PUT /_mock/clock {"advance": "5s"}`, 200, `{"now":"NOW"}`},
 		{"it is delivered", "GET /_mock/events", 200, `{"events":[{"message_id":"msg_X","event_id":"evt_X","type":"obligation.amount_applied","created_at":"NOW","acknowledged":true,"attempts":2,"status":200,"event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X","amount":100,"currency":"ZAR","payment_id":"pay_X","customer_id":"bcus_1","created_at":"NOW","updated_at":"NOW"}}}],"revision":3}`},
-		{"nothing since then", "GET /_mock/events?after=3", 200, `{"events":[],"revision":3}`},
-		{"a revision that is none", "GET /_mock/events?after=-1", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"after must be an integer: 0 or more"}`},
+		{"no change since then", "GET /_mock/events?after=3", 200, `{"events":[],"revision":3}`},
+		{"an invalid revision", "GET /_mock/events?after=-1", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"after must be an integer: 0 or more"}`},
 		{"no limit", "GET /_mock/requests?limit=0", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"limit must be from 1 to 10000"}`},
 		{"again, twice", `POST /_mock/events/MSG/deliver {"times": 2}`, 200, `{"event_id":"evt_X","type":"obligation.amount_applied","acknowledged":true,"message_id":"msg_X","event":{"id":"evt_X","type":"obligation.amount_applied","data":{"id":"ob_X","amount":100,"currency":"ZAR","payment_id":"pay_X","customer_id":"bcus_1","created_at":"NOW","updated_at":"NOW"}},"created_at":"NOW","attempts":[{"at":"NOW","url":"http://ADDRESS/hook","status":500,"response":"broken, and the secret is [webhook secret]"},{"at":"NOW","url":"http://ADDRESS/hook","status":200},{"at":"NOW","url":"http://ADDRESS/hook","status":200,"resent":true},{"at":"NOW","url":"http://ADDRESS/hook","status":200,"resent":true}]}`},
 		{"an event that is not there", "GET /_mock/events/msg_1", 404, `{"type":"about:blank","title":"Not Found","status":404,"detail":"no event has the message id \"msg_1\": see /_mock/events"}`},
 		{"nor can it be delivered", "POST /_mock/events/msg_1/deliver {}", 404, `{"type":"about:blank","title":"Not Found","status":404,"detail":"no event has the message id \"msg_1\": see /_mock/events"}`},
 		{"too often", `POST /_mock/events/MSG/deliver {"times": 101}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"times must be an integer from 1 to 100"}`},
 		{"with a secret that is not named", `POST /_mock/events/MSG/deliver {"secret": "old"}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"secret must be current or previous: set the secrets with PUT /_mock/webhook"}`},
-		{"of an age that is none", `POST /_mock/events/MSG/deliver {"age": "old"}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"age must be a duration such as 10m"}`},
+		{"with an invalid age", `POST /_mock/events/MSG/deliver {"age": "old"}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"age must be a duration such as 10m"}`},
 		{"with a secret that is not there", `POST /_mock/events/MSG/deliver {"secret": "previous"}`, 409, `{"type":"about:blank","title":"Conflict","status":409,"detail":"there is no previous secret: set one with PUT /_mock/webhook"}`},
 		{"an event of another type", `POST /_mock/events {"type": "bill.created", "data": null}`, 200, `{"event_id":"evt_X","type":"bill.created","acknowledged":true,"message_id":"msg_X","event":{"id":"evt_X","type":"bill.created","data":null},"created_at":"NOW","attempts":[{"at":"NOW","url":"http://ADDRESS/hook","status":200}]}`},
 		{"an event without a type", `POST /_mock/events {"data": {}}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"type is required: words of a-z, 0-9 and _ with full stops between them, such as bill.created"}`},
@@ -95,7 +96,7 @@ func TestAdmin(t *testing.T) {
 
 		{"no faults", "GET /_mock/faults", 200, `{"faults":[]}`},
 		{"a fault", `POST /_mock/faults {"fault":"status","status":503,"on":"create customer","times":2}`, 200, `{"faults":[{"fault":"status","status":503,"on":"create customer","times":2}]}`},
-		{"a fault that is none", `POST /_mock/faults {"fault":"statues"}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body: fault must be status, service_error, drop_before_commit, drop_after_commit, truncate or delay: see /_mock/openapi.yaml"}`},
+		{"an unknown fault", `POST /_mock/faults {"fault":"statues"}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body: fault must be status, service_error, drop_before_commit, drop_after_commit, truncate or delay: see /_mock/openapi.yaml"}`},
 		{"none again", "DELETE /_mock/faults", 204, ""},
 		{"really", "GET /_mock/faults", 200, `{"faults":[]}`},
 
@@ -104,29 +105,29 @@ func TestAdmin(t *testing.T) {
 		{"neither", `PUT /_mock/clock {}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"either now or advance is required, as in {\"advance\": \"5s\"} or {\"now\": \"2025-01-31T12:00:00Z\"}"}`},
 		{"both", `PUT /_mock/clock {"now": "2025-01-31T12:00:00Z", "advance": "5s"}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"either now or advance is required, as in {\"advance\": \"5s\"} or {\"now\": \"2025-01-31T12:00:00Z\"}"}`},
 		{"no time", `PUT /_mock/clock {"now": "tomorrow"}`, 400, ""},
-		{"back", `PUT /_mock/clock {"advance": "-5s"}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"advance must be a duration such as 5s, 30m or 2h; to go back, set now"}`},
+		{"back", `PUT /_mock/clock {"advance": "-5s"}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"advance must be a duration such as 5s, 30m or 2h; to go back, set the time"}`},
 		{"too far", `PUT /_mock/clock {"now": "2200-01-01T00:00:00Z"}`, 422, `{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"the clock can be set to the years from 1970 to 2199, not to 2200"}`},
 
 		{"the webhook", "GET /_mock/webhook", 200, `{"previous_secret_set":false,"secret_set":true,"url":"http://ADDRESS/hook"}`},
 		{"another secret", `PUT /_mock/webhook {"secret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"}`, 200, `{"previous_secret_set":true,"secret_set":true,"url":"http://ADDRESS/hook"}`},
 		{"which is what previous means", `POST /_mock/events/MSG/deliver {"secret": "previous", "age": "10m"}`, 200, ""},
-		{"no secret", `PUT /_mock/webhook {"previous_secret": "whsec_c2hvcnQ="}`, 422, `{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"previous_secret: has fewer than 16 bytes"}`},
+		{"no secret", `PUT /_mock/webhook {"previous_secret": "whsec_c2hvcnQ="}`, 422, `{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"previous_secret: must be whsec_ and base64 of at least 16 bytes"}`},
 		{"a password, which is not shown", `PUT /_mock/webhook {"url": "user:swordfish@127.0.0.1:1/hook"}`, 200, `{"previous_secret_set":true,"secret_set":true,"url":"http://user:xxxxx@ADDRESS/hook"}`},
 		{"no URL", `PUT /_mock/webhook {"url": "ftp://127.0.0.1"}`, 422, `{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"url: must be a URL like http://ADDRESS/webhooks/moment"}`},
 		{"a port of this machine", `PUT /_mock/webhook {"url": ":3000/hook"}`, 200, `{"previous_secret_set":true,"secret_set":true,"url":"http://ADDRESS/hook"}`},
 		{"nowhere", `PUT /_mock/webhook {"url": ""}`, 200, `{"previous_secret_set":true,"secret_set":true,"url":""}`},
-		{"not even again", "POST /_mock/events/MSG/deliver {}", 409, `{"type":"about:blank","title":"Conflict","status":409,"detail":"events go nowhere: start moment-mock with --forward-to, or set a URL with PUT /_mock/webhook"}`},
+		{"not even again", "POST /_mock/events/MSG/deliver {}", 409, `{"type":"about:blank","title":"Conflict","status":409,"detail":"no webhook URL is set: start moment-mock with --forward-to, or set a URL with PUT /_mock/webhook"}`},
 
 		{"no JSON", "PUT /_mock/state [", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object in UTF-8"}`},
-		{"nothing", "PUT /_mock/state ", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object in UTF-8"}`},
+		{"no body", "PUT /_mock/state ", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object in UTF-8"}`},
 		{"a list that is null", `PUT /_mock/state {"bills": null}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"bills must not be null: leave it out"}`},
 		{"another member", `PUT /_mock/state {"bill": []}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be as GET /_mock/state returns it: unknown field \"bill\""}`},
 		{"no object", "PUT /_mock/state null", 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body must be a JSON object in UTF-8"}`},
-		{"another form", `PUT /_mock/state {"version": 2}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body is not of version 3: send what GET /_mock/state returns"}`},
+		{"another form", `PUT /_mock/state {"version": 2}`, 400, `{"type":"about:blank","title":"Bad Request","status":400,"detail":"the body is not of version 3: send the form that GET /_mock/state returns"}`},
 		{"an object of another form", `PUT /_mock/state {"responses": [{"status": "201"}]}`, 422, ""},
-		{"what the service would not hold", `PUT /_mock/state {"customers": [{}]}`, 422, `{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"Customers[0]: external_reference is required"}`},
+		{"an object that the service rejects", `PUT /_mock/state {"customers": [{}]}`, 422, `{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"Customers[0]: external_reference is required"}`},
 		{"everything is reset", "DELETE /_mock/state", 204, ""},
-		{"nothing was seeded", "GET /_mock/state", 200, `{"version":3,"customers":[],"accounts":[],"bills":[],"payments":[],"payment_requests":[],"payment_details":[],"responses":[],"outbox":[],"clock_offset":0}`},
+		{"the rejected imports had no effect", "GET /_mock/state", 200, `{"version":3,"customers":[],"accounts":[],"bills":[],"payments":[],"payment_requests":[],"payment_details":[],"responses":[],"outbox":[],"clock_offset":0}`},
 	} {
 		if step.request == "UP" {
 			down = false
@@ -135,7 +136,7 @@ func TestAdmin(t *testing.T) {
 		w := ask(m, strings.ReplaceAll(step.request, "MSG", message))
 		require.Equal(t, step.status, w.Code, "%s: %s", step.why, w.Body)
 		if step.want != "" {
-			assert.Equal(t, step.want, told(w), step.why)
+			assert.Equal(t, step.want, stable(w), step.why)
 		}
 		if w.Code >= 400 {
 			assert.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
@@ -148,7 +149,7 @@ func TestAdmin(t *testing.T) {
 	}
 }
 
-// What is exported can be imported, and is a seed.
+// An export can be imported, and is a valid seed.
 func TestExport(t *testing.T) {
 	m := newRetryingFake(t, func(http.ResponseWriter, *http.Request) {})
 	require.Equal(t, 200, ask(m, `POST /_mock/payments {"to": "UCR-1", "amount": "1"}`).Code)
@@ -200,7 +201,7 @@ func TestRecordedRequests(t *testing.T) {
 
 // Every path, also that of a description, is closed to web pages of other sites, and every write to
 // forms.
-func TestAdminIsNotForWebPages(t *testing.T) {
+func TestAdminRejectsWebPages(t *testing.T) {
 	m := newMock("mock.example.org:8787", []string{"mock.example.net"}, momenttest.WithOutbox())
 	t.Cleanup(m.fake.Close)
 	for _, route := range adminRoutes {
@@ -237,7 +238,21 @@ func TestDescriptions(t *testing.T) {
 	}
 }
 
-// A program that polls gets the newest, and nothing twice.
+// Concurrent changes of the webhook both take effect.
+func TestConcurrentWebhookChanges(t *testing.T) {
+	m := newFake(t)
+	for n := range 5000 {
+		m.setWebhook(webhook{secret: ours})
+		var both sync.WaitGroup
+		both.Go(func() { ask(m, `PUT /_mock/webhook {"url": ":1"}`) })
+		both.Go(func() { ask(m, `PUT /_mock/webhook {"secret": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"}`) })
+		both.Wait()
+		w := m.currentWebhook()
+		require.Equal(t, webhook{"http://127.0.0.1:1", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz", ours}, w, "round %d", n)
+	}
+}
+
+// A program that polls receives the newest items, and none twice.
 func TestLists(t *testing.T) {
 	m := newFake(t)
 	for range 3 {

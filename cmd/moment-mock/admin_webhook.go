@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// webhook is where events are sent, and what signs them.
+// webhook is the endpoint that events are sent to, and the secrets that sign them.
 type webhook struct {
 	url              string // "": nowhere
 	secret, previous string // previous: "" for none
@@ -26,14 +26,18 @@ func (m *mock) currentWebhook() webhook {
 	return m.webhook
 }
 
-func (m *mock) setWebhook(w webhook) {
+func (m *mock) setWebhook(w webhook) { m.changeWebhook(func(now *webhook) { *now = w }) }
+
+// changeWebhook holds the lock until the fake uses the changed webhook, so that no change
+// overwrites another one.
+func (m *mock) changeWebhook(change func(*webhook)) {
 	m.mu.Lock()
-	m.webhook = w
-	m.mu.Unlock()
-	m.fake.SetWebhook(w.url, w.secret)
+	defer m.mu.Unlock()
+	change(&m.webhook)
+	m.fake.SetWebhook(m.webhook.url, m.webhook.secret)
 }
 
-// redact removes the secrets from what others have written.
+// redact removes the secrets from text that others have written.
 func (m *mock) redact(text string) string {
 	w := m.currentWebhook()
 	for _, secret := range []string{w.secret, w.previous} {
@@ -49,8 +53,7 @@ func (m *mock) getWebhook(*adminRequest) (any, *rejection) {
 	return map[string]any{"url": w.shown(), "secret_set": w.secret != "", "previous_secret_set": w.previous != ""}, nil
 }
 
-// putWebhook changes what is sent. The secret before a new one becomes the previous one, as where
-// it is rotated.
+// putWebhook changes the webhook. The current secret becomes the previous one, as in a rotation.
 func (m *mock) putWebhook(r *adminRequest) (any, *rejection) {
 	var sent struct {
 		URL      *string `json:"url"`
@@ -60,25 +63,28 @@ func (m *mock) putWebhook(r *adminRequest) (any, *rejection) {
 	if rejected := r.decode(&sent); rejected != nil {
 		return nil, rejected
 	}
-	w := m.currentWebhook()
-	if sent.URL != nil {
-		target, err := readURL("url", *sent.URL, exampleEndpoint)
-		if err != nil && *sent.URL != "" {
+	target := ""
+	if sent.URL != nil && *sent.URL != "" {
+		var err error
+		if target, err = readURL("url", *sent.URL, exampleEndpoint); err != nil {
 			return nil, reject(http.StatusUnprocessableEntity, "%v", err)
 		}
-		w.url = target
 	}
 	for _, s := range []struct{ name, secret string }{{"secret", sent.Secret}, {"previous_secret", sent.Previous}} {
 		if err := checkSecret(s.secret); s.secret != "" && err != nil {
 			return nil, reject(http.StatusUnprocessableEntity, "%s: %v", s.name, err)
 		}
 	}
-	if sent.Secret != "" {
-		w.secret, w.previous = sent.Secret, w.secret
-	}
-	if sent.Previous != "" {
-		w.previous = sent.Previous
-	}
-	m.setWebhook(w)
+	m.changeWebhook(func(w *webhook) {
+		if sent.URL != nil {
+			w.url = target
+		}
+		if sent.Secret != "" {
+			w.secret, w.previous = sent.Secret, w.secret
+		}
+		if sent.Previous != "" {
+			w.previous = sent.Previous
+		}
+	})
 	return m.getWebhook(r)
 }

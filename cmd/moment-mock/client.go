@@ -14,15 +14,14 @@ import (
 	"strings"
 )
 
-const maxAnswer = 64 << 20
+const maxResponse = 64 << 20
 
-// client calls the admin API of a moment-mock that runs.
+// client calls the admin API of a running moment-mock.
 type client struct {
 	url string
 }
 
-// addURL adds the flag that says where moment-mock is. The function that it returns checks it, once
-// the flags are read.
+// addURL adds the flag --url. The returned function checks its value, after the flags are parsed.
 func addURL(flags *flag.FlagSet, getenv func(string) string) func() (client, error) {
 	text := flags.String("url", cmp.Or(getenv("MOMENT_BASE_URL"), defaultURL), "")
 	return func() (client, error) {
@@ -49,43 +48,44 @@ func (c client) call(ctx context.Context, method, path string, in, out any) erro
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return noAnswer(err, method)
+		return noResponse(err, method)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
 	if err != nil {
-		return noAnswer(err, method)
+		return noResponse(err, method)
 	}
 	if resp.StatusCode/100 != 2 {
 		var rejected rejection
-		if json.Unmarshal(answer, &rejected) != nil || rejected.Detail == "" {
-			return fmt.Errorf("%s answered %s: is that moment-mock? Name it with --url", req.URL.Redacted(), resp.Status)
+		if json.Unmarshal(text, &rejected) != nil || rejected.Detail == "" {
+			return fmt.Errorf("%s responded %s: pass the URL of moment-mock with --url", req.URL.Redacted(), resp.Status)
 		}
-		return errors.New(rejected.Detail)
+		// The help of the command describes its flags.
+		return errors.New(strings.TrimSuffix(strings.TrimPrefix(rejected.Detail, "the body: "), ": see /_mock/openapi.yaml"))
 	}
 	if out == nil {
 		return nil
 	}
-	if err := json.Unmarshal(answer, out); err != nil {
-		return fmt.Errorf("%s answered something else than moment-mock does: name moment-mock with --url", req.URL.Redacted())
+	if err := json.Unmarshal(text, out); err != nil {
+		return fmt.Errorf("%s did not respond as moment-mock does: pass the URL of moment-mock with --url", req.URL.Redacted())
 	}
 	return nil
 }
 
-// noAnswer says whether a write can have been done all the same.
-func noAnswer(err error, method string) error {
+// noResponse returns an error that says whether a write may have been applied.
+func noResponse(err error, method string) error {
 	var network *net.OpError
 	switch {
 	case errors.As(err, &network) && network.Op == "dial":
-		return fmt.Errorf("%w: start moment-mock, or say with --url where it is", err)
+		return fmt.Errorf("%w: start moment-mock, or pass its URL with --url", err)
 	case method == http.MethodGet:
-		return fmt.Errorf("%w: is that moment-mock? Name it with --url", err)
+		return fmt.Errorf("%w: pass the URL of moment-mock with --url", err)
 	default:
-		return fmt.Errorf("%w: it may have been done all the same: see moment-mock events", err)
+		return fmt.Errorf("%w: the change may have been made: see moment-mock events", err)
 	}
 }
 
-// indented is JSON to be read.
+// indented indents JSON for people.
 func indented(text json.RawMessage) string {
 	var b bytes.Buffer
 	if json.Indent(&b, text, "", "  ") != nil {

@@ -30,7 +30,7 @@ func readFail(args []string, getenv func(string) string) (command, error) {
 	case err != nil:
 		return nil, err
 	case *remove && len(others) > 0:
-		return nil, errors.New("--clear stands alone")
+		return nil, errors.New("--clear accepts no fault")
 	case *remove:
 		return func(ctx context.Context, _, _ io.Writer) error {
 			return c.call(ctx, http.MethodDelete, "/_mock/faults", nil, nil)
@@ -95,7 +95,7 @@ func readClock(args []string, getenv func(string) string) (command, error) {
 	case len(others) == 2 && others[0] == "set":
 		sent["now"] = others[1]
 	default:
-		return nil, errors.New("clock is followed by nothing, by advance and a duration, or by set and a time: moment-mock clock advance 5s")
+		return nil, errors.New("clock accepts no arguments, advance and a duration, or set and a time: moment-mock clock advance 5s")
 	}
 	c, err := at()
 	return func(ctx context.Context, stdout, _ io.Writer) error {
@@ -149,7 +149,7 @@ func readHealth(args []string, getenv func(string) string) (command, error) {
 		}
 		var h health
 		if json.Unmarshal(raw, &h) != nil || h.Name != "moment-mock" {
-			return fmt.Errorf("%s is not moment-mock: name it with --url", c.url)
+			return fmt.Errorf("%s is not moment-mock: pass the URL of moment-mock with --url", c.url)
 		}
 		fmt.Fprintf(stdout, "moment-mock %s is ready at %s\n", h.Version, c.url)
 		return nil

@@ -43,7 +43,7 @@ func (c client) listEvents(ctx context.Context, stdout io.Writer) error {
 		fmt.Fprintln(stdout, "There are no events yet: moment-mock pay bill_… makes one")
 	}
 	for _, e := range list.Events {
-		outcome := "held"
+		outcome := "not sent"
 		switch {
 		case e.Acknowledged:
 			outcome = "acknowledged"
@@ -66,7 +66,7 @@ func (c client) showEvent(ctx context.Context, id string, stdout io.Writer) erro
 	}
 	fmt.Fprintln(stdout, indented(e.Event))
 	if len(e.Attempts) == 0 {
-		fmt.Fprintf(stdout, "It was not sent yet: moment-mock resend %s sends it\n", e.ID)
+		fmt.Fprintf(stdout, "It was not sent: moment-mock resend %s delivers it\n", e.ID)
 	}
 	for i, a := range e.Attempts {
 		printAttempt(stdout, i+1, a)
@@ -100,7 +100,7 @@ func readResend(args []string, getenv func(string) string) (command, error) {
 		return nil, err
 	}
 	if len(others) != 1 {
-		return nil, errors.New("resend needs one message id: moment-mock resend msg_…")
+		return nil, errors.New("resend requires one message id: moment-mock resend msg_…")
 	}
 	sent["times"], sent["secret"], sent["age"] = *times, *secret, *age
 	c, err := at()

@@ -23,7 +23,7 @@ func readPay(args []string, getenv func(string) string) (command, error) {
 		return nil, err
 	}
 	if len(others) < 1 || len(others) > 2 || others[0] == "" || others[len(others)-1] == "" {
-		return nil, errors.New("pay needs a target, and an amount unless all is paid: moment-mock pay bill_… 15.00")
+		return nil, errors.New("pay requires a target, and accepts an amount: moment-mock pay bill_… 15.00")
 	}
 	switch o.Deliver {
 	case "", momenttest.DeliverNow, momenttest.DeliverHold, momenttest.DeliverNever:
@@ -40,14 +40,14 @@ func readPay(args []string, getenv func(string) string) (command, error) {
 
 // pay records the payment, and prints what became of it.
 func (c client) pay(ctx context.Context, o order, stdout io.Writer) error {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, responseTimeout)
 	defer cancel()
 	var r receipt
 	if err := c.call(ctx, http.MethodPost, paymentsPath, o, &r); err != nil {
 		return err
 	}
 	if r.To == "" {
-		return fmt.Errorf("%s%s answered something else than a payment: is that moment-mock? Name it with --url", c.url, paymentsPath)
+		return fmt.Errorf("%s%s did not respond with a payment: pass the URL of moment-mock with --url", c.url, paymentsPath)
 	}
 	r.show(stdout, o.Deliver)
 	if err := r.failure(); err != nil || r.Previous == nil {
@@ -61,14 +61,14 @@ func (d *delivery) failure() error {
 	if d.Attempts == 0 || d.Acknowledged {
 		return nil
 	}
-	next := "moment-mock resend " + d.MessageID + " tries again"
+	next := "moment-mock resend " + d.MessageID + " delivers it again"
 	if d.NextAttemptAt != nil {
-		next = "it is tried again by itself; moment-mock clock advance 5s makes it due now"
+		next = "moment-mock retries it; moment-mock clock advance 5s makes the retry due now"
 	}
 	if d.Error != "" {
 		return fmt.Errorf("the event was not acknowledged: %s: %s", d.Error, next)
 	}
-	return fmt.Errorf("the event was not acknowledged: the endpoint answered %d: %s", d.Status, next)
+	return fmt.Errorf("the event was not acknowledged: the endpoint responded %d: %s", d.Status, next)
 }
 
 func (r *receipt) show(out io.Writer, when momenttest.Deliver) {
@@ -92,13 +92,13 @@ func (d *delivery) show(out io.Writer, when momenttest.Deliver) {
 	case when == momenttest.DeliverNever:
 		fmt.Fprintln(out, "The event is never delivered, as you asked")
 	case when == momenttest.DeliverHold:
-		fmt.Fprintf(out, "Event %s is held: moment-mock resend %s delivers it\n", d.MessageID, d.MessageID)
+		fmt.Fprintf(out, "Event %s was not sent: moment-mock resend %s delivers it\n", d.MessageID, d.MessageID)
 	case d.Attempts == 0:
-		fmt.Fprintln(out, "The event went nowhere: moment-mock was started without --forward-to")
+		fmt.Fprintln(out, "The event was not sent: moment-mock was started without --forward-to")
 	case d.Status == 0:
-		fmt.Fprintf(out, "Event %s: no answer, attempt %d\n", d.MessageID, d.Attempts)
+		fmt.Fprintf(out, "Event %s: no response at attempt %d\n", d.MessageID, d.Attempts)
 	default:
-		fmt.Fprintf(out, "Event %s: answered %d, attempt %d\n", d.MessageID, d.Status, d.Attempts)
+		fmt.Fprintf(out, "Event %s: %d at attempt %d\n", d.MessageID, d.Status, d.Attempts)
 	}
 	fmt.Fprintln(out, indented(d.Event))
 }

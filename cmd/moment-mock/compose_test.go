@@ -15,8 +15,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// The services of docs/testing.md reach each other by the names that Compose gives them: here, the
-// network of the merchant's service is replaced, and the rest is as documented.
+// The services of docs/testing.md reach each other by their names in Compose. This test replaces
+// the network of the merchant's service; the rest is as documented.
 func TestCompose(t *testing.T) {
 	page, err := os.ReadFile("../../docs/testing.md")
 	require.NoError(t, err)

@@ -18,8 +18,7 @@ var consoleFiles embed.FS
 
 const consolePath = "/_mock/console/"
 
-// consolePolicy allows the page nothing but its own files and this server, and no markup from a
-// text to have an effect.
+// consolePolicy allows only the page's own files and this server. Markup in data has no effect.
 const consolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 
 var consoleTypes = map[string]string{
@@ -61,8 +60,8 @@ func serveConsole(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// currencies is JSON with the codes of ISO 4217 by their exponents: {"0": "BIF CLP …"}. The browser's
-// own digits are those of CLDR, which differ from the standard's.
+// currencies is JSON with the codes of ISO 4217 by their exponents: {"0": "BIF CLP …"}. Browsers
+// use the digits of CLDR, which differ.
 var currencies = func() []byte {
 	codes := map[string]string{}
 	for n := range 26 * 26 * 26 {

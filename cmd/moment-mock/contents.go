@@ -10,12 +10,12 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// version is that of the form of contents.
+// version is the version of this form.
 const version = 3
 
-// contents is what a state file, a seed and an export hold: one JSON object, and in a state file,
-// below it, an object of the same form for each change since. An object with a version replaces
-// everything before it. One without is a change, whose objects replace those with the same id.
+// contents is one JSON object: a seed, an export, or the start of a state file. In a state file, an
+// object of the same form follows for each change. An object with a version replaces everything
+// before it. One without is a change, whose objects replace those with the same id.
 type contents struct {
 	Version       int    `json:"version,omitempty"`
 	WebhookSecret string `json:"webhook_secret,omitempty"` // in state files only
@@ -24,9 +24,9 @@ type contents struct {
 
 var errVersion = fmt.Errorf("not of version %d", version)
 
-// readContents reads to the end, and returns what all objects amount to, and where the last whole
-// one ends. An object that breaks off at the end is dropped, because a process that is killed can
-// leave one, and nobody was told of its change. Without any object, found is false.
+// readContents returns the merged objects, and the offset at which the last complete one ends. It
+// drops a truncated object at the end, because a killed process can leave one, and no response was
+// sent for its change. Without any object, found is false.
 func readContents(from io.Reader) (all contents, end int64, found bool, err error) {
 	decoder := json.NewDecoder(from)
 	decoder.DisallowUnknownFields()
@@ -73,7 +73,7 @@ func readObject(raw json.RawMessage) (read contents, err error) {
 	return read, nil
 }
 
-// merger puts changes into what was before them.
+// merger applies changes to the contents before them.
 type merger struct {
 	head      contents
 	customers index[moment.Customer]

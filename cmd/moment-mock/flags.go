@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	defaultListen   = "127.0.0.1:8787" // fixed, so that the other commands find it without being told
+	defaultListen   = "127.0.0.1:8787" // fixed, so that the other commands find it without a flag
 	defaultURL      = "http://" + defaultListen
 	exampleEndpoint = "http://127.0.0.1:8080/webhooks/moment"
 )
@@ -40,7 +40,7 @@ func findCommand(args []string) (name string, others []string) {
 	return "", args
 }
 
-// newFlags are of a set that prints nothing by itself: run does.
+// newFlags returns a set that does not print, because run prints its errors.
 func newFlags() *flag.FlagSet {
 	flags := flag.NewFlagSet("moment-mock", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -73,7 +73,7 @@ func noMore(others []string) error {
 }
 
 // readURL reads a URL, whose scheme is http:// if it has none, and whose host is this machine if it
-// begins with a port. The error does not repeat the URL: there may be a password in it.
+// begins with a port. The error does not quote the URL, because it may contain a password.
 func readURL(name, text, like string) (string, error) {
 	if strings.HasPrefix(text, ":") {
 		text = "127.0.0.1" + text
@@ -88,7 +88,7 @@ func readURL(name, text, like string) (string, error) {
 	return text, nil
 }
 
-// list is a flag that can be given several times.
+// list is a flag that may occur several times.
 type list []string
 
 func (l *list) String() string { return strings.Join(*l, " ") }

@@ -16,8 +16,8 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// eventLog writes a line for each request and for each attempt to deliver an event. It holds no
-// body, no header and no query: neither keys nor people.
+// eventLog writes a line for each request and for each attempt to deliver an event. It does not log
+// bodies, headers and queries, because they contain keys and personal data.
 type eventLog struct {
 	mu      sync.Mutex
 	out     io.Writer
@@ -43,14 +43,14 @@ func isTerminal(out io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// line writes one line in one piece, because requests and attempts log at once.
+// line writes a line as a whole, because requests and attempts log concurrently.
 func (l *eventLog) line(parts ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	fmt.Fprintln(l.out, strings.Join(parts, " "))
 }
 
-// Write makes the log of net/http.Server part of this one.
+// Write logs the messages of net/http.Server.
 func (l *eventLog) Write(text []byte) (int, error) {
 	if l.json != nil {
 		l.json.Warn("server", "detail", strings.TrimSpace(string(text)))
@@ -60,12 +60,12 @@ func (l *eventLog) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// requests logs each request that is answered, except for looks at the admin API, because the
-// console takes one every second.
+// requests logs each request, except for successful GETs of the admin API, because the console
+// sends one every second.
 func (l *eventLog) requests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
-		a := &answer{ResponseWriter: w, status: http.StatusOK}
+		a := &loggedResponse{ResponseWriter: w, status: http.StatusOK}
 		next.ServeHTTP(a, r)
 		if strings.HasPrefix(r.URL.Path, adminPath) && (r.Method == http.MethodGet || r.Method == http.MethodHead) && a.status < http.StatusBadRequest {
 			return
@@ -111,7 +111,7 @@ func (l *eventLog) attempt(m momenttest.Message, now time.Time) {
 	case !m.NextAttemptAt.IsZero():
 		line += ", next in " + plainDuration(m.NextAttemptAt.Sub(now))
 	default:
-		line += ": moment-mock resend " + m.ID + " tries again"
+		line += ": moment-mock resend " + m.ID + " delivers it again"
 	}
 	l.line(time.Now().Format("15:04:05.000"), line)
 }
@@ -154,7 +154,7 @@ func shortURL(text string) string {
 	return host + u.EscapedPath()
 }
 
-// shortError leaves out the beginning, in which net/http repeats the URL.
+// shortError leaves out the beginning, in which net/http quotes the URL.
 func shortError(text string) string {
 	if _, reason, ok := strings.Cut(text, `": `); ok {
 		text = reason
@@ -176,17 +176,17 @@ func plainDuration(d time.Duration) string {
 	}
 }
 
-// answer remembers its status.
-type answer struct {
+// loggedResponse stores the status for the log.
+type loggedResponse struct {
 	http.ResponseWriter
 
 	status int
 }
 
-func (a *answer) WriteHeader(status int) {
+func (a *loggedResponse) WriteHeader(status int) {
 	a.status = status
 	a.ResponseWriter.WriteHeader(status)
 }
 
 // Unwrap is for http.ResponseController, by which faults end connections.
-func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+func (a *loggedResponse) Unwrap() http.ResponseWriter { return a.ResponseWriter }

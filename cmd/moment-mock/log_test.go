@@ -32,7 +32,7 @@ func TestAttemptIsOneLine(t *testing.T) {
 		{"hours", momenttest.Message{Attempts: []momenttest.Attempt{attempt("http://billing:8080/hook", 503, "")}, NextAttemptAt: now.Add(2 * time.Hour)}, "→ evt_1 to billing:8080/hook 503, attempt 1 of 6, next in 2 h"},
 		{"a Retry-After", momenttest.Message{Attempts: []momenttest.Attempt{attempt("http://billing:8080/hook", 503, "")}, NextAttemptAt: now.Add(3*time.Minute + time.Second)}, "→ evt_1 to billing:8080/hook 503, attempt 1 of 6, next in 3m1s"},
 		{"no response", momenttest.Message{Attempts: []momenttest.Attempt{attempt("http://127.0.0.1:1/", 0, `Post "http://127.0.0.1:1/": connection refused`)}, NextAttemptAt: now.Add(5 * time.Second)}, "→ evt_1 to :1/ connection refused, attempt 1 of 6, next in 5 s"},
-		{"the last", momenttest.Message{ID: "msg_1", Attempts: []momenttest.Attempt{attempt("http://127.0.0.1:3000/", 500, "")}}, "→ evt_1 to :3000/ 500, attempt 1 of 6: moment-mock resend msg_1 tries again"},
+		{"the last", momenttest.Message{ID: "msg_1", Attempts: []momenttest.Attempt{attempt("http://127.0.0.1:3000/", 500, "")}}, "→ evt_1 to :3000/ 500, attempt 1 of 6: moment-mock resend msg_1 delivers it again"},
 		{"resent", momenttest.Message{Attempts: []momenttest.Attempt{{URL: "http://127.0.0.1:3000/", Status: 200, Resent: true}}}, "→ evt_1 to :3000/ 200, resent"},
 	} {
 		var out strings.Builder
@@ -76,7 +76,7 @@ func TestJSONLog(t *testing.T) {
 
 // Looks at the admin API are not logged, because the console takes one every second. Its rejections
 // and changes are.
-func TestLooksAreNotLogged(t *testing.T) {
+func TestReadsOfTheAdminAPIAreNotLogged(t *testing.T) {
 	var out strings.Builder
 	m := newMock(defaultListen, nil)
 	t.Cleanup(m.fake.Close)
@@ -88,7 +88,7 @@ func TestLooksAreNotLogged(t *testing.T) {
 	assert.Regexp(t, `^\S+ GET /_mock/none 404 \S+\n\S+ DELETE /_mock/faults 204 \S+\n$`, out.String())
 }
 
-// A fault ends the connection although the log stands between it and the server.
+// A fault ends the connection although the log wraps the response.
 func TestFaultsEndConnections(t *testing.T) {
 	m := newMock(defaultListen, nil)
 	t.Cleanup(m.fake.Close)

@@ -1,7 +1,7 @@
 // Command moment-mock is a fake of the Moment Billing API that listens on a loopback port, for
 // programs in any language to be developed and tested against. It is package momenttest with a
-// request log, an admin API, commands and a web page that call it, and, where asked to, a memory on
-// disk. See moment-mock --help.
+// request log, an admin API, commands and a web page that call it, and optional storage on disk.
+// See moment-mock --help.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
@@ -21,16 +22,16 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 }
 
-// A command is what was asked for, with its arguments read.
+// A command runs with arguments that have been parsed.
 type command func(ctx context.Context, stdout, stderr io.Writer) error
 
-// A reader reads the arguments of a command.
+// A reader parses the arguments of a command.
 type reader struct {
 	read func(args []string, getenv func(string) string) (command, error)
 	help string
 }
 
-// commands are those that are named; without a name, moment-mock serves.
+// commands are the commands by name. Without a name, moment-mock serves.
 var commands = map[string]reader{
 	"pay":     {readPay, payUsage},
 	"events":  {readEvents, eventsUsage},
@@ -44,6 +45,9 @@ var commands = map[string]reader{
 
 // run is the program, until it is done or ctx ends. It returns the exit code.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "help" {
+		args = append(slices.Clone(args[1:]), "--help")
+	}
 	name, args := findCommand(args)
 	r, ok := commands[name]
 	if !ok {

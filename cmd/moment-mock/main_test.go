@@ -157,7 +157,7 @@ func TestWrongUsage(t *testing.T) {
 	const (
 		forwardTo = "--forward-to: must be a URL like http://127.0.0.1:8080/webhooks/moment"
 		url       = "--url or MOMENT_BASE_URL: must be a URL like http://127.0.0.1:8787"
-		pay       = "pay needs a target, and an amount unless all is paid: moment-mock pay bill_… 15.00"
+		pay       = "pay requires a target, and accepts an amount: moment-mock pay bill_… 15.00"
 	)
 	for _, row := range []struct {
 		why  string
@@ -178,18 +178,18 @@ func TestWrongUsage(t *testing.T) {
 		{"a port alone", nil, []string{"--forward-to", "http://:3000/webhooks"}, forwardTo},
 		{"another scheme", nil, []string{"--forward-to", "ftp://127.0.0.1/"}, forwardTo},
 		{"no URL at all; the password is not shown", nil, []string{"--forward-to", "http://u:swordfish@%/"}, forwardTo},
-		{"a secret of another form, which is not shown", environment{"MOMENT_WEBHOOK_SECRET": "swordfish"}, nil, "MOMENT_WEBHOOK_SECRET: is not whsec_ and base64: for a key in another form, pass RawWebhookSecret of its bytes"},
-		{"a secret that is too short", environment{"MOMENT_WEBHOOK_SECRET": moment.RawWebhookSecret([]byte("short"))}, nil, "MOMENT_WEBHOOK_SECRET: has fewer than 16 bytes"},
+		{"a secret of another form, which is not shown", environment{"MOMENT_WEBHOOK_SECRET": "swordfish"}, nil, "MOMENT_WEBHOOK_SECRET: must be whsec_ and base64 of at least 16 bytes"},
+		{"a secret that is too short", environment{"MOMENT_WEBHOOK_SECRET": moment.RawWebhookSecret([]byte("short"))}, nil, "MOMENT_WEBHOOK_SECRET: must be whsec_ and base64 of at least 16 bytes"},
 		{"pay what?", nil, []string{"pay"}, pay},
 		{"pay an empty amount", nil, []string{"pay", "bill_1", ""}, pay},
 		{"pay three", nil, []string{"pay", "bill_1", "15.00", "bill_2"}, pay},
 		{"deliver when?", nil, []string{"pay", "bill_1", "--deliver", "soon"}, "--deliver: must be now, hold or never"},
-		{"resend what?", nil, []string{"resend"}, "resend needs one message id: moment-mock resend msg_…"},
+		{"resend what?", nil, []string{"resend"}, "resend requires one message id: moment-mock resend msg_…"},
 		{"two events", nil, []string{"events", "msg_1", "msg_2"}, `unexpected argument "msg_2"`},
-		{"clear what?", nil, []string{"fail", "503", "--clear"}, "--clear stands alone"},
+		{"clear what?", nil, []string{"fail", "503", "--clear"}, "--clear accepts no fault"},
 		{"no status", nil, []string{"fail", "status", "much"}, `the status must be a number, not "much"`},
 		{"two statuses", nil, []string{"fail", "503", "504"}, `unexpected argument "504"`},
-		{"move the clock how?", nil, []string{"clock", "5s"}, "clock is followed by nothing, by advance and a duration, or by set and a time: moment-mock clock advance 5s"},
+		{"move the clock how?", nil, []string{"clock", "5s"}, "clock accepts no arguments, advance and a duration, or set and a time: moment-mock clock advance 5s"},
 		{"reset what?", nil, []string{"reset", "all"}, `unexpected argument "all"`},
 		{"which version?", nil, []string{"version", "2"}, `unexpected argument "2"`},
 		{"pay an empty variable", nil, []string{"pay", "", "15.00"}, pay},
@@ -214,6 +214,8 @@ func TestHelp(t *testing.T) {
 	}{
 		{[]string{"--help"}, usage},
 		{[]string{"-h"}, usage},
+		{[]string{"help"}, usage},
+		{[]string{"help", "pay"}, payUsage},
 		{[]string{"pay", "--help"}, payUsage},
 		{[]string{"--help", "pay"}, payUsage},
 		{[]string{"events", "--help"}, eventsUsage},

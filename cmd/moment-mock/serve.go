@@ -23,9 +23,9 @@ const (
 	anyKey = "sk_test_YOUR_SECRET_KEY"
 
 	readTimeout = 15 * time.Second
-	// answerTimeout is more than the 30 seconds that an event's attempts may take.
-	answerTimeout = time.Minute
-	healthTimeout = 5 * time.Second
+	// responseTimeout is longer than the attempts to deliver an event, which end after 30 seconds.
+	responseTimeout = time.Minute
+	healthTimeout   = 5 * time.Second
 )
 
 // retryNow are the waits between attempts with --retry now; retryLater are those of
@@ -35,7 +35,7 @@ var (
 	retryLater = []time.Duration{5 * time.Second, 30 * time.Second, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour}
 )
 
-// serveConfig is what moment-mock is to do.
+// serveConfig has the flags and the environment of a moment-mock that serves.
 type serveConfig struct {
 	listen    string
 	forwardTo string // a URL; "" for nowhere
@@ -103,17 +103,16 @@ func checkListen(address string) error {
 	return nil
 }
 
-// checkSecret's errors do not repeat the secret.
+// checkSecret's error does not quote the secret. It does not name functions, because most users do
+// not write Go.
 func checkSecret(secret string) error {
-	_, err := moment.NewWebhookVerifier(secret)
-	var bad *moment.ArgumentError
-	if errors.As(err, &bad) {
-		return errors.New(bad.Reason)
+	if _, err := moment.NewWebhookVerifier(secret); err != nil {
+		return errors.New("must be whsec_ and base64 of at least 16 bytes")
 	}
-	return err
+	return nil
 }
 
-// run is the fake, until ctx ends.
+// run serves the fake until ctx ends.
 func (c serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	events := newEventLog(stderr, c.json, c.getenv, len(c.waits)+1)
 	var m *mock
@@ -131,7 +130,7 @@ func (c serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if c.state != "" {
 		var file *stateFile
 		file, kept, found, err = openStateFile(c.state, func(err error) {
-			// Nobody may hear of a change that is not kept, nor of anything that follows from it.
+			// No response may report a change that is not stored.
 			fmt.Fprintf(stderr, "moment-mock: the state file %s: %v: free some space, or choose another file\n", c.state, err)
 			os.Exit(1)
 		})
@@ -149,7 +148,7 @@ func (c serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 	defer m.fake.Close()
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.listen)
 	if err != nil {
-		return fmt.Errorf("%w: choose another address by --listen, like 127.0.0.1:0", err)
+		return fmt.Errorf("%w: choose another address with --listen, like 127.0.0.1:0", err)
 	}
 	defer func() { _ = listener.Close() }()
 	if err := m.fake.Seed(seed); err != nil {
@@ -159,7 +158,7 @@ func (c serveConfig) run(ctx context.Context, stdout, stderr io.Writer) error {
 		kept.State = m.fake.State()
 	}
 	if err := m.fake.Restore(kept.State); err != nil {
-		return fmt.Errorf("the state file %s: broken, and left as it is: %s: move it away to begin anew", c.state, strings.TrimPrefix(err.Error(), "momenttest: restore: "))
+		return fmt.Errorf("the state file %s: invalid, and left unchanged: %s: move the file away to start without data", c.state, strings.TrimPrefix(err.Error(), "momenttest: restore: "))
 	}
 	// No receiver has this previous secret, so that a delivery signed with it tests a rejection.
 	m.setWebhook(webhook{url: c.forwardTo, secret: cmp.Or(c.secret, secret), previous: moment.RawWebhookSecret([]byte(rand.Text()))})
@@ -187,13 +186,13 @@ func readSeed(path string) (momenttest.State, error) {
 	return read.State, nil
 }
 
-// announcement is what a program has to know. The secret of the environment is not repeated: it may
-// be a real one.
+// announcement is the text at the start. It does not show the secret of the environment, because
+// that may be a production secret.
 func (c serveConfig) announcement(address net.Addr, secret string) string {
 	var text strings.Builder
 	line := func(parts ...any) { fmt.Fprintln(&text, parts...) }
 	baseURL := "http://" + reachable(address)
-	line("A fake of the Moment Billing API. Key and secret are made for tests, and open nothing else.")
+	line("A fake of the Moment Billing API. The key and the secret work only here.")
 	line()
 	line("  URL             ", baseURL)
 	if !c.noConsole {
@@ -208,15 +207,15 @@ func (c serveConfig) announcement(address net.Addr, secret string) string {
 	if c.forwardTo != "" {
 		line("  Events go to    ", webhook{url: c.forwardTo}.shown())
 	} else {
-		line("  Events go       ", "nowhere: see --forward-to")
+		line("  Events          ", "are not sent: see --forward-to")
 	}
 	if c.seed != "" {
-		line("  Data begins as  ", c.seed)
+		line("  Seed            ", c.seed)
 	}
 	if c.state != "" {
 		line("  Data is kept in ", c.state)
 	} else {
-		line("  Data is kept    ", "until the end: see --state")
+		line("  Data is kept    ", "in memory only: see --state")
 	}
 	line()
 	line("For programs in another terminal:")
@@ -227,12 +226,13 @@ func (c serveConfig) announcement(address net.Addr, secret string) string {
 		line("  export MOMENT_WEBHOOK_SECRET=" + secret)
 	}
 	line()
-	line("There, money comes in by moment-mock pay bill_… 15.00, and moment-mock --help tells the rest")
+	line("To pay a bill, run moment-mock pay bill_… 15.00. For all commands, see moment-mock --help")
 	line()
 	return text.String()
 }
 
-// reachable gives the address by which this machine reaches one that listens on all of them.
+// reachable returns the address to print. For a listener on all addresses, it is the loopback
+// address.
 func reachable(address net.Addr) string {
 	tcp, ok := address.(*net.TCPAddr)
 	if ok && tcp.IP.IsUnspecified() {
@@ -241,14 +241,14 @@ func reachable(address net.Addr) string {
 	return address.String()
 }
 
-// serve answers until ctx ends, and then finishes the requests that are there.
+// serve serves until ctx ends, and then finishes the requests in flight.
 func serve(ctx context.Context, listener net.Listener, m *mock, events *eventLog) error {
 	logger := log.New(events, "", 0)
 	server := &http.Server{
 		Handler:           events.requests(m),
 		ReadHeaderTimeout: readTimeout / 2,
 		ReadTimeout:       readTimeout,
-		WriteTimeout:      readTimeout + answerTimeout, // it runs from the end of the headers
+		WriteTimeout:      readTimeout + responseTimeout, // it runs from the end of the headers
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          logger,
@@ -260,12 +260,12 @@ func serve(ctx context.Context, listener net.Listener, m *mock, events *eventLog
 		return err
 	case <-ctx.Done():
 	}
-	m.fake.Close() // because no endpoint may hold up the exit
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answerTimeout)
+	m.fake.Close() // because no endpoint may delay the exit
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), responseTimeout)
 	defer cancel()
 	if err := server.Shutdown(ctx); err != nil {
 		_ = server.Close()
-		return fmt.Errorf("ended with requests left: %w", err)
+		return fmt.Errorf("ended with requests in flight: %w", err)
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ import (
 
 var ours = moment.RawWebhookSecret([]byte("the secret of these tests"))
 
-// endpoint is a merchant's: it verifies what comes.
+// endpoint is a merchant's endpoint, which verifies signatures.
 type endpoint struct {
 	*httptest.Server
 
@@ -50,7 +50,7 @@ func (e *endpoint) trust(t *testing.T, secret string) {
 	e.handler.Store(&handler)
 }
 
-// event returns the one event that has come.
+// event returns the one event that was received.
 func (e *endpoint) event(t *testing.T) *moment.Event {
 	t.Helper()
 	require.Len(t, e.events, 1)
@@ -83,20 +83,20 @@ func masked(text string) string {
 	return shortPort.ReplaceAllString(text, " :PORT")
 }
 
-// A whole session: what is printed at the start is used, a bill is raised, paid twice, and each
-// payment arrives.
+// A whole session: the test uses the printed exports, creates a bill and pays it twice, and
+// receives each event.
 func TestSession(t *testing.T) {
 	e := newEndpoint(t)
 	m := start(t, nil, "--forward-to", e.URL+"/webhooks/moment?token=swordfish")
 	e.trust(t, m.secret)
-	assert.Equal(t, `A fake of the Moment Billing API. Key and secret are made for tests, and open nothing else.
+	assert.Equal(t, `A fake of the Moment Billing API. The key and the secret work only here.
 
   URL              http://ADDRESS
   Console          the same URL, in a browser
   API key          sk_test_YOUR_SECRET_KEY or any other that begins with sk_test_
   Webhook secret   `+m.secret+`
   Events go to     http://ADDRESS/webhooks/moment?token=swordfish
-  Data is kept     until the end: see --state
+  Data is kept     in memory only: see --state
 
 For programs in another terminal:
 
@@ -104,7 +104,7 @@ For programs in another terminal:
   export MOMENT_API_KEY=sk_test_YOUR_SECRET_KEY
   export MOMENT_WEBHOOK_SECRET=`+m.secret+`
 
-There, money comes in by moment-mock pay bill_… 15.00, and moment-mock --help tells the rest
+To pay a bill, run moment-mock pay bill_… 15.00. For all commands, see moment-mock --help
 
 `, masked(m.stdout.String()))
 
@@ -125,7 +125,7 @@ There, money comes in by moment-mock pay bill_… 15.00, and moment-mock --help 
 	assert.Zero(t, code)
 	assert.Empty(t, stderr)
 	assert.Equal(t, `Paid ZAR 15.00 to bill_X, which leaves ZAR 5.00
-Event msg_X: answered 204, attempt 1
+Event msg_X: 204 at attempt 1
 {
   "id": "evt_X",
   "type": "obligation.amount_applied",
@@ -150,7 +150,7 @@ Event msg_X: answered 204, attempt 1
 	code, stdout, stderr = execute(t, environment{"MOMENT_BASE_URL": m.url}, "pay", "UBR1234567890", "5")
 	assert.Zero(t, code)
 	assert.Empty(t, stderr)
-	assert.True(t, strings.HasPrefix(masked(stdout), "Paid ZAR 5.00 to bill_X, which leaves ZAR 0.00\nEvent msg_X: answered 204, attempt 1\n{\n"), stdout)
+	assert.True(t, strings.HasPrefix(masked(stdout), "Paid ZAR 5.00 to bill_X, which leaves ZAR 0.00\nEvent msg_X: 204 at attempt 1\n{\n"), stdout)
 	assert.Equal(t, moment.Amount(500), e.event(t).Data.(*moment.AmountApplied).Amount)
 
 	bill, err = client.Bills.Get(t.Context(), "UBR1234567890")
@@ -228,17 +228,17 @@ func TestPasswordOfTheEndpointIsNotPrinted(t *testing.T) {
 	}
 }
 
-func TestPortTaken(t *testing.T) {
+func TestPortInUse(t *testing.T) {
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, taken.Close()) }()
 	code, stdout, stderr := execute(t, nil, "--listen", taken.Addr().String())
 	assert.Equal(t, 1, code)
 	assert.Empty(t, stdout)
-	assert.Regexp(t, `^moment-mock: listen tcp `+taken.Addr().String()+`: .*: choose another address by --listen, like 127.0.0.1:0\n$`, stderr)
+	assert.Regexp(t, `^moment-mock: listen tcp `+taken.Addr().String()+`: .*: choose another address with --listen, like 127.0.0.1:0\n$`, stderr)
 }
 
-// An address by which nothing can be reached is not printed.
+// An address that clients cannot use is not printed.
 func TestReachable(t *testing.T) {
 	for address, want := range map[string]string{
 		"127.0.0.1:8787":   "127.0.0.1:8787",
@@ -253,8 +253,8 @@ func TestReachable(t *testing.T) {
 	}
 }
 
-// A signal ends it at once, although an endpoint does not respond: the payment is answered, and its
-// event is delivered by the next run.
+// A signal ends the program at once, although an endpoint does not respond. The payment gets its
+// response, and the next run delivers the event.
 func TestSignal(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no SIGTERM")

@@ -12,8 +12,8 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// stateFile keeps contents, as the journal of a fake. One process at a time has it open. Each
-// change is a line at its end. At the start and after a reset, it is replaced by one object.
+// stateFile is a journal on disk. Only one process at a time can open it. Each change adds a line.
+// At the start and after a reset, one object replaces all lines.
 type stateFile struct {
 	path   string
 	lock   *os.File // beside it, as the file itself is replaced
@@ -23,7 +23,7 @@ type stateFile struct {
 	mu       sync.Mutex
 	written  sync.Cond
 	file     *os.File // nil until Replace: nothing is written before the state is complete
-	end      int64    // of what was read: behind it is an object that broke off
+	end      int64    // of the complete objects in the file; a truncated one may follow
 	pending  []byte   // lines that are not in the file yet
 	appended int      // how many changes there were
 	synced   int      // how many of them are on the disk
@@ -32,10 +32,11 @@ type stateFile struct {
 
 var errLocked = errors.New("in use by another moment-mock: stop that, or choose another file")
 
-// openStateFile locks a state file, and reads what is in it if there is one. What it cannot read it
-// leaves as it is.
+// openStateFile locks a state file, and reads it if it exists. It does not change a file that it
+// cannot read.
 func openStateFile(path string, fail func(error)) (f *stateFile, kept contents, found bool, err error) {
-	// The file that is meant is replaced, not a link to it; and the lock is the same by any name.
+	// Links are resolved, so that the file is replaced and not the link, and so that all names
+	// share one lock.
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
 	} else if _, err := os.Lstat(path); err == nil {
@@ -57,8 +58,8 @@ func openStateFile(path string, fail func(error)) (f *stateFile, kept contents, 
 	return f, kept, found, nil
 }
 
-// close lets another process have the file. The lock's file stays: somebody may have opened it by
-// now.
+// close unlocks the file. It does not remove the lock's file, because another process may have
+// opened it.
 func (f *stateFile) close() {
 	if f.file != nil {
 		_ = f.file.Close()
@@ -66,7 +67,7 @@ func (f *stateFile) close() {
 	_ = f.lock.Close()
 }
 
-// read finds nothing in a file that is empty, as one is that was made to be mounted.
+// read does not find anything in an empty file, such as one that was made to be mounted.
 func (f *stateFile) read() (kept contents, found bool, err error) {
 	info, err := os.Stat(f.path)
 	switch {
@@ -75,7 +76,7 @@ func (f *stateFile) read() (kept contents, found bool, err error) {
 	case err != nil:
 		return contents{}, false, err
 	case !info.Mode().IsRegular():
-		return contents{}, false, errors.New("not a regular file: name a file, or one that does not exist yet")
+		return contents{}, false, errors.New("not a regular file: pass the path of a file, which need not exist yet")
 	}
 	file, err := os.Open(f.path)
 	if err != nil {
@@ -85,12 +86,12 @@ func (f *stateFile) read() (kept contents, found bool, err error) {
 	kept, f.end, found, err = readContents(file)
 	switch {
 	case errors.Is(err, errVersion):
-		return contents{}, false, fmt.Errorf("%w, and left as it is: move it away to begin anew", err)
+		return contents{}, false, fmt.Errorf("%w, and left unchanged: move the file away to start without data", err)
 	case err != nil:
-		return contents{}, false, fmt.Errorf("broken, and left as it is: %w: move it away to begin anew", err)
+		return contents{}, false, fmt.Errorf("invalid, and left unchanged: %w: move the file away to start without data", err)
 	case found && kept.WebhookSecret != "":
 		if err := checkSecret(kept.WebhookSecret); err != nil {
-			return contents{}, false, fmt.Errorf("broken, and left as it is: webhook_secret: %w: move it away to begin anew", err)
+			return contents{}, false, fmt.Errorf("invalid, and left unchanged: webhook_secret: %w: move the file away to start without data", err)
 		}
 	}
 	return kept, found, nil
@@ -115,8 +116,8 @@ func (f *stateFile) append(c contents) {
 	f.appended++
 }
 
-// Replace implements momenttest.Journal. Where the file cannot be replaced, as where it is mounted
-// by itself into a container, it grows.
+// Replace implements momenttest.Journal. If the file cannot be replaced, because it is mounted
+// alone into a container, Replace appends.
 func (f *stateFile) Replace(all momenttest.State) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -132,7 +133,7 @@ func (f *stateFile) Replace(all momenttest.State) {
 	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err == nil && f.file == nil && !replaced {
 		err = file.Truncate(f.end)
-		f.pending = append([]byte("\n"), f.pending...) // because what is left may not end with one
+		f.pending = append([]byte("\n"), f.pending...) // because the old text may not end with one
 	}
 	if err != nil {
 		f.fail(err)
@@ -145,10 +146,10 @@ func (f *stateFile) Replace(all momenttest.State) {
 	f.written.Broadcast()
 }
 
-// replace replaces the file as a whole: whenever the process or the machine ends, there is either
-// what was or what is to be.
+// replace replaces the file in one step. If the process or the machine fails, the file has either
+// the old text or the new one.
 func (f *stateFile) replace(text []byte) error {
-	temporary := f.path + ".tmp" // always this one: what a killed process leaves behind goes with the next write
+	temporary := f.path + ".tmp" // always this one, so that the next write removes one that a killed process left
 	_ = os.Remove(temporary)
 	file, err := os.OpenFile(temporary, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -163,11 +164,12 @@ func (f *stateFile) replace(text []byte) error {
 		_ = os.Remove(temporary)
 		return err
 	}
+	f.end = int64(len(text)) // of the new file, which is in place even if its folder cannot be synced
 	return syncFolder(filepath.Dir(f.path))
 }
 
-// Sync implements momenttest.Journal. Whoever comes first writes the lines of all others with its
-// own, so that many changes at once take one write to the disk.
+// Sync implements momenttest.Journal. The first caller writes the pending lines of all callers, so
+// that concurrent changes share one write to the disk.
 func (f *stateFile) Sync() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -185,7 +187,7 @@ func (f *stateFile) Sync() {
 		}
 		f.mu.Lock()
 		if err != nil {
-			f.fail(err) // which ends the process: nobody may hear of a change that is not kept
+			f.fail(err) // which ends the process, because no response may report a change that is not stored
 		}
 		f.writing, f.synced = false, upTo
 		f.written.Broadcast()

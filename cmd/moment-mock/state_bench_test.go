@@ -14,8 +14,8 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// BenchmarkState creates bills with a state file. The time for each must not grow with their number:
-// go test -run '^$' -bench State -benchtime 3x ./cmd/moment-mock.
+// BenchmarkState creates bills with a state file. The time for each must not grow with their
+// number: go test -run '^$' -bench State -benchtime 3x ./cmd/moment-mock.
 func BenchmarkState(b *testing.B) {
 	for _, changes := range []int{1_000, 10_000} {
 		b.Run(strconv.Itoa(changes), func(b *testing.B) {

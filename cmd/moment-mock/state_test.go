@@ -24,7 +24,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// reply is what a create was answered.
+// reply is the response to a create.
 type reply struct {
 	status   int
 	body     string
@@ -77,7 +77,7 @@ func files(t *testing.T, folder string) []string {
 	return names
 }
 
-// What was answered is there after kill -9, at whatever moment.
+// Each change with a response survives kill -9 at any moment.
 func TestKill(t *testing.T) {
 	const creates, workers, kills = 200, 8, 6
 	seed := rand.Uint64()
@@ -85,7 +85,7 @@ func TestKill(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	folder := t.TempDir()
 	path := filepath.Join(folder, "mock.json")
-	var replies [creates]reply // status 0: not answered yet
+	var replies [creates]reply // status 0: no response yet
 	var checked [creates]bool
 	for round := range kills + 1 {
 		m := launch(t, "--state", path)
@@ -101,7 +101,7 @@ func TestKill(t *testing.T) {
 			}
 		}
 		close(work)
-		answered := make(chan bool, creates)
+		responded := make(chan bool, creates)
 		var running sync.WaitGroup
 		enough := random.IntN(1 + len(work)/(kills-round+1))
 		for range workers {
@@ -112,19 +112,19 @@ func TestKill(t *testing.T) {
 						return // it was killed
 					}
 					replies[n] = r
-					answered <- true
+					responded <- true
 				}
 			})
 		}
 		go func() {
 			running.Wait()
-			close(answered)
+			close(responded)
 		}()
 		if round < kills {
 			for range enough {
-				<-answered
+				<-responded
 			}
-			m.kill() // while the others are being answered
+			m.kill() // while the others are in flight
 			running.Wait()
 			assert.Equal(t, -1, m.wait(t))
 		} else {
@@ -145,7 +145,7 @@ func TestKill(t *testing.T) {
 	assert.Equal(t, []string{"mock.json", "mock.json.lock"}, files(t, folder), "nothing is left behind")
 }
 
-// isKept checks that a bill is there as it was answered, and that its key is.
+// isKept checks that a bill and its idempotency key are as in the response.
 func isKept(t *testing.T, m *running, n int, first reply) {
 	t.Helper()
 	assert.Equal(t, 201, first.status, first.body)
@@ -186,8 +186,8 @@ func watch(t *testing.T, path string) (stop func()) {
 	}
 }
 
-// Everything goes on where it was: objects of all kinds, payments, what voiding and updates did,
-// refusals, the secret.
+// A restart keeps everything: objects of all kinds, payments, voids, updates, saved errors and the
+// secret.
 func TestRestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mock.json")
 	e := newEndpoint(t)
@@ -285,27 +285,27 @@ func TestSecretOfTheEnvironmentIsNotKept(t *testing.T) {
 	assert.Equal(t, made, start(t, nil, "--state", path).secret)
 }
 
-// A file that cannot be used is named, and left as it is.
+// A file that cannot be used is named, and left unchanged.
 func TestBadStateFile(t *testing.T) {
 	whole, err := json.Marshal(contents{version, ours, momenttest.State{Customers: []moment.Customer{{ID: "bcus_1", ExternalReference: "UCR-1"}}}})
 	require.NoError(t, err)
 	text := string(whole)
-	const anew = ": move it away to begin anew"
+	const anew = ": move the file away to start without data"
 	change := func(from, to string) string {
 		require.Contains(t, text, from)
 		return strings.Replace(text, from, to, 1)
 	}
 	for _, row := range []struct{ why, text, says string }{
-		{"cut short in its first object", text[:len(text)-2], "broken, and left as it is: unexpected EOF" + anew},
-		{"something after its end", text + "}", "broken, and left as it is: invalid character '}' looking for beginning of value" + anew},
-		{"a change that is no JSON", text + "\n{]\n", "broken, and left as it is: invalid character ']' looking for beginning of object key string" + anew},
-		{"something else", `{"name": "package", "dependencies": {}}`, `broken, and left as it is: json: unknown field "name"` + anew},
-		{"of an earlier moment-mock", `{"version":2,"webhook_secret":"","state":{}}`, "not of version 3, and left as it is" + anew},
-		{"of a later moment-mock", change(`"version":3`, `"version":4,"more":1`), "not of version 3, and left as it is" + anew},
-		{"a member that would be lost", change(`"version":3`, `"version":3,"more":1`), `broken, and left as it is: json: unknown field "more"` + anew},
-		{"a change of another version", text + `{"version":4}`, "not of version 3, and left as it is" + anew},
-		{"a secret that signs nothing", change(ours, "whsec_"), "broken, and left as it is: webhook_secret: is empty" + anew},
-		{"what the service would not hold", change(`"UCR-1"`, `""`), "broken, and left as it is: Customers[0]: external_reference is required" + anew},
+		{"truncated in its first object", text[:len(text)-2], "invalid, and left unchanged: unexpected EOF" + anew},
+		{"something after its end", text + "}", "invalid, and left unchanged: invalid character '}' looking for beginning of value" + anew},
+		{"a change that is not JSON", text + "\n{]\n", "invalid, and left unchanged: invalid character ']' looking for beginning of object key string" + anew},
+		{"something else", `{"name": "package", "dependencies": {}}`, `invalid, and left unchanged: json: unknown field "name"` + anew},
+		{"of an earlier moment-mock", `{"version":2,"webhook_secret":"","state":{}}`, "not of version 3, and left unchanged" + anew},
+		{"of a later moment-mock", change(`"version":3`, `"version":4,"more":1`), "not of version 3, and left unchanged" + anew},
+		{"a member that would be lost", change(`"version":3`, `"version":3,"more":1`), `invalid, and left unchanged: json: unknown field "more"` + anew},
+		{"a change of another version", text + `{"version":4}`, "not of version 3, and left unchanged" + anew},
+		{"a secret that signs nothing", change(ours, "whsec_"), "invalid, and left unchanged: webhook_secret: must be whsec_ and base64 of at least 16 bytes" + anew},
+		{"an object that the service rejects", change(`"UCR-1"`, `""`), "invalid, and left unchanged: Customers[0]: external_reference is required" + anew},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "mock.json")
@@ -334,8 +334,8 @@ func TestNoStateFile(t *testing.T) {
 	for _, row := range []struct{ why, path, says string }{
 		{"a link, which would be replaced by the file", filepath.Join(folder, "link.json"), ": a link to a file that is not there: create the file, or remove the link"},
 		{"no such folder", filepath.Join(folder, "none", "mock.json"), ": open .*: no such file or directory: its folder must exist, and moment-mock must be allowed to write to it"},
-		{"a folder", folder, ": not a regular file: name a file, or one that does not exist yet"},
-		{"a socket, which must not be replaced, nor must a device", filepath.Join(folder, "socket"), ": not a regular file: name a file, or one that does not exist yet"},
+		{"a folder", folder, ": not a regular file: pass the path of a file, which need not exist yet"},
+		{"a socket, which must not be replaced, nor must a device", filepath.Join(folder, "socket"), ": not a regular file: pass the path of a file, which need not exist yet"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			code, stdout, stderr := execute(t, nil, "--listen", "127.0.0.1:0", "--state", row.path)
@@ -370,7 +370,7 @@ func TestOneProcessPerStateFile(t *testing.T) {
 	assert.NotZero(t, info.Mode()&os.ModeSymlink, "the link is still one")
 }
 
-// A port that is taken leaves no file behind.
+// If the port is in use, no file is left behind.
 func TestStateIsNotWrittenBeforeItListens(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mock.json")
 	m := start(t, nil)
@@ -379,7 +379,7 @@ func TestStateIsNotWrittenBeforeItListens(t *testing.T) {
 	assert.NoFileExists(t, path)
 }
 
-// What cannot be kept is not answered, and the program ends.
+// A change that cannot be stored gets no response, and the program ends.
 func TestSaveFails(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mock.json")
 	var failed error
@@ -390,7 +390,7 @@ func TestSaveFails(t *testing.T) {
 	defer m.fake.Close()
 	require.NoError(t, m.fake.Restore(momenttest.State{}))
 	require.NoError(t, file.file.Close())
-	answered := false
+	responded := false
 	ended := make(chan bool)
 	go func() {
 		defer close(ended)
@@ -398,10 +398,10 @@ func TestSaveFails(t *testing.T) {
 		r.Header = http.Header{"Authorization": {"Bearer " + anyKey}, "Content-Type": {"application/json"}, "Idempotency-Key": {"k"}}
 		w := httptest.NewRecorder()
 		m.ServeHTTP(w, r)
-		answered = true
+		responded = true
 	}()
 	<-ended
-	assert.False(t, answered)
+	assert.False(t, responded)
 	require.ErrorIs(t, failed, os.ErrClosed)
 }
 
@@ -443,8 +443,29 @@ func TestFileThatCannotBeReplaced(t *testing.T) {
 	}
 }
 
-// A process that is killed leaves a line that breaks off at any byte. What was before it is kept.
-func TestLineThatBreaksOff(t *testing.T) {
+// A folder that cannot be read cannot be synced, but files in it can be replaced. Nothing is lost.
+func TestFolderThatCannotBeSynced(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "mock.json")
+	require.NoError(t, os.WriteFile(path, []byte(`{"customers":[{"id":"bcus_1","external_reference":"other"}]}`+strings.Repeat("\n", 1000)), 0o600))
+	require.NoError(t, os.Chmod(folder, 0o300))                       //nolint:gosec // not readable
+	t.Cleanup(func() { require.NoError(t, os.Chmod(folder, 0o700)) }) //nolint:gosec // for the removal
+	if syncFolder(folder) == nil {
+		t.Skip("this user or system can sync any folder")
+	}
+	for run := range 2 {
+		m := launch(t, "--state", path)
+		r, err := create(m.url, 1)
+		require.NoError(t, err)
+		assert.Equal(t, run > 0, r.replayed)
+		m.kill()
+		m.wait(t)
+		assert.Len(t, readState(t, path).Customers, 2)
+	}
+}
+
+// A killed process may leave a line that is truncated at any byte. The lines before it are kept.
+func TestTruncatedLine(t *testing.T) {
 	first := `{"version":3,"webhook_secret":"` + ours + `","customers":[{"id":"bcus_1","external_reference":"UCR-1"}]}` + "\n"
 	line := `{"customers":[{"id":"bcus_1","external_reference":"UCR-1","name":"Jane"}],"clock_offset":5}` + "\n"
 	for end := range len(line) {
@@ -481,7 +502,7 @@ func TestChanges(t *testing.T) {
 	require.Len(t, c.Customers, 1)
 }
 
-// Many changes at once take few writes to the disk.
+// Concurrent changes share few writes to the disk.
 func TestGroupCommit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mock.json")
 	file, _, _, err := openStateFile(path, func(err error) { panic(err) })

@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// lockFile takes a lock that ends with the process, however that ends.
+// lockFile locks a file until the process ends.
 func lockFile(file *os.File) error {
 	err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -17,7 +17,7 @@ func lockFile(file *os.File) error {
 	return err
 }
 
-// syncFolder makes a renaming in it last.
+// syncFolder makes the renaming of a file in it durable.
 func syncFolder(path string) error {
 	folder, err := os.Open(path)
 	if err != nil {

@@ -14,7 +14,7 @@ export function el(tag, props, ...children) {
 	return e;
 }
 
-// fill replaces what is in an element. Like el, it leaves out what is false or empty.
+// fill replaces the content of an element. Like el, it leaves out false and empty children.
 export const fill = (e, ...children) => e.replaceChildren(...children.flat(2).filter(Boolean));
 
 export const $ = (id) => document.getElementById(id);
@@ -148,7 +148,7 @@ async function run(button, output, call, done, text) {
 		output.textContent = error.message;
 	} finally {
 		button.disabled = false;
-		if (document.activeElement === document.body) button.focus(); // disabling it took the focus
+		if (document.activeElement === document.body) button.focus(); // because disabling it removed the focus
 	}
 }
 

@@ -1,4 +1,4 @@
-// Customers, accounts, bills and payment requests, and what can be done with them.
+// Customers, accounts, bills and payment requests, and their actions.
 
 import { $, el, fill, load, money, decimal, minorUnits, pretty, code, calls, form, random } from "./dom.js";
 
