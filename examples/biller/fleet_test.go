@@ -204,13 +204,12 @@ func (f *fleet) checkStored(m *sender) {
 	require.NotEmpty(f, acknowledged, "nothing was acknowledged before the restart")
 	until(f, patience, "PostgreSQL responds", func() bool { // connections of before are broken
 		return inTx(f.Context(), f.rows, func(tx *sql.Tx) error {
-			rows, err := tx.QueryContext(f.Context(), "SELECT args->>'event_id' FROM river_job WHERE kind = 'post_payment'")
-			return each(rows, err, func(scan func(...any) error) error {
+			return each(f.Context(), tx, func(scan func(...any) error) error {
 				var event string
 				err := scan(&event)
 				delete(acknowledged, event)
 				return err
-			})
+			}, "SELECT args->>'event_id' FROM river_job WHERE kind = 'post_payment'")
 		}) == nil
 	})
 	assert.Empty(f, acknowledged, "events that were acknowledged and lost")

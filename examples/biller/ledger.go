@@ -61,11 +61,8 @@ func (s *store) recordConflict(ctx context.Context, log *slog.Logger, err error)
 		return
 	}
 	log.ErrorContext(ctx, "conflict in the ledger", slog.String("event", conflict.eventID))
-	err = inTx(ctx, s.rows, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "INSERT INTO ledger_conflicts (event_id, found_at) VALUES ($1, $2) ON CONFLICT (event_id) DO NOTHING",
-			conflict.eventID, time.Now().Unix())
-		return err
-	})
+	err = s.exec(ctx, "INSERT INTO ledger_conflicts (event_id, found_at) VALUES ($1, $2) ON CONFLICT (event_id) DO NOTHING",
+		conflict.eventID, time.Now().Unix())
 	if err != nil {
 		log.ErrorContext(ctx, "conflict not recorded", slog.String("error", err.Error()))
 	}

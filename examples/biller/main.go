@@ -133,9 +133,6 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	if helped {
 		return c, "", nil
 	}
-	if err == nil {
-		err = c.validate()
-	}
 	if dsn := os.Getenv("DATABASE_URL"); dsn != "" && c.Database == "" && err == nil {
 		c.postgres, err = parseDSN("DATABASE_URL", dsn, c.UnverifiedDatabase)
 	}

@@ -27,91 +27,83 @@ const (
 const healthSchema = "\nCREATE TABLE IF NOT EXISTS health (id INTEGER PRIMARY KEY, checked_at BIGINT NOT NULL);\n"
 
 // tables are the statements that create all tables but River's.
-func tables(dialect momentsql.Dialect) string {
+func (s *store) tables() string {
 	own := schema + ledgerSchema + healthSchema
-	if dialect == momentsql.SQLite {
-		return momentsql.Schema(dialect) + strings.NewReplacer(identity, "INTEGER PRIMARY KEY", collation, "").Replace(own)
+	if s.schema == "" {
+		return momentsql.Schema(momentsql.SQLite) + strings.NewReplacer(identity, "INTEGER PRIMARY KEY", collation, "").Replace(own)
 	}
-	return fmt.Sprintf("CREATE SCHEMA IF NOT EXISTS %s;\nSET LOCAL search_path = %[1]s;\n%s", pgSchema, momentsql.Schema(dialect)+own)
+	return fmt.Sprintf("CREATE SCHEMA IF NOT EXISTS %s;\nSET LOCAL search_path = %[1]s;\n%s", s.schema, momentsql.Schema(momentsql.PostgreSQL)+own)
 }
 
 func (s *store) migrator() (*rivermigrate.Migrator[*sql.Tx], error) {
 	return rivermigrate.New(s.driver, &rivermigrate.Config{Schema: s.schema, Logger: slog.New(slog.DiscardHandler)})
 }
 
-// statements returns what is missing in the database, in the order in which it must be committed.
-func (s *store) statements(ctx context.Context) ([]string, error) {
+// createTables creates the tables, and migrates River's to its version.
+func (s *store) createTables(ctx context.Context) error {
+	if err := s.exec(ctx, s.tables()); err != nil {
+		return err
+	}
 	migrator, err := s.migrator()
-	if err != nil {
-		return nil, err
+	if err == nil {
+		_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
 	}
-	missing, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, &rivermigrate.MigrateOpts{DryRun: true})
-	if err != nil {
-		return nil, err
-	}
-	var all []string
-	var versions strings.Builder // inserted at the end, because River's first versions change their table
-	for _, version := range missing.Versions {
-		all = append(all, version.SQL)
-		fmt.Fprintf(&versions, "INSERT INTO %s.river_migration (line, version) VALUES ('main', %d);\n", s.schema, version.Version)
-	}
-	return append([]string{tables(momentsql.PostgreSQL)}, append(all, versions.String())...), nil
+	return err
 }
 
-// migrate creates the tables in PostgreSQL, and brings River's up to date. Of two processes, one
-// waits for the other.
+// migrate calls createTables on PostgreSQL. An advisory lock makes a second process wait. Its number
+// only has to be the same in all processes.
 func (s *store) migrate(ctx context.Context) error {
 	return inTx(ctx, s.rows, func(lock *sql.Tx) error {
-		// The number only has to be the same in all processes.
-		if _, err := lock.ExecContext(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock(7215504202)"); err != nil {
+		_, err := lock.ExecContext(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock(7215504202)")
+		if err != nil {
 			return err
 		}
-		statements, err := s.statements(ctx)
-		for _, statement := range statements {
-			err = errors.Join(err, inTx(ctx, s.rows, func(tx *sql.Tx) error {
-				_, err := tx.ExecContext(ctx, statement)
-				return err
-			}))
-		}
-		return err
+		return s.createTables(ctx)
 	})
 }
 
-// printMigration prints what migrate would do, for an administrator, and changes nothing.
+// printMigration prints the statements of migrate for an administrator, and changes nothing. It
+// prints only River's missing versions. Each version is a transaction, because it may use a value
+// that the previous one added to a type.
 func (s *store) printMigration(ctx context.Context, w io.Writer) error {
-	statements, err := s.statements(ctx)
+	migrator, err := s.migrator()
 	if err != nil {
 		return err
+	}
+	missing, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, &rivermigrate.MigrateOpts{DryRun: true})
+	if err != nil {
+		return err
+	}
+	statements := []string{s.tables()}
+	var versions strings.Builder // inserted at the end, because River's first versions change this table
+	for _, version := range missing.Versions {
+		statements = append(statements, version.SQL)
+		fmt.Fprintf(&versions, "INSERT INTO %s.river_migration (line, version) VALUES ('main', %d);\n", s.schema, version.Version)
 	}
 	fmt.Fprintf(w, `-- The tables of biller. Run this with psql -v ON_ERROR_STOP=1.
 BEGIN;
 %[2]s
 COMMIT;
--- The user of the other commands needs no more than this:
+-- The user of the other commands needs only these rights:
 -- GRANT USAGE ON SCHEMA %[1]s TO biller_user;
 -- GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %[1]s TO biller_user;
 -- GRANT USAGE ON ALL SEQUENCES IN SCHEMA %[1]s TO biller_user;
-`, s.schema, strings.Join(statements, "\nCOMMIT;\nBEGIN;\n"))
+`, s.schema, strings.Join(append(statements, versions.String()), "\nCOMMIT;\nBEGIN;\n"))
 	return nil
 }
 
-// ready fails unless the tables are there. It does not read the ledger, which may be locked.
+// ready returns an error unless all tables exist. River's are created last.
 func (s *store) ready(ctx context.Context) error {
 	migrator, err := s.migrator()
 	if err != nil {
 		return err
 	}
 	state, err := migrator.Validate(ctx, nil)
-	if err != nil {
-		return err
+	if err == nil && !state.OK {
+		err = errors.New("the tables are missing, or River's are old: run biller migrate")
 	}
-	if !state.OK {
-		return errors.New("the tables are missing, or River's are old: run biller migrate")
-	}
-	return inTx(ctx, s.rows, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "SELECT checked_at FROM health LIMIT 0")
-		return err
-	})
+	return err
 }
 
 const (

@@ -31,21 +31,14 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 	}
 	if err == nil && known != "" && customerID == "" && job.Attempt == 1 { // later attempts must make the same call as the first
 		customerID = known
-		err = inTx(ctx, w.store.rows, func(tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, "UPDATE biller_rows SET customer_id = $1 WHERE id = $2", known, job.Args.Row)
-			return err
-		})
+		err = w.store.exec(ctx, "UPDATE biller_rows SET customer_id = $1 WHERE id = $2", known, job.Args.Row)
 	}
 	if err = errors.Join(err, json.Unmarshal([]byte(params), &bill)); err != nil {
 		return err
 	}
 	res := w.raise(ctx, bill, customerID)
-	longestWait := 5 * time.Minute
-	if w.stop == nil { // nobody stops the work at a wrong address, which must not reject a million bills
-		longestWait = time.Hour
-		if errors.Is(res.err, moment.ErrNotFound) {
-			res.outcome = ""
-		}
+	if w.stop == nil && errors.Is(res.err, moment.ErrNotFound) {
+		res.outcome = "" // because nobody stops the work at a wrong address, which must not reject a million bills
 	}
 	failure, isFailure := errors.AsType[*moment.Error](res.err)
 	switch {

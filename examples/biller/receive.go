@@ -131,13 +131,12 @@ func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 		if err != nil {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, "SELECT event_id FROM ledger_conflicts ORDER BY found_at DESC LIMIT 10")
-		return each(rows, err, func(scan func(...any) error) error {
+		return each(ctx, tx, func(scan func(...any) error) error {
 			var event string
 			err := scan(&event)
 			details += fmt.Sprintf("conflict: two payments under the event %q\n", event)
 			return err
-		})
+		}, "SELECT event_id FROM ledger_conflicts ORDER BY found_at DESC LIMIT 10")
 	})
 	if err = errors.Join(err, r.store.inPlace()); err != nil {
 		r.log.ErrorContext(ctx, "not healthy", slog.String("error", err.Error()))
@@ -151,10 +150,7 @@ func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 // that has no transaction, and so does not find our schema.
 func (r *receiver) prune(ctx context.Context) {
 	for {
-		err := inTx(ctx, r.store.rows, func(tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, "DELETE FROM moment_webhook_messages WHERE processed_at < $1", time.Now().Add(-remember).Unix())
-			return err
-		})
+		err := r.store.exec(ctx, "DELETE FROM moment_webhook_messages WHERE processed_at < $1", time.Now().Add(-remember).Unix())
 		if err != nil && ctx.Err() == nil {
 			r.log.ErrorContext(ctx, "old marks not removed", slog.String("error", err.Error()))
 		}

@@ -102,14 +102,13 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx) ([]byte, error) {
 		return out.Write(row)
 	}
 	_ = write("rejected_line", "rejected_reason", w.reader.header) // into memory
-	rows, err := tx.QueryContext(ctx, `SELECT line, cells, reason FROM biller_rows
-		WHERE run = $1 AND outcome = 'rejected' ORDER BY id`, w.run.id)
-	err = each(rows, err, func(scan func(...any) error) error {
-		var line, cells, reason string
+	err := each(ctx, tx, func(scan func(...any) error) error {
+		var line, reason string
+		var cells []byte
 		var texts []string
-		err := errors.Join(scan(&line, &cells, &reason), json.Unmarshal([]byte(cells), &texts))
+		err := errors.Join(scan(&line, &cells, &reason), json.Unmarshal(cells, &texts))
 		return errors.Join(err, write(line, reason, texts))
-	})
+	}, "SELECT line, cells, reason FROM biller_rows WHERE run = $1 AND outcome = 'rejected' ORDER BY id", w.run.id)
 	out.Flush()
 	return text.Bytes(), errors.Join(err, out.Error())
 }

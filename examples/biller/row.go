@@ -28,7 +28,8 @@ type format struct {
 	Currency   moment.Currency   `placeholder:"ZAR"    help:"The currency of all bills, if there is no column."`
 }
 
-func (f format) validate() error {
+// Validate implements kong.Validatable.
+func (f format) Validate() error {
 	for ours := range f.Columns {
 		if !slices.Contains(ourColumns, ours) {
 			return fmt.Errorf("--columns: write OURS=THEIRS, where OURS is one of %s", strings.Join(ourColumns, ", "))

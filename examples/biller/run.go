@@ -153,14 +153,13 @@ func (r run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (cou
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.QueryContext(ctx, "SELECT line, reason FROM biller_rows WHERE run = $1 AND reason <> '' ORDER BY id", r.id)
-	err = each(rows, err, func(scan func(...any) error) error {
+	err = each(ctx, tx, func(scan func(...any) error) error {
 		var line int
 		var reason string
 		err := scan(&line, &reason)
 		fmt.Fprintf(out, "line %d: %s\n", line, reason)
 		return err
-	})
+	}, "SELECT line, reason FROM biller_rows WHERE run = $1 AND reason <> '' ORDER BY id", r.id)
 	if err != nil {
 		return nil, err
 	}
@@ -206,9 +205,7 @@ func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []s
 // amount may be what is wrong.
 func (r run) printTotals(ctx context.Context, tx *sql.Tx, open string, out io.Writer) (map[string]int, error) {
 	counts := map[string]int{}
-	rows, err := tx.QueryContext(ctx, `SELECT coalesce(outcome, $1), CASE WHEN outcome = 'rejected' THEN '' ELSE currency END,
-		count(*), sum(amount) FROM biller_rows WHERE run = $2 GROUP BY 1, 2 ORDER BY 1, 2`, open, r.id)
-	return counts, each(rows, err, func(scan func(...any) error) error {
+	return counts, each(ctx, tx, func(scan func(...any) error) error {
 		var outcome, total string
 		var n int
 		var money moment.Money
@@ -218,7 +215,8 @@ func (r run) printTotals(ctx context.Context, tx *sql.Tx, open string, out io.Wr
 		}
 		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-8s %8d  %s", outcome, n, total), " "))
 		return err
-	})
+	}, `SELECT coalesce(outcome, $1), CASE WHEN outcome = 'rejected' THEN '' ELSE currency END, count(*), sum(amount)
+		FROM biller_rows WHERE run = $2 GROUP BY 1, 2 ORDER BY 1, 2`, open, r.id)
 }
 
 // check is the command. It loads the file into a store that it removes again.

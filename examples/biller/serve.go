@@ -14,6 +14,14 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+	"github.com/riverqueue/rivercontrib/otelriver"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/moment-billing/moment-go"
 )
@@ -36,10 +44,13 @@ const (
 	keepGivenUp = 90 * 24 * time.Hour
 )
 
+// otelConfig links the span of each job to the delivery that inserted it.
+var otelConfig = &otelriver.MiddlewareConfig{EnableTracePropagation: true, EnableWorkSpanJobKindSuffix: true}
+
 // newClient returns River's client, which works payments, and the bills of a queue. Without a
 // worker, it only inserts jobs.
 func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Logger) (*river.Client[*sql.Tx], error) {
-	config := &river.Config{Schema: s.schema, Plugins: observeJobs(), Logger: log}
+	config := &river.Config{Schema: s.schema, Plugins: []rivertype.Plugin{otelriver.NewMiddleware(otelConfig)}, Logger: log}
 	if w != nil {
 		config.Workers = river.NewWorkers()
 		river.AddWorker(config.Workers, &poster{store: s, log: log})
@@ -62,8 +73,8 @@ func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Log
 	return river.NewClient(s.driver, config)
 }
 
-// serve is the command of a process that receives, works, or both. It ends with ctx, once it has
-// finished what it does.
+// serve is the command of a process that receives, works, or both. It ends with ctx, after its jobs
+// and deliveries in progress.
 func serve(ctx context.Context, c config, flags serverFlags, receives, works bool, stderr io.Writer) (code int, err error) {
 	var client *moment.Client
 	var verifier *moment.WebhookVerifier
@@ -98,10 +109,10 @@ func serve(ctx context.Context, c config, flags serverFlags, receives, works boo
 	if err != nil && ctx.Err() == nil {
 		return exitFailed, err
 	}
-	return exitDone, nil // also if it was asked to end while it began
+	return exitDone, nil // also if ctx ended during the start
 }
 
-// run receives with a verifier, and works with a client.
+// run receives if it has a verifier, and works if it has a client.
 func (c config) run(ctx context.Context, flags serverFlags, client *moment.Client, verifier *moment.WebhookVerifier, log *slog.Logger) error {
 	s, err := c.openDatabase(ctx, log)
 	if err != nil {
@@ -116,37 +127,31 @@ func (c config) run(ctx context.Context, flags serverFlags, client *moment.Clien
 			return err
 		}
 	}
-	// No request waits for its turn at Moment for longer than an attempt may take.
+	// A request waits for its turn for at most half of an attempt's time.
 	bills := int(max(1, min(maxBills, c.Rate*attemptTimeout.Seconds()/2)))
 	jobs, err := s.newClient(w, whose.sharedQueue(), bills, log)
 	if err = errors.Join(err, s.release(ctx)); err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
+	group, ctx := errgroup.WithContext(ctx)
 	if verifier != nil {
 		r, err := newReceiver(s, verifier, jobs, log)
 		if err != nil {
 			return err
 		}
-		ended, err := r.serve(ctx, flags.Listen, stop)
-		if err != nil {
-			return err
-		}
-		defer func() { stop(nil); <-ended }()
+		group.Go(func() error { return r.serve(ctx, flags.Listen) })
 	}
 	if client != nil {
-		if err := jobs.Start(ctx); err != nil {
+		group.Go(func() error {
+			err := jobs.Start(ctx)
+			if err == nil {
+				<-jobs.Stopped()
+			}
 			return err
-		}
-		defer func() { stop(nil); <-jobs.Stopped() }() // after the jobs that run
+		})
 	}
 	log.InfoContext(ctx, "started", slog.Bool("receives", verifier != nil), slog.Bool("works", client != nil))
-	<-ctx.Done()
-	if why := context.Cause(ctx); !errors.Is(why, context.Canceled) {
-		return why
-	}
-	return nil
+	return group.Wait()
 }
 
 // openDatabase opens an SQLite file, or PostgreSQL if DATABASE_URL is set, for which it waits.
@@ -160,30 +165,50 @@ func (c config) openDatabase(ctx context.Context, log *slog.Logger) (s *store, e
 	return s, err
 }
 
-// serve handles deliveries until ctx ends. The channel is closed once those that were there have
-// their responses. failed is called if the server ends before that.
-func (r *receiver) serve(ctx context.Context, address string, failed context.CancelCauseFunc) (ended chan struct{}, err error) {
+// serve handles deliveries until ctx ends, and completes those in flight.
+func (r *receiver) serve(ctx context.Context, address string) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	server := r.server()
+	server, ended := r.server(), make(chan struct{})
 	go r.prune(ctx)
-	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			failed(fmt.Errorf("serve: %w", err))
-		}
-	}()
-	ended = make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		defer close(ended)
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		if err := server.Shutdown(limit); err != nil {
-			_ = server.Close() // what is not stored is rolled back, and delivered again
-			r.log.ErrorContext(limit, "deliveries broken off", slog.String("error", err.Error()))
+			_ = server.Close() // rolls back the deliveries in flight; Moment sends them again
+			r.log.ErrorContext(limit, "deliveries aborted", slog.String("error", err.Error()))
 		}
 	})
 	r.log.InfoContext(ctx, "listening", slog.String("address", listener.Addr().String()))
-	return ended, nil
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	<-ended
+	return nil
+}
+
+// startTelemetry sends traces and metrics to OTEL_EXPORTER_OTLP_ENDPOINT, if that is set. The other
+// variables of OpenTelemetry are its SDK's. The function that it returns sends what is left.
+func startTelemetry(ctx context.Context, log *slog.Logger) (stop func() error, err error) {
+	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" {
+		return func() error { return nil }, nil
+	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("telemetry", slog.String("error", err.Error())) }))
+	spans, err := otlptracehttp.New(ctx)
+	points, failed := otlpmetrichttp.New(ctx)
+	if err := errors.Join(err, failed); err != nil {
+		return nil, err
+	}
+	traces := sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans))
+	metrics := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(points)))
+	otel.SetTracerProvider(traces)
+	otel.SetMeterProvider(metrics)
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), telemetryTimeout)
+		defer cancel()
+		return errors.Join(traces.Shutdown(ctx), metrics.Shutdown(ctx))
+	}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -78,10 +79,11 @@ func TestReplicas(t *testing.T) {
 // A receiver that is asked to end rejects new connections, and waits for what is being stored.
 func TestReceiverShutdown(t *testing.T) {
 	b := newPostgresBase(t)
-	ctx, stop := context.WithCancelCause(t.Context())
+	ctx, stop := context.WithCancel(t.Context())
 	address := freeAddresses(t, 1)[0]
-	ended, err := b.r.serve(ctx, address, stop)
-	require.NoError(t, err)
+	ended := make(chan error, 1)
+	go func() { ended <- b.r.serve(ctx, address) }()
+	until(t, patience, "it listens", func() bool { return strings.Contains(b.log.String(), "listening") })
 	release := b.blockJobs()
 	responded := make(chan string, 1)
 	req, err := signed(t.Context(), "http://"+address, secret, "msg_1", payment(1, 1500))
@@ -95,7 +97,7 @@ func TestReceiverShutdown(t *testing.T) {
 		responded <- fmt.Sprint(resp.StatusCode, resp.Body.Close())
 	}()
 	b.untilBlocked("river_job")
-	stop(nil)
+	stop()
 	until(t, patience, "connections are rejected", func() bool {
 		connection, err := net.Dial("tcp", address)
 		if err == nil {
@@ -110,7 +112,7 @@ func TestReceiverShutdown(t *testing.T) {
 	}
 	release()
 	assert.Equal(t, "204 <nil>", receiveFrom(t, "a response", responded))
-	receiveFrom(t, "the end", ended)
+	require.NoError(t, receiveFrom(t, "the end", ended))
 	_, marks := b.stored()
 	assert.Equal(t, 1, marks)
 }

@@ -13,10 +13,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
-	"github.com/riverqueue/river/rivermigrate"
 	_ "modernc.org/sqlite" // the driver "sqlite"
-
-	"github.com/moment-billing/moment-go/momentsql"
 )
 
 // schema has the biller's own tables, beside River's. A row has cells and params until its
@@ -98,17 +95,6 @@ func openPool(path string) (*sql.DB, error) {
 	return pool, err
 }
 
-func (s *store) createTables(ctx context.Context) error {
-	if _, err := s.rows.ExecContext(ctx, tables(momentsql.SQLite)); err != nil {
-		return err
-	}
-	migrator, err := s.migrator()
-	if err == nil {
-		_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
-	}
-	return err
-}
-
 func (s *store) close() {
 	for _, pool := range []*sql.DB{s.jobs, s.rows} {
 		if pool != nil {
@@ -163,8 +149,17 @@ func inTxOf(ctx context.Context, pool *sql.DB, options *sql.TxOptions, do func(*
 	return tx.Commit()
 }
 
-// each calls do for each row of a result, which scan reads.
-func each(rows *sql.Rows, err error, do func(scan func(...any) error) error) error {
+// exec executes a statement in a transaction of its own.
+func (s *store) exec(ctx context.Context, statement string, args ...any) error {
+	return inTx(ctx, s.rows, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, statement, args...)
+		return err
+	})
+}
+
+// each calls do for each row of a query's result. do reads the row with scan.
+func each(ctx context.Context, tx *sql.Tx, do func(scan func(...any) error) error, query string, args ...any) error {
+	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,8 @@ const (
 	batchSize   = 1000 // jobs in one transaction
 	maxAttempts = 4    // of a job; then its row stays open until the next start
 
+	longestWait = time.Hour // after a 429
+
 	maxRejections = 10 // in a row, by the service; then the run stops
 	maxFailures   = 50 // in a row, without an outcome; then the run stops
 )
@@ -130,15 +132,13 @@ func (w *worker) enqueue(ctx context.Context, jobs *river.Client[*sql.Tx], stder
 	for last := int64(0); ; {
 		var params []river.InsertManyParams
 		err := inTxOf(ctx, w.store.rows, readOnly, func(tx *sql.Tx) error {
-			rows, err := tx.QueryContext(ctx, `SELECT id, hash FROM biller_rows WHERE run = $1 AND outcome IS NULL AND id > $2
-				ORDER BY id LIMIT $3`, w.run.id, last, batchSize)
-			return each(rows, err, func(scan func(...any) error) error {
+			return each(ctx, tx, func(scan func(...any) error) error {
 				var args raiseBill
 				err := scan(&args.Row, &args.Hash)
 				last = args.Row
 				params = append(params, river.InsertManyParams{Args: args, InsertOpts: &river.InsertOpts{Queue: queue, MaxAttempts: attempts}})
 				return err
-			})
+			}, "SELECT id, hash FROM biller_rows WHERE run = $1 AND outcome IS NULL AND id > $2 ORDER BY id LIMIT $3", w.run.id, last, batchSize)
 		})
 		if err != nil || len(params) == 0 {
 			return err
