@@ -28,7 +28,7 @@ func demo(ctx context.Context, c config, bills int, stdout, stderr io.Writer) (c
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	c.path, c.Database = filepath.Join(dir, "bills.csv"), filepath.Join(dir, "biller.db")
-	c.key, c.Rate = "sk_test_DEMO", 100_000
+	c.key, c.Rate, c.postgres = "sk_test_DEMO", 100_000, nil
 	text, want := demoFile(bills)
 	self, failed := os.Executable()
 	service := exec.CommandContext(context.WithoutCancel(ctx), self) // the calls in flight need responses

@@ -102,7 +102,7 @@ func TestKillFleet(t *testing.T) {
 		// once all jobs that were killed may be rescued.
 		time.Sleep(2*killJobTimeout + time.Second)
 		for _, p := range f.processes[:fleetWorkers] {
-			p.signal(syscall.SIGTERM, false)
+			p.restart(f.T)
 		}
 	})
 	assert.Positive(t, ask[int](b, "SELECT count(*) FROM river_job WHERE array_to_string(errors, ' ') LIKE '%Stuck job rescued%'"), "no kill of a worker hit a job")
@@ -203,7 +203,7 @@ func (f *fleet) checkStored(m *sender) {
 	}
 	require.NotEmpty(f, acknowledged, "nothing was acknowledged before the restart")
 	until(f, patience, "PostgreSQL responds", func() bool { // connections of before are broken
-		return inTx(f.Context(), f.rows, func(tx *sql.Tx) error {
+		return inTx(f.Context(), f.rows, nil, func(tx *sql.Tx) error {
 			return each(f.Context(), tx, func(scan func(...any) error) error {
 				var event string
 				err := scan(&event)

@@ -46,23 +46,16 @@ func (postPayment) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queuePayments, MaxAttempts: math.MaxInt16, UniqueOpts: river.UniqueOpts{ByArgs: true}}
 }
 
-// conflictError is another payment under an event that is known. Somebody has to decide.
-type conflictError struct{ eventID string }
+// errConflict needs a person's decision.
+var errConflict = errors.New("there is another payment under this event")
 
-// Error implements error.
-func (e *conflictError) Error() string {
-	return "there is another payment under the event " + e.eventID
-}
-
-// recordConflict lets /healthz of all processes show an error that is a conflict.
-func (s *store) recordConflict(ctx context.Context, log *slog.Logger, err error) {
-	conflict, ok := errors.AsType[*conflictError](err)
-	if !ok {
+// recordConflict logs a conflict, and stores it for /healthz of all processes.
+func (s *store) recordConflict(ctx context.Context, log *slog.Logger, event string, err error) {
+	if !errors.Is(err, errConflict) {
 		return
 	}
-	log.ErrorContext(ctx, "conflict in the ledger", slog.String("event", conflict.eventID))
-	err = s.exec(ctx, "INSERT INTO ledger_conflicts (event_id, found_at) VALUES ($1, $2) ON CONFLICT (event_id) DO NOTHING",
-		conflict.eventID, time.Now().Unix())
+	log.ErrorContext(ctx, "conflict in the ledger", slog.String("event", event))
+	err = s.exec(ctx, "INSERT INTO ledger_conflicts (event_id, found_at) VALUES ($1, $2) ON CONFLICT (event_id) DO NOTHING", event, time.Now().Unix())
 	if err != nil {
 		log.ErrorContext(ctx, "conflict not recorded", slog.String("error", err.Error()))
 	}
@@ -91,14 +84,14 @@ func (p *poster) NextRetry(job *river.Job[postPayment]) time.Time {
 
 // Work posts a payment, in the transaction in which its job ends.
 func (p *poster) Work(ctx context.Context, job *river.Job[postPayment]) error {
-	err := inTx(ctx, p.store.rows, func(tx *sql.Tx) error {
+	err := inTx(ctx, p.store.rows, nil, func(tx *sql.Tx) error {
 		if err := errors.Join(enter(ctx, tx, job.Args), p.store.inPlace()); err != nil {
 			return err
 		}
 		_, err := river.JobCompleteTx[riverdriver.Driver[*sql.Tx]](ctx, tx, job)
 		return err
 	})
-	p.store.recordConflict(ctx, p.log, err)
+	p.store.recordConflict(ctx, p.log, job.Args.EventID, err)
 	return err
 }
 
@@ -118,5 +111,5 @@ func enter(ctx context.Context, tx *sql.Tx, p postPayment) error {
 	if n, err := changed.RowsAffected(); err != nil || n == 1 {
 		return err
 	}
-	return &conflictError{p.EventID}
+	return errConflict
 }

@@ -13,11 +13,13 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/time/rate"
 
 	"github.com/moment-billing/moment-go"
 	"github.com/moment-billing/moment-go/momentotel"
@@ -87,28 +89,21 @@ func main() {
 // start is the program. It returns the exit code.
 func start(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
 	c, command, err := parseFlags(args, stdout)
-	switch code = exitUsage; {
-	case err != nil:
-	case command == "":
+	if command == "" && err == nil {
 		return exitDone
-	case command == "demo":
-		code, err = demo(ctx, c.config, c.Demo.Bills, stdout, stderr)
-	case command == "check":
-		code, err = check(ctx, c.config, stdout)
-	case command == "run":
-		code, err = runFile(ctx, c.config, false, stdout, stderr)
-	case command == "reconcile":
-		code, err = reconcile(ctx, c.config, stdout)
-	case command == "import":
-		code, err = runFile(ctx, c.config, true, stdout, stderr)
-	case command == "migrate":
-		code, err = migrate(ctx, c.config, c.Migrate.Print, stdout, stderr)
-	case command == "serve":
-		code, err = serve(ctx, c.config, c.Serve, true, true, stderr)
-	case command == "receive":
-		code, err = serve(ctx, c.config, c.Receive, true, false, stderr)
-	case command == "work":
-		code, err = serve(ctx, c.config, c.Work, false, true, stderr)
+	}
+	if code = exitUsage; err == nil {
+		code, err = map[string]func() (int, error){
+			"demo":      func() (int, error) { return demo(ctx, c.config, c.Demo.Bills, stdout, stderr) },
+			"check":     func() (int, error) { return check(ctx, c.config, stdout) },
+			"run":       func() (int, error) { return runFile(ctx, c.config, false, stdout, stderr) },
+			"reconcile": func() (int, error) { return reconcile(ctx, c.config, stdout) },
+			"import":    func() (int, error) { return runFile(ctx, c.config, true, stdout, stderr) },
+			"migrate":   func() (int, error) { return migrate(ctx, c.config, c.Migrate.Print, stdout, stderr) },
+			"serve":     func() (int, error) { return serve(ctx, c.config, c.Serve, true, true, stderr) },
+			"receive":   func() (int, error) { return serve(ctx, c.config, c.Receive, true, false, stderr) },
+			"work":      func() (int, error) { return serve(ctx, c.config, c.Work, false, true, stderr) },
+		}[command]()
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "biller:", err)
@@ -133,6 +128,9 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	if helped {
 		return c, "", nil
 	}
+	if strings.Contains(c.Database, "://") || err != nil && strings.Contains(err.Error(), "://") { // which may have a password
+		err = errors.New("an address of PostgreSQL is read from DATABASE_URL and --listen-url only")
+	}
 	if dsn := os.Getenv("DATABASE_URL"); dsn != "" && c.Database == "" && err == nil {
 		c.postgres, err = parseDSN("DATABASE_URL", dsn, c.UnverifiedDatabase)
 	}
@@ -149,14 +147,16 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 }
 
 // connect makes the client, whose requests keep to the rate.
-func (c config) connect(options ...moment.ClientOption) (*moment.Client, error) {
+func (c config) connect() (*moment.Client, error) {
 	if c.Rate < 1 {
 		return nil, errors.New("--rate must be at least 1")
 	}
 	connections := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is documented to be one
-	connections.MaxIdleConnsPerHost = workers
-	options = append(options, moment.WithHTTPClient(&http.Client{Transport: newPace(c.Rate, connections)}), moment.WithUserAgent("biller"),
-		momentotel.ObserveCalls())
+	connections.MaxIdleConnsPerHost = maxBills
+	options := []moment.ClientOption{
+		moment.WithHTTPClient(&http.Client{Transport: newPace(c.Rate, connections)}), moment.WithUserAgent("biller"),
+		moment.WithAttemptTimeout(attemptTimeout), momentotel.ObserveCalls(),
+	}
 	if c.baseURL != "" {
 		options = append(options, moment.WithBaseURL(c.baseURL))
 	}
@@ -165,4 +165,51 @@ func (c config) connect(options ...moment.ClientOption) (*moment.Client, error) 
 		return nil, fmt.Errorf("MOMENT_API_KEY or MOMENT_BASE_URL: %w", err)
 	}
 	return client, nil
+}
+
+// workers returns how many calls to make at the same time. At a low rate they are fewer, because a
+// request must not wait for its turn for longer than half of its timeout.
+func (c config) workers() int { return int(max(1, min(maxBills, c.Rate*attemptTimeout.Seconds()/2))) }
+
+// pace is an [http.RoundTripper] that keeps to a rate, and counts what the client retries. A 429
+// halves the rate, and other responses let it grow back within a minute.
+type pace struct {
+	next    http.RoundTripper
+	limiter *rate.Limiter
+	most    rate.Limit
+
+	mu     sync.Mutex
+	slowed time.Time // when the rate was halved last
+}
+
+func newPace(perSecond float64, next http.RoundTripper) *pace {
+	return &pace{next: next, limiter: rate.NewLimiter(rate.Limit(perSecond), 1), most: rate.Limit(perSecond)}
+}
+
+// RoundTrip sends a request when its turn has come.
+func (p *pace) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := p.limiter.Wait(req.Context()); err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close() // as a RoundTripper must
+		}
+		return nil, err
+	}
+	resp, err := p.next.RoundTrip(req)
+	if err == nil {
+		p.learn(resp.StatusCode == http.StatusTooManyRequests)
+	}
+	return resp, err
+}
+
+func (p *pace) learn(limited bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	limit := p.limiter.Limit()
+	switch {
+	case !limited:
+		p.limiter.SetLimit(min(p.most, limit+p.most/60/limit))
+	case time.Since(p.slowed) >= time.Second: // not for each request in flight
+		p.limiter.SetLimit(min(p.most, max(maxBills/5, limit/2))) // see workers
+		p.slowed = time.Now()
+	}
 }

@@ -7,8 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"slices"
-	"strings"
+	"regexp"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -28,7 +27,8 @@ func openPostgres(ctx context.Context, address, listen *pgx.ConnConfig) (*store,
 	pool := sql.OpenDB(connector{stdlib.GetConnector(*address)})
 	pool.SetMaxOpenConns(maxConns)
 	pool.SetMaxIdleConns(maxConns)
-	s := &store{rows: pool, jobs: pool, schema: pgSchema, driver: riverdatabasesql.New(pool)}
+	s := &store{rows: pool, jobs: pool, schema: pgSchema}
+	driver := riverdatabasesql.New(pool)
 	if listen != nil {
 		config, err := pgxpool.ParseConfig("")
 		if err != nil {
@@ -39,9 +39,9 @@ func openPostgres(ctx context.Context, address, listen *pgx.ConnConfig) (*store,
 		if err != nil {
 			return nil, err
 		}
-		s.driver = riverdatabasesql.NewWithPgxListener(pool, listener)
+		driver = riverdatabasesql.NewWithPgxListener(pool, listener)
 	}
-	return s, nil
+	return s, s.setDriver(driver)
 }
 
 // connector makes connections whose transactions find the tables in our schema. PgBouncer in
@@ -90,49 +90,27 @@ func (t schemaTx) Commit() error { return t.tx.Commit(t.ctx) }
 // Rollback implements [driver.Tx].
 func (t schemaTx) Rollback() error { return t.tx.Rollback(t.ctx) }
 
-// The parameters that an address may have. Others would be sent to the server, where PgBouncer
-// rejects them, or would override what was checked.
-var dsnParams = []string{
-	"sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout", "application_name", "default_query_exec_mode",
-	"statement_cache_capacity", "description_cache_capacity",
-}
+const dsnParams = "sslmode|sslrootcert|sslcert|sslkey|connect_timeout|application_name|default_query_exec_mode"
 
-const verifyFull = "verify-full"
+// dsnForm has one host, a user and a database. Other parameters are rejected, because PgBouncer
+// rejects them, or because they override the host.
+var dsnForm = regexp.MustCompile(`^postgres(ql)?://[^:/?#@\s]+(:[^/?#@\s]*)?@[^/?#,@\s]+/[^/?#\s]+(\?((` + dsnParams + `)=[^&#\s]*(&|$))*)?$`)
 
-// parseDSN reads a PostgreSQL address strictly. Its errors never quote the address, because a
-// mistyped one can have the password anywhere. A host that is not loopback is verified, unless
-// unverified is true: the password and the payments would be anybody's who can stand in between.
+// parseDSN parses a PostgreSQL address strictly. Its errors never quote the address, because a
+// password may be anywhere in a mistyped one. A host that is not loopback must be verified unless
+// unverified is true, because a man in the middle would read the password and change the payments.
 func parseDSN(name, dsn string, unverified bool) (*pgx.ConnConfig, error) {
-	problem := func(text string) error {
-		return fmt.Errorf("%s: %s; write postgres://user:password@host:5432/database, with special characters as %%XX", name, text)
-	}
+	problem := func(text string) error { return fmt.Errorf("%s: %s", name, text) }
 	address, err := url.Parse(dsn)
-	if err != nil {
-		return nil, problem("is not a URL")
+	if err != nil || !dsnForm.MatchString(dsn) {
+		return nil, problem("write postgres://user:password@host:5432/database, with special characters as %XX. Parameters: " + dsnParams)
 	}
-	query, err := url.ParseQuery(address.RawQuery)
-	switch {
-	case address.Scheme != "postgres" && address.Scheme != "postgresql":
-		return nil, problem("must begin with postgres://")
-	case address.Hostname() == "" || strings.ContainsAny(address.Host, ", "):
-		return nil, problem("must have one host")
-	case address.User.Username() == "":
-		return nil, problem("must have a user")
-	case len(address.Path) < 2 || strings.Contains(address.Path[1:], "/"):
-		return nil, problem("must have a database")
-	case err != nil || address.Fragment != "" || address.Opaque != "":
-		return nil, problem("has a part that cannot be read")
-	}
-	for param, values := range query {
-		if len(values) != 1 || !slices.Contains(dsnParams, param) {
-			return nil, problem("may have these parameters, each once: " + strings.Join(dsnParams, ", "))
-		}
-	}
+	query := address.Query()
 	if host := address.Hostname(); host != "localhost" && !net.ParseIP(host).IsLoopback() && !unverified {
-		if mode := query.Get("sslmode"); mode != "" && mode != verifyFull {
-			return nil, fmt.Errorf("%s: needs sslmode=%s, because the host is another machine; --unverified-database allows other modes", name, verifyFull)
+		if mode := query.Get("sslmode"); mode != "" && mode != "verify-full" {
+			return nil, problem("needs sslmode=verify-full, because the host is another machine; --unverified-database allows other modes")
 		}
-		query.Set("sslmode", verifyFull)
+		query.Set("sslmode", "verify-full")
 	}
 	if query.Get("default_query_exec_mode") == "" {
 		query.Set("default_query_exec_mode", "exec") // PgBouncer in transaction mode has no prepared statements

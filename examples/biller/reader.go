@@ -32,6 +32,7 @@ var (
 type reader struct {
 	format
 
+	file    *os.File
 	text    *bufio.Reader // as UTF-8
 	line    int           // the number of the next line, from 1
 	comma   string        // between cells
@@ -42,11 +43,11 @@ type reader struct {
 
 // eachRow calls do for each row of a file that has cells which are not empty.
 func eachRow(path string, f format, do func(row) error) error {
-	r, closeFile, err := open(path, f)
+	r, err := open(path, f)
 	if err != nil {
 		return err
 	}
-	defer closeFile()
+	defer func() { _ = r.file.Close() }()
 	for {
 		line, cells, broken, err := r.record()
 		switch {
@@ -67,19 +68,19 @@ func eachRow(path string, f format, do func(row) error) error {
 func isEmpty(cells []string) bool { return strings.TrimSpace(strings.Join(cells, "")) == "" }
 
 // open returns a reader that has read the header of a file.
-func open(path string, f format) (r *reader, closeFile func(), err error) {
+func open(path string, f format) (*reader, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	r = &reader{format: f, line: 1, amount: regexp.MustCompile(`^([0-9]+)(?:[` + f.Decimal + `]([0-9]+))?$`)}
+	r := &reader{format: f, file: file, line: 1, amount: regexp.MustCompile(`^([0-9]+)(?:[` + f.Decimal + `]([0-9]+))?$`)}
 	if r.text, err = r.decode(file); err == nil {
 		err = r.readHeader()
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, errors.Join(err, file.Close()))
+		return nil, fmt.Errorf("%s: %w", path, errors.Join(err, file.Close()))
 	}
-	return r, func() { _ = file.Close() }, nil
+	return r, nil
 }
 
 var spreadsheets = map[string]string{ // by how they begin

@@ -180,9 +180,9 @@ func readAll(t *testing.T, path, args string) ([]string, error) {
 			rows = append(rows, fmt.Sprintf("%d - %s", b.line, strings.Join(b.problems, "; ")))
 			return nil
 		}
-		text := fmt.Sprintf("%d + %s (%s) %s %v ", b.line, b.customer.ExternalReference, b.customer.Name, b.bill, b.money)
-		if b.due != (moment.Date{}) {
-			text += b.due.String()
+		text := fmt.Sprintf("%d + %s (%s) %s %v ", b.line, b.Customer.ExternalReference, b.Customer.Name, b.Reference, b.Money)
+		if b.Due != (moment.Date{}) {
+			text += b.Due.String()
 		}
 		if len(b.warnings) > 0 {
 			text += " (" + strings.Join(b.warnings, "; ") + ")"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -22,7 +23,6 @@ const (
 	webhookPath = "/webhooks/moment"
 
 	readTimeout   = 10 * time.Second // for a delivery to arrive: it has 1 MiB at most
-	storeTimeout  = 10 * time.Second // for an event to be stored; Moment delivers it again after that
 	healthTimeout = 2 * time.Second
 
 	// remember exceeds the time for which Moment delivers an event again, which its reference does
@@ -80,12 +80,13 @@ func (r *receiver) deliver(w http.ResponseWriter, req *http.Request) {
 	if req.Method != http.MethodPost {
 		log.WarnContext(ctx, "request rejected", slog.Int("status", http.StatusMethodNotAllowed))
 	}
+	var event string
 	var failed error
 	r.marks.Handler(r.verifier, func(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
-		failed = r.process(ctx, tx, e)
+		event, failed = e.ID, r.process(ctx, tx, e)
 		return failed
 	}, moment.WithHandlerLogger(log), r.observe).ServeHTTP(w, req.WithContext(ctx))
-	r.store.recordConflict(ctx, log, failed) // after the transaction has ended
+	r.store.recordConflict(ctx, log, event, failed) // after the transaction has ended
 }
 
 // process inserts the job that posts a payment, in the transaction that marks its message. It does
@@ -110,7 +111,7 @@ func (r *receiver) process(ctx context.Context, tx *sql.Tx, e *moment.Event) err
 			return err
 		}
 		if has != args {
-			return &conflictError{e.ID}
+			return errConflict
 		}
 	}
 	return r.store.inPlace()
@@ -122,11 +123,17 @@ func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 	ctx, cancel := context.WithTimeout(req.Context(), healthTimeout)
 	defer cancel()
 	details := "ok\n"
-	err := inTx(ctx, r.store.rows, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO health (id, checked_at) VALUES (1, $1)
-			ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at`, time.Now().UnixNano())
+	err := inTx(ctx, r.store.rows, nil, func(tx *sql.Tx) error {
+		probe := postPayment{EventID: "healthz " + rand.Text()} // stored as in a delivery, and removed again
+		job, err := r.jobs.InsertTx(ctx, tx, probe, nil)
 		if err == nil {
-			_, err = tx.ExecContext(ctx, "SELECT 1 FROM river_job, moment_webhook_messages LIMIT 0")
+			_, err = tx.ExecContext(ctx, "INSERT INTO moment_webhook_messages (message_id, processed_at) VALUES ($1, 0)", probe.EventID)
+		}
+		if err == nil {
+			_, err = tx.ExecContext(ctx, "DELETE FROM moment_webhook_messages WHERE message_id = $1", probe.EventID)
+		}
+		if err == nil {
+			_, err = tx.ExecContext(ctx, "DELETE FROM river_job WHERE id = $1", job.Job.ID)
 		}
 		if err != nil {
 			return err

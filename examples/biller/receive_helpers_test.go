@@ -116,7 +116,7 @@ func (b *base) logger() *slog.Logger { return slog.New(slog.NewJSONHandler(&b.lo
 // exec runs statements.
 func (b *base) exec(statement string, args ...any) {
 	b.Helper()
-	require.NoError(b, inTx(b.Context(), b.rows, func(tx *sql.Tx) error {
+	require.NoError(b, inTx(b.Context(), b.rows, nil, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(b.Context(), statement, args...)
 		return err
 	}))
@@ -125,7 +125,7 @@ func (b *base) exec(statement string, args ...any) {
 // ask returns what a query for one value says.
 func ask[T any](b *base, query string, args ...any) (value T) {
 	b.Helper()
-	require.NoError(b, inTx(context.Background(), b.rows, func(tx *sql.Tx) error {
+	require.NoError(b, inTx(context.Background(), b.rows, nil, func(tx *sql.Tx) error {
 		return tx.QueryRowContext(context.Background(), query, args...).Scan(&value)
 	}), query)
 	return value

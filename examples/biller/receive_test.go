@@ -65,7 +65,7 @@ func TestDeliveries(t *testing.T) {
 			assert.Equal(b, strings.Join(row.stored, ", "), jobs, row.why)
 			assert.Equal(b, row.marks, marks, row.why)
 		}
-		assert.Contains(b, b.log.String(), "another payment under the event evt_1")
+		assert.Contains(b, b.log.String(), "conflict in the ledger")
 		_, body := b.health()
 		assert.Equal(b, "ok\n"+conflictOfOne, body)
 	})

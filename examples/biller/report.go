@@ -15,7 +15,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
@@ -31,7 +30,7 @@ const formulaSigns = "=+-@\t\r"
 func (w *worker) finish(ctx context.Context, input string, stopped error, stdout io.Writer) (code int, err error) {
 	fmt.Fprintf(stdout, "%s, %s mode:\n", input, w.run.mode)
 	var counts map[string]int
-	err = inTx(ctx, w.store.rows, func(tx *sql.Tx) (err error) {
+	err = inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) (err error) {
 		counts, err = w.run.printTotals(ctx, tx, "open", stdout)
 		if err != nil || counts[rejected] == 0 {
 			return err
@@ -57,7 +56,7 @@ func (w *worker) finish(ctx context.Context, input string, stopped error, stdout
 // It replaces a file only if this run has written it and nobody has changed it since; otherwise it
 // takes another name. The file is for its owner alone, because rows have names.
 func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx, input string) (path string, err error) {
-	text, err := w.rejectedRows(ctx, tx)
+	text, err := w.rejectedRows(ctx, tx, input)
 	if err != nil {
 		return "", err
 	}
@@ -82,14 +81,21 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx, input string) (p
 	return path, err
 }
 
-// rejectedRows returns the content of that file, as the input has its rows. It begins with a byte
-// order mark, without which spreadsheets do not read UTF-8.
-func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx) ([]byte, error) {
+// rejectedRows returns the content of that file, in the columns of the input. It begins with a byte
+// order mark, because spreadsheets do not recognise UTF-8 without one.
+func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, input string) ([]byte, error) {
+	r, err := open(input, w.config.format)
+	if err != nil {
+		return nil, err
+	}
+	_ = r.file.Close() // only its header is needed
 	text := bytes.NewBufferString("\ufeff")
 	out := csv.NewWriter(text)
-	out.Comma, _ = utf8.DecodeRuneInString(w.reader.comma)
+	if strings.Contains(";\t", r.comma) { // otherwise a comma, because the file has no line sep=
+		out.Comma = rune(r.comma[0])
+	}
 	write := func(line, reason string, cells []string) error {
-		if w.reader.header[0] == "rejected_line" { // the input is such a file itself
+		if r.header[0] == "rejected_line" { // the input is such a file itself
 			cells = cells[min(2, len(cells)-1):]
 		}
 		row := slices.Grow([]string{line, reason}, len(cells))
@@ -101,8 +107,8 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx) ([]byte, error) {
 		}
 		return out.Write(row)
 	}
-	_ = write("rejected_line", "rejected_reason", w.reader.header) // into memory
-	err := each(ctx, tx, func(scan func(...any) error) error {
+	_ = write("rejected_line", "rejected_reason", r.header) // into memory
+	err = each(ctx, tx, func(scan func(...any) error) error {
 		var line, reason string
 		var cells []byte
 		var texts []string
@@ -123,7 +129,7 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) (int, error) {
 	var mu sync.Mutex
 	same, paid, differing := 0, 0, 0
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(workers)
+	group.SetLimit(c.workers())
 	err = eachRow(c.path, c.format, func(b row) error {
 		group.Go(func() error {
 			bill, differences, err := compare(ctx, client, b)
@@ -160,7 +166,7 @@ func compare(ctx context.Context, client *moment.Client, b row) (bill *moment.Bi
 	if len(b.problems) > 0 {
 		return nil, b.problems, nil
 	}
-	bill, err = client.Bills.Get(ctx, b.bill)
+	bill, err = client.Bills.Get(ctx, b.Reference)
 	if errors.Is(err, moment.ErrNotFound) && rejects(err) {
 		return nil, []string{"there is no such bill at Moment"}, nil
 	}
@@ -171,14 +177,14 @@ func compare(ctx context.Context, client *moment.Client, b row) (bill *moment.Bi
 	if err != nil {
 		return nil, nil, err
 	}
-	if customer.ExternalReference != b.customer.ExternalReference {
+	if customer.ExternalReference != b.Customer.ExternalReference {
 		differences = append(differences, "the bill is another customer's")
 	}
-	if bill.DueMoney() != b.money {
-		differences = append(differences, fmt.Sprintf("the bill is about %v, and not %v", bill.DueMoney(), b.money))
+	if bill.DueMoney() != b.Money {
+		differences = append(differences, fmt.Sprintf("the bill is about %v, and not %v", bill.DueMoney(), b.Money))
 	}
-	if !b.due.IsZero() && bill.DueDate != b.due {
-		differences = append(differences, fmt.Sprintf("the bill is due on %v, and not on %v", bill.DueDate, b.due))
+	if !b.Due.IsZero() && bill.DueDate != b.Due {
+		differences = append(differences, fmt.Sprintf("the bill is due on %v, and not on %v", bill.DueDate, b.Due))
 	}
 	if bill.Status == moment.BillStatusVoided {
 		differences = append(differences, "the bill is voided")

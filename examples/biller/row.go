@@ -105,16 +105,20 @@ func (r *reader) cell(cells []string, column string) string {
 	return text
 }
 
-// row is a row of a file: a bill that is to be raised, and its customer.
+// bill is the content of a row.
+type bill struct {
+	Reference string
+	Money     moment.Money
+	Due       moment.Date `json:",omitzero"`
+	Customer  moment.CustomerCreateParams
+}
+
+// row is a row of a file.
 type row struct {
-	line  int
-	cells []string // as they are in the file
+	bill
 
-	customer moment.CustomerCreateParams
-	bill     string // its reference
-	money    moment.Money
-	due      moment.Date // zero: none
-
+	line     int
+	cells    []string // as they are in the file
 	problems []string // why it is rejected
 	warnings []string // what is reported, and does not reject it
 }
@@ -128,17 +132,17 @@ func (r *reader) parse(line int, cells []string) row {
 		return b
 	}
 	cell := func(column string) string { return r.cell(cells, column) }
-	b.customer.ExternalReference = b.reference("customer_reference", cell)
-	b.customer.Name = b.text("name", cell)
-	b.customer.Email = b.text("email", cell)
-	b.bill = b.reference("bill_reference", cell)
+	b.Customer.ExternalReference = b.reference("customer_reference", cell)
+	b.Customer.Name = b.text("name", cell)
+	b.Customer.Email = b.text("email", cell)
+	b.Reference = b.reference("bill_reference", cell)
 	var err error
-	if b.money, err = r.parseMoney(cell("amount"), cell("currency")); err != nil {
+	if b.Money, err = r.parseMoney(cell("amount"), cell("currency")); err != nil {
 		b.problems = append(b.problems, err.Error())
 	}
 	if date := cell("due_date"); date != "" {
 		at, err := time.Parse(r.layout(), date) // it never guesses, because day and month would be swapped
-		if b.due = moment.DateOf(at); err != nil {
+		if b.Due = moment.DateOf(at); err != nil {
 			b.problems = append(b.problems, fmt.Sprintf("due_date %.40q is not a date in the form %s: correct it, "+
 				"or say with --date-format how all dates are written", date, r.DateFormat))
 		}
@@ -209,25 +213,6 @@ func (r *reader) parseMoney(text, code string) (moment.Money, error) {
 		return money, fmt.Errorf("amount %v is out of range: a bill has at most %v", money, moment.MaxBillAmount.In(currency))
 	}
 	return money, nil
-}
-
-// storedBill is what a worker needs of a row.
-type storedBill struct {
-	Reference string
-	Money     moment.Money
-	Due       moment.Date `json:",omitzero"`
-	Customer  moment.CustomerCreateParams
-
-	token, hash string // of the run and the row: what its idempotency keys are derived from
-}
-
-// contentHash is over all that is sent.
-func (b *row) contentHash() string {
-	return hashOf(b.customerHash(), b.bill, b.money.String(), b.due.String())
-}
-
-func (b *row) customerHash() string {
-	return hashOf(b.customer.ExternalReference, b.customer.Name, b.customer.Email)
 }
 
 func hashOf(parts ...string) string {

@@ -41,6 +41,7 @@ var (
 const twice = `
 UPDATE biller_rows SET
 	outcome = CASE WHEN o.same THEN 'found' ELSE 'rejected' END,
+	params = NULL, cells = CASE WHEN NOT o.same THEN cells END,
 	reason = CASE WHEN o.same THEN 'is the same as line ' || o.line || ': the bill is raised once'
 		ELSE 'bill_reference is on line ' || o.line || ' too, with another content: which is right?' END
 FROM (
@@ -72,17 +73,12 @@ func (s *store) prepare(ctx context.Context, c config, mode moment.Mode, stderr 
 	if err != nil {
 		return r, err
 	}
-	err = inTx(ctx, s.rows, func(tx *sql.Tx) error {
-		err := tx.QueryRowContext(ctx, `SELECT id, token, rejected_hash FROM biller_runs
-			WHERE (file_hash, key_hash, mode, service) = ($1, $2, $3, $4)`, hash, r.keyHash, r.mode, r.service).
-			Scan(&r.id, &r.token, &r.rejectedHash)
-		if !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		r.token = rand.Text()
-		err = tx.QueryRowContext(ctx, `INSERT INTO biller_runs (file_hash, key_hash, mode, service, name, token)
-			VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`, hash, r.keyHash, r.mode, r.service, r.name, r.token).Scan(&r.id)
-		if err != nil {
+	err = inTx(ctx, s.rows, nil, func(tx *sql.Tx) error {
+		token := rand.Text() // of a new run
+		err := tx.QueryRowContext(ctx, `INSERT INTO biller_runs (file_hash, key_hash, mode, service, name, token) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (file_hash, key_hash, mode, service) DO UPDATE SET mode = excluded.mode RETURNING id, token, rejected_hash`,
+			hash, r.keyHash, r.mode, r.service, r.name, token).Scan(&r.id, &r.token, &r.rejectedHash)
+		if err != nil || r.token != token {
 			return err
 		}
 		if _, err := r.load(ctx, tx, c, stderr); err != nil {
@@ -104,9 +100,9 @@ func (s *store) prepare(ctx context.Context, c config, mode moment.Mode, stderr 
 // key is salted, because a database is read by more people than a key.
 func (s *store) owner(ctx context.Context, c config, mode moment.Mode) (r run, err error) {
 	var salt string
-	err = inTx(ctx, s.rows, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "INSERT INTO biller_salt (id, salt) VALUES (1, $1) ON CONFLICT (id) DO NOTHING", rand.Text())
-		return errors.Join(err, tx.QueryRowContext(ctx, "SELECT salt FROM biller_salt").Scan(&salt))
+	err = inTx(ctx, s.rows, nil, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, `INSERT INTO biller_salt (id, salt) VALUES (1, $1)
+			ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING salt`, rand.Text()).Scan(&salt)
 	})
 	return run{name: filepath.Base(c.path), keyHash: hashOf(salt, c.key), mode: string(mode), service: strings.TrimRight(c.baseURL, "/")}, err
 }
@@ -128,20 +124,21 @@ func (c config) fileHash() (string, error) {
 // are stored, because a later row may show that the file is not as it is meant.
 func (r run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (counts map[string]int, err error) {
 	err = eachRow(c.path, c.format, func(b row) error {
-		var outcome, params any
-		if len(b.problems) > 0 {
-			outcome, b.bill = rejected, "" // another row may have the reference
-		} else {
-			text, _ := json.Marshal(storedBill{Reference: b.bill, Money: b.money, Due: b.due, Customer: b.customer}) // which has no problems
-			params = string(text)
-		}
+		var outcome any
+		var params []byte
 		cells, err := json.Marshal(b.cells)
+		if len(b.problems) > 0 {
+			outcome, b.Reference = rejected, "" // another row may have the reference
+		} else if err == nil {
+			params, err = json.Marshal(b.bill)
+		}
 		if err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO biller_rows (run, line, bill, hash, customer, amount, currency, cells, params, outcome, reason)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, r.id, b.line, b.bill, b.contentHash(), b.customerHash(),
-			int64(b.money.Amount), string(b.money.Currency), string(cells), params, outcome, strings.Join(append(b.problems, b.warnings...), "; "))
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, r.id, b.line, b.Reference, hashOf(string(params)),
+			hashOf(b.Customer.ExternalReference, b.Customer.Name, b.Customer.Email), int64(b.Money.Amount), string(b.Money.Currency),
+			string(cells), string(params), outcome, strings.Join(append(b.problems, b.warnings...), "; "))
 		return err
 	})
 	if err == nil {
@@ -231,7 +228,7 @@ func check(ctx context.Context, c config, stdout io.Writer) (code int, err error
 		return exitFailed, err
 	}
 	defer s.close()
-	err = inTx(ctx, s.rows, func(tx *sql.Tx) error {
+	err = inTx(ctx, s.rows, nil, func(tx *sql.Tx) error {
 		counts, err := run{}.load(ctx, tx, c, stdout)
 		if err == nil && counts[rejected] > 0 {
 			code = exitFailed

@@ -242,6 +242,37 @@ func TestStops(t *testing.T) {
 	assert.Contains(t, w.stderr, "connection refused")
 }
 
+// Bills that differ from those at Moment are the file's fault, and stop nothing.
+func TestManyMismatches(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(30))
+	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
+	w.file("bills.csv", strings.ReplaceAll(rows(30), "15.50", "15.51"))
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	assert.Contains(t, w.stdout, "rejected       30")
+}
+
+// A file of rejected rows can be run, whatever separates the cells of its input.
+func TestRejectedRowsOfAnotherSeparator(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", "sep=|\n"+strings.ReplaceAll(header, ",", "|")+"C1|||B1|1,50|ZAR|\n")
+	require.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	w.file("bills.rejected.csv", strings.Replace(w.read("bills.rejected.csv"), `"1,50",ZAR`, "1.50,ZAR", 1))
+	assert.Equal(t, exitDone, w.biller("run", "bills.rejected.csv"), w.stderr)
+}
+
+// Rejections after the first hundred rows stop nothing, nor do those that a clerk has seen.
+func TestRejectionsAfterAWarning(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", strings.Replace(rows(200), ",15.50,", ",R 15.50,", 51))
+	assert.Equal(t, exitUsage, w.biller("run", "bills.csv"))
+	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool {
+		return w.requests.Load()%20 == 19 && respond(rw, 422, true)
+	})
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv", "--yes"), w.stderr)
+	assert.Contains(t, w.stdout, "raised        142 ")
+}
+
 // Bills that exist take three requests at most, and no waiting.
 func TestBillsThatExist(t *testing.T) {
 	w := newWorld(t)
@@ -374,6 +405,7 @@ func TestUsage(t *testing.T) {
 
 func TestDemo(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
+	t.Setenv("DATABASE_URL", "postgres://u:p@localhost/d") // is not used
 	var stdout, stderr strings.Builder
 	assert.Equal(t, exitDone, start(t.Context(), []string{"demo", "600"}, &stdout, &stderr), stderr.String())
 	assert.Contains(t, stdout.String(), "The fake has 599 bills of ZAR 7782.00, each exactly once.")

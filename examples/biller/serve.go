@@ -26,14 +26,16 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// Jobs of a process at the same time. A payment has a connection for as long as it is posted.
+// maxPayments and maxBills limit the jobs at the same time in a process. Each payment needs a
+// connection to the database.
 const (
 	maxPayments = 8
 	maxBills    = 16
 )
 
 const (
-	attemptTimeout = 10 * time.Second // of a request: the four of a call are within the default of --job-timeout
+	attemptTimeout = 10 * time.Second // of a request; the four of a call end before the default of --job-timeout
+	storeTimeout   = 10 * time.Second // of an event or a result; Moment delivers an event again after that
 
 	// A process ends within 25 seconds: jobs and deliveries have 20 of them, and telemetry the rest.
 	// Kubernetes kills after 30.
@@ -57,13 +59,12 @@ func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Log
 		river.AddWorker(config.Workers, w)
 		config.Queues = map[string]river.QueueConfig{queueBills: {MaxWorkers: bills}}
 		config.FetchCooldown, config.FetchPollInterval = 30*time.Millisecond, 50*time.Millisecond // each fetch locks an SQLite file
-		config.SoftStopTimeout = stopTimeout
+		config.JobTimeout, config.SoftStopTimeout = w.timeout, stopTimeout
 		config.CompletedJobRetentionPeriod = remember // so that a second payment under an event is seen
 		config.CancelledJobRetentionPeriod, config.DiscardedJobRetentionPeriod = keepGivenUp, keepGivenUp
 	}
 	if w != nil && w.timeout > 0 { // not a run, which works its bills alone
 		config.Queues[queuePayments] = river.QueueConfig{MaxWorkers: maxPayments}
-		config.JobTimeout = w.timeout
 		config.RescueStuckJobsAfter = 2 * w.timeout // its process was killed, or it would have ended
 	}
 	if s.lock == nil {
@@ -85,7 +86,7 @@ func serve(ctx context.Context, c config, flags serverFlags, receives, works boo
 		err = errors.New("--job-timeout must be at least 1s")
 	}
 	if works && err == nil {
-		client, err = c.connect(moment.WithAttemptTimeout(attemptTimeout))
+		client, err = c.connect()
 	}
 	if receives && err == nil {
 		secret := os.Getenv("MOMENT_WEBHOOK_SECRET")
@@ -102,11 +103,8 @@ func serve(ctx context.Context, c config, flags serverFlags, receives, works boo
 	if err != nil {
 		return exitUsage, err
 	}
-	err = c.run(ctx, flags, client, verifier, log)
-	if failed := stopTelemetry(); failed != nil {
-		log.WarnContext(ctx, "telemetry not sent", slog.String("error", failed.Error()))
-	}
-	if err != nil && ctx.Err() == nil {
+	defer stopTelemetry()
+	if err := c.run(ctx, flags, client, verifier, log); err != nil && ctx.Err() == nil {
 		return exitFailed, err
 	}
 	return exitDone, nil // also if ctx ended during the start
@@ -127,9 +125,7 @@ func (c config) run(ctx context.Context, flags serverFlags, client *moment.Clien
 			return err
 		}
 	}
-	// A request waits for its turn for at most half of an attempt's time.
-	bills := int(max(1, min(maxBills, c.Rate*attemptTimeout.Seconds()/2)))
-	jobs, err := s.newClient(w, whose.sharedQueue(), bills, log)
+	jobs, err := s.newClient(w, whose.sharedQueue(), c.workers(), log)
 	if err = errors.Join(err, s.release(ctx)); err != nil {
 		return err
 	}
@@ -143,14 +139,19 @@ func (c config) run(ctx context.Context, flags serverFlags, client *moment.Clien
 	}
 	if client != nil {
 		group.Go(func() error {
-			err := jobs.Start(ctx)
-			if err == nil {
-				<-jobs.Stopped()
+			if err := jobs.Start(ctx); err != nil {
+				return err
 			}
-			return err
+			<-ctx.Done()
+			select {
+			case <-jobs.Stopped():
+			case <-time.After(stopTimeout + time.Second): // the database does not respond
+				log.ErrorContext(ctx, "jobs aborted")
+			}
+			return nil
 		})
 	}
-	log.InfoContext(ctx, "started", slog.Bool("receives", verifier != nil), slog.Bool("works", client != nil))
+	log.InfoContext(ctx, "started", slog.String("file", s.path), slog.Bool("receives", verifier != nil), slog.Bool("works", client != nil))
 	return group.Wait()
 }
 
@@ -190,11 +191,11 @@ func (r *receiver) serve(ctx context.Context, address string) error {
 	return nil
 }
 
-// startTelemetry sends traces and metrics to OTEL_EXPORTER_OTLP_ENDPOINT, if that is set. The other
-// variables of OpenTelemetry are its SDK's. The function that it returns sends what is left.
-func startTelemetry(ctx context.Context, log *slog.Logger) (stop func() error, err error) {
+// startTelemetry sends traces and metrics to OTEL_EXPORTER_OTLP_ENDPOINT, if that is set.
+// OpenTelemetry's SDK reads its other variables. stop sends the rest.
+func startTelemetry(ctx context.Context, log *slog.Logger) (stop func(), err error) {
 	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" {
-		return func() error { return nil }, nil
+		return func() {}, nil
 	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("telemetry", slog.String("error", err.Error())) }))
 	spans, err := otlptracehttp.New(ctx)
@@ -206,9 +207,11 @@ func startTelemetry(ctx context.Context, log *slog.Logger) (stop func() error, e
 	metrics := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(points)))
 	otel.SetTracerProvider(traces)
 	otel.SetMeterProvider(metrics)
-	return func() error {
+	return func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), telemetryTimeout)
 		defer cancel()
-		return errors.Join(traces.Shutdown(ctx), metrics.Shutdown(ctx))
+		if err := errors.Join(traces.Shutdown(ctx), metrics.Shutdown(ctx)); err != nil {
+			log.WarnContext(ctx, "telemetry not sent", slog.String("error", err.Error()))
+		}
 	}, nil
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go/momenttest"
 )
 
 // blockJobs locks the table of jobs, so that deliveries wait, until the function is called.
@@ -162,7 +164,7 @@ func TestSessionsEnd(t *testing.T) {
 	var path string
 	require.NoError(t, b.rows.QueryRowContext(t.Context(), "SELECT current_setting('search_path')").Scan(&path))
 	assert.NotContains(t, path, pgSchema, "the settings end with the transaction, as PgBouncer needs it")
-	assert.ErrorContains(t, inTxOf(t.Context(), b.rows, readOnly, func(tx *sql.Tx) error {
+	assert.ErrorContains(t, inTx(t.Context(), b.rows, readOnly, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(t.Context(), "DELETE FROM ledger")
 		return err
 	}), "read-only transaction")
@@ -180,4 +182,31 @@ func TestRescue(t *testing.T) {
 	assert.Equal(t, rivertype.JobStateCompleted, job.State)
 	assert.Equal(t, 2, job.Attempt)
 	assert.Equal(t, "running", ask[string](b, "SELECT state::text FROM river_job WHERE args->>'event_id' = 'evt_2'"), "its worker may be alive")
+}
+
+// A process ends in time although the database does not accept the outcome of its job.
+func TestStopWithoutADatabase(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes as long as a statement may")
+	}
+	b := newPostgresBase(t)
+	srv := momenttest.NewServer()
+	t.Cleanup(srv.Close)
+	queue := b.importBills("sk_test_A", "UCR1,,,UBR1,1.00,ZAR,\n", format{})
+	tx, err := b.rows.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback() }()
+	_, err = tx.ExecContext(t.Context(), "LOCK TABLE biller_rows IN SHARE MODE") // for reading only
+	require.NoError(t, err)
+	jobs, err := b.newClient(&worker{store: b.store, client: srv.Client(), timeout: time.Minute}, queue, 1, b.logger())
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	require.NoError(t, jobs.Start(ctx))
+	until(t, patience, "the bill is raised", func() bool { return len(srv.State().Bills) == 1 })
+	stop()
+	select {
+	case <-jobs.Stopped():
+	case <-time.After(stopTimeout + time.Second):
+		t.Error("the job is still waiting for the database")
+	}
 }

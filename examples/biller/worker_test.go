@@ -179,7 +179,7 @@ func TestPace(t *testing.T) {
 		assert.InDelta(t, 1, seconds(100), 0.02)
 		status = 429
 		seconds(200)
-		assert.InDelta(t, float64(workers/10), float64(p.limiter.Limit()), 0.1, "the least")
+		assert.InDelta(t, float64(maxBills/5), float64(p.limiter.Limit()), 0.1, "the least")
 	})
 }
 
@@ -187,3 +187,19 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 // RoundTrip implements [http.RoundTripper].
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// At a low rate, no request waits for its turn for longer than its attempt may last.
+func TestCallsAtALowRate(t *testing.T) {
+	for rate, want := range map[float64]int{1: 5, 2.5: 12, 50: maxBills} {
+		assert.Equal(t, want, config{Rate: rate}.workers())
+	}
+}
+
+// A run ends with the error of a row that cannot be read, because its outcome would never arrive.
+func TestUnreadableRow(t *testing.T) {
+	w, s := stored(t, 3)
+	w.exec(s, "UPDATE biller_rows SET params = '{' WHERE id = 2")
+	s.close()
+	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
+	assert.Contains(t, w.stderr, "unexpected end of JSON input")
+}
