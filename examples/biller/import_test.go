@@ -122,7 +122,7 @@ func TestImportedFile(t *testing.T) {
 	})
 }
 
-// The first bill of a customer creates it, in one request, and each further one takes one as well.
+// The first bill of a customer creates it, in one request. Further bills need one request each.
 func TestCustomerOfManyBills(t *testing.T) {
 	b := newSQLiteBase(t)
 	srv := momenttest.NewServer()

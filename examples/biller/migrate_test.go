@@ -71,7 +71,7 @@ func TestPrintedMigration(t *testing.T) {
 	require.NoError(t, err, string(out))
 	var again strings.Builder
 	require.NoError(t, s.printMigration(t.Context(), &again))
-	assert.NotContains(t, again.String(), "River's version", "only what is missing is printed")
+	assert.NotContains(t, again.String(), "River's version", "only missing versions are printed")
 
 	restricted, err := url.Parse(address)
 	require.NoError(t, err)

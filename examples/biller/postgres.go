@@ -15,14 +15,14 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
 )
 
-// pgSchema is a schema of our own, because another River in the database would discard our jobs, and
-// another momentsql would acknowledge our events.
+// pgSchema is not public, because another River in the database would discard our jobs, and another
+// momentsql would acknowledge our events.
 const pgSchema = "biller"
 
 // maxConns is the number of connections of a process, without the one for LISTEN.
 const maxConns = 20
 
-// openPostgres makes the pools, and connects to nothing. listen may be nil: River then polls.
+// openPostgres returns a store that connects later. River polls if listen is nil.
 func openPostgres(ctx context.Context, address, listen *pgx.ConnConfig) (*store, error) {
 	pool := sql.OpenDB(connector{stdlib.GetConnector(*address)})
 	pool.SetMaxOpenConns(maxConns)
@@ -44,8 +44,8 @@ func openPostgres(ctx context.Context, address, listen *pgx.ConnConfig) (*store,
 	return s, s.setDriver(driver)
 }
 
-// connector makes connections whose transactions find the tables in our schema. PgBouncer in
-// transaction mode keeps no setting from one transaction to the next, so each one has its own.
+// connector returns connections whose transactions find the tables in our schema. Each transaction
+// sets the search path, because PgBouncer in transaction mode keeps no settings.
 type connector struct{ driver.Connector }
 
 // Connect implements [driver.Connector].
@@ -59,11 +59,11 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 
 type schemaConn struct{ *stdlib.Conn }
 
-// settings also let PostgreSQL end the transaction of a machine that has disappeared, because its
-// locks would stop the others.
+// settings also end the transactions of a machine that has disappeared, because their locks would
+// block others.
 const settings = "; SET LOCAL search_path = " + pgSchema + "; SET LOCAL idle_in_transaction_session_timeout = '60s'"
 
-// BeginTx implements [driver.ConnBeginTx]. The settings cost no round trip.
+// BeginTx implements [driver.ConnBeginTx]. The settings need no round trip of their own.
 func (c schemaConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	begin := "BEGIN"
 	if opts.ReadOnly {
@@ -81,19 +81,17 @@ func (c schemaConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.
 
 type schemaTx struct {
 	tx  pgx.Tx
-	ctx context.Context //nolint:containedctx // driver.Tx has no other way
+	ctx context.Context //nolint:containedctx // driver.Tx has no parameter for it
 }
 
-// Commit implements [driver.Tx].
 func (t schemaTx) Commit() error { return t.tx.Commit(t.ctx) }
 
-// Rollback implements [driver.Tx].
 func (t schemaTx) Rollback() error { return t.tx.Rollback(t.ctx) }
 
 const dsnParams = "sslmode|sslrootcert|sslcert|sslkey|connect_timeout|application_name|default_query_exec_mode"
 
-// dsnForm has one host, a user and a database. Other parameters are rejected, because PgBouncer
-// rejects them, or because they override the host.
+// dsnForm requires one host, a user and a database. Other parameters are rejected, because
+// PgBouncer does not know them, or because they override the host.
 var dsnForm = regexp.MustCompile(`^postgres(ql)?://[^:/?#@\s]+(:[^/?#@\s]*)?@[^/?#,@\s]+/[^/?#\s]+(\?((` + dsnParams + `)=[^&#\s]*(&|$))*)?$`)
 
 // parseDSN parses a PostgreSQL address strictly. Its errors never quote the address, because a
@@ -117,7 +115,7 @@ func parseDSN(name, dsn string, unverified bool) (*pgx.ConnConfig, error) {
 	}
 	address.RawQuery = query.Encode()
 	parsed, err := pgx.ParseConfig(address.String())
-	if err != nil { // its text can have parts of the address
+	if err != nil { // which may quote the address
 		return nil, problem("has a parameter with a wrong value, or a certificate that cannot be read")
 	}
 	return parsed, nil

@@ -51,7 +51,7 @@ func TestDSN(t *testing.T) {
 	}
 }
 
-// What is verified, and how statements are sent, whatever the environment of libpq says.
+// The defaults of an address do not depend on the environment of libpq.
 func TestDSNDefaults(t *testing.T) {
 	t.Setenv("PGSSLMODE", "disable")
 	for dsn, want := range map[string]struct {

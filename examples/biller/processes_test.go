@@ -104,7 +104,7 @@ func (p *process) end() error {
 	return p.result
 }
 
-// freeAddresses are on loopback, on ports below those that the system gives to clients: they stay
+// freeAddresses are on loopback, on ports below those that the system assigns to clients: they stay
 // free while a process is started again.
 func freeAddresses(t *testing.T, n int) (addresses []string) {
 	t.Helper()

@@ -25,8 +25,8 @@ const (
 	readTimeout   = 10 * time.Second // for a delivery to arrive: it has 1 MiB at most
 	healthTimeout = 2 * time.Second
 
-	// remember exceeds the time for which Moment delivers an event again, which its reference does
-	// not state.
+	// remember is longer than Moment delivers an event again. Its reference does not state the
+	// time.
 	remember = 30 * 24 * time.Hour
 )
 
@@ -64,15 +64,15 @@ func (r *receiver) server() *http.Server {
 	}
 }
 
-// logOf adds what shows why a delivery was rejected: a gateway may have compressed it, and Moment
-// knows it by its id. The values are the sender's, so they are cut.
+// logOf adds the values that explain a rejection, because a gateway may have compressed the body,
+// and Moment knows a delivery by its id. They are truncated, because the sender controls them.
 func (r *receiver) logOf(req *http.Request) *slog.Logger {
-	cut := func(text string) string { return text[:min(len(text), 100)] }
-	return r.log.With(slog.String("method", cut(req.Method)), slog.String("path", cut(req.URL.Path)),
-		slog.String("webhook_id", cut(req.Header.Get("Webhook-Id"))), slog.String("content_encoding", cut(req.Header.Get("Content-Encoding"))))
+	short := func(text string) string { return text[:min(len(text), 100)] }
+	return r.log.With(slog.String("method", short(req.Method)), slog.String("path", short(req.URL.Path)),
+		slog.String("webhook_id", short(req.Header.Get("Webhook-Id"))), slog.String("content_encoding", short(req.Header.Get("Content-Encoding"))))
 }
 
-// deliver responds with 204 once an event is stored.
+// deliver responds with 204 after an event is stored.
 func (r *receiver) deliver(w http.ResponseWriter, req *http.Request) {
 	ctx, cancel := context.WithTimeout(req.Context(), readTimeout+storeTimeout)
 	defer cancel()
@@ -89,7 +89,7 @@ func (r *receiver) deliver(w http.ResponseWriter, req *http.Request) {
 	r.store.recordConflict(ctx, log, event, failed) // after the transaction has ended
 }
 
-// process inserts the job that posts a payment, in the transaction that marks its message. It does
+// process inserts the job that posts a payment, in the transaction that marks the message. It does
 // not read the ledger, because events must be stored while the ledger is stopped.
 func (r *receiver) process(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
 	payment, ok := e.Data.(*moment.AmountApplied)
@@ -117,8 +117,8 @@ func (r *receiver) process(ctx context.Context, tx *sql.Tx, e *moment.Event) err
 	return r.store.inPlace()
 }
 
-// health responds with 503 if nothing can be stored, so that no deliveries are sent here. It does
-// not read the ledger either. Conflicts are details, because deliveries are stored all the same.
+// health responds with 503 if no event can be stored, so that a load balancer sends no deliveries
+// here. A conflict does not change the status, because other deliveries are stored.
 func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 	ctx, cancel := context.WithTimeout(req.Context(), healthTimeout)
 	defer cancel()
@@ -153,8 +153,8 @@ func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 	_, _ = io.WriteString(w, details)
 }
 
-// prune removes old marks, at the start and once a day. It does not use momentsql's Prune, because
-// that has no transaction, and so does not find our schema.
+// prune removes old marks at the start and once a day. momentsql's Prune does not use a
+// transaction, so it would not find our schema.
 func (r *receiver) prune(ctx context.Context) {
 	for {
 		err := r.store.exec(ctx, "DELETE FROM moment_webhook_messages WHERE processed_at < $1", time.Now().Add(-remember).Unix())

@@ -45,7 +45,7 @@ func newPostgres(t *testing.T) string {
 	name := fmt.Sprintf("biller_test_%d_%d", os.Getpid(), databases.Add(1))
 	address.Path = "/" + name
 	admin := func(statement string) {
-		connection, err := pgx.Connect(context.Background(), dsn) // anew, because PostgreSQL may have been restarted
+		connection, err := pgx.Connect(context.Background(), dsn) // again, because PostgreSQL may have been restarted
 		require.NoError(t, err)
 		_, err = connection.Exec(context.Background(), statement)
 		assert.NoError(t, err)
@@ -197,7 +197,7 @@ func receiveFrom[T any](t testing.TB, what string, from <-chan T) T {
 	}
 }
 
-// until asks until the answer is yes.
+// until polls until the condition is true.
 func until(t testing.TB, limit time.Duration, what string, yes func() bool) {
 	t.Helper()
 	for begun := time.Now(); !yes(); time.Sleep(5 * time.Millisecond) { // of other processes
@@ -205,7 +205,7 @@ func until(t testing.TB, limit time.Duration, what string, yes func() bool) {
 	}
 }
 
-// logs are what was logged.
+// logs collects log lines.
 type logs struct {
 	mu   sync.Mutex
 	text bytes.Buffer

@@ -21,12 +21,12 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// formulaSigns begin a cell that a spreadsheet would take for a formula. The reader removes the
-// quote again.
+// formulaSigns begin a cell that a spreadsheet would evaluate. The reader removes the quote before
+// them.
 const formulaSigns = "=+-@\t\r"
 
-// finish prints what became of the rows of a run, in this process and in earlier ones, and writes
-// the file of rejected rows. It returns the exit code.
+// finish prints the outcomes of a run's rows, of earlier processes too, and writes the file of
+// rejected rows. It returns the exit code.
 func (w *worker) finish(ctx context.Context, input string, stopped error, stdout io.Writer) (code int, err error) {
 	fmt.Fprintf(stdout, "%s, %s mode:\n", input, w.run.mode)
 	var counts map[string]int
@@ -52,9 +52,9 @@ func (w *worker) finish(ctx context.Context, input string, stopped error, stdout
 	return exitDone, nil
 }
 
-// writeRejected writes the file of rejected rows beside the input, in one go, and returns its path.
-// It replaces a file only if this run has written it and nobody has changed it since; otherwise it
-// takes another name. The file is for its owner alone, because rows have names.
+// writeRejected writes the rejected rows to a file beside the input, and returns its path. It
+// replaces a file only if this run wrote it and nobody has changed it. Otherwise it uses another
+// name. Only the owner can read the file, because rows contain names.
 func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx, input string) (path string, err error) {
 	text, err := w.rejectedRows(ctx, tx, input)
 	if err != nil {
@@ -81,8 +81,8 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx, input string) (p
 	return path, err
 }
 
-// rejectedRows returns the content of that file, in the columns of the input. It begins with a byte
-// order mark, because spreadsheets do not recognise UTF-8 without one.
+// rejectedRows returns the content of that file. It has the columns of the input. It begins with a
+// byte order mark, because spreadsheets do not recognise UTF-8 without one.
 func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, input string) ([]byte, error) {
 	r, err := open(input, w.config.format)
 	if err != nil {
@@ -91,7 +91,7 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, input string) ([]
 	_ = r.file.Close() // only its header is needed
 	text := bytes.NewBufferString("\ufeff")
 	out := csv.NewWriter(text)
-	if strings.Contains(";\t", r.comma) { // otherwise a comma, because the file has no line sep=
+	if strings.ContainsAny(r.comma, ";\t") { // otherwise a comma, because the file has no line sep=
 		out.Comma = rune(r.comma[0])
 	}
 	write := func(line, reason string, cells []string) error {
@@ -119,8 +119,8 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, input string) ([]
 	return text.Bytes(), errors.Join(err, out.Error())
 }
 
-// reconcile is the command: it compares the rows of a file with the bills at Moment, and changes
-// nothing. The first call that fails ends it, because the others are likely to fail too.
+// reconcile compares the rows of a file with the bills at Moment. The first failed call ends it,
+// because the others are likely to fail too.
 func reconcile(ctx context.Context, c config, stdout io.Writer) (int, error) {
 	client, err := c.connect()
 	if err != nil {
@@ -161,7 +161,7 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) (int, error) {
 	return exitDone, nil
 }
 
-// compare returns the bill of a row, and how it differs from the row. The error is that of a call.
+// compare returns a row's bill, and the differences between them.
 func compare(ctx context.Context, client *moment.Client, b row) (bill *moment.Bill, differences []string, err error) {
 	if len(b.problems) > 0 {
 		return nil, b.problems, nil

@@ -16,13 +16,13 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// ourColumns are in a file in any order. Other columns are not read.
+// ourColumns may be in any order. Other columns are ignored.
 var ourColumns = []string{"customer_reference", "name", "email", "bill_reference", "amount", "currency", "due_date"}
 
-// format is how a file is to be read: the flags of all commands.
+// format has the flags that say how to read a file.
 type format struct {
 	Encoding   string            `default:"utf-8"      enum:"utf-8,windows-1252" help:"Encoding of a file that is not UTF-16: ${enum}."`
-	Columns    map[string]string `mapsep:"none"        placeholder:"OURS=THEIRS" help:"The file's name of a column; OURS= if there is none."`
+	Columns    map[string]string `mapsep:"none"        placeholder:"OURS=THEIRS" help:"The file's name of a column; OURS= if the file lacks it."`
 	DateFormat string            `default:"YYYY-MM-DD" help:"How dates are written: YYYY, YY, MM, M, MMM (Jan), MMMM, DD, D."`
 	Decimal    string            `default:"."          help:"The decimal point of amounts, or their decimal comma."`
 	Currency   moment.Currency   `placeholder:"ZAR"    help:"The currency of all bills, if there is no column."`
@@ -50,10 +50,10 @@ func (f format) Validate() error {
 
 var dateParts = strings.NewReplacer("YYYY", "2006", "YY", "06", "MMMM", "January", "MMM", "Jan", "MM", "01", "M", "1", "DD", "02", "D", "2")
 
-// layout returns the form of dates as package time writes it.
+// layout returns the date format in the notation of package time.
 func (f format) layout() string { return dateParts.Replace(strings.ToUpper(f.DateFormat)) }
 
-// findColumns finds our columns in the header. It reports all missing ones at once. A missing
+// findColumns finds our columns in the header, and reports all missing ones at once. A missing
 // column is an error, because a misspelt due_date would otherwise be ignored.
 func (r *reader) findColumns() error {
 	r.columns = map[string]int{}
@@ -77,7 +77,7 @@ func (r *reader) findColumns() error {
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("there is no column %s. The header has %q. Name the file's column with --columns OURS=THEIRS, "+
-			"or say with --columns OURS= that there is none", strings.Join(missing, ", "), r.header)
+			"or write --columns OURS= if the file lacks it", strings.Join(missing, ", "), r.header)
 	}
 	return nil
 }
@@ -92,7 +92,7 @@ func normal(name string) string {
 	}, name)
 }
 
-// cell returns a cell without the spaces around it. It is empty if the row ends before it.
+// cell returns a cell without surrounding spaces. It is empty if the row is too short.
 func (r *reader) cell(cells []string, column string) string {
 	i, found := r.columns[column]
 	if !found || i >= len(cells) {
@@ -120,10 +120,10 @@ type row struct {
 	line     int
 	cells    []string // as they are in the file
 	problems []string // why it is rejected
-	warnings []string // what is reported, and does not reject it
+	warnings []string // reported, but no reason to reject the row
 }
 
-// parse makes a row of cells, and finds all of its problems at once.
+// parse returns a row with all of its problems.
 func (r *reader) parse(line int, cells []string) row {
 	b := row{line: line, cells: cells}
 	if !isEmpty(cells[min(len(cells), len(r.header)):]) {
@@ -141,7 +141,7 @@ func (r *reader) parse(line int, cells []string) row {
 		b.problems = append(b.problems, err.Error())
 	}
 	if date := cell("due_date"); date != "" {
-		at, err := time.Parse(r.layout(), date) // it never guesses, because day and month would be swapped
+		at, err := time.Parse(r.layout(), date) // without guessing, because it would swap days and months
 		if b.Due = moment.DateOf(at); err != nil {
 			b.problems = append(b.problems, fmt.Sprintf("due_date %.40q is not a date in the form %s: correct it, "+
 				"or say with --date-format how all dates are written", date, r.DateFormat))
@@ -150,7 +150,7 @@ func (r *reader) parse(line int, cells []string) row {
 	return b
 }
 
-// placeholder matches what programs write for a value that is not there.
+// placeholder matches the words that programs write for a missing value.
 var placeholder = regexp.MustCompile(`(?i)^(null|none|n/a|nan|-)$`)
 
 func (b *row) reference(column string, cell func(string) string) string {
@@ -159,7 +159,7 @@ func (b *row) reference(column string, cell func(string) string) string {
 	argument, isArgument := errors.AsType[*moment.ArgumentError](moment.CheckReference(text))
 	switch {
 	case placeholder.MatchString(text):
-		reason = fmt.Sprintf("is %q, which stands for no value", text)
+		reason = fmt.Sprintf("is %q, which means no value", text)
 	case strings.HasPrefix(text, "bcus_"), strings.HasPrefix(text, "bacc_"), strings.HasPrefix(text, "bill_"):
 		reason = "begins like one of Moment's ids, and must be your own reference"
 	case isArgument:
@@ -171,14 +171,14 @@ func (b *row) reference(column string, cell func(string) string) string {
 	return text
 }
 
-// text returns a name or an e-mail address, which may be empty. A placeholder is left out, because
-// no customer is called NULL, and none is to lose a bill because a program wrote that.
+// text returns a name or an e-mail address, which may be empty. Placeholders are left out, because
+// no customer is called NULL, and because a customer needs neither for a bill.
 func (b *row) text(column string, cell func(string) string) string {
 	text := cell(column)
 	isControl := func(r rune) bool { return r == utf8.RuneError || unicode.IsControl(r) && r != '\n' && r != '\t' }
 	switch n := utf8.RuneCountInString(text); {
 	case placeholder.MatchString(text):
-		b.warnings = append(b.warnings, fmt.Sprintf("%s is %q, which stands for no value: it is left out", column, text))
+		b.warnings = append(b.warnings, fmt.Sprintf("%s is %q, which means no value: it is left out", column, text))
 		return ""
 	case strings.ContainsFunc(text, isControl):
 		b.problems = append(b.problems, column+" contains a control character or U+FFFD: was it exported correctly?")
@@ -188,7 +188,7 @@ func (b *row) text(column string, cell func(string) string) string {
 	return text
 }
 
-// parseMoney reads an amount without separators of thousands, because 1.250 is two amounts in two
+// parseMoney rejects thousands separators, because 1.250 means different amounts in different
 // countries. Decimals beyond those of the currency must be zeros.
 func (r *reader) parseMoney(text, code string) (moment.Money, error) {
 	currency := cmp.Or(r.Currency, moment.Currency(strings.ToUpper(code)))

@@ -252,7 +252,7 @@ func TestManyMismatches(t *testing.T) {
 	assert.Contains(t, w.stdout, "rejected       30")
 }
 
-// A file of rejected rows can be run, whatever separates the cells of its input.
+// A file of rejected rows can be run if the input has an unusual separator.
 func TestRejectedRowsOfAnotherSeparator(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", "sep=|\n"+strings.ReplaceAll(header, ",", "|")+"C1|||B1|1,50|ZAR|\n")
@@ -273,7 +273,7 @@ func TestRejectionsAfterAWarning(t *testing.T) {
 	assert.Contains(t, w.stdout, "raised        142 ")
 }
 
-// Bills that exist take three requests at most, and no waiting.
+// Bills that exist need at most three requests each, without waiting.
 func TestBillsThatExist(t *testing.T) {
 	w := newWorld(t)
 	const n = 200
@@ -291,7 +291,7 @@ func TestBillsThatExist(t *testing.T) {
 	w.file("bills.csv", strings.ReplaceAll(rows(n), ",B", ",E"))
 	before = w.requests.Load()
 	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
-	assert.Equal(t, int64(n), w.requests.Load()-before, "a customer whom an earlier run has seen takes no requests")
+	assert.Equal(t, int64(n), w.requests.Load()-before, "a customer whom an earlier run has seen needs no requests")
 }
 
 // What exists decides about a row: a bill is not raised for another person, nor twice.

@@ -26,8 +26,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// maxPayments and maxBills limit the jobs at the same time in a process. Each payment needs a
-// connection to the database.
+// maxPayments and maxBills limit the concurrent jobs of a process. Each payment needs a connection
+// to the database.
 const (
 	maxPayments = 8
 	maxBills    = 16
@@ -37,20 +37,19 @@ const (
 	attemptTimeout = 10 * time.Second // of a request; the four of a call end before the default of --job-timeout
 	storeTimeout   = 10 * time.Second // of an event or a result; Moment delivers an event again after that
 
-	// A process ends within 25 seconds: jobs and deliveries have 20 of them, and telemetry the rest.
-	// Kubernetes kills after 30.
+	// Jobs, deliveries and telemetry end within 25 seconds, because Kubernetes kills after 30.
 	stopTimeout      = 20 * time.Second
 	telemetryTimeout = 3 * time.Second
 
-	// Discarded and cancelled jobs are what somebody has to look at.
+	// A person may have to look at discarded and cancelled jobs.
 	keepGivenUp = 90 * 24 * time.Hour
 )
 
 // otelConfig links the span of each job to the delivery that inserted it.
 var otelConfig = &otelriver.MiddlewareConfig{EnableTracePropagation: true, EnableWorkSpanJobKindSuffix: true}
 
-// newClient returns River's client, which works payments, and the bills of a queue. Without a
-// worker, it only inserts jobs.
+// newClient returns River's client, which works payments and the bills of a queue. It only inserts
+// jobs if w is nil.
 func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Logger) (*river.Client[*sql.Tx], error) {
 	config := &river.Config{Schema: s.schema, Plugins: []rivertype.Plugin{otelriver.NewMiddleware(otelConfig)}, Logger: log}
 	if w != nil {
@@ -60,10 +59,10 @@ func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Log
 		config.Queues = map[string]river.QueueConfig{queueBills: {MaxWorkers: bills}}
 		config.FetchCooldown, config.FetchPollInterval = 30*time.Millisecond, 50*time.Millisecond // each fetch locks an SQLite file
 		config.JobTimeout, config.SoftStopTimeout = w.timeout, stopTimeout
-		config.CompletedJobRetentionPeriod = remember // so that a second payment under an event is seen
+		config.CompletedJobRetentionPeriod = remember // to find a second payment under an event
 		config.CancelledJobRetentionPeriod, config.DiscardedJobRetentionPeriod = keepGivenUp, keepGivenUp
 	}
-	if w != nil && w.timeout > 0 { // not a run, which works its bills alone
+	if w != nil && w.timeout > 0 { // serve or work, not run
 		config.Queues[queuePayments] = river.QueueConfig{MaxWorkers: maxPayments}
 		config.RescueStuckJobsAfter = 2 * w.timeout // its process was killed, or it would have ended
 	}
@@ -74,8 +73,8 @@ func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Log
 	return river.NewClient(s.driver, config)
 }
 
-// serve is the command of a process that receives, works, or both. It ends with ctx, after its jobs
-// and deliveries in progress.
+// serve runs a process that receives, works, or both. It ends with ctx, after the jobs and
+// deliveries in progress.
 func serve(ctx context.Context, c config, flags serverFlags, receives, works bool, stderr io.Writer) (code int, err error) {
 	var client *moment.Client
 	var verifier *moment.WebhookVerifier
@@ -155,7 +154,7 @@ func (c config) run(ctx context.Context, flags serverFlags, client *moment.Clien
 	return group.Wait()
 }
 
-// openDatabase opens an SQLite file, or PostgreSQL if DATABASE_URL is set, for which it waits.
+// openDatabase opens the SQLite file, or waits for PostgreSQL if DATABASE_URL is set.
 func (c config) openDatabase(ctx context.Context, log *slog.Logger) (s *store, err error) {
 	if c.postgres == nil {
 		return openStore(ctx, c.Database)
@@ -191,8 +190,8 @@ func (r *receiver) serve(ctx context.Context, address string) error {
 	return nil
 }
 
-// startTelemetry sends traces and metrics to OTEL_EXPORTER_OTLP_ENDPOINT, if that is set.
-// OpenTelemetry's SDK reads its other variables. stop sends the rest.
+// startTelemetry sends traces and metrics to OTEL_EXPORTER_OTLP_ENDPOINT, if that is set. stop
+// sends the remaining ones.
 func startTelemetry(ctx context.Context, log *slog.Logger) (stop func(), err error) {
 	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" {
 		return func() {}, nil

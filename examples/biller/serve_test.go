@@ -78,7 +78,7 @@ func TestReplicas(t *testing.T) {
 	assert.Equal(t, 2*payments, marks)
 }
 
-// A receiver that is asked to end rejects new connections, and waits for what is being stored.
+// A receiver that is asked to end rejects new connections, and waits for deliveries in progress.
 func TestReceiverShutdown(t *testing.T) {
 	b := newPostgresBase(t)
 	ctx, stop := context.WithCancel(t.Context())
@@ -108,7 +108,8 @@ func TestReceiverShutdown(t *testing.T) {
 		return err != nil
 	})
 	select {
-	case <-ended:
+	case err := <-ended:
+		assert.NoError(t, err)
 		t.Error("it has ended before the event was stored")
 	default:
 	}
@@ -119,7 +120,7 @@ func TestReceiverShutdown(t *testing.T) {
 	assert.Equal(t, 1, marks)
 }
 
-// The ledger may be locked for as long as it takes: receivers start meanwhile, and store events.
+// The ledger may be locked for a long time: receivers start meanwhile, and store events.
 func TestLedgerIsLocked(t *testing.T) {
 	b := newPostgresBase(t)
 	tx, err := b.rows.BeginTx(t.Context(), nil)

@@ -43,7 +43,7 @@ func TestTelemetry(t *testing.T) {
 	}
 }
 
-// A collector that is away costs a few seconds at the end, and nothing else.
+// A missing collector only delays the end by a few seconds.
 func TestTelemetryWithoutACollector(t *testing.T) {
 	t.Cleanup(func() { otel.SetTracerProvider(noop.NewTracerProvider()) })
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")

@@ -34,18 +34,17 @@ const (
 	maxFailures   = 50 // in a row, without an outcome; then the run stops
 )
 
-// raiseBill is the job of a row. It holds no name and no reference, because River keeps and shows
-// jobs.
+// raiseBill is the job of a row. It contains no names and no references, because River keeps and
+// shows jobs.
 type raiseBill struct {
 	Row  int64  `json:"row"  river:"unique"`
 	Hash string `json:"hash"` // of the row's content
 }
 
-// Kind implements [river.JobArgs].
 func (raiseBill) Kind() string { return "raise_bill" }
 
-// InsertOpts implements [river.JobArgsWithInsertOpts]. Jobs that have ended do not block another
-// one of the same row.
+// InsertOpts implements [river.JobArgsWithInsertOpts]. A row can have another job after its job has
+// ended.
 func (raiseBill) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{MaxAttempts: maxAttempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByQueue: true, ByState: []rivertype.JobState{
 		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable,
@@ -53,15 +52,15 @@ func (raiseBill) InsertOpts() river.InsertOpts {
 	}}}
 }
 
-// queue is a run's own, so that no run works another one's jobs.
+// queue returns the name of a run's own queue, because runs must not work each other's jobs.
 func (r run) queue() string { return fmt.Sprintf("bills_%d", r.id) }
 
-// sharedQueue has the jobs of all files that are imported for an API key and a service, so that no
-// worker works the jobs of another API key.
+// sharedQueue returns the queue of all imported files for an API key and a service, because workers
+// with another API key must not work them.
 func (r run) sharedQueue() string { return "bills_" + hashOf(r.keyHash, r.mode, r.service) }
 
-// runFile is the command: it checks the file and stores its rows, makes a job of each, and works
-// them. An imported file is worked by others.
+// runFile checks a file, stores its rows, inserts their jobs, and works them. Other processes work
+// an imported file.
 func runFile(ctx context.Context, c config, imported bool, stdout, stderr io.Writer) (int, error) {
 	if c.postgres != nil && !imported {
 		return exitUsage, errors.New("run works on an SQLite file: name it with --database, or use import and work with DATABASE_URL")
@@ -85,8 +84,8 @@ func runFile(ctx context.Context, c config, imported bool, stdout, stderr io.Wri
 	return w.finish(context.WithoutCancel(ctx), c.path, stopped, stdout)
 }
 
-// work works the open rows of a run until they are settled, or ctx ends, or the run does harm or
-// gets nowhere. It returns why it stopped before the end.
+// work works the open rows until they are settled, ctx ends, or the run is stopped. It returns the
+// reason if rows are still open.
 func (w *worker) work(ctx context.Context, log *slog.Logger, stderr io.Writer) error {
 	jobs, err := w.store.newClient(w, w.run.queue(), w.config.workers(), log)
 	if err := errors.Join(err, w.store.release(ctx)); err != nil {
@@ -110,8 +109,7 @@ func (w *worker) work(ctx context.Context, log *slog.Logger, stderr io.Writer) e
 
 var errFinished = errors.New("all jobs have ended")
 
-// enqueue makes jobs of the open rows, and counts them. River skips those that have a job in the
-// queue.
+// enqueue inserts and counts the jobs of open rows. River skips rows that have a job in the queue.
 func (w *worker) enqueue(ctx context.Context, jobs *river.Client[*sql.Tx], stderr io.Writer) error {
 	queue, attempts := w.run.queue(), maxAttempts
 	if w.imported {
@@ -162,13 +160,13 @@ type worker struct {
 	bar      *progressbar.ProgressBar
 	stop     context.CancelCauseFunc // of the run; nil for imported files
 
-	mu                   sync.Mutex // guards what follows
+	mu                   sync.Mutex // guards the fields below
 	left                 int        // jobs without an end
 	reached              bool       // the service itself has responded
 	rejections, failures int        // in a row
 }
 
-// NextRetry is soon for a run, because somebody waits for it. Otherwise it is River's, over weeks.
+// NextRetry is soon for a run, because a person waits. Otherwise it is River's, over weeks.
 func (w *worker) NextRetry(job *river.Job[raiseBill]) time.Time {
 	if w.stop == nil {
 		return time.Time{}
@@ -176,7 +174,7 @@ func (w *worker) NextRetry(job *river.Job[raiseBill]) time.Time {
 	return time.Now().Add(time.Duration(1+job.Attempt) * time.Second)
 }
 
-// settle stores and counts a result, and stops a run that does harm or gets nowhere.
+// settle stores and counts a result. It stops a run that does harm or makes no progress.
 func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res result) error {
 	if w.stop == nil {
 		return w.save(ctx, job.Args.Row, res)
@@ -267,7 +265,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 	}
 	res := w.raise(ctx, b, token+hash, customerID)
 	if w.stop == nil && errors.Is(res.err, moment.ErrNotFound) {
-		res.outcome = "" // because nobody stops the work at a wrong address, which must not reject a million bills
+		res.outcome = "" // because the address may be wrong, and no person stops this process
 	}
 	switch {
 	case res.outcome != "":
@@ -290,16 +288,17 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 	return nil
 }
 
-// result is how an attempt ended. Without an outcome, it has failed, and the bill may be raised.
+// result is the result of an attempt. An attempt without an outcome has failed, but may have raised
+// the bill.
 type result struct {
 	outcome, customerID string
 	err                 error
 	wait                time.Duration // which a 429 asks for
 }
 
-// raise creates a bill together with its customer, or finds both. The e-mail address of a customer
-// who exists stays as it is, but another name may be another person's. The idempotency key is
-// derived from the run and the row's content, so a job that was killed makes the same call again.
+// raise creates a bill and its customer, or finds them. It does not change an existing customer's
+// e-mail address. Another name is a mismatch, because it may be another person. The idempotency key
+// is derived from the run and the row, so a killed job makes the same call again.
 func (w *worker) raise(ctx context.Context, b bill, seed, customerID string) result {
 	params := moment.BillCreateParams{
 		Customer: b.Customer, ExternalReference: b.Reference, Currency: b.Money.Currency, AmountDue: b.Money.Amount, DueDate: b.Due,
@@ -317,7 +316,8 @@ func (w *worker) raise(ctx context.Context, b bill, seed, customerID string) res
 	case rejects(err):
 		return result{outcome: rejected, err: err}
 	case resp.StatusCode == http.StatusTooManyRequests && (errors.Is(err, moment.ErrConflict) || !errors.Is(err, moment.ErrOutcomeUnknown)):
-		// The create was not made, or it was rejected and the lookup was limited. So no request is in flight.
+		// The create was limited, or it was rejected and the lookup was limited. No request is in
+		// flight.
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
 		return result{err: err, wait: min(max(time.Duration(seconds)*time.Second, time.Second), longestWait)}
 	case err != nil:
@@ -328,8 +328,8 @@ func (w *worker) raise(ctx context.Context, b bill, seed, customerID string) res
 	return result{outcome: found, customerID: bill.CustomerID}
 }
 
-// rejects reports whether a row cannot be raised as it is. Only the service's own rejection says
-// so, or the client's before it sends anything.
+// rejects reports whether a row cannot be raised: the service itself rejected it, or the client did
+// before it sent anything.
 func rejects(err error) bool {
 	failure, ok := errors.AsType[*moment.Error](err)
 	_, isMismatch := errors.AsType[*moment.MismatchError](err)
@@ -337,7 +337,7 @@ func rejects(err error) bool {
 	return !errors.Is(err, moment.ErrOutcomeUnknown) && (own || isMismatch || errors.Is(err, moment.ErrInvalidArgument))
 }
 
-// loggable returns an error without what the service has said, which may be about a person, because
+// loggable returns an error without the service's text, which may contain personal data, because
 // River stores and logs the errors of jobs.
 func loggable(err error) error {
 	var valuer slog.LogValuer

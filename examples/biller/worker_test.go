@@ -111,7 +111,7 @@ func TestRejects(t *testing.T) {
 	}
 }
 
-// One process works a file, and its settings are those that a power cut needs.
+// One process works a file, and its settings are those that survive a power failure.
 func TestStore(t *testing.T) {
 	w := newWorld(t)
 	s := w.store()
@@ -129,8 +129,8 @@ func TestStore(t *testing.T) {
 	again.close()
 }
 
-// Neither River's jobs nor its log hold what is about a person, nor the API key, and names are
-// removed from rows whose bills are raised.
+// River's jobs and log contain no personal data and no API key, and names are removed when a bill
+// is raised.
 func TestPeopleAndKeysStayOut(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", rows(2)+"Naledi,Naledi Pillay,n@example.com,NALEDI,1,ZAR,\n")
@@ -157,7 +157,7 @@ func TestPeopleAndKeysStayOut(t *testing.T) {
 	assert.Equal(t, "1", w.ask(s, "SELECT count(*) FROM biller_rows WHERE cells IS NOT NULL"), "of the rejected row")
 }
 
-// A process keeps to its rate, halves it at a 429, and lets it grow back within a minute.
+// A process keeps to its rate, halves it at a 429, and restores it within a minute.
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		status := 200
