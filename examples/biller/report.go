@@ -177,17 +177,14 @@ func compare(ctx context.Context, client *moment.Client, b row) (bill *moment.Bi
 	if err != nil {
 		return nil, nil, err
 	}
-	if customer.ExternalReference != b.Customer.ExternalReference {
-		differences = append(differences, "the bill is another customer's")
+	report := func(differs bool, text string) {
+		if differs {
+			differences = append(differences, text)
+		}
 	}
-	if bill.DueMoney() != b.Money {
-		differences = append(differences, fmt.Sprintf("the bill is about %v, and not %v", bill.DueMoney(), b.Money))
-	}
-	if !b.Due.IsZero() && bill.DueDate != b.Due {
-		differences = append(differences, fmt.Sprintf("the bill is due on %v, and not on %v", bill.DueDate, b.Due))
-	}
-	if bill.Status == moment.BillStatusVoided {
-		differences = append(differences, "the bill is voided")
-	}
+	report(customer.ExternalReference != b.Customer.ExternalReference, "the bill is another customer's")
+	report(bill.DueMoney() != b.Money, fmt.Sprintf("the bill is about %v, and not %v", bill.DueMoney(), b.Money))
+	report(!b.Due.IsZero() && bill.DueDate != b.Due, fmt.Sprintf("the bill is due on %v, and not on %v", bill.DueDate, b.Due))
+	report(bill.Status == moment.BillStatusVoided, "the bill is voided")
 	return bill, differences, nil
 }

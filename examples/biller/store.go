@@ -56,6 +56,9 @@ type store struct {
 
 // openStore locks the file, and creates its tables.
 func openStore(ctx context.Context, path string) (*store, error) {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target // because all names of a file must have one lock
+	}
 	lock := flock.New(path + ".lock")
 	locked, err := lock.TryLock()
 	if err != nil {

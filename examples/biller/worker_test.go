@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -117,6 +118,11 @@ func TestStore(t *testing.T) {
 	s := w.store()
 	_, err := openStore(t.Context(), filepath.Join(w.dir, "biller.db"))
 	assert.ErrorContains(t, err, "another biller works on it")
+	link := filepath.Join(t.TempDir(), "link.db")
+	if os.Symlink(s.path, link) == nil { // Windows may not allow it
+		_, err = openStore(t.Context(), link)
+		assert.ErrorContains(t, err, "another biller works on it")
+	}
 	assert.NotSame(t, s.rows, s.jobs)
 	assert.Equal(t, "wal", w.ask(s, "PRAGMA journal_mode"))
 	for _, pool := range []*store{s, {rows: s.jobs}} {
@@ -202,4 +208,12 @@ func TestUnreadableRow(t *testing.T) {
 	s.close()
 	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
 	assert.Contains(t, w.stderr, "unexpected end of JSON input")
+}
+
+// The names of a row that occurs twice are removed too.
+func TestNamesOfRowsThatOccurTwice(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(1)+strings.TrimPrefix(rows(1), header))
+	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
+	assert.Equal(t, "0", w.ask(w.store(), "SELECT count(*) FROM biller_rows WHERE cells IS NOT NULL OR params IS NOT NULL"))
 }
