@@ -19,8 +19,8 @@ import (
 
 const fakeEnv = "BILLER_FAKE"
 
-// demo makes a file and runs it against a fake of the service, in a process of its own. It fails
-// unless the fake then has each bill of the file exactly once.
+// demo runs a generated file against a fake of the service in another process. It returns an error
+// unless the fake then has each bill exactly once.
 func demo(ctx context.Context, c config, bills int, stdout, stderr io.Writer) (code int, err error) {
 	dir, err := os.MkdirTemp("", "biller")
 	if err != nil {
@@ -28,12 +28,12 @@ func demo(ctx context.Context, c config, bills int, stdout, stderr io.Writer) (c
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	c.path, c.Database = filepath.Join(dir, "bills.csv"), filepath.Join(dir, "biller.db")
-	c.key, c.Rate = "sk_test_DEMO", 100_000
+	c.key, c.Rate, c.postgres = "sk_test_DEMO", 100_000, nil
 	text, want := demoFile(bills)
 	self, failed := os.Executable()
 	service := exec.CommandContext(context.WithoutCancel(ctx), self) // the calls in flight need responses
 	service.Env, service.Stderr = append(os.Environ(), fakeEnv+"=1"), stderr
-	input, failed2 := service.StdinPipe() // the fake ends with its input, and so with this process at the latest
+	input, failed2 := service.StdinPipe() // which ends with this process, and the fake ends with it
 	output, failed3 := service.StdoutPipe()
 	if err := errors.Join(os.WriteFile(c.path, []byte(text), 0o600), failed, failed2, failed3, service.Start()); err != nil {
 		return exitFailed, err
@@ -55,7 +55,7 @@ func demo(ctx context.Context, c config, bills int, stdout, stderr io.Writer) (c
 	return exitDone, nil
 }
 
-// fake is the service, with some faults at the beginning, until its input ends.
+// fake serves until its input ends. It fails some of the first requests.
 func fake(stdin io.Reader, stdout io.Writer) {
 	signal.Ignore(os.Interrupt) // which a terminal sends to both processes
 	srv := momenttest.NewServer()
@@ -66,7 +66,7 @@ func fake(stdin io.Reader, stdout io.Writer) {
 	fmt.Fprintln(stdout, summary(srv.State().Bills))
 }
 
-// summary is compared at the end. References are unique at the service.
+// summary returns the number and the total of bills. References are unique at the service.
 func summary(bills []moment.Bill) string {
 	total := moment.Money{Currency: moment.ZAR}
 	for _, bill := range bills {
@@ -75,8 +75,8 @@ func summary(bills []moment.Bill) string {
 	return fmt.Sprintf("%d bills of %v", len(bills), total)
 }
 
-// demoFile returns a file of n rows, and the summary of its bills. Some customers have several
-// bills, and one row of a thousand is wrong.
+// demoFile returns a file of n rows, and the summary of its bills. Some customers have two bills,
+// and one row in a thousand is invalid.
 func demoFile(n int) (text, want string) {
 	var file strings.Builder
 	var bills []moment.Bill

@@ -36,9 +36,9 @@ const (
 	fleetWorkers   = 3
 	fleetReceivers = 2
 	senders        = 16               // deliveries at the same time
-	drainTime      = 90 * time.Second // after the last delivery: what was killed is worked again within a minute
+	drainTime      = 90 * time.Second // after the last delivery: killed jobs are worked again within a minute
 
-	killJobTimeout = 2 * time.Second // and what was killed may be worked again after twice as long
+	killJobTimeout = 2 * time.Second // killed jobs may be worked again after twice as long
 )
 
 // fleet is what runs while it is killed: processes, the service, and what it delivers.
@@ -74,10 +74,11 @@ func (f *fleet) importBills(path string) {
 	require.NoError(f, err, string(out))
 }
 
-// Three workers and two receivers behind nginx work while they are killed at random, by SIGKILL, and
-// started again, and while PostgreSQL is restarted. At the end each payment is in the ledger once,
-// each bill is raised once, and no acknowledged event is lost. The whole of it is
-// bash .ci/postgres go -C examples/biller test -run '^TestKillFleet$' -v -timeout 30m -events=20000 -fleet-bills=20000 -kills=10 .
+// Three workers and two receivers behind nginx work while they are killed at random, by SIGKILL,
+// and started again, and while PostgreSQL is restarted. At the end each payment is in the ledger
+// once, each bill is raised once, and no acknowledged event is lost. The whole of it is bash
+// .ci/postgres go -C examples/biller test -run '^TestKillFleet$' -v -timeout 30m -events=20000
+// -fleet-bills=20000 -kills=10 .
 func TestKillFleet(t *testing.T) {
 	b := newPostgresBase(t)
 	reached := b.address
@@ -102,14 +103,15 @@ func TestKillFleet(t *testing.T) {
 		// once all jobs that were killed may be rescued.
 		time.Sleep(2*killJobTimeout + time.Second)
 		for _, p := range f.processes[:fleetWorkers] {
-			p.signal(syscall.SIGTERM, false)
+			p.restart(f.T)
 		}
 	})
 	assert.Positive(t, ask[int](b, "SELECT count(*) FROM river_job WHERE array_to_string(errors, ' ') LIKE '%Stuck job rescued%'"), "no kill of a worker hit a job")
 }
 
-// One process on an SQLite file receives and works while it is killed. The whole of it is
-// go -C examples/biller test -run '^TestKillServe$' -v -timeout 30m -events=20000 -fleet-bills=20000 -kills=5 .
+// One process on an SQLite file receives and works while it is killed. The whole of it is go -C
+// examples/biller test -run '^TestKillServe$' -v -timeout 30m -events=20000 -fleet-bills=20000
+// -kills=5 .
 func TestKillServe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "biller.db")
 	s, err := openStore(t.Context(), path)
@@ -129,7 +131,7 @@ func TestKillServe(t *testing.T) {
 	f.killAndCheck("http://"+address, begun, func() {})
 }
 
-// killAndCheck delivers events while it kills processes, and checks what is there at the end.
+// killAndCheck delivers events while it kills processes, and checks the tables at the end.
 func (f *fleet) killAndCheck(url string, begun time.Time, delivered func()) {
 	f.Helper()
 	m := newSender(url, *fleetEvents)
@@ -158,7 +160,7 @@ func (f *fleet) killAndCheck(url string, begun time.Time, delivered func()) {
 	tally := f.service.tallyAll(f.T)
 	assert.Equal(f, *fleetBills, tally.Bills, "bills of the service")
 	assert.Equal(f, moment.Amount(*fleetBills*(*fleetBills+1)/2), tally.Money, "money of the bills")
-	assert.Zero(f, tally.OtherKeys, "a bill was sent under two keys: nothing but its reference would keep it from being raised twice")
+	assert.Zero(f, tally.OtherKeys, "a bill was sent with two idempotency keys: only its reference would prevent a second bill")
 	f.Logf("%d events and %d bills, each once, in %v: %d deliveries, %d of them without an acknowledgement; killed: %s; %d of %d requests to Moment lost their response",
 		*fleetEvents, *fleetBills, elapsed.Round(time.Millisecond), m.sent.Load(), m.failed.Load(), strings.Join(hits, ", "), tally.Dropped, tally.Requests)
 	for _, p := range f.processes { // and they end as they are asked to
@@ -203,14 +205,13 @@ func (f *fleet) checkStored(m *sender) {
 	}
 	require.NotEmpty(f, acknowledged, "nothing was acknowledged before the restart")
 	until(f, patience, "PostgreSQL responds", func() bool { // connections of before are broken
-		return inTx(f.Context(), f.rows, func(tx *sql.Tx) error {
-			rows, err := tx.QueryContext(f.Context(), "SELECT args->>'event_id' FROM river_job WHERE kind = 'post_payment'")
-			return each(rows, err, func(scan func(...any) error) error {
+		return inTx(f.Context(), f.rows, nil, func(tx *sql.Tx) error {
+			return each(f.Context(), tx, func(scan func(...any) error) error {
 				var event string
 				err := scan(&event)
 				delete(acknowledged, event)
 				return err
-			})
+			}, "SELECT args->>'event_id' FROM river_job WHERE kind = 'post_payment'")
 		}) == nil
 	})
 	assert.Empty(f, acknowledged, "events that were acknowledged and lost")

@@ -30,6 +30,8 @@ func TestHealth(t *testing.T) {
 		{"the ledger is gone: events are stored all the same", "DROP TABLE ledger", 200},
 		{"no marks: deliveries would fail", "DROP TABLE moment_webhook_messages", 503},
 		{"no jobs: deliveries would fail", "ALTER TABLE river_job RENAME TO elsewhere", 503},
+		{"no job can be stored", "ALTER TABLE river_job RENAME COLUMN args TO elsewhere", 503},
+		{"no mark can be stored", "ALTER TABLE moment_webhook_messages RENAME COLUMN processed_at TO elsewhere", 503},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			onBoth(t, func(b *base) {
@@ -37,6 +39,11 @@ func TestHealth(t *testing.T) {
 				status, body := b.health()
 				assert.Equal(b, row.status, status)
 				assert.Contains(b, body, map[int]string{200: "ok\n", 503: "nothing can be stored"}[status])
+				if status == 200 {
+					jobs, marks := b.stored()
+					assert.Empty(b, jobs, "the check leaves nothing behind")
+					assert.Zero(b, marks)
+				}
 			})
 		})
 	}

@@ -31,11 +31,10 @@ func (b *base) importBills(key, rows string, flags format) (queue string) {
 	c := config{format: flags, path: path, key: key, Rate: 1000, Yes: true}
 	client, err := c.connect()
 	require.NoError(b, err)
-	w, err := b.newRun(b.Context(), c, client, io.Discard)
+	r, err := b.prepare(b.Context(), c, client.Mode(), io.Discard)
 	require.NoError(b, err)
-	w.imported = true
-	require.NoError(b, w.enqueue(b.Context(), b.jobs, io.Discard))
-	return w.run.sharedQueue()
+	require.NoError(b, (&worker{run: r, store: b.store, imported: true}).enqueue(b.Context(), b.jobs, io.Discard))
+	return r.sharedQueue()
 }
 
 // What becomes of a job and of its row, by what Moment responds. Nobody watches, so a wrong API key
@@ -65,6 +64,7 @@ func TestImportedBill(t *testing.T) {
 		{"the address is wrong", []momenttest.Fault{momenttest.ServiceError(404).Times(5)}, 0, "retryable", "", 0},
 		{"the service is down", []momenttest.Fault{momenttest.Status(500).Times(20)}, 0, "retryable", "", 0},
 		{"rate limited: as long as it asks, and not an attempt", []momenttest.Fault{momenttest.RateLimit(10 * time.Minute).Times(5)}, 0, "scheduled", "", 0},
+		{"the lookup of a bill that exists is rate limited", []momenttest.Fault{momenttest.RateLimit(10 * time.Minute).Times(5).On("get bill")}, 125000, "scheduled", "", 1},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			b := newSQLiteBase(t)
@@ -122,7 +122,7 @@ func TestImportedFile(t *testing.T) {
 	})
 }
 
-// The first bill of a customer creates it, in one request, and each further one takes one as well.
+// The first bill of a customer creates it, in one request. Further bills need one request each.
 func TestCustomerOfManyBills(t *testing.T) {
 	b := newSQLiteBase(t)
 	srv := momenttest.NewServer()
@@ -200,8 +200,10 @@ func TestServerUsage(t *testing.T) {
 		{"no secret", map[string]string{"MOMENT_API_KEY": "sk_test_A"}, []string{"serve"}, "MOMENT_WEBHOOK_SECRET"},
 		{"no key", map[string]string{"MOMENT_WEBHOOK_SECRET": secret}, []string{"serve"}, "MOMENT_API_KEY"},
 		{"no time", nil, []string{"serve", "--job-timeout", "1ms"}, "--job-timeout"},
-		{"a mistyped database", map[string]string{"DATABASE_URL": "postgress://u:hunter2@h/d", "MOMENT_API_KEY": "sk_test_A"}, []string{"work"}, "must begin with postgres://"},
-		{"a mistyped address to listen to", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d", "MOMENT_API_KEY": "sk_test_A"}, []string{"work", "--listen-url", "hunter2"}, "--listen-url: must begin"},
+		{"a mistyped database", map[string]string{"DATABASE_URL": "postgress://u:hunter2@h/d", "MOMENT_API_KEY": "sk_test_A"}, []string{"work"}, "write postgres://"},
+		{"a mistyped address to listen to", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d", "MOMENT_API_KEY": "sk_test_A"}, []string{"work", "--listen-url", "hunter2"}, "--listen-url: write postgres://"},
+		{"an address as a file", nil, []string{"run", "bills.csv", "--database", "postgres://u:hunter2@h/d"}, "read from DATABASE_URL"},
+		{"an address as an argument", nil, []string{"work", "postgres://u:hunter2@h/d"}, "read from DATABASE_URL"},
 		{"a run on PostgreSQL", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d"}, []string{"run", "bills.csv"}, "use import and work"},
 		{"no database to migrate", nil, []string{"migrate"}, "DATABASE_URL is not set"},
 	} {

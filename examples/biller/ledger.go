@@ -14,9 +14,9 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// ledgerSchema has an entry for each payment that was applied, and for each that was taken back,
-// whose amount is negative. Amounts are in minor units. The unique event is the last guard against
-// a payment that is posted twice, because the marks of messages are removed after a month.
+// ledgerSchema has an entry for each payment, and one with a negative amount for each reversal.
+// Amounts are in minor units. The unique event prevents a second entry even after a month, when the
+// marks of messages are removed.
 const ledgerSchema = `
 CREATE TABLE IF NOT EXISTS ledger (
 	event_id TEXT COLLATE "C" PRIMARY KEY, payment_id TEXT NOT NULL, obligation_kind TEXT NOT NULL, obligation_id TEXT NOT NULL,
@@ -26,8 +26,8 @@ CREATE TABLE IF NOT EXISTS ledger_conflicts (event_id TEXT COLLATE "C" PRIMARY K
 
 const queuePayments = "payments"
 
-// postPayment is the job that posts a payment. It is the only one of its event for as long as River
-// keeps it, so that a receiver sees a second payment under the same event.
+// postPayment is the job that posts a payment. River keeps one job for each event, so a receiver
+// finds a second payment under the same event.
 type postPayment struct {
 	EventID        string          `json:"event_id"        river:"unique"`
 	PaymentID      string          `json:"payment_id"`
@@ -37,35 +37,24 @@ type postPayment struct {
 	Currency       moment.Currency `json:"currency"`
 }
 
-// Kind implements [river.JobArgs].
 func (postPayment) Kind() string { return "post_payment" }
 
-// InsertOpts implements [river.JobArgsWithInsertOpts]. A payment is attempted as often as River can
-// count, because it was acknowledged and is nowhere else.
+// InsertOpts implements [river.JobArgsWithInsertOpts]. A job is never discarded, because its
+// payment was acknowledged and is stored only there.
 func (postPayment) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queuePayments, MaxAttempts: math.MaxInt16, UniqueOpts: river.UniqueOpts{ByArgs: true}}
 }
 
-// conflictError is another payment under an event that is known. Somebody has to decide.
-type conflictError struct{ eventID string }
+// errConflict needs a person's decision.
+var errConflict = errors.New("there is another payment under this event")
 
-// Error implements error.
-func (e *conflictError) Error() string {
-	return "there is another payment under the event " + e.eventID
-}
-
-// recordConflict lets /healthz of all processes show an error that is a conflict.
-func (s *store) recordConflict(ctx context.Context, log *slog.Logger, err error) {
-	conflict, ok := errors.AsType[*conflictError](err)
-	if !ok {
+// recordConflict logs a conflict, and stores it for /healthz of all processes.
+func (s *store) recordConflict(ctx context.Context, log *slog.Logger, event string, err error) {
+	if !errors.Is(err, errConflict) {
 		return
 	}
-	log.ErrorContext(ctx, "conflict in the ledger", slog.String("event", conflict.eventID))
-	err = inTx(ctx, s.rows, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "INSERT INTO ledger_conflicts (event_id, found_at) VALUES ($1, $2) ON CONFLICT (event_id) DO NOTHING",
-			conflict.eventID, time.Now().Unix())
-		return err
-	})
+	log.ErrorContext(ctx, "conflict in the ledger", slog.String("event", event))
+	err = s.exec(ctx, "INSERT INTO ledger_conflicts (event_id, found_at) VALUES ($1, $2) ON CONFLICT (event_id) DO NOTHING", event, time.Now().Unix())
 	if err != nil {
 		log.ErrorContext(ctx, "conflict not recorded", slog.String("error", err.Error()))
 	}
@@ -79,11 +68,11 @@ type poster struct {
 	log   *slog.Logger
 }
 
-// longestPause is between two attempts to post a payment, because a ledger that is back after days
-// must get all of them soon.
+// longestPause is the longest time between two attempts, because all payments must be posted soon
+// after the ledger returns.
 const longestPause = 15 * time.Minute
 
-// NextRetry is River's, as long as that is soon.
+// NextRetry follows River's policy up to longestPause.
 func (p *poster) NextRetry(job *river.Job[postPayment]) time.Time {
 	next, last := new(river.DefaultClientRetryPolicy).NextRetry(job.JobRow), time.Now().Add(longestPause)
 	if next.After(last) {
@@ -92,23 +81,22 @@ func (p *poster) NextRetry(job *river.Job[postPayment]) time.Time {
 	return next
 }
 
-// Work posts a payment, in the transaction in which its job ends.
+// Work posts a payment, and completes its job in the same transaction.
 func (p *poster) Work(ctx context.Context, job *river.Job[postPayment]) error {
-	err := inTx(ctx, p.store.rows, func(tx *sql.Tx) error {
+	err := inTx(ctx, p.store.rows, nil, func(tx *sql.Tx) error {
 		if err := errors.Join(enter(ctx, tx, job.Args), p.store.inPlace()); err != nil {
 			return err
 		}
 		_, err := river.JobCompleteTx[riverdriver.Driver[*sql.Tx]](ctx, tx, job)
 		return err
 	})
-	p.store.recordConflict(ctx, p.log, err)
+	p.store.recordConflict(ctx, p.log, job.Args.EventID, err)
 	return err
 }
 
-// enter makes the entry of a payment: it is the function to replace for a ledger of your own. If
-// that is not in this database, it must know a payment by its event, because a job that was killed
-// enters its payment again. The statement changes one row if the entry is new, or there already as
-// it is to be.
+// enter inserts the entry of a payment. Replace it to post to your own ledger. A ledger outside
+// this database must accept each event once, because a killed job enters its payment again. The
+// statement changes one row if the entry is new or identical.
 func enter(ctx context.Context, tx *sql.Tx, p postPayment) error {
 	changed, err := tx.ExecContext(ctx, `INSERT INTO ledger (event_id, payment_id, obligation_kind, obligation_id, amount, currency, posted_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (event_id) DO UPDATE SET event_id = excluded.event_id
@@ -121,5 +109,5 @@ func enter(ctx context.Context, tx *sql.Tx, p postPayment) error {
 	if n, err := changed.RowsAffected(); err != nil || n == 1 {
 		return err
 	}
-	return &conflictError{p.EventID}
+	return errConflict
 }

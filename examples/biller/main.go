@@ -1,5 +1,4 @@
-// Command biller raises the bills of a CSV file, each exactly once. See README.md; biller demo shows
-// what it does.
+// Command biller raises the bills of a CSV file with Moment, each exactly once. See README.md.
 package main
 
 import (
@@ -13,11 +12,13 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/alecthomas/kong"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/time/rate"
 
 	"github.com/moment-billing/moment-go"
 	"github.com/moment-billing/moment-go/momentotel"
@@ -30,25 +31,25 @@ const (
 	exitRejected = 3 // finished, and rows were rejected, or differ
 )
 
-// config is what a command was started with.
+// config has the flags and the environment of a command.
 type config struct {
 	format
 
-	Rate     float64 `default:"50"       help:"Send so many requests a second at most, retries included."`
-	Database string  `placeholder:"FILE" help:"Keep what was done in this file. Default: biller.db beside the file."`
+	Rate     float64 `default:"50"       help:"The maximum of requests per second, retries included."`
+	Database string  `placeholder:"FILE" help:"The SQLite file. Default: biller.db beside the CSV file, or in the working folder."`
 	Yes      bool    `help:"Continue after a warning."`
 
-	ListenURL          string `placeholder:"URL" help:"The address of PostgreSQL without PgBouncer, for LISTEN. Default: poll."`
-	UnverifiedDatabase bool   `help:"Do not verify a PostgreSQL server on another machine."`
+	ListenURL          string `placeholder:"URL" help:"PostgreSQL's own address, without PgBouncer, for LISTEN. Default: poll."`
+	UnverifiedDatabase bool   `help:"Allow other modes than sslmode=verify-full for a PostgreSQL server on another machine."`
 
 	path, key, baseURL string
 	postgres, listen   *pgx.ConnConfig // nil: an SQLite file, or polling
 }
 
-// serverFlags are those of processes that run until they are asked to end.
+// serverFlags are the flags of serve, receive and work.
 type serverFlags struct {
 	Listen     string        `default:"127.0.0.1:8080" help:"Receive webhooks at this address."`
-	JobTimeout time.Duration `default:"1m"             help:"End a job after this time. A job whose process was killed is worked again after twice as long."`
+	JobTimeout time.Duration `default:"1m"             help:"The time limit of a job. A killed process's jobs are worked again after twice this time."`
 }
 
 type fileCommand struct {
@@ -60,15 +61,15 @@ type commands struct {
 
 	Demo struct {
 		Bills int `arg:"" default:"1000" help:"How many bills."`
-	} `cmd:"" help:"Show what the program does, with a fake of the service."`
-	Check     fileCommand `cmd:"" help:"Check the whole file, and send nothing."`
+	} `cmd:"" help:"Raise generated bills with a fake of the service."`
+	Check     fileCommand `cmd:"" help:"Check the file, and send nothing."`
 	Run       fileCommand `cmd:"" help:"Raise the bills of the file. Start it again to continue."`
 	Reconcile fileCommand `cmd:"" help:"Compare the file with the bills at Moment, and change nothing."`
 
 	Serve   serverFlags `cmd:"" help:"Receive webhooks, post payments and raise imported bills."`
 	Receive serverFlags `cmd:"" help:"Receive webhooks. Any number of these, on PostgreSQL."`
 	Work    serverFlags `cmd:"" help:"Post payments and raise imported bills. Any number of these, on PostgreSQL."`
-	Import  fileCommand `cmd:"" help:"Check the file, and make jobs of its bills."`
+	Import  fileCommand `cmd:"" help:"Check the file, and insert jobs for serve or work."`
 	Migrate struct {
 		Print bool `help:"Print the statements, for an administrator, and change nothing."`
 	} `cmd:"" help:"Create the tables in PostgreSQL, or bring them up to date."`
@@ -84,31 +85,24 @@ func main() {
 	os.Exit(start(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// start is the program. It returns the exit code.
+// start runs the command, and returns the exit code.
 func start(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
 	c, command, err := parseFlags(args, stdout)
-	switch code = exitUsage; {
-	case err != nil:
-	case command == "":
+	if command == "" && err == nil {
 		return exitDone
-	case command == "demo":
-		code, err = demo(ctx, c.config, c.Demo.Bills, stdout, stderr)
-	case command == "check":
-		code, err = check(ctx, c.config, stdout)
-	case command == "run":
-		code, err = runFile(ctx, c.config, false, stdout, stderr)
-	case command == "reconcile":
-		code, err = reconcile(ctx, c.config, stdout)
-	case command == "import":
-		code, err = runFile(ctx, c.config, true, stdout, stderr)
-	case command == "migrate":
-		code, err = migrate(ctx, c.config, c.Migrate.Print, stdout, stderr)
-	case command == "serve":
-		code, err = serve(ctx, c.config, c.Serve, true, true, stderr)
-	case command == "receive":
-		code, err = serve(ctx, c.config, c.Receive, true, false, stderr)
-	case command == "work":
-		code, err = serve(ctx, c.config, c.Work, false, true, stderr)
+	}
+	if code = exitUsage; err == nil {
+		code, err = map[string]func() (int, error){
+			"demo":      func() (int, error) { return demo(ctx, c.config, c.Demo.Bills, stdout, stderr) },
+			"check":     func() (int, error) { return check(ctx, c.config, stdout) },
+			"run":       func() (int, error) { return runFile(ctx, c.config, false, stdout, stderr) },
+			"reconcile": func() (int, error) { return reconcile(ctx, c.config, stdout) },
+			"import":    func() (int, error) { return runFile(ctx, c.config, true, stdout, stderr) },
+			"migrate":   func() (int, error) { return migrate(ctx, c.config, c.Migrate.Print, stdout, stderr) },
+			"serve":     func() (int, error) { return serve(ctx, c.config, c.Serve, true, true, stderr) },
+			"receive":   func() (int, error) { return serve(ctx, c.config, c.Receive, true, false, stderr) },
+			"work":      func() (int, error) { return serve(ctx, c.config, c.Work, false, true, stderr) },
+		}[command]()
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "biller:", err)
@@ -116,7 +110,7 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) (code i
 	return code
 }
 
-// parseFlags returns the name of the command, or "" after help.
+// parseFlags returns the name of the command. It is empty after help.
 func parseFlags(args []string, stdout io.Writer) (c commands, command string, err error) {
 	if len(args) == 0 {
 		args = []string{"--help"}
@@ -133,8 +127,8 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	if helped {
 		return c, "", nil
 	}
-	if err == nil {
-		err = c.validate()
+	if strings.Contains(c.Database, "://") || err != nil && strings.Contains(err.Error(), "://") { // which may have a password
+		err = errors.New("an address of PostgreSQL is read from DATABASE_URL and --listen-url only")
 	}
 	if dsn := os.Getenv("DATABASE_URL"); dsn != "" && c.Database == "" && err == nil {
 		c.postgres, err = parseDSN("DATABASE_URL", dsn, c.UnverifiedDatabase)
@@ -151,15 +145,17 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	return c, strings.Fields(parsed.Command())[0], nil
 }
 
-// connect makes the client, whose requests keep to the rate.
-func (c config) connect(options ...moment.ClientOption) (*moment.Client, error) {
+// connect returns a client that keeps to the rate.
+func (c config) connect() (*moment.Client, error) {
 	if c.Rate < 1 {
 		return nil, errors.New("--rate must be at least 1")
 	}
 	connections := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is documented to be one
-	connections.MaxIdleConnsPerHost = workers
-	options = append(options, moment.WithHTTPClient(&http.Client{Transport: newPace(c.Rate, connections)}), moment.WithUserAgent("biller"),
-		momentotel.ObserveCalls())
+	connections.MaxIdleConnsPerHost = maxBills
+	options := []moment.ClientOption{
+		moment.WithHTTPClient(&http.Client{Transport: newPace(c.Rate, connections)}), moment.WithUserAgent("biller"),
+		moment.WithAttemptTimeout(attemptTimeout), momentotel.ObserveCalls(),
+	}
 	if c.baseURL != "" {
 		options = append(options, moment.WithBaseURL(c.baseURL))
 	}
@@ -168,4 +164,51 @@ func (c config) connect(options ...moment.ClientOption) (*moment.Client, error) 
 		return nil, fmt.Errorf("MOMENT_API_KEY or MOMENT_BASE_URL: %w", err)
 	}
 	return client, nil
+}
+
+// workers returns the number of concurrent calls. A low rate allows fewer, because a request must
+// not wait for its turn for longer than half of its timeout.
+func (c config) workers() int { return int(max(1, min(maxBills, c.Rate*attemptTimeout.Seconds()/2))) }
+
+// pace is an [http.RoundTripper] that limits the rate of requests and retries. It halves the rate
+// after a 429. Other responses restore it within a minute.
+type pace struct {
+	next    http.RoundTripper
+	limiter *rate.Limiter
+	most    rate.Limit
+
+	mu     sync.Mutex
+	slowed time.Time // when the rate was halved last
+}
+
+func newPace(perSecond float64, next http.RoundTripper) *pace {
+	return &pace{next: next, limiter: rate.NewLimiter(rate.Limit(perSecond), 1), most: rate.Limit(perSecond)}
+}
+
+// RoundTrip waits for the request's turn, and sends it.
+func (p *pace) RoundTrip(req *http.Request) (*http.Response, error) {
+	if err := p.limiter.Wait(req.Context()); err != nil {
+		if req.Body != nil {
+			_ = req.Body.Close() // as a RoundTripper must
+		}
+		return nil, err
+	}
+	resp, err := p.next.RoundTrip(req)
+	if err == nil {
+		p.learn(resp.StatusCode == http.StatusTooManyRequests)
+	}
+	return resp, err
+}
+
+func (p *pace) learn(limited bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	limit := p.limiter.Limit()
+	switch {
+	case !limited:
+		p.limiter.SetLimit(min(p.most, limit+p.most/60/limit))
+	case time.Since(p.slowed) >= time.Second: // because one limit rejects several requests in flight
+		p.limiter.SetLimit(min(p.most, max(maxBills/5, limit/2))) // see workers
+		p.slowed = time.Now()
+	}
 }

@@ -54,7 +54,7 @@ func TestThroughput(t *testing.T) {
 				f.start(fmt.Sprint("worker ", i), "work", "--rate", strconv.Itoa(row.rate))
 			}
 			until(t, 10*time.Minute, "all jobs are done", func() bool {
-				time.Sleep(100 * time.Millisecond) // the question itself takes its time
+				time.Sleep(100 * time.Millisecond) // because the query itself is slow
 				return ask[int](b, "SELECT count(*) FROM river_job WHERE finalized_at IS NULL") == 0
 			})
 			busy = cpu(t, "/proc/stat") - busy

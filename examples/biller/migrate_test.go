@@ -39,6 +39,22 @@ func TestMigrate(t *testing.T) {
 	assert.Zero(t, ask[int](b, "SELECT (SELECT count(*) FROM public.river_job) + (SELECT count(*) FROM public.ledger) + (SELECT count(*) FROM public.moment_webhook_messages)"))
 }
 
+// A migration that failed continues where it failed.
+func TestMigrateAgain(t *testing.T) {
+	s := openTestPostgres(t, newPostgres(t))
+	t.Cleanup(s.close)
+	_, err := s.rows.ExecContext(t.Context(), "CREATE SCHEMA biller; CREATE TABLE biller.river_queue (theirs TEXT)")
+	require.NoError(t, err)
+	require.ErrorContains(t, s.migrate(t.Context()), "river_queue")
+	require.ErrorContains(t, s.ready(t.Context()), "run biller migrate")
+	_, err = s.rows.ExecContext(t.Context(), "DROP TABLE biller.river_queue")
+	require.NoError(t, err)
+	require.NoError(t, s.migrate(t.Context()))
+	require.NoError(t, s.ready(t.Context()))
+	_, err = s.rows.ExecContext(t.Context(), "SELECT metadata FROM biller.river_queue")
+	assert.NoError(t, err)
+}
+
 // What migrate prints is enough for an administrator to run, and for a user who may create nothing
 // to work with.
 func TestPrintedMigration(t *testing.T) {
@@ -55,7 +71,7 @@ func TestPrintedMigration(t *testing.T) {
 	require.NoError(t, err, string(out))
 	var again strings.Builder
 	require.NoError(t, s.printMigration(t.Context(), &again))
-	assert.NotContains(t, again.String(), "River's version", "only what is missing is printed")
+	assert.NotContains(t, again.String(), "River's version", "only missing versions are printed")
 
 	restricted, err := url.Parse(address)
 	require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// PgBouncer in transaction mode gives each transaction another connection to PostgreSQL, with
+// PgBouncer in transaction mode assigns another connection to PostgreSQL to each transaction, with
 // neither the prepared statements nor the settings of the one before.
 func TestPgBouncer(t *testing.T) {
 	const payments = 100

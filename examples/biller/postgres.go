@@ -4,6 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -11,19 +15,20 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
 )
 
-// pgSchema is a schema of our own, because another River in the database would discard our jobs, and
-// another momentsql would acknowledge our events.
+// pgSchema is not public, because another River in the database would discard our jobs, and another
+// momentsql would acknowledge our events.
 const pgSchema = "biller"
 
 // maxConns is the number of connections of a process, without the one for LISTEN.
 const maxConns = 20
 
-// openPostgres makes the pools, and connects to nothing. listen may be nil: River then polls.
+// openPostgres returns a store that connects later. River polls if listen is nil.
 func openPostgres(ctx context.Context, address, listen *pgx.ConnConfig) (*store, error) {
 	pool := sql.OpenDB(connector{stdlib.GetConnector(*address)})
 	pool.SetMaxOpenConns(maxConns)
 	pool.SetMaxIdleConns(maxConns)
-	s := &store{rows: pool, jobs: pool, schema: pgSchema, driver: riverdatabasesql.New(pool)}
+	s := &store{rows: pool, jobs: pool, schema: pgSchema}
+	driver := riverdatabasesql.New(pool)
 	if listen != nil {
 		config, err := pgxpool.ParseConfig("")
 		if err != nil {
@@ -34,13 +39,13 @@ func openPostgres(ctx context.Context, address, listen *pgx.ConnConfig) (*store,
 		if err != nil {
 			return nil, err
 		}
-		s.driver = riverdatabasesql.NewWithPgxListener(pool, listener)
+		driver = riverdatabasesql.NewWithPgxListener(pool, listener)
 	}
-	return s, nil
+	return s, s.setDriver(driver)
 }
 
-// connector makes connections whose transactions find the tables in our schema. PgBouncer in
-// transaction mode keeps no setting from one transaction to the next, so each one has its own.
+// connector returns connections whose transactions find the tables in our schema. Each transaction
+// sets the search path, because PgBouncer in transaction mode keeps no settings.
 type connector struct{ driver.Connector }
 
 // Connect implements [driver.Connector].
@@ -54,11 +59,11 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 
 type schemaConn struct{ *stdlib.Conn }
 
-// settings also let PostgreSQL end the transaction of a machine that has disappeared, because its
-// locks would stop the others.
+// settings also end the transactions of a machine that has disappeared, because their locks would
+// block others.
 const settings = "; SET LOCAL search_path = " + pgSchema + "; SET LOCAL idle_in_transaction_session_timeout = '60s'"
 
-// BeginTx implements [driver.ConnBeginTx]. The settings cost no round trip.
+// BeginTx implements [driver.ConnBeginTx]. The settings need no round trip of their own.
 func (c schemaConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	begin := "BEGIN"
 	if opts.ReadOnly {
@@ -76,11 +81,42 @@ func (c schemaConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.
 
 type schemaTx struct {
 	tx  pgx.Tx
-	ctx context.Context //nolint:containedctx // driver.Tx has no other way
+	ctx context.Context //nolint:containedctx // driver.Tx has no parameter for it
 }
 
-// Commit implements [driver.Tx].
 func (t schemaTx) Commit() error { return t.tx.Commit(t.ctx) }
 
-// Rollback implements [driver.Tx].
 func (t schemaTx) Rollback() error { return t.tx.Rollback(t.ctx) }
+
+const dsnParams = "sslmode|sslrootcert|sslcert|sslkey|connect_timeout|application_name|default_query_exec_mode"
+
+// dsnForm requires one host, a user and a database. Other parameters are rejected, because
+// PgBouncer does not know them, or because they override the host.
+var dsnForm = regexp.MustCompile(`^postgres(ql)?://[^:/?#@\s]+(:[^/?#@\s]*)?@[^/?#,@\s]+/[^/?#\s]+(\?((` + dsnParams + `)=[^&#\s]*(&|$))*)?$`)
+
+// parseDSN parses a PostgreSQL address strictly. Its errors never quote the address, because a
+// password may be anywhere in a mistyped one. A host that is not loopback must be verified unless
+// unverified is true, because a man in the middle would read the password and change the payments.
+func parseDSN(name, dsn string, unverified bool) (*pgx.ConnConfig, error) {
+	problem := func(text string) error { return fmt.Errorf("%s: %s", name, text) }
+	address, err := url.Parse(dsn)
+	if err != nil || !dsnForm.MatchString(dsn) {
+		return nil, problem("write postgres://user:password@host:5432/database, with special characters as %XX. Parameters: " + dsnParams)
+	}
+	query := address.Query()
+	if host := address.Hostname(); host != "localhost" && !net.ParseIP(host).IsLoopback() && !unverified {
+		if mode := query.Get("sslmode"); mode != "" && mode != "verify-full" {
+			return nil, problem("needs sslmode=verify-full, because the host is another machine; --unverified-database allows other modes")
+		}
+		query.Set("sslmode", "verify-full")
+	}
+	if query.Get("default_query_exec_mode") == "" {
+		query.Set("default_query_exec_mode", "exec") // PgBouncer in transaction mode has no prepared statements
+	}
+	address.RawQuery = query.Encode()
+	parsed, err := pgx.ParseConfig(address.String())
+	if err != nil { // which may quote the address
+		return nil, problem("has a parameter with a wrong value, or a certificate that cannot be read")
+	}
+	return parsed, nil
+}

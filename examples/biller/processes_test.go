@@ -22,6 +22,7 @@ import (
 // process is the program. Whenever it ends it is started again, as Kubernetes or systemd would.
 type process struct {
 	name string
+	log  string // a path
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd
@@ -36,7 +37,7 @@ func startProcess(t *testing.T, program, name string, env []string, args ...stri
 	t.Helper()
 	log, err := os.OpenFile(filepath.Join(t.TempDir(), "log"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
 	require.NoError(t, err)
-	p := &process{name: name, ended: make(chan struct{})}
+	p := &process{name: name, log: log.Name(), ended: make(chan struct{})}
 	run := func() {
 		p.cmd = exec.Command(program, args...)
 		p.cmd.Env = append(os.Environ(), env...)
@@ -83,6 +84,19 @@ func (p *process) signal(s os.Signal, last bool) {
 	_ = p.cmd.Process.Signal(s) // to one that has ended it means nothing
 }
 
+// restart asks the process to end, and returns once it is started again.
+func (p *process) restart(t *testing.T) {
+	t.Helper()
+	starts := func() int {
+		text, err := os.ReadFile(p.log)
+		require.NoError(t, err)
+		return strings.Count(string(text), `"msg":"started"`)
+	}
+	before := starts()
+	p.signal(syscall.SIGTERM, false)
+	until(t, patience, p.name+" is started again", func() bool { return starts() > before })
+}
+
 // end asks the process to end, and returns what it ends with.
 func (p *process) end() error {
 	p.signal(syscall.SIGTERM, true)
@@ -90,7 +104,7 @@ func (p *process) end() error {
 	return p.result
 }
 
-// freeAddresses are on loopback, on ports below those that the system gives to clients: they stay
+// freeAddresses are on loopback, on ports below those that the system assigns to clients: they stay
 // free while a process is started again.
 func freeAddresses(t *testing.T, n int) (addresses []string) {
 	t.Helper()

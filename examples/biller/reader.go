@@ -28,10 +28,11 @@ var (
 	errLong     = fmt.Errorf("has more than %d KiB", maxRow>>10)
 )
 
-// reader reads the rows of a file, one at a time. It is the only reader of files.
+// reader reads the rows of a file. It is the only reader of files.
 type reader struct {
 	format
 
+	file    *os.File
 	text    *bufio.Reader // as UTF-8
 	line    int           // the number of the next line, from 1
 	comma   string        // between cells
@@ -40,13 +41,13 @@ type reader struct {
 	amount  *regexp.Regexp
 }
 
-// eachRow calls do for each row of a file that has cells which are not empty.
+// eachRow calls do for each row that is not empty.
 func eachRow(path string, f format, do func(row) error) error {
-	r, closeFile, err := open(path, f)
+	r, err := open(path, f)
 	if err != nil {
 		return err
 	}
-	defer closeFile()
+	defer func() { _ = r.file.Close() }()
 	for {
 		line, cells, broken, err := r.record()
 		switch {
@@ -67,19 +68,19 @@ func eachRow(path string, f format, do func(row) error) error {
 func isEmpty(cells []string) bool { return strings.TrimSpace(strings.Join(cells, "")) == "" }
 
 // open returns a reader that has read the header of a file.
-func open(path string, f format) (r *reader, closeFile func(), err error) {
+func open(path string, f format) (*reader, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	r = &reader{format: f, line: 1, amount: regexp.MustCompile(`^([0-9]+)(?:[` + f.Decimal + `]([0-9]+))?$`)}
+	r := &reader{format: f, file: file, line: 1, amount: regexp.MustCompile(`^([0-9]+)(?:[` + f.Decimal + `]([0-9]+))?$`)}
 	if r.text, err = r.decode(file); err == nil {
 		err = r.readHeader()
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, errors.Join(err, file.Close()))
+		return nil, fmt.Errorf("%s: %w", path, errors.Join(err, file.Close()))
 	}
-	return r, func() { _ = file.Close() }, nil
+	return r, nil
 }
 
 var spreadsheets = map[string]string{ // by how they begin
@@ -88,8 +89,8 @@ var spreadsheets = map[string]string{ // by how they begin
 	"<":                "HTML or XML, which some programs name .xls",
 }
 
-// decode finds out how a file is encoded. A byte order mark overrides the flag, because files of
-// rejected rows have one, whatever the encoding of the file that they came from.
+// decode detects the encoding. A byte order mark overrides the flag, because each file of rejected
+// rows has one.
 func (r *reader) decode(file io.Reader) (*bufio.Reader, error) {
 	raw := bufio.NewReader(file)
 	if head, _ := raw.Peek(2); string(head) == "\x1f\x8b" {
@@ -124,8 +125,8 @@ func (r *reader) decode(file io.Reader) (*bufio.Reader, error) {
 
 var sepLine = regexp.MustCompile(`^"?sep=([^"])`)
 
-// readHeader reads the names of the columns. The separator is the one that the header has most,
-// unless a line "sep=;" names it.
+// readHeader reads the names of the columns. Cells are separated by the header's most frequent
+// separator, unless a line "sep=;" names one.
 func (r *reader) readHeader() error {
 	named := ""
 	for isEmpty(r.header) {
@@ -150,7 +151,7 @@ func (r *reader) readHeader() error {
 	return r.findColumns()
 }
 
-// record returns the cells of the next row. If it is broken, the only cell is its first line, and
+// record returns the cells of the next row. The only cell of a broken row is its first line, and
 // reading continues at the next line.
 func (r *reader) record() (line int, cells []string, broken, err error) {
 	window, err := r.text.Peek(maxRow)
@@ -222,9 +223,9 @@ func wasUTF8(text []byte) bool {
 
 var unquote = strings.NewReplacer(`""`, `"`, "\r\n", "\n")
 
-// split returns the cells of the row that text begins with, and its size. It is not encoding/csv
-// because that cannot continue at the line after an unclosed quote. A quote inside a cell that does
-// not begin with one is a character.
+// split returns the cells of the first row in text, and its size. encoding/csv cannot continue at
+// the line after an unclosed quote. A quote is an ordinary character in a cell that does not begin
+// with one.
 func (r *reader) split(text []byte) (cells []string, size int, err error) {
 	for rest := text; ; rest = rest[len(r.comma):] {
 		if quoted, is := bytes.CutPrefix(bytes.TrimLeft(rest, " "), []byte(`"`)); is {
@@ -251,8 +252,8 @@ func (r *reader) split(text []byte) (cells []string, size int, err error) {
 	}
 }
 
-// closingQuote returns the index of the quote that ends a cell, or -1. A quote is not closed if a
-// line inside the cell looks like a row: it has a reference and an amount where a row has them.
+// closingQuote returns the index of the quote that ends a cell, or -1. A quote is unclosed if a
+// line in the cell looks like a row: it has a reference and an amount in their columns.
 func (r *reader) closingQuote(text []byte) int {
 	for i := 0; i < len(text); i++ {
 		switch {

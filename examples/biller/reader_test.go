@@ -46,8 +46,8 @@ func TestReader(t *testing.T) {
 			"3 + C2-a21 (Zoë van der Merwe) INV-0002-a21 ZAR 15.50 2031-01-31",
 			"4 + C3-a21 (Naledi, Pillay) INV-0003-a21 ZAR 9.99 ",
 		}},
-		{why: "words that stand for no value, and four decimals", text: "ssms-null.csv", want: []string{
-			`2 - customer_reference is "NULL", which stands for no value; due_date "NULL" is not a date`,
+		{why: "words that mean no value, and four decimals", text: "ssms-null.csv", want: []string{
+			`2 - customer_reference is "NULL", which means no value; due_date "NULL" is not a date`,
 			`3 - customer_reference is "NULL"`, `4 - customer_reference is "NULL"`,
 			`5 - customer_reference is "None"`, `6 - customer_reference is "nan"`,
 			"7 + 0 (Eve) SN6 ZAR 70.00 ", `8 - customer_reference is "-"`, `9 - bill_reference is "NULL"`,
@@ -110,10 +110,10 @@ func TestReader(t *testing.T) {
 		{why: "zeros beyond the currency's decimals", text: header + "C1,,,B1,1250.0000,ZAR,\nC1,,,B2,1500.00,JPY,\nC1,,,B3,1500.50,JPY,\nC1,,,B4,1.2345,bhd,\n", want: []string{
 			"2 + C1 () B1 ZAR 1250.00 ", "3 + C1 () B2 JPY 1500 ", "4 - amount", "5 - amount",
 		}},
-		{why: "amounts that are no amounts", text: header + "C,,,B,\"1,250.00\",ZAR,\nC,,,B,R15.50,ZAR,\nC,,,B,-15.50,ZAR,\nC,,,B,0.00,ZAR,\nC,,,B,1000000.00,ZAR,\nC,,,B,,ZAR,\nC,,,B,1.5E3,ZAR,\nC,,,B,1 250,ZAR,\nC,,,B,99999999999999999999,ZAR,\n", want: []string{
+		{why: "invalid amounts", text: header + "C,,,B,\"1,250.00\",ZAR,\nC,,,B,R15.50,ZAR,\nC,,,B,-15.50,ZAR,\nC,,,B,0.00,ZAR,\nC,,,B,1000000.00,ZAR,\nC,,,B,,ZAR,\nC,,,B,1.5E3,ZAR,\nC,,,B,1 250,ZAR,\nC,,,B,99999999999999999999,ZAR,\n", want: []string{
 			"2 - amount", "3 - amount", "4 - amount", "5 - amount ZAR 0.00 is out of range", "6 - amount ZAR 1000000.00 is out of range", `7 - amount "" is not a number`, "8 - amount", "9 - amount", "10 - amount",
 		}},
-		{why: "a point is no decimal comma: 1.250 may be a thousand", text: strings.ReplaceAll(header, ",", ";") + "C;;;B;1.250;ZAR;\nC;;;B;1.250,00;ZAR;\n", args: "--decimal ,", want: []string{`2 - amount "1.250" is not a number like 1250,00`, "3 - amount"}},
+		{why: "a point is not a decimal comma: 1.250 may be a thousand", text: strings.ReplaceAll(header, ",", ";") + "C;;;B;1.250;ZAR;\nC;;;B;1.250,00;ZAR;\n", args: "--decimal ,", want: []string{`2 - amount "1.250" is not a number like 1250,00`, "3 - amount"}},
 		{why: "cells that are not quoted shift the others", text: header + "C1,Naledi, Pillay,,B1,15.50,ZAR,2031-01-31\n", want: []string{"2 - has 8 cells, and the header has 7"}},
 		{why: "trailing cells added", text: header + strings.TrimSpace(ordinary) + ",,,\n", want: []string{good}},
 		{why: "rows that are too short", text: header + "C1,Zoë,,B1\n", want: []string{`2 - currency "" is not a code`}},
@@ -127,8 +127,8 @@ func TestReader(t *testing.T) {
 			"2 - customer_reference must not contain ' '", "3 - customer_reference is empty", "4 - customer_reference begins like one of Moment's ids",
 			"5 - bill_reference must not contain '.'", `6 - customer_reference is "N/A"`, "7 - customer_reference has 256 characters",
 		}},
-		{why: "names and addresses that stand for no value are left out, and reported", text: header + "C1,NULL,n/a,B1,15.50,ZAR,\n", want: []string{
-			`2 + C1 () B1 ZAR 15.50  (name is "NULL", which stands for no value: it is left out; email is "n/a", which stands for no value: it is left out)`,
+		{why: "names and addresses that mean no value are left out, and reported", text: header + "C1,NULL,n/a,B1,15.50,ZAR,\n", want: []string{
+			`2 + C1 () B1 ZAR 15.50  (name is "NULL", which means no value: it is left out; email is "n/a", which means no value: it is left out)`,
 		}},
 		{why: "names that cannot be", text: header + "C1,Zo\ufffd,,B1,1,ZAR,\nC1,a\x07b,,B1,1,ZAR,\nC1," + strings.Repeat("ë", 256) + ",,B1,1,ZAR,\n", want: []string{"2 - name contains a control character or U+FFFD", "3 - name contains a control character", "4 - name has 256 characters"}},
 		{why: "currencies", text: header + "C1,,,B1,1,zar,\nC1,,,B2,1,R,\nC1,,,B3,1,,\n", want: []string{"2 + C1 () B1 ZAR 1.00 ", `3 - currency "R" is not a code like ZAR`, `4 - currency "" is not a code`}},
@@ -180,9 +180,9 @@ func readAll(t *testing.T, path, args string) ([]string, error) {
 			rows = append(rows, fmt.Sprintf("%d - %s", b.line, strings.Join(b.problems, "; ")))
 			return nil
 		}
-		text := fmt.Sprintf("%d + %s (%s) %s %v ", b.line, b.customer.ExternalReference, b.customer.Name, b.bill, b.money)
-		if b.due != (moment.Date{}) {
-			text += b.due.String()
+		text := fmt.Sprintf("%d + %s (%s) %s %v ", b.line, b.Customer.ExternalReference, b.Customer.Name, b.Reference, b.Money)
+		if b.Due != (moment.Date{}) {
+			text += b.Due.String()
 		}
 		if len(b.warnings) > 0 {
 			text += " (" + strings.Join(b.warnings, "; ") + ")"

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -22,11 +23,10 @@ const (
 	webhookPath = "/webhooks/moment"
 
 	readTimeout   = 10 * time.Second // for a delivery to arrive: it has 1 MiB at most
-	storeTimeout  = 10 * time.Second // for an event to be stored; Moment delivers it again after that
 	healthTimeout = 2 * time.Second
 
-	// remember exceeds the time for which Moment delivers an event again, which its reference does
-	// not state.
+	// remember is longer than Moment delivers an event again. Its reference does not state the
+	// time.
 	remember = 30 * 24 * time.Hour
 )
 
@@ -64,15 +64,15 @@ func (r *receiver) server() *http.Server {
 	}
 }
 
-// logOf adds what shows why a delivery was rejected: a gateway may have compressed it, and Moment
-// knows it by its id. The values are the sender's, so they are cut.
+// logOf adds the values that explain a rejection, because a gateway may have compressed the body,
+// and Moment knows a delivery by its id. They are truncated, because the sender controls them.
 func (r *receiver) logOf(req *http.Request) *slog.Logger {
-	cut := func(text string) string { return text[:min(len(text), 100)] }
-	return r.log.With(slog.String("method", cut(req.Method)), slog.String("path", cut(req.URL.Path)),
-		slog.String("webhook_id", cut(req.Header.Get("Webhook-Id"))), slog.String("content_encoding", cut(req.Header.Get("Content-Encoding"))))
+	short := func(text string) string { return text[:min(len(text), 100)] }
+	return r.log.With(slog.String("method", short(req.Method)), slog.String("path", short(req.URL.Path)),
+		slog.String("webhook_id", short(req.Header.Get("Webhook-Id"))), slog.String("content_encoding", short(req.Header.Get("Content-Encoding"))))
 }
 
-// deliver responds with 204 once an event is stored.
+// deliver responds with 204 after an event is stored.
 func (r *receiver) deliver(w http.ResponseWriter, req *http.Request) {
 	ctx, cancel := context.WithTimeout(req.Context(), readTimeout+storeTimeout)
 	defer cancel()
@@ -80,15 +80,16 @@ func (r *receiver) deliver(w http.ResponseWriter, req *http.Request) {
 	if req.Method != http.MethodPost {
 		log.WarnContext(ctx, "request rejected", slog.Int("status", http.StatusMethodNotAllowed))
 	}
+	var event string
 	var failed error
 	r.marks.Handler(r.verifier, func(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
-		failed = r.process(ctx, tx, e)
+		event, failed = e.ID, r.process(ctx, tx, e)
 		return failed
 	}, moment.WithHandlerLogger(log), r.observe).ServeHTTP(w, req.WithContext(ctx))
-	r.store.recordConflict(ctx, log, failed) // after the transaction has ended
+	r.store.recordConflict(ctx, log, event, failed) // after the transaction has ended
 }
 
-// process inserts the job that posts a payment, in the transaction that marks its message. It does
+// process inserts the job that posts a payment, in the transaction that marks the message. It does
 // not read the ledger, because events must be stored while the ledger is stopped.
 func (r *receiver) process(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
 	payment, ok := e.Data.(*moment.AmountApplied)
@@ -110,34 +111,39 @@ func (r *receiver) process(ctx context.Context, tx *sql.Tx, e *moment.Event) err
 			return err
 		}
 		if has != args {
-			return &conflictError{e.ID}
+			return errConflict
 		}
 	}
 	return r.store.inPlace()
 }
 
-// health responds with 503 if nothing can be stored, so that no deliveries are sent here. It does
-// not read the ledger either. Conflicts are details, because deliveries are stored all the same.
+// health responds with 503 if no event can be stored, so that a load balancer sends no deliveries
+// here. A conflict does not change the status, because other deliveries are stored.
 func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 	ctx, cancel := context.WithTimeout(req.Context(), healthTimeout)
 	defer cancel()
 	details := "ok\n"
-	err := inTx(ctx, r.store.rows, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO health (id, checked_at) VALUES (1, $1)
-			ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at`, time.Now().UnixNano())
+	err := inTx(ctx, r.store.rows, nil, func(tx *sql.Tx) error {
+		probe := postPayment{EventID: "healthz " + rand.Text()} // stored as in a delivery, and removed again
+		job, err := r.jobs.InsertTx(ctx, tx, probe, nil)
 		if err == nil {
-			_, err = tx.ExecContext(ctx, "SELECT 1 FROM river_job, moment_webhook_messages LIMIT 0")
+			_, err = tx.ExecContext(ctx, "INSERT INTO moment_webhook_messages (message_id, processed_at) VALUES ($1, 0)", probe.EventID)
+		}
+		if err == nil {
+			_, err = tx.ExecContext(ctx, "DELETE FROM moment_webhook_messages WHERE message_id = $1", probe.EventID)
+		}
+		if err == nil {
+			_, err = tx.ExecContext(ctx, "DELETE FROM river_job WHERE id = $1", job.Job.ID)
 		}
 		if err != nil {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, "SELECT event_id FROM ledger_conflicts ORDER BY found_at DESC LIMIT 10")
-		return each(rows, err, func(scan func(...any) error) error {
+		return each(ctx, tx, func(scan func(...any) error) error {
 			var event string
 			err := scan(&event)
 			details += fmt.Sprintf("conflict: two payments under the event %q\n", event)
 			return err
-		})
+		}, "SELECT event_id FROM ledger_conflicts ORDER BY found_at DESC LIMIT 10")
 	})
 	if err = errors.Join(err, r.store.inPlace()); err != nil {
 		r.log.ErrorContext(ctx, "not healthy", slog.String("error", err.Error()))
@@ -147,14 +153,11 @@ func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 	_, _ = io.WriteString(w, details)
 }
 
-// prune removes old marks, at the start and once a day. It does not use momentsql's Prune, because
-// that has no transaction, and so does not find our schema.
+// prune removes old marks at the start and once a day. momentsql's Prune does not use a
+// transaction, so it would not find our schema.
 func (r *receiver) prune(ctx context.Context) {
 	for {
-		err := inTx(ctx, r.store.rows, func(tx *sql.Tx) error {
-			_, err := tx.ExecContext(ctx, "DELETE FROM moment_webhook_messages WHERE processed_at < $1", time.Now().Add(-remember).Unix())
-			return err
-		})
+		err := r.store.exec(ctx, "DELETE FROM moment_webhook_messages WHERE processed_at < $1", time.Now().Add(-remember).Unix())
 		if err != nil && ctx.Err() == nil {
 			r.log.ErrorContext(ctx, "old marks not removed", slog.String("error", err.Error()))
 		}

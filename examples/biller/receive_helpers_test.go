@@ -45,7 +45,7 @@ func newPostgres(t *testing.T) string {
 	name := fmt.Sprintf("biller_test_%d_%d", os.Getpid(), databases.Add(1))
 	address.Path = "/" + name
 	admin := func(statement string) {
-		connection, err := pgx.Connect(context.Background(), dsn) // anew, because PostgreSQL may have been restarted
+		connection, err := pgx.Connect(context.Background(), dsn) // again, because PostgreSQL may have been restarted
 		require.NoError(t, err)
 		_, err = connection.Exec(context.Background(), statement)
 		assert.NoError(t, err)
@@ -116,7 +116,7 @@ func (b *base) logger() *slog.Logger { return slog.New(slog.NewJSONHandler(&b.lo
 // exec runs statements.
 func (b *base) exec(statement string, args ...any) {
 	b.Helper()
-	require.NoError(b, inTx(b.Context(), b.rows, func(tx *sql.Tx) error {
+	require.NoError(b, inTx(b.Context(), b.rows, nil, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(b.Context(), statement, args...)
 		return err
 	}))
@@ -125,7 +125,7 @@ func (b *base) exec(statement string, args ...any) {
 // ask returns what a query for one value says.
 func ask[T any](b *base, query string, args ...any) (value T) {
 	b.Helper()
-	require.NoError(b, inTx(context.Background(), b.rows, func(tx *sql.Tx) error {
+	require.NoError(b, inTx(context.Background(), b.rows, nil, func(tx *sql.Tx) error {
 		return tx.QueryRowContext(context.Background(), query, args...).Scan(&value)
 	}), query)
 	return value
@@ -197,7 +197,7 @@ func receiveFrom[T any](t testing.TB, what string, from <-chan T) T {
 	}
 }
 
-// until asks until the answer is yes.
+// until polls until the condition is true.
 func until(t testing.TB, limit time.Duration, what string, yes func() bool) {
 	t.Helper()
 	for begun := time.Now(); !yes(); time.Sleep(5 * time.Millisecond) { // of other processes
@@ -205,7 +205,7 @@ func until(t testing.TB, limit time.Duration, what string, yes func() bool) {
 	}
 }
 
-// logs are what was logged.
+// logs collects log lines.
 type logs struct {
 	mu   sync.Mutex
 	text bytes.Buffer

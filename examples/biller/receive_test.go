@@ -19,7 +19,7 @@ func (b *base) stored() (jobs string, marks int) {
 	return jobs, ask[int](b, "SELECT count(*) FROM moment_webhook_messages")
 }
 
-// Deliveries come one after the other. A delivery that fails leaves neither a mark without its job,
+// Deliveries are received one after the other. A delivery that fails leaves neither a mark without its job,
 // which would be a payment lost, nor a job without its mark.
 func TestDeliveries(t *testing.T) {
 	const unknown = `{"id":"evt_9","type":"bill.updated","data":{}}`
@@ -47,7 +47,7 @@ func TestDeliveries(t *testing.T) {
 			{"the ledger is gone: events are stored all the same", away, "ledger", "POST", secret, "msg_2", payment(2, 700), 204, []string{one, two}, 2},
 			{"an event without an id", none, "", "POST", secret, "msg_0", strings.Replace(payment(1, 1500), "evt_1", "", 1), 500, []string{one, two}, 2},
 			{"a payment without an id", none, "", "POST", secret, "msg_0", strings.Replace(payment(4, 1500), "pay_4", "", 1), 500, []string{one, two}, 2},
-			{"a payment that is taken back: a job too, or the totals would be wrong", none, "", "POST", secret, "msg_3", payment(3, -1500), 204, []string{one, two, reversal}, 3},
+			{"a payment that is reversed: a job too, or the totals would be wrong", none, "", "POST", secret, "msg_3", payment(3, -1500), 204, []string{one, two, reversal}, 3},
 			{"an event of another type: acknowledged, or it would be delivered for ever", none, "", "POST", secret, "msg_4", unknown, 204, []string{one, two, reversal}, 4},
 			{"the same event in another message: nothing new", none, "", "POST", secret, "msg_5", payment(1, 1500), 204, []string{one, two, reversal}, 5},
 			{"the same event with another amount: somebody has to decide", none, "", "POST", secret, "msg_6", payment(1, 1501), 500, []string{one, two, reversal}, 5},
@@ -65,13 +65,13 @@ func TestDeliveries(t *testing.T) {
 			assert.Equal(b, strings.Join(row.stored, ", "), jobs, row.why)
 			assert.Equal(b, row.marks, marks, row.why)
 		}
-		assert.Contains(b, b.log.String(), "another payment under the event evt_1")
+		assert.Contains(b, b.log.String(), "conflict in the ledger")
 		_, body := b.health()
 		assert.Equal(b, "ok\n"+conflictOfOne, body)
 	})
 }
 
-// What is rejected is logged with what shows why, and with no more of it than a line has room for.
+// Rejected requests are logged with the reason, truncated to a line.
 func TestRejectionsAreLogged(t *testing.T) {
 	b := newSQLiteBase(t)
 	for _, row := range []struct {

@@ -15,23 +15,22 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/moment-billing/moment-go"
 )
 
-// formulaSigns begin a cell that a spreadsheet would take for a formula. The reader removes the
-// quote again.
+// formulaSigns begin a cell that a spreadsheet would evaluate. The reader removes the quote before
+// them.
 const formulaSigns = "=+-@\t\r"
 
-// finish prints what became of the rows of a run, in this process and in earlier ones, and writes
-// the file of rejected rows. It returns the exit code.
+// finish prints the outcomes of a run's rows, of earlier processes too, and writes the file of
+// rejected rows. It returns the exit code.
 func (w *worker) finish(ctx context.Context, input string, stopped error, stdout io.Writer) (code int, err error) {
 	fmt.Fprintf(stdout, "%s, %s mode:\n", input, w.run.mode)
 	var counts map[string]int
-	err = inTx(ctx, w.store.rows, func(tx *sql.Tx) (err error) {
+	err = inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) (err error) {
 		counts, err = w.run.printTotals(ctx, tx, "open", stdout)
 		if err != nil || counts[rejected] == 0 {
 			return err
@@ -53,11 +52,11 @@ func (w *worker) finish(ctx context.Context, input string, stopped error, stdout
 	return exitDone, nil
 }
 
-// writeRejected writes the file of rejected rows beside the input, in one go, and returns its path.
-// It replaces a file only if this run has written it and nobody has changed it since; otherwise it
-// takes another name. The file is for its owner alone, because rows have names.
+// writeRejected writes the rejected rows to a file beside the input, and returns its path. It
+// replaces a file only if this run wrote it and nobody has changed it. Otherwise it uses another
+// name. Only the owner can read the file, because rows contain names.
 func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx, input string) (path string, err error) {
-	text, err := w.rejectedRows(ctx, tx)
+	text, err := w.rejectedRows(ctx, tx, input)
 	if err != nil {
 		return "", err
 	}
@@ -82,14 +81,21 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx, input string) (p
 	return path, err
 }
 
-// rejectedRows returns the content of that file, as the input has its rows. It begins with a byte
-// order mark, without which spreadsheets do not read UTF-8.
-func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx) ([]byte, error) {
+// rejectedRows returns the content of that file. It has the columns of the input. It begins with a
+// byte order mark, because spreadsheets do not recognise UTF-8 without one.
+func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, input string) ([]byte, error) {
+	r, err := open(input, w.config.format)
+	if err != nil {
+		return nil, err
+	}
+	_ = r.file.Close() // only its header is needed
 	text := bytes.NewBufferString("\ufeff")
 	out := csv.NewWriter(text)
-	out.Comma, _ = utf8.DecodeRuneInString(w.reader.comma)
+	if strings.ContainsAny(r.comma, ";\t") { // otherwise a comma, because the file has no line sep=
+		out.Comma = rune(r.comma[0])
+	}
 	write := func(line, reason string, cells []string) error {
-		if w.reader.header[0] == "rejected_line" { // the input is such a file itself
+		if r.header[0] == "rejected_line" { // the input is such a file itself
 			cells = cells[min(2, len(cells)-1):]
 		}
 		row := slices.Grow([]string{line, reason}, len(cells))
@@ -101,21 +107,20 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx) ([]byte, error) {
 		}
 		return out.Write(row)
 	}
-	_ = write("rejected_line", "rejected_reason", w.reader.header) // into memory
-	rows, err := tx.QueryContext(ctx, `SELECT line, cells, reason FROM biller_rows
-		WHERE run = $1 AND outcome = 'rejected' ORDER BY id`, w.run.id)
-	err = each(rows, err, func(scan func(...any) error) error {
-		var line, cells, reason string
+	_ = write("rejected_line", "rejected_reason", r.header) // into memory
+	err = each(ctx, tx, func(scan func(...any) error) error {
+		var line, reason string
+		var cells []byte
 		var texts []string
-		err := errors.Join(scan(&line, &cells, &reason), json.Unmarshal([]byte(cells), &texts))
+		err := errors.Join(scan(&line, &cells, &reason), json.Unmarshal(cells, &texts))
 		return errors.Join(err, write(line, reason, texts))
-	})
+	}, "SELECT line, cells, reason FROM biller_rows WHERE run = $1 AND outcome = 'rejected' ORDER BY id", w.run.id)
 	out.Flush()
 	return text.Bytes(), errors.Join(err, out.Error())
 }
 
-// reconcile is the command: it compares the rows of a file with the bills at Moment, and changes
-// nothing. The first call that fails ends it, because the others are likely to fail too.
+// reconcile compares the rows of a file with the bills at Moment. The first failed call ends it,
+// because the others are likely to fail too.
 func reconcile(ctx context.Context, c config, stdout io.Writer) (int, error) {
 	client, err := c.connect()
 	if err != nil {
@@ -124,7 +129,7 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) (int, error) {
 	var mu sync.Mutex
 	same, paid, differing := 0, 0, 0
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(workers)
+	group.SetLimit(c.workers())
 	err = eachRow(c.path, c.format, func(b row) error {
 		group.Go(func() error {
 			bill, differences, err := compare(ctx, client, b)
@@ -156,12 +161,12 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) (int, error) {
 	return exitDone, nil
 }
 
-// compare returns the bill of a row, and how it differs from the row. The error is that of a call.
+// compare returns a row's bill, and the differences between them.
 func compare(ctx context.Context, client *moment.Client, b row) (bill *moment.Bill, differences []string, err error) {
 	if len(b.problems) > 0 {
 		return nil, b.problems, nil
 	}
-	bill, err = client.Bills.Get(ctx, b.bill)
+	bill, err = client.Bills.Get(ctx, b.Reference)
 	if errors.Is(err, moment.ErrNotFound) && rejects(err) {
 		return nil, []string{"there is no such bill at Moment"}, nil
 	}
@@ -172,17 +177,14 @@ func compare(ctx context.Context, client *moment.Client, b row) (bill *moment.Bi
 	if err != nil {
 		return nil, nil, err
 	}
-	if customer.ExternalReference != b.customer.ExternalReference {
-		differences = append(differences, "the bill is another customer's")
+	report := func(differs bool, text string) {
+		if differs {
+			differences = append(differences, text)
+		}
 	}
-	if bill.DueMoney() != b.money {
-		differences = append(differences, fmt.Sprintf("the bill is about %v, and not %v", bill.DueMoney(), b.money))
-	}
-	if !b.due.IsZero() && bill.DueDate != b.due {
-		differences = append(differences, fmt.Sprintf("the bill is due on %v, and not on %v", bill.DueDate, b.due))
-	}
-	if bill.Status == moment.BillStatusVoided {
-		differences = append(differences, "the bill is voided")
-	}
+	report(customer.ExternalReference != b.Customer.ExternalReference, "the bill is another customer's")
+	report(bill.DueMoney() != b.Money, fmt.Sprintf("the bill is about %v, and not %v", bill.DueMoney(), b.Money))
+	report(!b.Due.IsZero() && bill.DueDate != b.Due, fmt.Sprintf("the bill is due on %v, and not on %v", bill.DueDate, b.Due))
+	report(bill.Status == moment.BillStatusVoided, "the bill is voided")
 	return bill, differences, nil
 }

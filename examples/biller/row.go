@@ -16,19 +16,20 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// ourColumns are in a file in any order. Other columns are not read.
+// ourColumns may be in any order. Other columns are ignored.
 var ourColumns = []string{"customer_reference", "name", "email", "bill_reference", "amount", "currency", "due_date"}
 
-// format is how a file is to be read: the flags of all commands.
+// format has the flags that say how to read a file.
 type format struct {
 	Encoding   string            `default:"utf-8"      enum:"utf-8,windows-1252" help:"Encoding of a file that is not UTF-16: ${enum}."`
-	Columns    map[string]string `mapsep:"none"        placeholder:"OURS=THEIRS" help:"The file's name of a column; OURS= if there is none."`
+	Columns    map[string]string `mapsep:"none"        placeholder:"OURS=THEIRS" help:"The file's name of a column; OURS= if the file lacks it."`
 	DateFormat string            `default:"YYYY-MM-DD" help:"How dates are written: YYYY, YY, MM, M, MMM (Jan), MMMM, DD, D."`
 	Decimal    string            `default:"."          help:"The decimal point of amounts, or their decimal comma."`
 	Currency   moment.Currency   `placeholder:"ZAR"    help:"The currency of all bills, if there is no column."`
 }
 
-func (f format) validate() error {
+// Validate implements kong.Validatable.
+func (f format) Validate() error {
 	for ours := range f.Columns {
 		if !slices.Contains(ourColumns, ours) {
 			return fmt.Errorf("--columns: write OURS=THEIRS, where OURS is one of %s", strings.Join(ourColumns, ", "))
@@ -49,10 +50,10 @@ func (f format) validate() error {
 
 var dateParts = strings.NewReplacer("YYYY", "2006", "YY", "06", "MMMM", "January", "MMM", "Jan", "MM", "01", "M", "1", "DD", "02", "D", "2")
 
-// layout returns the form of dates as package time writes it.
+// layout returns the date format in the notation of package time.
 func (f format) layout() string { return dateParts.Replace(strings.ToUpper(f.DateFormat)) }
 
-// findColumns finds our columns in the header. It reports all missing ones at once. A missing
+// findColumns finds our columns in the header, and reports all missing ones at once. A missing
 // column is an error, because a misspelt due_date would otherwise be ignored.
 func (r *reader) findColumns() error {
 	r.columns = map[string]int{}
@@ -76,7 +77,7 @@ func (r *reader) findColumns() error {
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("there is no column %s. The header has %q. Name the file's column with --columns OURS=THEIRS, "+
-			"or say with --columns OURS= that there is none", strings.Join(missing, ", "), r.header)
+			"or write --columns OURS= if the file lacks it", strings.Join(missing, ", "), r.header)
 	}
 	return nil
 }
@@ -91,7 +92,7 @@ func normal(name string) string {
 	}, name)
 }
 
-// cell returns a cell without the spaces around it. It is empty if the row ends before it.
+// cell returns a cell without surrounding spaces. It is empty if the row is too short.
 func (r *reader) cell(cells []string, column string) string {
 	i, found := r.columns[column]
 	if !found || i >= len(cells) {
@@ -104,21 +105,25 @@ func (r *reader) cell(cells []string, column string) string {
 	return text
 }
 
-// row is a row of a file: a bill that is to be raised, and its customer.
-type row struct {
-	line  int
-	cells []string // as they are in the file
-
-	customer moment.CustomerCreateParams
-	bill     string // its reference
-	money    moment.Money
-	due      moment.Date // zero: none
-
-	problems []string // why it is rejected
-	warnings []string // what is reported, and does not reject it
+// bill is the content of a row.
+type bill struct {
+	Reference string
+	Money     moment.Money
+	Due       moment.Date `json:",omitzero"`
+	Customer  moment.CustomerCreateParams
 }
 
-// parse makes a row of cells, and finds all of its problems at once.
+// row is a row of a file.
+type row struct {
+	bill
+
+	line     int
+	cells    []string // as they are in the file
+	problems []string // why it is rejected
+	warnings []string // reported, but no reason to reject the row
+}
+
+// parse returns a row with all of its problems.
 func (r *reader) parse(line int, cells []string) row {
 	b := row{line: line, cells: cells}
 	if !isEmpty(cells[min(len(cells), len(r.header)):]) {
@@ -127,17 +132,17 @@ func (r *reader) parse(line int, cells []string) row {
 		return b
 	}
 	cell := func(column string) string { return r.cell(cells, column) }
-	b.customer.ExternalReference = b.reference("customer_reference", cell)
-	b.customer.Name = b.text("name", cell)
-	b.customer.Email = b.text("email", cell)
-	b.bill = b.reference("bill_reference", cell)
+	b.Customer.ExternalReference = b.reference("customer_reference", cell)
+	b.Customer.Name = b.text("name", cell)
+	b.Customer.Email = b.text("email", cell)
+	b.Reference = b.reference("bill_reference", cell)
 	var err error
-	if b.money, err = r.parseMoney(cell("amount"), cell("currency")); err != nil {
+	if b.Money, err = r.parseMoney(cell("amount"), cell("currency")); err != nil {
 		b.problems = append(b.problems, err.Error())
 	}
 	if date := cell("due_date"); date != "" {
-		at, err := time.Parse(r.layout(), date) // it never guesses, because day and month would be swapped
-		if b.due = moment.DateOf(at); err != nil {
+		at, err := time.Parse(r.layout(), date) // without guessing, because it would swap days and months
+		if b.Due = moment.DateOf(at); err != nil {
 			b.problems = append(b.problems, fmt.Sprintf("due_date %.40q is not a date in the form %s: correct it, "+
 				"or say with --date-format how all dates are written", date, r.DateFormat))
 		}
@@ -145,7 +150,7 @@ func (r *reader) parse(line int, cells []string) row {
 	return b
 }
 
-// placeholder matches what programs write for a value that is not there.
+// placeholder matches the words that programs write for a missing value.
 var placeholder = regexp.MustCompile(`(?i)^(null|none|n/a|nan|-)$`)
 
 func (b *row) reference(column string, cell func(string) string) string {
@@ -154,7 +159,7 @@ func (b *row) reference(column string, cell func(string) string) string {
 	argument, isArgument := errors.AsType[*moment.ArgumentError](moment.CheckReference(text))
 	switch {
 	case placeholder.MatchString(text):
-		reason = fmt.Sprintf("is %q, which stands for no value", text)
+		reason = fmt.Sprintf("is %q, which means no value", text)
 	case strings.HasPrefix(text, "bcus_"), strings.HasPrefix(text, "bacc_"), strings.HasPrefix(text, "bill_"):
 		reason = "begins like one of Moment's ids, and must be your own reference"
 	case isArgument:
@@ -166,14 +171,14 @@ func (b *row) reference(column string, cell func(string) string) string {
 	return text
 }
 
-// text returns a name or an e-mail address, which may be empty. A placeholder is left out, because
-// no customer is called NULL, and none is to lose a bill because a program wrote that.
+// text returns a name or an e-mail address, which may be empty. Placeholders are left out, because
+// no customer is called NULL, and because a customer needs neither for a bill.
 func (b *row) text(column string, cell func(string) string) string {
 	text := cell(column)
 	isControl := func(r rune) bool { return r == utf8.RuneError || unicode.IsControl(r) && r != '\n' && r != '\t' }
 	switch n := utf8.RuneCountInString(text); {
 	case placeholder.MatchString(text):
-		b.warnings = append(b.warnings, fmt.Sprintf("%s is %q, which stands for no value: it is left out", column, text))
+		b.warnings = append(b.warnings, fmt.Sprintf("%s is %q, which means no value: it is left out", column, text))
 		return ""
 	case strings.ContainsFunc(text, isControl):
 		b.problems = append(b.problems, column+" contains a control character or U+FFFD: was it exported correctly?")
@@ -183,7 +188,7 @@ func (b *row) text(column string, cell func(string) string) string {
 	return text
 }
 
-// parseMoney reads an amount without separators of thousands, because 1.250 is two amounts in two
+// parseMoney rejects thousands separators, because 1.250 means different amounts in different
 // countries. Decimals beyond those of the currency must be zeros.
 func (r *reader) parseMoney(text, code string) (moment.Money, error) {
 	currency := cmp.Or(r.Currency, moment.Currency(strings.ToUpper(code)))
@@ -208,25 +213,6 @@ func (r *reader) parseMoney(text, code string) (moment.Money, error) {
 		return money, fmt.Errorf("amount %v is out of range: a bill has at most %v", money, moment.MaxBillAmount.In(currency))
 	}
 	return money, nil
-}
-
-// storedBill is what a worker needs of a row.
-type storedBill struct {
-	Reference string
-	Money     moment.Money
-	Due       moment.Date `json:",omitzero"`
-	Customer  moment.CustomerCreateParams
-
-	token, hash string // of the run and the row: what its idempotency keys are derived from
-}
-
-// contentHash is over all that is sent.
-func (b *row) contentHash() string {
-	return hashOf(b.customerHash(), b.bill, b.money.String(), b.due.String())
-}
-
-func (b *row) customerHash() string {
-	return hashOf(b.customer.ExternalReference, b.customer.Name, b.customer.Email)
 }
 
 func hashOf(parts ...string) string {

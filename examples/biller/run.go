@@ -17,30 +17,32 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// The outcomes of a row. A bill that is found was raised by an earlier run, or by an attempt whose
-// response was lost.
+// The outcomes of a row. An earlier run, or an attempt whose response was lost, raised a bill that
+// is found.
 const (
 	raised   = "raised"
 	found    = "found"
 	rejected = "rejected"
 )
 
-// firstRows show whether a file is read as it is meant: a run stops if more than half are rejected.
+// firstRows are a sample. A run stops if more than half of them are rejected, because the file may
+// be misread.
 const firstRows = 100
 
 // earlyRejections has line 101 for 100 rows, because the first line is the header.
 const earlyRejections = "SELECT count(*) FROM biller_rows WHERE run = $1 AND line <= $2 AND outcome = 'rejected'"
 
 var (
-	errEarly  = errors.New("more than half of the first hundred rows are rejected: is the file read as it is meant?")
+	errEarly  = errors.New("more than half of the first hundred rows are rejected: are the flags for the file right?")
 	errWarned = errors.New("nothing was sent: --yes continues")
 )
 
-// twice settles the rows whose bill_reference is in the file twice. If their contents differ, nobody
-// knows which is right, and all are rejected.
+// twice settles the rows whose bill_reference occurs twice. All of them are rejected if their
+// contents differ, because nobody knows which is right.
 const twice = `
 UPDATE biller_rows SET
 	outcome = CASE WHEN o.same THEN 'found' ELSE 'rejected' END,
+	params = NULL, cells = CASE WHEN NOT o.same THEN cells END,
 	reason = CASE WHEN o.same THEN 'is the same as line ' || o.line || ': the bill is raised once'
 		ELSE 'bill_reference is on line ' || o.line || ' too, with another content: which is right?' END
 FROM (
@@ -49,13 +51,13 @@ FROM (
 	WHERE n.run = $1 AND n.outcome IS NULL GROUP BY n.id, n.hash) o
 WHERE o.id = biller_rows.id AND (NOT o.same OR o.line < biller_rows.line)`
 
-// known names the customers whom an earlier run has seen, which saves requests.
+// known copies the ids of customers from earlier runs, which saves requests.
 const known = `
 UPDATE biller_rows SET customer_id = k.customer_id FROM biller_rows k JOIN biller_runs r ON r.id = k.run
 WHERE biller_rows.run = $1 AND k.customer = biller_rows.customer AND k.customer_id <> ''
 	AND (r.key_hash, r.mode, r.service) = ($2, $3, $4)`
 
-// run is one file, for one API key, mode and service. Its rows and jobs are its own.
+// run is one file for one API key, mode and service. It has its own rows and jobs.
 type run struct {
 	id                           int64
 	token                        string // part of the idempotency keys
@@ -63,7 +65,8 @@ type run struct {
 	rejectedHash                 string // of the file of rejected rows, as it was written
 }
 
-// prepare finds the run of a file, or checks and stores the file, and warns before it does harm.
+// prepare returns the run of a file. It loads a new file, and stops with errWarned if the file may
+// do harm.
 func (s *store) prepare(ctx context.Context, c config, mode moment.Mode, stderr io.Writer) (r run, err error) {
 	hash, err := c.fileHash()
 	if err == nil {
@@ -72,17 +75,12 @@ func (s *store) prepare(ctx context.Context, c config, mode moment.Mode, stderr 
 	if err != nil {
 		return r, err
 	}
-	err = inTx(ctx, s.rows, func(tx *sql.Tx) error {
-		err := tx.QueryRowContext(ctx, `SELECT id, token, rejected_hash FROM biller_runs
-			WHERE (file_hash, key_hash, mode, service) = ($1, $2, $3, $4)`, hash, r.keyHash, r.mode, r.service).
-			Scan(&r.id, &r.token, &r.rejectedHash)
-		if !errors.Is(err, sql.ErrNoRows) {
-			return err
-		}
-		r.token = rand.Text()
-		err = tx.QueryRowContext(ctx, `INSERT INTO biller_runs (file_hash, key_hash, mode, service, name, token)
-			VALUES ($1, $2, $3, $4, $5, $6) RETURNING id`, hash, r.keyHash, r.mode, r.service, r.name, r.token).Scan(&r.id)
-		if err != nil {
+	err = inTx(ctx, s.rows, nil, func(tx *sql.Tx) error {
+		token := rand.Text() // of a new run
+		err := tx.QueryRowContext(ctx, `INSERT INTO biller_runs (file_hash, key_hash, mode, service, name, token) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (file_hash, key_hash, mode, service) DO UPDATE SET mode = excluded.mode RETURNING id, token, rejected_hash`,
+			hash, r.keyHash, r.mode, r.service, r.name, token).Scan(&r.id, &r.token, &r.rejectedHash)
+		if err != nil || r.token != token {
 			return err
 		}
 		if _, err := r.load(ctx, tx, c, stderr); err != nil {
@@ -100,18 +98,18 @@ func (s *store) prepare(ctx context.Context, c config, mode moment.Mode, stderr 
 	return r, err
 }
 
-// owner returns a run without a file: whose rows and jobs are worked together. The hash of the API
-// key is salted, because a database is read by more people than a key.
+// owner returns a run without a file, whose fields identify the shared queue. The hash of the API
+// key is salted, because more people can read a database than an API key.
 func (s *store) owner(ctx context.Context, c config, mode moment.Mode) (r run, err error) {
 	var salt string
-	err = inTx(ctx, s.rows, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "INSERT INTO biller_salt (id, salt) VALUES (1, $1) ON CONFLICT (id) DO NOTHING", rand.Text())
-		return errors.Join(err, tx.QueryRowContext(ctx, "SELECT salt FROM biller_salt").Scan(&salt))
+	err = inTx(ctx, s.rows, nil, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, `INSERT INTO biller_salt (id, salt) VALUES (1, $1)
+			ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING salt`, rand.Text()).Scan(&salt)
 	})
 	return run{name: filepath.Base(c.path), keyHash: hashOf(salt, c.key), mode: string(mode), service: strings.TrimRight(c.baseURL, "/")}, err
 }
 
-// fileHash returns the hash of a file, and of how it is read.
+// fileHash returns a hash of the file and of the flags that say how to read it.
 func (c config) fileHash() (string, error) {
 	file, err := os.Open(c.path)
 	if err != nil {
@@ -124,24 +122,25 @@ func (c config) fileHash() (string, error) {
 	return hex.EncodeToString(hash.Sum(nil)), err
 }
 
-// load stores the rows of a file, and prints their problems and totals. Nothing is sent before all
-// are stored, because a later row may show that the file is not as it is meant.
+// load stores all rows of a file before anything is sent, because a later row may show that the
+// file is misread. It prints the problems and the totals.
 func (r run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (counts map[string]int, err error) {
 	err = eachRow(c.path, c.format, func(b row) error {
-		var outcome, params any
-		if len(b.problems) > 0 {
-			outcome, b.bill = rejected, "" // another row may have the reference
-		} else {
-			text, _ := json.Marshal(storedBill{Reference: b.bill, Money: b.money, Due: b.due, Customer: b.customer}) // which has no problems
-			params = string(text)
-		}
+		var outcome any
+		var params []byte
 		cells, err := json.Marshal(b.cells)
+		if len(b.problems) > 0 {
+			outcome, b.Reference = rejected, "" // another row may have the reference
+		} else if err == nil {
+			params, err = json.Marshal(b.bill)
+		}
 		if err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO biller_rows (run, line, bill, hash, customer, amount, currency, cells, params, outcome, reason)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, r.id, b.line, b.bill, b.contentHash(), b.customerHash(),
-			int64(b.money.Amount), string(b.money.Currency), string(cells), params, outcome, strings.Join(append(b.problems, b.warnings...), "; "))
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, r.id, b.line, b.Reference, hashOf(string(params)),
+			hashOf(b.Customer.ExternalReference, b.Customer.Name, b.Customer.Email), int64(b.Money.Amount), string(b.Money.Currency),
+			string(cells), string(params), outcome, strings.Join(append(b.problems, b.warnings...), "; "))
 		return err
 	})
 	if err == nil {
@@ -153,14 +152,13 @@ func (r run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (cou
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.QueryContext(ctx, "SELECT line, reason FROM biller_rows WHERE run = $1 AND reason <> '' ORDER BY id", r.id)
-	err = each(rows, err, func(scan func(...any) error) error {
+	err = each(ctx, tx, func(scan func(...any) error) error {
 		var line int
 		var reason string
 		err := scan(&line, &reason)
 		fmt.Fprintf(out, "line %d: %s\n", line, reason)
 		return err
-	})
+	}, "SELECT line, reason FROM biller_rows WHERE run = $1 AND reason <> '' ORDER BY id", r.id)
 	if err != nil {
 		return nil, err
 	}
@@ -168,9 +166,9 @@ func (r run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (cou
 	return r.printTotals(ctx, tx, "to raise", out)
 }
 
-// compare looks for signs of harm: too many problems, the same file under another API key, and
-// references that the last run of a file with the same name has without their leading zeros, or not
-// at all.
+// compare warns of many problems, of the same file under another API key, and of an earlier file
+// with the same name whose references differ in leading zeros or have nothing in common with this
+// file.
 func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []string, err error) {
 	var early int
 	err = tx.QueryRowContext(ctx, earlyRejections, r.id, firstRows+1).Scan(&early)
@@ -201,14 +199,12 @@ func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []s
 	return warnings, err
 }
 
-// printTotals prints how many rows have each outcome, and their amounts, and returns the numbers by
-// outcome. open is the name of the rows without one. Rejected rows have no total, because the
-// amount may be what is wrong.
+// printTotals prints and returns the number of rows with each outcome, and prints their amounts.
+// open is the name of rows without an outcome. Rejected rows have no total, because their amounts
+// may be wrong.
 func (r run) printTotals(ctx context.Context, tx *sql.Tx, open string, out io.Writer) (map[string]int, error) {
 	counts := map[string]int{}
-	rows, err := tx.QueryContext(ctx, `SELECT coalesce(outcome, $1), CASE WHEN outcome = 'rejected' THEN '' ELSE currency END,
-		count(*), sum(amount) FROM biller_rows WHERE run = $2 GROUP BY 1, 2 ORDER BY 1, 2`, open, r.id)
-	return counts, each(rows, err, func(scan func(...any) error) error {
+	return counts, each(ctx, tx, func(scan func(...any) error) error {
 		var outcome, total string
 		var n int
 		var money moment.Money
@@ -218,10 +214,11 @@ func (r run) printTotals(ctx context.Context, tx *sql.Tx, open string, out io.Wr
 		}
 		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-8s %8d  %s", outcome, n, total), " "))
 		return err
-	})
+	}, `SELECT coalesce(outcome, $1), CASE WHEN outcome = 'rejected' THEN '' ELSE currency END, count(*), sum(amount)
+		FROM biller_rows WHERE run = $2 GROUP BY 1, 2 ORDER BY 1, 2`, open, r.id)
 }
 
-// check is the command. It loads the file into a store that it removes again.
+// check loads the file into a temporary store.
 func check(ctx context.Context, c config, stdout io.Writer) (code int, err error) {
 	dir, err := os.MkdirTemp("", "biller")
 	if err != nil {
@@ -233,7 +230,7 @@ func check(ctx context.Context, c config, stdout io.Writer) (code int, err error
 		return exitFailed, err
 	}
 	defer s.close()
-	err = inTx(ctx, s.rows, func(tx *sql.Tx) error {
+	err = inTx(ctx, s.rows, nil, func(tx *sql.Tx) error {
 		counts, err := run{}.load(ctx, tx, c, stdout)
 		if err == nil && counts[rejected] > 0 {
 			code = exitFailed

@@ -242,7 +242,39 @@ func TestStops(t *testing.T) {
 	assert.Contains(t, w.stderr, "connection refused")
 }
 
-// Bills that exist take three requests at most, and no waiting.
+// Bills that differ from those at Moment are the file's fault, and stop nothing.
+func TestManyMismatches(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(30))
+	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
+	w.file("bills.csv", strings.ReplaceAll(rows(30), "15.50", "15.51"))
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	assert.Contains(t, w.stdout, "rejected       30")
+}
+
+// A file of rejected rows can be run if the input has an unusual separator.
+func TestRejectedRowsOfAnotherSeparator(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", "sep=|\n"+strings.ReplaceAll(header, ",", "|")+"C1|||B1|1,50|ZAR|\n")
+	require.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	w.file("bills.rejected.csv", strings.Replace(w.read("bills.rejected.csv"), `"1,50",ZAR`, "1.50,ZAR", 1))
+	assert.Equal(t, exitDone, w.biller("run", "bills.rejected.csv"), w.stderr)
+}
+
+// Rejections after the first hundred rows stop nothing, nor do those that a clerk has seen.
+func TestRejectionsAfterAWarning(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", strings.Replace(rows(200), ",15.50,", ",R 15.50,", 51))
+	assert.Equal(t, exitUsage, w.biller("run", "bills.csv"))
+	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool {
+		n := w.requests.Load()
+		return n > 80 && n%20 == 19 && respond(rw, 422, true) // after the first hundred rows
+	})
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv", "--yes"), w.stderr)
+	assert.Contains(t, w.stdout, "raised        146 ")
+}
+
+// Bills that exist need at most three requests each, without waiting.
 func TestBillsThatExist(t *testing.T) {
 	w := newWorld(t)
 	const n = 200
@@ -260,7 +292,7 @@ func TestBillsThatExist(t *testing.T) {
 	w.file("bills.csv", strings.ReplaceAll(rows(n), ",B", ",E"))
 	before = w.requests.Load()
 	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
-	assert.Equal(t, int64(n), w.requests.Load()-before, "a customer whom an earlier run has seen takes no requests")
+	assert.Equal(t, int64(n), w.requests.Load()-before, "a customer whom an earlier run has seen needs no requests")
 }
 
 // What exists decides about a row: a bill is not raised for another person, nor twice.
@@ -374,6 +406,7 @@ func TestUsage(t *testing.T) {
 
 func TestDemo(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
+	t.Setenv("DATABASE_URL", "postgres://u:p@localhost/d") // is not used
 	var stdout, stderr strings.Builder
 	assert.Equal(t, exitDone, start(t.Context(), []string{"demo", "600"}, &stdout, &stderr), stderr.String())
 	assert.Contains(t, stdout.String(), "The fake has 599 bills of ZAR 7782.00, each exactly once.")

@@ -14,45 +14,56 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+	"github.com/riverqueue/rivercontrib/otelriver"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/exporters/otlp/otlpmetric/otlpmetrichttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/moment-billing/moment-go"
 )
 
-// Jobs of a process at the same time. A payment has a connection for as long as it is posted.
+// maxPayments and maxBills limit the concurrent jobs of a process. Each payment needs a connection
+// to the database.
 const (
 	maxPayments = 8
 	maxBills    = 16
 )
 
 const (
-	attemptTimeout = 10 * time.Second // of a request: the four of a call are within the default of --job-timeout
+	attemptTimeout = 10 * time.Second // of a request; the four of a call end before the default of --job-timeout
+	storeTimeout   = 10 * time.Second // of an event or a result; Moment delivers an event again after that
 
-	// A process ends within 25 seconds: jobs and deliveries have 20 of them, and telemetry the rest.
-	// Kubernetes kills after 30.
+	// Jobs, deliveries and telemetry end within 25 seconds, because Kubernetes kills after 30.
 	stopTimeout      = 20 * time.Second
 	telemetryTimeout = 3 * time.Second
 
-	// Discarded and cancelled jobs are what somebody has to look at.
+	// A person may have to look at discarded and cancelled jobs.
 	keepGivenUp = 90 * 24 * time.Hour
 )
 
-// newClient returns River's client, which works payments, and the bills of a queue. Without a
-// worker, it only inserts jobs.
+// otelConfig links the span of each job to the delivery that inserted it.
+var otelConfig = &otelriver.MiddlewareConfig{EnableTracePropagation: true, EnableWorkSpanJobKindSuffix: true}
+
+// newClient returns River's client, which works payments and the bills of a queue. It only inserts
+// jobs if w is nil.
 func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Logger) (*river.Client[*sql.Tx], error) {
-	config := &river.Config{Schema: s.schema, Plugins: observeJobs(), Logger: log}
+	config := &river.Config{Schema: s.schema, Plugins: []rivertype.Plugin{otelriver.NewMiddleware(otelConfig)}, Logger: log}
 	if w != nil {
 		config.Workers = river.NewWorkers()
 		river.AddWorker(config.Workers, &poster{store: s, log: log})
 		river.AddWorker(config.Workers, w)
 		config.Queues = map[string]river.QueueConfig{queueBills: {MaxWorkers: bills}}
 		config.FetchCooldown, config.FetchPollInterval = 30*time.Millisecond, 50*time.Millisecond // each fetch locks an SQLite file
-		config.SoftStopTimeout = stopTimeout
-		config.CompletedJobRetentionPeriod = remember // so that a second payment under an event is seen
+		config.JobTimeout, config.SoftStopTimeout = w.timeout, stopTimeout
+		config.CompletedJobRetentionPeriod = remember // to find a second payment under an event
 		config.CancelledJobRetentionPeriod, config.DiscardedJobRetentionPeriod = keepGivenUp, keepGivenUp
 	}
-	if w != nil && w.timeout > 0 { // not a run, which works its bills alone
+	if w != nil && w.timeout > 0 { // serve or work, not run
 		config.Queues[queuePayments] = river.QueueConfig{MaxWorkers: maxPayments}
-		config.JobTimeout = w.timeout
 		config.RescueStuckJobsAfter = 2 * w.timeout // its process was killed, or it would have ended
 	}
 	if s.lock == nil {
@@ -62,8 +73,8 @@ func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Log
 	return river.NewClient(s.driver, config)
 }
 
-// serve is the command of a process that receives, works, or both. It ends with ctx, once it has
-// finished what it does.
+// serve runs a process that receives, works, or both. It ends with ctx, after the jobs and
+// deliveries in progress.
 func serve(ctx context.Context, c config, flags serverFlags, receives, works bool, stderr io.Writer) (code int, err error) {
 	var client *moment.Client
 	var verifier *moment.WebhookVerifier
@@ -74,7 +85,7 @@ func serve(ctx context.Context, c config, flags serverFlags, receives, works boo
 		err = errors.New("--job-timeout must be at least 1s")
 	}
 	if works && err == nil {
-		client, err = c.connect(moment.WithAttemptTimeout(attemptTimeout))
+		client, err = c.connect()
 	}
 	if receives && err == nil {
 		secret := os.Getenv("MOMENT_WEBHOOK_SECRET")
@@ -91,17 +102,14 @@ func serve(ctx context.Context, c config, flags serverFlags, receives, works boo
 	if err != nil {
 		return exitUsage, err
 	}
-	err = c.run(ctx, flags, client, verifier, log)
-	if failed := stopTelemetry(); failed != nil {
-		log.WarnContext(ctx, "telemetry not sent", slog.String("error", failed.Error()))
-	}
-	if err != nil && ctx.Err() == nil {
+	defer stopTelemetry()
+	if err := c.run(ctx, flags, client, verifier, log); err != nil && ctx.Err() == nil {
 		return exitFailed, err
 	}
-	return exitDone, nil // also if it was asked to end while it began
+	return exitDone, nil // also if ctx ended during the start
 }
 
-// run receives with a verifier, and works with a client.
+// run receives if it has a verifier, and works if it has a client.
 func (c config) run(ctx context.Context, flags serverFlags, client *moment.Client, verifier *moment.WebhookVerifier, log *slog.Logger) error {
 	s, err := c.openDatabase(ctx, log)
 	if err != nil {
@@ -116,40 +124,37 @@ func (c config) run(ctx context.Context, flags serverFlags, client *moment.Clien
 			return err
 		}
 	}
-	// No request waits for its turn at Moment for longer than an attempt may take.
-	bills := int(max(1, min(maxBills, c.Rate*attemptTimeout.Seconds()/2)))
-	jobs, err := s.newClient(w, whose.sharedQueue(), bills, log)
+	jobs, err := s.newClient(w, whose.sharedQueue(), c.workers(), log)
 	if err = errors.Join(err, s.release(ctx)); err != nil {
 		return err
 	}
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
+	group, ctx := errgroup.WithContext(ctx)
 	if verifier != nil {
 		r, err := newReceiver(s, verifier, jobs, log)
 		if err != nil {
 			return err
 		}
-		ended, err := r.serve(ctx, flags.Listen, stop)
-		if err != nil {
-			return err
-		}
-		defer func() { stop(nil); <-ended }()
+		group.Go(func() error { return r.serve(ctx, flags.Listen) })
 	}
 	if client != nil {
-		if err := jobs.Start(ctx); err != nil {
-			return err
-		}
-		defer func() { stop(nil); <-jobs.Stopped() }() // after the jobs that run
+		group.Go(func() error {
+			if err := jobs.Start(ctx); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			select {
+			case <-jobs.Stopped():
+			case <-time.After(stopTimeout + time.Second): // the database does not respond
+				log.ErrorContext(ctx, "jobs aborted")
+			}
+			return nil
+		})
 	}
-	log.InfoContext(ctx, "started", slog.Bool("receives", verifier != nil), slog.Bool("works", client != nil))
-	<-ctx.Done()
-	if why := context.Cause(ctx); !errors.Is(why, context.Canceled) {
-		return why
-	}
-	return nil
+	log.InfoContext(ctx, "started", slog.String("file", s.path), slog.Bool("receives", verifier != nil), slog.Bool("works", client != nil))
+	return group.Wait()
 }
 
-// openDatabase opens an SQLite file, or PostgreSQL if DATABASE_URL is set, for which it waits.
+// openDatabase opens the SQLite file, or waits for PostgreSQL if DATABASE_URL is set.
 func (c config) openDatabase(ctx context.Context, log *slog.Logger) (s *store, err error) {
 	if c.postgres == nil {
 		return openStore(ctx, c.Database)
@@ -160,30 +165,52 @@ func (c config) openDatabase(ctx context.Context, log *slog.Logger) (s *store, e
 	return s, err
 }
 
-// serve handles deliveries until ctx ends. The channel is closed once those that were there have
-// their responses. failed is called if the server ends before that.
-func (r *receiver) serve(ctx context.Context, address string, failed context.CancelCauseFunc) (ended chan struct{}, err error) {
+// serve handles deliveries until ctx ends, and completes those in flight.
+func (r *receiver) serve(ctx context.Context, address string) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	server := r.server()
+	server, ended := r.server(), make(chan struct{})
 	go r.prune(ctx)
-	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			failed(fmt.Errorf("serve: %w", err))
-		}
-	}()
-	ended = make(chan struct{})
 	context.AfterFunc(ctx, func() {
 		defer close(ended)
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		if err := server.Shutdown(limit); err != nil {
-			_ = server.Close() // what is not stored is rolled back, and delivered again
-			r.log.ErrorContext(limit, "deliveries broken off", slog.String("error", err.Error()))
+			_ = server.Close() // rolls back the deliveries in flight; Moment sends them again
+			r.log.ErrorContext(limit, "deliveries aborted", slog.String("error", err.Error()))
 		}
 	})
 	r.log.InfoContext(ctx, "listening", slog.String("address", listener.Addr().String()))
-	return ended, nil
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	<-ended
+	return nil
+}
+
+// startTelemetry sends traces and metrics to OTEL_EXPORTER_OTLP_ENDPOINT, if that is set. stop
+// sends the remaining ones.
+func startTelemetry(ctx context.Context, log *slog.Logger) (stop func(), err error) {
+	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" {
+		return func() {}, nil
+	}
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("telemetry", slog.String("error", err.Error())) }))
+	spans, err := otlptracehttp.New(ctx)
+	points, failed := otlpmetrichttp.New(ctx)
+	if err := errors.Join(err, failed); err != nil {
+		return nil, err
+	}
+	traces := sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans))
+	metrics := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(points)))
+	otel.SetTracerProvider(traces)
+	otel.SetMeterProvider(metrics)
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), telemetryTimeout)
+		defer cancel()
+		if err := errors.Join(traces.Shutdown(ctx), metrics.Shutdown(ctx)); err != nil {
+			log.WarnContext(ctx, "telemetry not sent", slog.String("error", err.Error()))
+		}
+	}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +14,8 @@ import (
 	"github.com/riverqueue/river/rivertype"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go/momenttest"
 )
 
 // blockJobs locks the table of jobs, so that deliveries wait, until the function is called.
@@ -75,13 +78,14 @@ func TestReplicas(t *testing.T) {
 	assert.Equal(t, 2*payments, marks)
 }
 
-// A receiver that is asked to end rejects new connections, and waits for what is being stored.
+// A receiver that is asked to end rejects new connections, and waits for deliveries in progress.
 func TestReceiverShutdown(t *testing.T) {
 	b := newPostgresBase(t)
-	ctx, stop := context.WithCancelCause(t.Context())
+	ctx, stop := context.WithCancel(t.Context())
 	address := freeAddresses(t, 1)[0]
-	ended, err := b.r.serve(ctx, address, stop)
-	require.NoError(t, err)
+	ended := make(chan error, 1)
+	go func() { ended <- b.r.serve(ctx, address) }()
+	until(t, patience, "it listens", func() bool { return strings.Contains(b.log.String(), "listening") })
 	release := b.blockJobs()
 	responded := make(chan string, 1)
 	req, err := signed(t.Context(), "http://"+address, secret, "msg_1", payment(1, 1500))
@@ -95,7 +99,7 @@ func TestReceiverShutdown(t *testing.T) {
 		responded <- fmt.Sprint(resp.StatusCode, resp.Body.Close())
 	}()
 	b.untilBlocked("river_job")
-	stop(nil)
+	stop()
 	until(t, patience, "connections are rejected", func() bool {
 		connection, err := net.Dial("tcp", address)
 		if err == nil {
@@ -104,18 +108,19 @@ func TestReceiverShutdown(t *testing.T) {
 		return err != nil
 	})
 	select {
-	case <-ended:
+	case err := <-ended:
+		assert.NoError(t, err)
 		t.Error("it has ended before the event was stored")
 	default:
 	}
 	release()
 	assert.Equal(t, "204 <nil>", receiveFrom(t, "a response", responded))
-	receiveFrom(t, "the end", ended)
+	require.NoError(t, receiveFrom(t, "the end", ended))
 	_, marks := b.stored()
 	assert.Equal(t, 1, marks)
 }
 
-// The ledger may be locked for as long as it takes: receivers start meanwhile, and store events.
+// The ledger may be locked for a long time: receivers start meanwhile, and store events.
 func TestLedgerIsLocked(t *testing.T) {
 	b := newPostgresBase(t)
 	tx, err := b.rows.BeginTx(t.Context(), nil)
@@ -160,7 +165,7 @@ func TestSessionsEnd(t *testing.T) {
 	var path string
 	require.NoError(t, b.rows.QueryRowContext(t.Context(), "SELECT current_setting('search_path')").Scan(&path))
 	assert.NotContains(t, path, pgSchema, "the settings end with the transaction, as PgBouncer needs it")
-	assert.ErrorContains(t, inTxOf(t.Context(), b.rows, readOnly, func(tx *sql.Tx) error {
+	assert.ErrorContains(t, inTx(t.Context(), b.rows, readOnly, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(t.Context(), "DELETE FROM ledger")
 		return err
 	}), "read-only transaction")
@@ -178,4 +183,31 @@ func TestRescue(t *testing.T) {
 	assert.Equal(t, rivertype.JobStateCompleted, job.State)
 	assert.Equal(t, 2, job.Attempt)
 	assert.Equal(t, "running", ask[string](b, "SELECT state::text FROM river_job WHERE args->>'event_id' = 'evt_2'"), "its worker may be alive")
+}
+
+// A process ends in time although the database does not accept the outcome of its job.
+func TestStopWithoutADatabase(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes as long as a statement may")
+	}
+	b := newPostgresBase(t)
+	srv := momenttest.NewServer()
+	t.Cleanup(srv.Close)
+	queue := b.importBills("sk_test_A", "UCR1,,,UBR1,1.00,ZAR,\n", format{})
+	tx, err := b.rows.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback() }()
+	_, err = tx.ExecContext(t.Context(), "LOCK TABLE biller_rows IN SHARE MODE") // for reading only
+	require.NoError(t, err)
+	jobs, err := b.newClient(&worker{store: b.store, client: srv.Client(), timeout: time.Minute}, queue, 1, b.logger())
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	require.NoError(t, jobs.Start(ctx))
+	until(t, patience, "the bill is raised", func() bool { return len(srv.State().Bills) == 1 })
+	stop()
+	select {
+	case <-jobs.Stopped():
+	case <-time.After(stopTimeout + time.Second):
+		t.Error("the job is still waiting for the database")
+	}
 }

@@ -31,7 +31,7 @@ type tally struct {
 	Bills     int
 	Money     moment.Amount
 	Raised    int // bills, as far as the responses show
-	OtherKeys int // calls that could have raised one a second time, because an earlier one under another key may have raised it
+	OtherKeys int // calls for a bill that an earlier call with another key may have raised
 }
 
 // serveMoment is the service, in a process of its own, until its input ends. Of so many requests
@@ -154,7 +154,7 @@ func (w *statusWriter) WriteHeader(code int) {
 	w.ResponseWriter.WriteHeader(code)
 }
 
-// Unwrap lets the fake break off a response.
+// Unwrap allows the fake to truncate a response.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // service is the process of serveMoment.

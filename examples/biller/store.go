@@ -5,11 +5,15 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/gofrs/flock"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
@@ -19,8 +23,8 @@ import (
 	"github.com/moment-billing/moment-go/momentsql"
 )
 
-// schema has the biller's own tables, beside River's. A row has cells and params until its
-// bill is raised, because they are about people; customer and hash are hashes. A row without an outcome is open.
+// schema has the biller's own tables. cells and params are removed when a bill is raised, because
+// they contain personal data; customer and hash are hashes. A row without an outcome is open.
 const schema = `
 CREATE TABLE IF NOT EXISTS biller_salt (id INTEGER PRIMARY KEY, salt TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS biller_runs (
@@ -37,22 +41,24 @@ CREATE INDEX IF NOT EXISTS biller_rows_customer ON biller_rows (run, customer);
 CREATE INDEX IF NOT EXISTS biller_rows_known ON biller_rows (customer, run) WHERE customer_id <> '';
 CREATE INDEX IF NOT EXISTS biller_rows_open ON biller_rows (run, id) WHERE outcome IS NULL;`
 
-// store is a PostgreSQL database, or the SQLite file of one process. With SQLite, River has a pool
-// of its own, because each pool has one connection, and a transaction of the biller's must not wait
-// for itself.
+// store is a PostgreSQL database, or an SQLite file. River has its own pool for SQLite, because
+// each pool has one connection, and a transaction must not wait for itself.
 type store struct {
 	rows, jobs *sql.DB
 	driver     riverdriver.Driver[*sql.Tx]
-
-	schema string // in PostgreSQL
+	migrator   *rivermigrate.Migrator[*sql.Tx]
+	schema     string // in PostgreSQL
 
 	lock *flock.Flock // of an SQLite file; released when the process ends, however it ends
 	path string
 	file os.FileInfo
 }
 
-// openStore locks the file, and creates it and its tables.
+// openStore locks the file, and creates its tables.
 func openStore(ctx context.Context, path string) (*store, error) {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target // because all names of a file must have one lock
+	}
 	lock := flock.New(path + ".lock")
 	locked, err := lock.TryLock()
 	if err != nil {
@@ -66,8 +72,10 @@ func openStore(ctx context.Context, path string) (*store, error) {
 		s.jobs, err = openPool(path)
 	}
 	if err == nil {
-		s.driver = riversqlite.New(s.jobs)
 		s.file, err = os.Stat(path)
+	}
+	if err == nil {
+		err = s.setDriver(riversqlite.New(s.jobs))
 	}
 	if err == nil {
 		err = s.createTables(ctx)
@@ -79,7 +87,7 @@ func openStore(ctx context.Context, path string) (*store, error) {
 	return s, nil
 }
 
-// openPool creates the file first, because SQLite would let others read it.
+// openPool creates the file itself, because SQLite would make it readable for others.
 func openPool(path string) (*sql.DB, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -98,17 +106,6 @@ func openPool(path string) (*sql.DB, error) {
 	return pool, err
 }
 
-func (s *store) createTables(ctx context.Context) error {
-	if _, err := s.rows.ExecContext(ctx, tables(momentsql.SQLite)); err != nil {
-		return err
-	}
-	migrator, err := s.migrator()
-	if err == nil {
-		_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
-	}
-	return err
-}
-
 func (s *store) close() {
 	for _, pool := range []*sql.DB{s.jobs, s.rows} {
 		if pool != nil {
@@ -120,7 +117,7 @@ func (s *store) close() {
 	}
 }
 
-// inPlace fails if an SQLite file was removed or replaced, because what is stored in it then is
+// inPlace returns an error if an SQLite file was removed or replaced, because its contents would be
 // lost.
 func (s *store) inPlace() error {
 	if s.file == nil {
@@ -133,9 +130,9 @@ func (s *store) inPlace() error {
 	return err
 }
 
-// release makes the jobs available that a killed process left running, and those that wait for
-// another attempt. Nobody works them, because this process holds the lock. They get all of their
-// attempts again, because a job that was killed has not failed.
+// release makes the jobs of a killed process available, and those that wait for a retry. This
+// process has the lock, so nobody else works them. They get all attempts again, because a killed
+// job has not failed.
 func (s *store) release(ctx context.Context) error {
 	if s.lock == nil {
 		return nil
@@ -145,14 +142,11 @@ func (s *store) release(ctx context.Context) error {
 	return err
 }
 
-// readOnly keeps a transaction from waiting for SQLite's lock for writing.
+// readOnly transactions do not wait for SQLite's write lock.
 var readOnly = &sql.TxOptions{ReadOnly: true}
 
-func inTx(ctx context.Context, pool *sql.DB, do func(*sql.Tx) error) error {
-	return inTxOf(ctx, pool, nil, do)
-}
-
-func inTxOf(ctx context.Context, pool *sql.DB, options *sql.TxOptions, do func(*sql.Tx) error) error {
+// inTx runs do in a transaction. options may be nil.
+func inTx(ctx context.Context, pool *sql.DB, options *sql.TxOptions, do func(*sql.Tx) error) error {
 	tx, err := pool.BeginTx(ctx, options)
 	if err != nil {
 		return err
@@ -163,8 +157,17 @@ func inTxOf(ctx context.Context, pool *sql.DB, options *sql.TxOptions, do func(*
 	return tx.Commit()
 }
 
-// each calls do for each row of a result, which scan reads.
-func each(rows *sql.Rows, err error, do func(scan func(...any) error) error) error {
+// exec executes a statement in a transaction of its own.
+func (s *store) exec(ctx context.Context, statement string, args ...any) error {
+	return inTx(ctx, s.rows, nil, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, statement, args...)
+		return err
+	})
+}
+
+// each calls do for each row of a query's result. do reads the row with scan.
+func each(ctx context.Context, tx *sql.Tx, do func(scan func(...any) error) error, query string, args ...any) error {
+	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
@@ -175,4 +178,128 @@ func each(rows *sql.Rows, err error, do func(scan func(...any) error) error) err
 		}
 	}
 	return rows.Err()
+}
+
+// identity and collation are PostgreSQL's: SQLite has no such syntax. The collation is fixed,
+// because an index may miss rows after an update of the operating system's collations.
+const (
+	identity  = "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY"
+	collation = ` COLLATE "C"`
+)
+
+// tables returns the statements that create all tables except River's.
+func (s *store) tables() string {
+	own := schema + ledgerSchema + "\n"
+	if s.schema == "" {
+		return momentsql.Schema(momentsql.SQLite) + strings.NewReplacer(identity, "INTEGER PRIMARY KEY", collation, "").Replace(own)
+	}
+	return fmt.Sprintf("CREATE SCHEMA IF NOT EXISTS %s;\nSET LOCAL search_path = %[1]s;\n%s", s.schema, momentsql.Schema(momentsql.PostgreSQL)+own)
+}
+
+func (s *store) setDriver(driver riverdriver.Driver[*sql.Tx]) (err error) {
+	s.driver = driver
+	s.migrator, err = rivermigrate.New(driver, &rivermigrate.Config{Schema: s.schema, Logger: slog.New(slog.DiscardHandler)})
+	return err
+}
+
+// createTables creates all tables, and migrates River's.
+func (s *store) createTables(ctx context.Context) error {
+	if err := s.exec(ctx, s.tables()); err != nil {
+		return err
+	}
+	_, err := s.migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	return err
+}
+
+// migrate creates the tables in PostgreSQL. An advisory lock with an arbitrary number makes a
+// second process wait.
+func (s *store) migrate(ctx context.Context) error {
+	return inTx(ctx, s.rows, nil, func(lock *sql.Tx) error {
+		_, err := lock.ExecContext(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock(7215504202)")
+		if err != nil {
+			return err
+		}
+		return s.createTables(ctx)
+	})
+}
+
+// printMigration prints the statements of migrate for an administrator. The transaction of each
+// River version records it, so an interrupted migration can continue.
+func (s *store) printMigration(ctx context.Context, w io.Writer) error {
+	missing, err := s.migrator.Migrate(ctx, rivermigrate.DirectionUp, &rivermigrate.MigrateOpts{DryRun: true})
+	if err != nil {
+		return err
+	}
+	statements := []string{s.tables()}
+	for _, version := range missing.Versions {
+		record := "(version) VALUES (%d)"
+		if version.Version >= 5 { // which adds the column line
+			record = "(line, version) VALUES ('main', %d)"
+		}
+		statements = append(statements, fmt.Sprintf("%s\nINSERT INTO %s.river_migration "+record+";", version.SQL, s.schema, version.Version))
+	}
+	fmt.Fprintf(w, `-- The tables of biller. Run this with psql -v ON_ERROR_STOP=1.
+BEGIN;
+%[2]s
+COMMIT;
+-- The user of the other commands needs only these rights:
+-- GRANT USAGE ON SCHEMA %[1]s TO biller_user;
+-- GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %[1]s TO biller_user;
+-- GRANT USAGE ON ALL SEQUENCES IN SCHEMA %[1]s TO biller_user;
+`, s.schema, strings.Join(statements, "\nCOMMIT;\nBEGIN;\n"))
+	return nil
+}
+
+// ready returns an error unless all tables exist. River's are created last.
+func (s *store) ready(ctx context.Context) error {
+	state, err := s.migrator.Validate(ctx, nil)
+	if err == nil && !state.OK {
+		err = errors.New("the tables are missing, or River's are old: run biller migrate")
+	}
+	return err
+}
+
+const (
+	startTimeout = 30 * time.Second // then the process ends, and its supervisor restarts it
+	tryTimeout   = 5 * time.Second
+	betweenTries = 2 * time.Second
+)
+
+// await retries for startTimeout, and logs the reason.
+func await(ctx context.Context, log *slog.Logger, what string, try func(context.Context) error) error {
+	_, err := backoff.Retry(ctx, func() (any, error) {
+		ctx, cancel := context.WithTimeout(ctx, tryTimeout)
+		defer cancel()
+		return nil, try(ctx)
+	}, backoff.WithBackOff(backoff.NewConstantBackOff(betweenTries)), backoff.WithMaxElapsedTime(startTimeout),
+		backoff.WithNotify(func(err error, _ time.Duration) {
+			log.WarnContext(ctx, "waiting", slog.String("for", what), slog.String("error", err.Error()))
+		}))
+	if err != nil {
+		return fmt.Errorf("waited for %s: %w", what, err)
+	}
+	return nil
+}
+
+// migrate creates the tables in PostgreSQL, or prints the statements.
+func migrate(ctx context.Context, c config, printed bool, stdout, stderr io.Writer) (int, error) {
+	if c.postgres == nil {
+		return exitUsage, errors.New("DATABASE_URL is not set; an SQLite file needs no migrate")
+	}
+	s, err := openPostgres(ctx, c.postgres, nil)
+	if err == nil {
+		defer s.close()
+		err = await(ctx, slog.New(slog.NewTextHandler(stderr, nil)), "PostgreSQL", s.rows.PingContext)
+	}
+	switch {
+	case err != nil:
+	case printed:
+		err = s.printMigration(ctx, stdout)
+	default:
+		err = s.migrate(ctx)
+	}
+	if err != nil {
+		return exitFailed, err
+	}
+	return exitDone, nil
 }

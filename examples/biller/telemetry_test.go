@@ -38,12 +38,12 @@ func TestTelemetry(t *testing.T) {
 		counter, err := otel.Meter("test").Int64Counter("test")
 		require.NoError(t, err)
 		counter.Add(t.Context(), 1)
-		require.NoError(t, stop())
+		stop()
 		assert.Equal(t, want, paths)
 	}
 }
 
-// A collector that is away costs a few seconds at the end, and nothing else.
+// A missing collector only delays the end by a few seconds.
 func TestTelemetryWithoutACollector(t *testing.T) {
 	t.Cleanup(func() { otel.SetTracerProvider(noop.NewTracerProvider()) })
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
@@ -52,7 +52,7 @@ func TestTelemetryWithoutACollector(t *testing.T) {
 	_, span := otel.Tracer("test").Start(t.Context(), "test")
 	span.End()
 	begun := time.Now()
-	_ = stop()
+	stop()
 	assert.Less(t, time.Since(begun), telemetryTimeout+time.Second)
 }
 

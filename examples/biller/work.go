@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -23,26 +25,26 @@ import (
 )
 
 const (
-	workers     = 32   // jobs at the same time
 	batchSize   = 1000 // jobs in one transaction
 	maxAttempts = 4    // of a job; then its row stays open until the next start
+
+	longestWait = time.Hour // after a 429
 
 	maxRejections = 10 // in a row, by the service; then the run stops
 	maxFailures   = 50 // in a row, without an outcome; then the run stops
 )
 
-// raiseBill is the job of a row. It holds no name and no reference, because River keeps and shows
-// jobs.
+// raiseBill is the job of a row. It contains no names and no references, because River keeps and
+// shows jobs.
 type raiseBill struct {
 	Row  int64  `json:"row"  river:"unique"`
 	Hash string `json:"hash"` // of the row's content
 }
 
-// Kind implements [river.JobArgs].
 func (raiseBill) Kind() string { return "raise_bill" }
 
-// InsertOpts implements [river.JobArgsWithInsertOpts]. Jobs that have ended do not block another
-// one of the same row.
+// InsertOpts implements [river.JobArgsWithInsertOpts]. A row can have another job after its job has
+// ended.
 func (raiseBill) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{MaxAttempts: maxAttempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByQueue: true, ByState: []rivertype.JobState{
 		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable,
@@ -50,15 +52,15 @@ func (raiseBill) InsertOpts() river.InsertOpts {
 	}}}
 }
 
-// queue is a run's own, so that no run works another one's jobs.
+// queue returns the name of a run's own queue, because runs must not work each other's jobs.
 func (r run) queue() string { return fmt.Sprintf("bills_%d", r.id) }
 
-// sharedQueue has the jobs of all files that are imported for an API key and a service, so that no
-// worker works the jobs of another API key.
+// sharedQueue returns the queue of all imported files for an API key and a service, because workers
+// with another API key must not work them.
 func (r run) sharedQueue() string { return "bills_" + hashOf(r.keyHash, r.mode, r.service) }
 
-// runFile is the command: it checks the file and stores its rows, makes a job of each, and works
-// them. An imported file is worked by others.
+// runFile checks a file, stores its rows, inserts their jobs, and works them. Other processes work
+// an imported file.
 func runFile(ctx context.Context, c config, imported bool, stdout, stderr io.Writer) (int, error) {
 	if c.postgres != nil && !imported {
 		return exitUsage, errors.New("run works on an SQLite file: name it with --database, or use import and work with DATABASE_URL")
@@ -70,36 +72,23 @@ func runFile(ctx context.Context, c config, imported bool, stdout, stderr io.Wri
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s, err := c.openDatabase(ctx, log)
 	if err != nil {
-		return exitUsage, err
+		return exitFailed, err
 	}
 	defer s.close()
-	w, err := s.newRun(ctx, c, client, stderr)
+	r, err := s.prepare(ctx, c, client.Mode(), stderr)
 	if err != nil {
 		return exitUsage, err
 	}
-	w.imported = imported
+	w := &worker{run: r, config: c, store: s, client: client, timeout: -1, imported: imported}
 	stopped := w.work(ctx, log, stderr)
 	return w.finish(context.WithoutCancel(ctx), c.path, stopped, stdout)
 }
 
-func (s *store) newRun(ctx context.Context, c config, client *moment.Client, stderr io.Writer) (*worker, error) {
-	header, closeFile, err := open(c.path, c.format)
-	if err != nil {
-		return nil, err
-	}
-	closeFile()
-	r, err := s.prepare(ctx, c, client.Mode(), stderr)
-	return &worker{run: r, store: s, client: client, reader: header, timeout: -1}, err
-}
-
-// work works the open rows of a run until they are settled, or ctx ends, or the run does harm or
-// gets nowhere. It returns why it stopped before the end.
+// work works the open rows until they are settled, ctx ends, or the run is stopped. It returns the
+// reason if rows are still open.
 func (w *worker) work(ctx context.Context, log *slog.Logger, stderr io.Writer) error {
-	jobs, err := w.store.newClient(w, w.run.queue(), workers, log)
-	if err != nil {
-		return err
-	}
-	if err := w.store.release(ctx); err != nil {
+	jobs, err := w.store.newClient(w, w.run.queue(), w.config.workers(), log)
+	if err := errors.Join(err, w.store.release(ctx)); err != nil {
 		return err
 	}
 	if err := w.enqueue(ctx, jobs, stderr); err != nil || w.left == 0 || w.imported {
@@ -120,8 +109,7 @@ func (w *worker) work(ctx context.Context, log *slog.Logger, stderr io.Writer) e
 
 var errFinished = errors.New("all jobs have ended")
 
-// enqueue makes jobs of the open rows, and counts them. River skips those that have a job in the
-// queue.
+// enqueue inserts and counts the jobs of open rows. River skips rows that have a job in the queue.
 func (w *worker) enqueue(ctx context.Context, jobs *river.Client[*sql.Tx], stderr io.Writer) error {
 	queue, attempts := w.run.queue(), maxAttempts
 	if w.imported {
@@ -129,16 +117,14 @@ func (w *worker) enqueue(ctx context.Context, jobs *river.Client[*sql.Tx], stder
 	}
 	for last := int64(0); ; {
 		var params []river.InsertManyParams
-		err := inTxOf(ctx, w.store.rows, readOnly, func(tx *sql.Tx) error {
-			rows, err := tx.QueryContext(ctx, `SELECT id, hash FROM biller_rows WHERE run = $1 AND outcome IS NULL AND id > $2
-				ORDER BY id LIMIT $3`, w.run.id, last, batchSize)
-			return each(rows, err, func(scan func(...any) error) error {
+		err := inTx(ctx, w.store.rows, readOnly, func(tx *sql.Tx) error {
+			return each(ctx, tx, func(scan func(...any) error) error {
 				var args raiseBill
 				err := scan(&args.Row, &args.Hash)
 				last = args.Row
 				params = append(params, river.InsertManyParams{Args: args, InsertOpts: &river.InsertOpts{Queue: queue, MaxAttempts: attempts}})
 				return err
-			})
+			}, "SELECT id, hash FROM biller_rows WHERE run = $1 AND outcome IS NULL AND id > $2 ORDER BY id LIMIT $3", w.run.id, last, batchSize)
 		})
 		if err != nil || len(params) == 0 {
 			return err
@@ -166,21 +152,21 @@ type worker struct {
 
 	store   *store
 	client  *moment.Client
-	timeout time.Duration // of a job
+	timeout time.Duration // of a job; -1 for a run, whose jobs may wait for the rate limit
 
 	run      run
-	reader   *reader // for its columns
-	imported bool    // the run is worked by others
+	config   config
+	imported bool // the run is worked by others
 	bar      *progressbar.ProgressBar
 	stop     context.CancelCauseFunc // of the run; nil for imported files
 
-	mu                   sync.Mutex // guards what follows
+	mu                   sync.Mutex // guards the fields below
 	left                 int        // jobs without an end
 	reached              bool       // the service itself has responded
 	rejections, failures int        // in a row
 }
 
-// NextRetry is soon for a run, because somebody waits for it. Otherwise it is River's, over weeks.
+// NextRetry is soon for a run, because a person waits. Otherwise it is River's, over weeks.
 func (w *worker) NextRetry(job *river.Job[raiseBill]) time.Time {
 	if w.stop == nil {
 		return time.Time{}
@@ -188,11 +174,7 @@ func (w *worker) NextRetry(job *river.Job[raiseBill]) time.Time {
 	return time.Now().Add(time.Duration(1+job.Attempt) * time.Second)
 }
 
-// Timeout turns off River's timeout for a run, because each attempt of a call has its own, and
-// because a job may wait for the rate limit.
-func (w *worker) Timeout(*river.Job[raiseBill]) time.Duration { return w.timeout }
-
-// settle stores and counts a result, and stops a run that does harm or gets nowhere.
+// settle stores and counts a result. It stops a run that does harm or makes no progress.
 func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res result) error {
 	if w.stop == nil {
 		return w.save(ctx, job.Args.Row, res)
@@ -217,8 +199,11 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 		}
 	case rejected:
 		w.failures = 0
-		if w.rejections++; w.rejections == maxRejections {
-			w.stop(fmt.Errorf("the service rejected %d bills in a row: %w", maxRejections, res.err))
+		if _, mismatch := errors.AsType[*moment.MismatchError](res.err); !mismatch && !w.config.Yes {
+			w.rejections++
+		}
+		if w.rejections == maxRejections {
+			w.stop(fmt.Errorf("the service rejected %d bills in a row (--yes continues): %w", maxRejections, res.err))
 		}
 	default:
 		w.rejections, w.failures = 0, 0
@@ -239,17 +224,125 @@ func (w *worker) save(ctx context.Context, id int64, res result) error {
 	if res.err != nil {
 		reason = strings.TrimPrefix(res.err.Error(), "moment: ")
 	}
-	return inTx(ctx, w.store.rows, func(tx *sql.Tx) error {
+	return inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `UPDATE biller_rows SET outcome = $1, reason = $2, customer_id = $3, params = NULL,
 			cells = CASE WHEN $1 = 'rejected' THEN cells END WHERE id = $4 AND $1 <> ''`, res.outcome, reason, res.customerID, id)
-		if err != nil || res.outcome != rejected || w.stop == nil {
+		if err != nil || res.outcome != rejected || w.stop == nil || w.config.Yes {
 			return err
 		}
 		var early int
-		err = tx.QueryRowContext(ctx, earlyRejections, w.run.id, firstRows+1).Scan(&early)
+		err = tx.QueryRowContext(ctx, earlyRejections+" AND EXISTS (SELECT 1 FROM biller_rows WHERE id = $3 AND line <= $2)",
+			w.run.id, firstRows+1, id).Scan(&early)
 		if early == firstRows/2+1 {
 			w.stop(errEarly)
 		}
 		return err
 	})
+}
+
+// Work raises a bill, however often it is called.
+func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
+	var token, hash, params, customerID, known string
+	var b bill
+	err := inTx(ctx, w.store.rows, readOnly, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, `SELECT b.hash, b.params, b.customer_id, r.token, coalesce((SELECT k.customer_id FROM biller_rows k
+				WHERE k.customer = b.customer AND k.run = b.run AND k.customer_id <> '' LIMIT 1), '')
+			FROM biller_rows b JOIN biller_runs r ON r.id = b.run WHERE b.id = $1 AND b.outcome IS NULL`, job.Args.Row).
+			Scan(&hash, &params, &customerID, &token, &known)
+	})
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // the process was killed after the row was settled
+	}
+	if err == nil && known != "" && customerID == "" && job.Attempt == 1 { // later attempts must make the same call as the first
+		customerID = known
+		err = w.store.exec(ctx, "UPDATE biller_rows SET customer_id = $1 WHERE id = $2", known, job.Args.Row)
+	}
+	if err = errors.Join(err, json.Unmarshal([]byte(params), &b)); err != nil {
+		if w.stop != nil {
+			w.stop(err) // because a run waits for the outcome of each job
+		}
+		return err
+	}
+	res := w.raise(ctx, b, token+hash, customerID)
+	if w.stop == nil && errors.Is(res.err, moment.ErrNotFound) {
+		res.outcome = "" // because the address may be wrong, and no person stops this process
+	}
+	switch {
+	case res.outcome != "":
+	case ctx.Err() != nil: // the process stops
+		return loggable(res.err)
+	case res.wait > 0: // not an attempt
+		return river.JobSnooze(res.wait)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	if err := w.settle(ctx, job, res); err != nil {
+		return err
+	}
+	if res.outcome == rejected {
+		return river.JobCancel(loggable(res.err))
+	}
+	if res.err != nil {
+		return loggable(res.err)
+	}
+	return nil
+}
+
+// result is the result of an attempt. An attempt without an outcome has failed, but may have raised
+// the bill.
+type result struct {
+	outcome, customerID string
+	err                 error
+	wait                time.Duration // which a 429 asks for
+}
+
+// raise creates a bill and its customer, or finds them. It does not change an existing customer's
+// e-mail address. Another name is a mismatch, because it may be another person. The idempotency key
+// is derived from the run and the row, so a killed job makes the same call again.
+func (w *worker) raise(ctx context.Context, b bill, seed, customerID string) result {
+	params := moment.BillCreateParams{
+		Customer: b.Customer, ExternalReference: b.Reference, Currency: b.Money.Currency, AmountDue: b.Money.Amount, DueDate: b.Due,
+	}
+	if customerID != "" {
+		params.Customer = moment.ExistingCustomer(customerID)
+	}
+	var resp moment.Response
+	key := moment.DeriveIdempotencyKey("raise bill", seed, customerID)
+	bill, err := w.client.Bills.Ensure(ctx, params, moment.WithIdempotencyKey(key), moment.WithResponse(&resp))
+	mismatch, isMismatch := errors.AsType[*moment.MismatchError](err)
+	switch {
+	case isMismatch && customerID == "" && slices.Equal(mismatch.Differences, []string{"customer.email"}):
+		return w.raise(ctx, b, seed, b.Customer.ExternalReference)
+	case rejects(err):
+		return result{outcome: rejected, err: err}
+	case resp.StatusCode == http.StatusTooManyRequests && (errors.Is(err, moment.ErrConflict) || !errors.Is(err, moment.ErrOutcomeUnknown)):
+		// The create was limited, or it was rejected and the lookup was limited. No request is in
+		// flight.
+		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+		return result{err: err, wait: min(max(time.Duration(seconds)*time.Second, time.Second), longestWait)}
+	case err != nil:
+		return result{err: err}
+	case resp.StatusCode == http.StatusCreated:
+		return result{outcome: raised, customerID: bill.CustomerID}
+	}
+	return result{outcome: found, customerID: bill.CustomerID}
+}
+
+// rejects reports whether a row cannot be raised: the service itself rejected it, or the client did
+// before it sent anything.
+func rejects(err error) bool {
+	failure, ok := errors.AsType[*moment.Error](err)
+	_, isMismatch := errors.AsType[*moment.MismatchError](err)
+	own := ok && failure.FromService && slices.Contains([]int{400, 402, 404, 422}, failure.Status)
+	return !errors.Is(err, moment.ErrOutcomeUnknown) && (own || isMismatch || errors.Is(err, moment.ErrInvalidArgument))
+}
+
+// loggable returns an error without the service's text, which may contain personal data, because
+// River stores and logs the errors of jobs.
+func loggable(err error) error {
+	var valuer slog.LogValuer
+	if errors.As(err, &valuer) {
+		return errors.New(valuer.LogValue().Resolve().String())
+	}
+	return fmt.Errorf("%T", err)
 }

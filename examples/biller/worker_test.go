@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -111,12 +112,17 @@ func TestRejects(t *testing.T) {
 	}
 }
 
-// One process works a file, and its settings are those that a power cut needs.
+// One process works a file, and its settings are those that survive a power failure.
 func TestStore(t *testing.T) {
 	w := newWorld(t)
 	s := w.store()
 	_, err := openStore(t.Context(), filepath.Join(w.dir, "biller.db"))
 	assert.ErrorContains(t, err, "another biller works on it")
+	link := filepath.Join(t.TempDir(), "link.db")
+	if os.Symlink(s.path, link) == nil { // Windows may not allow it
+		_, err = openStore(t.Context(), link)
+		assert.ErrorContains(t, err, "another biller works on it")
+	}
 	assert.NotSame(t, s.rows, s.jobs)
 	assert.Equal(t, "wal", w.ask(s, "PRAGMA journal_mode"))
 	for _, pool := range []*store{s, {rows: s.jobs}} {
@@ -129,8 +135,8 @@ func TestStore(t *testing.T) {
 	again.close()
 }
 
-// Neither River's jobs nor its log hold what is about a person, nor the API key, and names are
-// removed from rows whose bills are raised.
+// River's jobs and log contain no personal data and no API key, and names are removed when a bill
+// is raised.
 func TestPeopleAndKeysStayOut(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", rows(2)+"Naledi,Naledi Pillay,n@example.com,NALEDI,1,ZAR,\n")
@@ -157,7 +163,7 @@ func TestPeopleAndKeysStayOut(t *testing.T) {
 	assert.Equal(t, "1", w.ask(s, "SELECT count(*) FROM biller_rows WHERE cells IS NOT NULL"), "of the rejected row")
 }
 
-// A process keeps to its rate, halves it at a 429, and lets it grow back within a minute.
+// A process keeps to its rate, halves it at a 429, and restores it within a minute.
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		status := 200
@@ -179,7 +185,7 @@ func TestPace(t *testing.T) {
 		assert.InDelta(t, 1, seconds(100), 0.02)
 		status = 429
 		seconds(200)
-		assert.InDelta(t, float64(workers/10), float64(p.limiter.Limit()), 0.1, "the least")
+		assert.InDelta(t, float64(maxBills/5), float64(p.limiter.Limit()), 0.1, "the least")
 	})
 }
 
@@ -187,3 +193,27 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 // RoundTrip implements [http.RoundTripper].
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+// At a low rate, no request waits for its turn for longer than its attempt may last.
+func TestCallsAtALowRate(t *testing.T) {
+	for rate, want := range map[float64]int{1: 5, 2.5: 12, 50: maxBills} {
+		assert.Equal(t, want, config{Rate: rate}.workers())
+	}
+}
+
+// A run ends with the error of a row that cannot be read, because its outcome would never arrive.
+func TestUnreadableRow(t *testing.T) {
+	w, s := stored(t, 3)
+	w.exec(s, "UPDATE biller_rows SET params = '{' WHERE id = 2")
+	s.close()
+	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
+	assert.Contains(t, w.stderr, "unexpected end of JSON input")
+}
+
+// The names of a row that occurs twice are removed too.
+func TestNamesOfRowsThatOccurTwice(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(1)+strings.TrimPrefix(rows(1), header))
+	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
+	assert.Equal(t, "0", w.ask(w.store(), "SELECT count(*) FROM biller_rows WHERE cells IS NOT NULL OR params IS NOT NULL"))
+}
