@@ -19,8 +19,8 @@ func (b *base) stored() (jobs string, marks int) {
 	return jobs, ask[int](b, "SELECT count(*) FROM moment_webhook_messages")
 }
 
-// Deliveries are received one after the other. A delivery that fails leaves neither a mark without its job,
-// which would be a payment lost, nor a job without its mark.
+// Deliveries are received one after the other. A delivery that fails leaves neither a mark without
+// its job, which would be a payment lost, nor a job without its mark.
 func TestDeliveries(t *testing.T) {
 	const unknown = `{"id":"evt_9","type":"bill.updated","data":{}}`
 	one, two, reversal := "evt_1 pay_1 1500 ZAR bill_1", "evt_2 pay_2 700 ZAR bill_1", "evt_3 pay_3 -1500 ZAR bill_1"
