@@ -82,8 +82,8 @@ func (c console) testAccessible(t *testing.T) {
 	}
 }
 
-// testLoad shows that the page stays usable: the timeline and the memory are bounded, whatever
-// arrives.
+// testLoad shows that the page stays usable: the timeline and the memory are bounded under
+// load.
 func (c console) testLoad(t *testing.T) {
 	const bills, requests = 2000, 5000
 	e := newMerchantEndpoint(t)
@@ -178,7 +178,7 @@ func (c console) testScreenshots(t *testing.T) {
 	p.picture(t, filepath.Join(folder, "payer.png"), 360, 670)
 }
 
-// picture takes a screenshot that is small enough for a README.
+// picture writes a screenshot that is small enough for a README.
 func (b *tab) picture(t *testing.T, path string, width, height int64) {
 	t.Helper()
 	b.do(t, chromedp.EmulateViewport(width, height), chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {

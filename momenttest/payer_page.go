@@ -34,7 +34,7 @@ var (
 // maxPayerLinks is the maximum number of other debts on a page.
 const maxPayerLinks = 20
 
-// payerPage is what page.html shows: a problem, a receipt, or what is asked for.
+// payerPage is what page.html shows: a problem, a receipt, or a debt.
 type payerPage struct {
 	Style   template.CSS
 	Title   string
@@ -67,7 +67,7 @@ type payerTarget struct {
 	currency moment.Currency
 	owed     *int64 // nil: not known
 	rules    *paymentRules
-	limit    int64 // the maximum of one payment, whatever the rules
+	limit    int64 // the maximum of one payment under any rules
 }
 
 // payerPage returns the page of a target, and its status.
@@ -162,9 +162,9 @@ func (h *Handler) receiptPage(target, id string) (payerPage, int) {
 		Path:   payPath + url.PathEscape(target),
 		Facts: facts(
 			payerFact{"Reference", p.ExternalReference, "receipt-reference"},
-			payerFact{"Paid by", methodText(p.Method), "receipt-method"},
+			payerFact{"Method", methodText(p.Method), "receipt-method"},
 			payerFact{"Time", longTime(p.CreatedAt), "receipt-time"},
-			payerFact{"Payment", p.ID, "receipt-payment"},
+			payerFact{"Payment id", p.ID, "receipt-payment"},
 		),
 	}
 	page := payerPage{Title: "Receipt for " + view.Amount, Receipt: view}

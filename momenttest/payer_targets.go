@@ -16,8 +16,8 @@ type payable interface {
 	page(h *Handler) payerPage // under the lock
 }
 
-// payerTargets finds what a name means: the id of a checkout session or of an object, or else every
-// object that has it as its external reference.
+// payerTargets finds what a name means: the id of a checkout session or of an object. Otherwise, it
+// finds every object that has the name as its external reference.
 func (h *Handler) payerTargets(name string) []payable {
 	for _, r := range h.paymentRequests.ordered {
 		if r.ID == name || r.Link != nil && r.Link.CheckoutSessionID == name {
@@ -169,7 +169,7 @@ func (c customerPayable) page(h *Handler) payerPage {
 	return page
 }
 
-// page returns the page of a balance. Its amount is unknown without a balance, and a credit is no
+// page returns the page of a balance. Its amount is unknown without a balance, and a credit is not a
 // debt.
 func (b *balance) page(title string, to Payment) payerPage {
 	page := payerPage{Title: title, Amount: b.text()}
@@ -184,7 +184,7 @@ func (b *balance) page(title string, to Payment) payerPage {
 	return page
 }
 
-// text is the balance as money, or empty if there is none.
+// text is the balance as money, or empty without a balance.
 func (b *balance) text() string {
 	if b.Balance == nil {
 		return ""

@@ -175,7 +175,7 @@ func TestPayerPageOffersWhatTheRulesAllow(t *testing.T) {
 		{"as on every bill that is created", rules(0, 0, true, false), "Pay ZAR 20.00", "From ZAR 0.01 to ZAR 20.00"},
 		{"a bill has a maximum of its own", rules(0, 0, false, true), "Pay ZAR 20.00", "From ZAR 20.00 to ZAR 999999.99"},
 		{"a minimum", rules(500, 0, true, false), "Pay ZAR 20.00", "From ZAR 5.00 to ZAR 20.00"},
-		{"a maximum below what is due", rules(500, 1500, true, false), "", "From ZAR 5.00 to ZAR 15.00"},
+		{"a maximum below the amount due", rules(500, 1500, true, false), "", "From ZAR 5.00 to ZAR 15.00"},
 		{"exactly one amount, which is not all", rules(1500, 1500, true, false), "", "From ZAR 15.00 to ZAR 15.00"},
 		{"nothing is allowed", rules(2500, 0, true, false), "", ""},
 		{"no rules", nil, "", ""},
@@ -245,7 +245,7 @@ func TestPayerPageRejects(t *testing.T) {
 		fields url.Values
 		want   string
 	}{
-		{"more than is due", url.Values{"amount": {"25.00"}}, "It has ZAR 20.00 left to pay, not ZAR 25.00: its payment_rules reject overpayment."},
+		{"more than is due", url.Values{"amount": {"25.00"}}, "It has ZAR 20.00 left to pay, not ZAR 25.00."},
 		{"not a number", url.Values{"amount": {"five"}}, "The amount must be a number such as 10.00."},
 		{"too many decimals", url.Values{"amount": {"5.001"}}, "The amount must be a number such as 10.00."},
 		{"nothing", url.Values{"amount": {"0"}}, "The amount must be 1 or more, not 0."},
@@ -255,7 +255,7 @@ func TestPayerPageRejects(t *testing.T) {
 		assert.Equal(t, 422, got.status, row.why)
 		assert.Equal(t, row.want, texts(got)["payer-error"], row.why)
 		if sent := row.fields.Get("amount"); sent != "" {
-			assert.Contains(t, got.body, `value="`+sent+`"`, "what was entered stays")
+			assert.Contains(t, got.body, `value="`+sent+`"`, "the input stays")
 		}
 	}
 	assert.Empty(t, srv.State().PaymentDetails)

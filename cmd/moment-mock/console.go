@@ -18,8 +18,7 @@ var consoleFiles embed.FS
 
 const consolePath = "/_mock/console/"
 
-// consolePolicy allows the page nothing but its own files and this server, and no markup from a
-// text to have an effect.
+// consolePolicy allows the page only its own files and this server. Markup in a text has no effect.
 const consolePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 
 var consoleTypes = map[string]string{
@@ -61,7 +60,7 @@ func serveConsole(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// currencies is JSON with the codes of ISO 4217 by their exponents: {"0": "BIF CLP …"}. The browser's
+// currencies is JSON with the codes of ISO 4217 by their exponents: {"0": "BIFCLP…"}. The browser's
 // own digits are those of CLDR, which differ from the standard's.
 var currencies = func() []byte {
 	codes := map[string]string{}
@@ -69,7 +68,7 @@ var currencies = func() []byte {
 		code := string([]byte{byte('A' + n/26/26), byte('A' + n/26%26), byte('A' + n%26)})
 		if exponent, ok := iso4217.Exponent(code); ok {
 			key := strconv.Itoa(exponent)
-			codes[key] = strings.TrimSpace(codes[key] + " " + code)
+			codes[key] += code
 		}
 	}
 	text, _ := json.Marshal(codes) //nolint:errchkjson // strings
