@@ -120,7 +120,8 @@ func (b *tab) open(t *testing.T, url string) {
 	b.do(t, chromedp.Navigate(url))
 }
 
-func byTestID(id string) chromedp.CSS { return chromedp.CSS(`[data-testid="` + id + `"]`) }
+// byTestID selects by data-testid, or by an id that serves as one.
+func byTestID(id string) chromedp.CSS { return chromedp.CSS(`[data-testid="` + id + `"], #` + id) }
 
 // text waits for an element, and returns its text.
 func (b *tab) text(t *testing.T, id string) string {
@@ -253,6 +254,6 @@ func (b *tab) requireAccessible(t *testing.T, where string) {
 // requireFits fails if a page, or something on it, is wider than its window.
 func (b *tab) requireFits(t *testing.T, where string) {
 	t.Helper()
-	wide := eval[[]string](t, b, `[...document.querySelectorAll("html, body *:not(.skip)")].filter(e => e.scrollWidth > 0 && e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 100))`)
+	wide := eval[[]string](t, b, `[...document.querySelectorAll("html, body *:not(.skip)")].filter(e => e.scrollWidth > 0 && (e.getBoundingClientRect().right > innerWidth + 1 || e.tagName === "LI" && e.scrollWidth > e.clientWidth + 1)).map(e => e.outerHTML.slice(0, 100))`)
 	require.Empty(t, wide, "%s: wider than the window", where)
 }

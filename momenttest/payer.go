@@ -107,12 +107,14 @@ func exampleAmount(currency moment.Currency) string {
 	return "10." + strings.Repeat("0", exponent)
 }
 
-// payerError returns an error as a sentence for the payer, who does not know ids.
+// payerError returns an error as a sentence for the payer, who knows neither ids nor payment_rules.
 func payerError(err error, id string) string {
 	text := err.Error()
 	for _, prefix := range []string{"momenttest: ", "pay: ", "fail payment: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
+	text, _, _ = strings.Cut(text, ": its payment_rules")
+	text, _, _ = strings.Cut(text, ": see ")
 	text = strings.ReplaceAll(text, id, "it")
 	return capitalise(strings.TrimSuffix(text, ".")) + "."
 }

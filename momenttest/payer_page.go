@@ -162,9 +162,9 @@ func (h *Handler) receiptPage(target, id string) (payerPage, int) {
 		Path:   payPath + url.PathEscape(target),
 		Facts: facts(
 			payerFact{"Reference", p.ExternalReference, "receipt-reference"},
-			payerFact{"Paid by", methodText(p.Method), "receipt-method"},
+			payerFact{"Method", methodText(p.Method), "receipt-method"},
 			payerFact{"Time", longTime(p.CreatedAt), "receipt-time"},
-			payerFact{"Payment", p.ID, "receipt-payment"},
+			payerFact{"Payment id", p.ID, "receipt-payment"},
 		),
 	}
 	page := payerPage{Title: "Receipt for " + view.Amount, Receipt: view}

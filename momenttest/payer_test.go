@@ -245,7 +245,7 @@ func TestPayerPageRejects(t *testing.T) {
 		fields url.Values
 		want   string
 	}{
-		{"more than is due", url.Values{"amount": {"25.00"}}, "It has ZAR 20.00 left to pay, not ZAR 25.00: its payment_rules reject overpayment."},
+		{"more than is due", url.Values{"amount": {"25.00"}}, "It has ZAR 20.00 left to pay, not ZAR 25.00."},
 		{"not a number", url.Values{"amount": {"five"}}, "The amount must be a number such as 10.00."},
 		{"too many decimals", url.Values{"amount": {"5.001"}}, "The amount must be a number such as 10.00."},
 		{"an amount of 0", url.Values{"amount": {"0"}}, "The amount must be 1 or more, not 0."},

@@ -68,7 +68,7 @@ var currencies = func() []byte {
 		code := string([]byte{byte('A' + n/26/26), byte('A' + n/26%26), byte('A' + n%26)})
 		if exponent, ok := iso4217.Exponent(code); ok {
 			key := strconv.Itoa(exponent)
-			codes[key] = strings.TrimSpace(codes[key] + " " + code)
+			codes[key] += code
 		}
 	}
 	text, _ := json.Marshal(codes) //nolint:errchkjson // strings

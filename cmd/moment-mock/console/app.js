@@ -1,14 +1,14 @@
 // The views, and the polling of the admin API.
 
-import { $, load, loadCurrencies } from "./dom.js";
+import { $, capital, load, loadCurrencies } from "./dom.js";
 import * as live from "./live.js";
 import * as ledger from "./ledger.js";
 import * as trouble from "./trouble.js";
 
 const views = ["live", "ledger", "trouble"];
 let view = "live";
-let started; // when moment-mock was
-let changed = true; // since the ledger was loaded
+let started; // when moment-mock was started
+let changed = true; // since the last reload
 let reloaded = 0;
 
 async function route() {
@@ -17,22 +17,26 @@ async function route() {
 	view = views.includes(name) ? name : "live";
 	for (const v of views) {
 		$(v).hidden = v !== view;
-		const link = document.querySelector(`nav a[href="#${v}"]`);
+		const link = $("nav-" + v);
 		link.ariaCurrent = v === view ? "page" : null;
 	}
-	document.title = `${view[0].toUpperCase()}${view.slice(1)} – moment-mock`;
+	document.title = capital(view) + " – moment-mock";
 	try {
-		if (view === "ledger") await ledger.show(id);
+		if (view === "ledger") {
+			$("nav-ledger").href = location.hash;
+			await ledger.show(id);
+		}
 		if (view === "trouble") await trouble.refresh();
 	} catch { /* poll reports it */ }
 }
 
 async function poll() {
 	const health = await load("/_mock/health");
-	if (started !== undefined && started !== health.started_at) live.forget(); // it was started again
+	if (started !== undefined && started !== health.started_at) live.forget();
 	started = health.started_at;
 	if (await live.poll()) changed = true;
-	if (changed && Date.now() > reloaded + 2000) { // because everything is loaded
+	// Without a known change too, because a reset is not a request.
+	if (Date.now() > reloaded + (changed ? 2000 : 10000)) {
 		changed = false;
 		reloaded = Date.now();
 		if (view === "ledger") await ledger.reload();

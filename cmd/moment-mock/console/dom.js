@@ -17,13 +17,20 @@ export function el(tag, props, ...children) {
 // fill replaces the content of an element. Like el, it leaves out false and empty children.
 export const fill = (e, ...children) => e.replaceChildren(...children.flat(2).filter(Boolean));
 
+export const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
+// singular returns payment request for payment_requests.
+export const singular = (list) => list.replace("_", " ").slice(0, -1);
+
+export const quiet = (text) => el("p", { class: "quiet", text });
+
 export const $ = (id) => document.getElementById(id);
 
-// ISO 4217, filled in by the server: {"2": "AED AFN …"}.
+// ISO 4217: {"2": "AEDAFN…"}.
 const exponents = new Map();
 export async function loadCurrencies() {
 	const byExponent = await (await fetch("/_mock/console/currencies.json")).json();
-	for (const [exponent, codes] of Object.entries(byExponent)) for (const code of codes.split(" ")) exponents.set(code, Number(exponent));
+	for (const [exponent, codes] of Object.entries(byExponent)) for (const code of codes.match(/.../g)) exponents.set(code, Number(exponent));
 }
 
 // money writes minor units without floats: ZAR 20.00.
@@ -49,8 +56,7 @@ export function minorUnits(text, currency) {
 
 const key = "sk_test_YOUR_SECRET_KEY";
 
-// Without crypto.randomUUID, which pages of plain HTTP under a name do not have.
-export const random = (n = 16) => [...crypto.getRandomValues(new Uint8Array(n))].map((b) => b.toString(16).padStart(2, "0")).join("");
+export const random = () => Math.random().toString(36).slice(2);
 
 const isBilling = (path) => !path.startsWith("/_mock/");
 
@@ -60,7 +66,7 @@ export async function send({ method, path, body }) {
 	if (body !== undefined) headers["Content-Type"] = "application/json";
 	if (isBilling(path)) headers.Authorization = "Bearer " + key;
 	if (isBilling(path) && method === "POST") headers["Idempotency-Key"] = random();
-	const response = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store" });
+	const response = await fetch(path, { method, headers, body: typeof body === "object" ? JSON.stringify(body) : body, cache: "no-store" });
 	const text = await response.text();
 	let json;
 	try { json = JSON.parse(text); } catch { /* a gateway's page, or nothing */ }
@@ -74,7 +80,7 @@ export async function load(path) {
 	return result.json;
 }
 
-export const problem = (result) => result.json?.detail ?? result.json?.title ?? `${result.status} ${result.text.slice(0, 200)}`;
+export const problem = ({ json, status }) => json?.detail ?? json?.title ?? `${status} without JSON, as from a gateway: is a fault of Trouble left?`;
 
 const quote = (text) => "'" + text.replaceAll("'", "'\\''") + "'";
 
@@ -114,10 +120,11 @@ export function pretty(value) {
 	try { return JSON.stringify(JSON.parse(value), null, 2); } catch { return value; }
 }
 
-// A region that can be scrolled can have the focus, so that the keyboard scrolls it.
+// code has a tabIndex because the keyboard scrolls only a focused element.
 export const code = (text, label, testid) => el("pre", { tabIndex: 0, role: "group", ariaLabel: label, text, testid });
 
-// calls shows buttons, each of which makes one call, and beside them that call as curl.
+// calls shows buttons that make one call each, and the call as curl. The text of a button returns
+// a sentence about the result, and optionally whether it is bad.
 export function calls(buttons, done) {
 	const output = el("p", { class: "result", role: "status", testid: "result" });
 	const preview = code(curl(buttons[0].call), "The call as curl", "curl");
@@ -134,15 +141,17 @@ export const copyable = (preview) => el("div", { class: "curl" }, preview, copyB
 
 const asCurl = (preview) => el("details", { open: true }, el("summary", { text: "As curl" }), copyable(preview));
 
-async function run(button, output, call, done, text) {
+export async function run(button, output, call, done, text) {
 	button.disabled = true;
 	output.className = "result";
 	output.textContent = "Sending …";
 	try {
 		const result = await send(call);
-		output.className = "result " + (result.ok ? "good" : "bad");
-		output.textContent = result.ok ? (text?.(result) ?? "Done.") : problem(result);
+		const [said, bad = !result.ok] = result.ok ? [text?.(result) ?? "Done."].flat() : [problem(result)];
+		output.className = "result " + (bad ? "bad" : "good");
+		output.textContent = said;
 		if (result.ok) await done?.(result);
+		if (!output.isConnected) $("object-facts")?.after(output); // the form is gone
 	} catch (error) {
 		output.className = "result bad";
 		output.textContent = error.message;
@@ -154,7 +163,7 @@ async function run(button, output, call, done, text) {
 
 let fields = 0;
 
-// form shows inputs, and beside them the call that they make, as curl.
+// form shows inputs, and the call that they make, as curl.
 export function form({ inputs, call, submit, testid, done, text }) {
 	const output = el("p", { class: "result", role: "status", testid: "result" });
 	const preview = code("", "The call as curl", "curl");
@@ -168,7 +177,7 @@ export function form({ inputs, call, submit, testid, done, text }) {
 		if (i.value !== undefined) control.value = i.value;
 		if (i.hint) control.setAttribute("aria-describedby", id + "-hint");
 		controls[i.name] = control;
-		return el("div", { class: "field" }, el("label", { htmlFor: id, text: i.label }), control, i.hint && el("span", { id: id + "-hint", class: "quiet", text: i.hint }));
+		return el("div", { class: i.wide ? "field wide" : "field" }, el("label", { htmlFor: id, text: i.label }), control, i.hint && el("span", { id: id + "-hint", class: "quiet", text: i.hint }));
 	});
 	const values = () => Object.fromEntries(Object.entries(controls).map(([name, control]) => [name, control.value]));
 	const show = () => {
@@ -186,4 +195,4 @@ export function form({ inputs, call, submit, testid, done, text }) {
 	return e;
 }
 
-export const clock = (at) => new Date(at).toLocaleTimeString([], { hour12: false }) + "." + String(new Date(at).getMilliseconds()).padStart(3, "0");
+export const clock = (at) => new Date(at).toTimeString().slice(0, 8) + ((new Date(at) % 1000) / 1000).toFixed(3).slice(1);

@@ -1,6 +1,6 @@
 // The timeline: requests, payments and deliveries, the newest first.
 
-import { $, el, fill as put, load, money, curl, copyButton, copyable, pretty, code, calls, send, clock } from "./dom.js";
+import { $, capital, singular, el, fill as put, load, money, curl, copyButton, copyable, pretty, code, calls, send, clock } from "./dom.js";
 
 const limit = 1000; // rows that are kept
 const longest = 16 << 10; // of a body that is kept
@@ -9,7 +9,8 @@ const rows = new Map(); // by their key, the oldest first
 let lastRequest = 0;
 let lastEvent = 0;
 let paused = false;
-const pending = new Map(); // requests without a response, which they may still get, and since when
+let forgotten = 0; // how often the rows were removed
+const pending = new Map(); // requests without a response yet, and since when
 
 const cut = (text) => (text && text.length > longest ? text.slice(0, longest) + "\n… (cut by this page)" : text ?? "");
 
@@ -17,17 +18,16 @@ function parse(text) {
 	try { return JSON.parse(text); } catch { return undefined; }
 }
 
-// amount is the money in an object of the API.
 const amount = (o) => money(o.amount_due ?? o.amount ?? o.balance, o.currency);
 
-const nouns = { customers: "customer", accounts: "account", bills: "bill", payment_requests: "payment request", payments: "payment" };
+const nouns = ["customers", "accounts", "bills", "payment_requests", "payments"];
 const names = new Map(); // external references by their id
 
-// operation says what a request is for: Create bill.
+// operation names the operation of a request: Create bill.
 function operation({ method, path }) {
 	const [, , noun, id, action] = path.split("?")[0].split("/");
 	const verb = action ?? { POST: "create", GET: "get", PATCH: "update" }[method];
-	return nouns[noun] && verb ? `${verb[0].toUpperCase()}${verb.slice(1)} ${nouns[noun]} ` : "";
+	return nouns.includes(noun) && verb ? capital(`${verb} ${singular(noun)} `) : "";
 }
 
 function remember({ id, external_reference: reference }) {
@@ -36,7 +36,7 @@ function remember({ id, external_reference: reference }) {
 	names.set(id, reference);
 }
 
-const payLink = (id, name) => el("a", { class: "button small", href: "/_pay/" + id, target: "_blank", rel: "noopener", text: "Pay", ariaLabel: `Pay ${name ?? id} as your customer, in a new tab`, testid: "pay-link" });
+const payLink = (id, name) => el("a", { class: "button small", href: "/_pay/" + id, target: "_blank", text: "Pay", ariaLabel: `Pay ${name ?? id} as your customer, in a new tab`, testid: "pay-link" });
 
 function requestRow(r) {
 	const o = parse(r.response) ?? {};
@@ -50,22 +50,22 @@ function requestRow(r) {
 	};
 }
 
+const part = (name, text, testid) => [el("h3", { text: name }), text && code(text, name, testid)];
+
 function requestDetail({ data: r }) {
-	const headers = Object.fromEntries(Object.entries(r.headers ?? {}).map(([name, values]) => [name, [values].flat().join(", ")]));
+	const headers = Object.fromEntries(Object.entries(r.headers ?? {}).map(([name, values]) => [name, values.join(", ")]));
 	const sent = Object.fromEntries(Object.entries(headers).filter(([name]) => !/^(accept-encoding|connection|content-length|host|user-agent|sec-.*|origin|referer)$/i.test(name)));
-	if (sent.Authorization) sent.Authorization = "Bearer sk_test_YOUR_SECRET_KEY"; // the mock shows no key
+	if (sent.Authorization) sent.Authorization = "Bearer sk_test_YOUR_SECRET_KEY"; // the recorded request has none
 	const call = { method: r.method, path: r.path, headers: sent, body: r.body || undefined };
 	return [
 		el("div", { class: "buttons" }, copyButton(() => curl(call), "Copy as curl", "copy-curl")),
-		el("h3", { text: "Request headers" }),
-		code(Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join("\n"), "Request headers"),
-		r.body && el("h3", { text: "Request body" }), r.body && code(pretty(r.body), "Request body"),
-		el("h3", { text: r.status ? `Response, ${r.status}` : "No response" }),
-		r.response && code(pretty(r.response), "Response", "response"),
+		part("Request headers", Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join("\n")),
+		r.body && part("Request body", pretty(r.body)),
+		part(r.status ? `Response, ${r.status}` : "No response", pretty(r.response ?? ""), "response"),
 	];
 }
 
-// paymentOf returns the payment that an event reports, if it is the one that ends the payment.
+// paymentOf returns the payment that an event reports, once for each payment.
 function paymentOf(m) {
 	const { type, data } = m.event ?? {};
 	if (!data || !["obligation.amount_applied", "payment.succeeded", "payment.failed"].includes(type)) return undefined;
@@ -73,46 +73,54 @@ function paymentOf(m) {
 	return { id: data.payment_id ?? data.id, to, failed: type === "payment.failed", data };
 }
 
+const toWhom = ({ to }) => to && "to " + (names.get(to) ?? to);
+
 function paymentRow(m) {
 	const p = paymentOf(m);
 	if (!p) return undefined;
 	return {
 		key: "p" + m.message_id, kind: "payment", at: m.created_at, data: p, what: amount(p.data) + (p.failed ? " declined" : " paid"),
-		note: [p.to && "to " + (names.get(p.to) ?? p.to), p.id].filter(Boolean).join(" · "), code: p.failed ? "declined" : "paid", good: !p.failed,
-		detail: () => [el("h3", { text: "Payment" }), code(pretty(p.data), "Payment")],
+		note: [toWhom(p), p.id].filter(Boolean).join(" · "), code: p.failed ? "declined" : "paid", good: !p.failed,
+		detail: () => part("Payment", pretty(p.data)),
 	};
 }
 
 const acknowledged = (a) => a.status >= 200 && a.status < 300;
 
 function deliveryRow(e) {
+	const { data } = e.event ?? {};
+	const p = paymentOf(e);
 	const next = e.next_attempt_at && `next attempt at ${clock(e.next_attempt_at).slice(0, 8)}`;
-	const note = e.attempts ? [`attempt ${e.attempts}`, e.error, next] : [next ?? "not sent: held back, or there is no endpoint"];
+	const note = [
+		p ? `${amount(data)} ${toWhom(p)}` : data?.external_reference,
+		e.attempts ? `${e.attempts} attempt${e.attempts > 1 ? "s" : ""}` : !next && "held back, or there is no endpoint", e.error, next,
+	];
 	return {
 		key: "d" + e.message_id, kind: "delivery", at: e.created_at, data: e, what: e.type || "event", note: note.filter(Boolean).join(" · "),
-		code: e.attempts ? e.status || "no response" : "not sent", good: e.attempts === 0 || acknowledged(e), detail: deliveryDetail,
+		code: e.attempts ? e.status || "no response" : "not sent", good: acknowledged(e), waits: !e.attempts, detail: deliveryDetail,
 	};
 }
 
 const loadAttempts = async (e) => (await load("/_mock/events/" + e.message_id)).attempts.map(attemptItem);
 
 function deliveryDetail({ data: e }) {
-	const result = ({ json }) => {
-		const last = json.attempts.at(-1);
-		return last.status ? `Your endpoint responded ${last.status}.` : `Your endpoint did not respond: ${last.error}.`;
-	};
-	const button = (label, testid, body) => ({ label, testid, text: result, call: { method: "POST", path: `/_mock/events/${e.message_id}/deliver`, body } });
+	const button = (label, testid, body, rejected) => ({ label, testid, text: ({ json }) => {
+		const made = json.attempts.slice(-(body.times ?? 1));
+		const accepts = acknowledged(made[0]);
+		const said = made[0].error ? `Your endpoint did not respond: ${made[0].error}.` : `Your endpoint responded ${made.map((a) => a.status).join(" and ")}.`;
+		return rejected ? [`${said} It ${accepts ? "accepts" : "does not accept"} ${rejected}.`, accepts] : [said, !made.every(acknowledged)];
+	}, call: { method: "POST", path: `/_mock/events/${e.message_id}/deliver`, body } });
 	const attempts = el("ol", { class: "attempts", testid: "attempts" });
 	loadAttempts(e).then((items) => put(attempts, items), () => {});
 	return [
 		calls([
-			button("Resend", "resend", {}),
+			button(e.attempts ? "Resend" : "Deliver", "resend", {}),
 			button("Send twice", "send-twice", { times: 2 }),
-			button("With the old secret", "old-secret", { secret: "previous" }),
-			button("With an old timestamp", "old-timestamp", { age: "10m" }),
+			button("With the old secret", "old-secret", { secret: "previous" }, "the old secret"),
+			button("With an old timestamp", "old-timestamp", { age: "10m" }, "an event of 10 minutes ago"),
 		], () => poll(true)),
 		el("h3", { text: "Attempts" }), attempts,
-		el("h3", { text: "Event" }), code(`webhook-id: ${e.message_id}\n\n${pretty(e.event)}`, "Event"),
+		part("Event", `webhook-id: ${e.message_id}\n\n${pretty(e.event)}`),
 	];
 }
 
@@ -139,10 +147,10 @@ function render(row) {
 function fill(row) {
 	put(row.li.firstChild,
 		el("time", { dateTime: row.at, text: clock(row.at) }),
-		el("span", { class: "kind", text: row.kind[0].toUpperCase() + row.kind.slice(1) }),
+		el("span", { class: "kind", text: capital(row.kind) }),
+		el("span", { class: "code " + (row.waits ? "waits" : row.good ? "good" : "bad"), text: row.code }),
 		el("span", { class: "what", text: row.what }),
-		el("span", { class: "note", text: row.note }),
-		el("span", { class: "code " + (row.good ? "good" : "bad"), text: row.code }));
+		el("span", { class: "note", text: row.note }));
 	row.li.querySelector(":scope > .button")?.remove();
 	if (row.pay) row.li.firstChild.after(payLink(row.pay, row.name));
 	row.li.hidden = !matches(row);
@@ -155,12 +163,14 @@ function toggle(row) {
 	if (open) row.li.append(el("div", { class: "detail", testid: "detail" }, row.detail(row)));
 }
 
-// update replaces what a row shows. Of an open delivery, only the attempts change, so that the
-// buttons keep the focus and their result.
+// update replaces a row. In an open delivery, only the attempts change, because its buttons keep
+// the focus and their result.
 function update(old, row) {
 	Object.assign(old, row);
 	fill(old);
-	const attempts = old.li.querySelector(".attempts");
+	const detail = old.li.querySelector(":scope > .detail");
+	const attempts = detail?.querySelector(".attempts");
+	if (detail && old.kind === "request") put(detail, old.detail(old));
 	if (attempts) loadAttempts(old.data).then((items) => put(attempts, items), () => {});
 }
 
@@ -171,7 +181,7 @@ function add(found) {
 		if (old) update(old, row);
 		else fresh.push(row);
 	}
-	fresh.sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0));
+	fresh.sort((a, b) => new Date(a.at) - new Date(b.at));
 	const list = $("rows");
 	for (const row of fresh.slice(-limit)) {
 		rows.set(row.key, row);
@@ -187,11 +197,13 @@ function add(found) {
 }
 
 export async function poll(force) {
-	if (paused && !force) return false;
+	if (paused && !force) return true; // the ledger goes on
+	const before = forgotten;
 	const after = Math.min(lastRequest, ...[...pending.keys()].map((id) => id - 1));
 	const [requests, events] = await Promise.all([
 		load(`/_mock/requests?limit=${limit}&after=${after}`), load(`/_mock/events?limit=${limit}&after=${lastEvent}`),
 	]);
+	if (before !== forgotten) return true;
 	lastEvent = events.revision;
 	for (const r of requests.requests) {
 		lastRequest = Math.max(lastRequest, r.id);
@@ -207,6 +219,7 @@ export async function poll(force) {
 }
 
 export function forget() {
+	forgotten++;
 	rows.clear();
 	$("rows").replaceChildren();
 	$("live-empty").hidden = false;

@@ -1,17 +1,17 @@
 // Faults, the clock, and the data as a whole.
 
-import { $, el, fill, load, code, calls, form, send, problem } from "./dom.js";
+import { $, el, fill, load, code, curl, calls, form, run } from "./dom.js";
 
 const operations = [...["customer", "account", "bill", "payment request"].flatMap((o) => ["create", "get", "update"].map((verb) => verb + " " + o)), "void bill", "get payment"];
 
 // As in docs/testing.md.
 const faults = {
-	status: "A gateway responds with an error, nothing runs",
-	rate_limit: "Rate limit: 429 with a Retry-After, nothing runs",
-	service_error: "The service itself fails, and saves its response",
+	status: "A gateway fails, nothing runs",
+	rate_limit: "Too many requests (429), nothing runs",
+	service_error: "Moment fails, and saves its response",
 	drop_before_commit: "The connection ends, nothing runs",
 	drop_after_commit: "The operation runs, then the connection ends",
-	truncate: "The operation runs, half of the response arrives",
+	truncate: "The operation runs, half the response arrives",
 	delay: "The operation runs after a delay",
 };
 
@@ -30,26 +30,24 @@ function faultCall(v) {
 function faultForm(refresh) {
 	return form({
 		inputs: [
-			{ name: "fault", label: "What happens", options: Object.entries(faults), testid: "fault" },
+			{ name: "fault", label: "What happens", options: Object.entries(faults), wide: true, testid: "fault" },
 			{ name: "on", label: "To", options: [["", "any request"], ...operations.map((o) => [o])], testid: "fault-on" },
 			{ name: "times", label: "Times", type: "number", value: "1", testid: "fault-times" },
-			{ name: "status", label: "Status", type: "number", value: "503", when: withStatus, testid: "fault-status" },
-			{ name: "retryAfter", label: "Retry-After", placeholder: "30s", when: (v) => withStatus(v) || v.fault === "rate_limit", testid: "fault-retry-after" },
+			{ name: "status", label: "Response status", type: "number", value: "503", when: withStatus, testid: "fault-status" },
+			{ name: "retryAfter", label: "Asks to wait", placeholder: "30s", hint: "the header Retry-After", when: (v) => withStatus(v) || v.fault === "rate_limit", testid: "fault-retry-after" },
 			{ name: "delay", label: "Delay", value: "5s", when: (v) => v.fault === "delay", testid: "fault-delay" },
 		],
-		call: faultCall, submit: "Add the fault", testid: "add-fault", done: refresh, text: () => "Added. It meets the next requests.",
+		call: faultCall, submit: "Add the fault", testid: "add-fault", done: refresh, text: () => "Added. The next requests meet it.",
 	});
 }
 
 export async function refresh() {
 	const [left, now] = await Promise.all([load("/_mock/faults"), load("/_mock/clock")]);
 	const all = left.faults;
-	count(all.length);
+	$("trouble-count").textContent = all.length ? ` (${all.length})` : "";
 	fill($("faults-left"), all.length ? all.map((f) => el("li", { testid: "fault-left", text: describe(f) })) : el("li", { class: "quiet", text: "None: requests get their usual responses." }));
 	$("now").textContent = new Date(now.now).toLocaleString();
 }
-
-export const count = (n) => ($("trouble-count").textContent = n ? ` (${n})` : "");
 
 const describe = (f) => [faults[f.fault], f.status, f.delay, f.retry_after && `Retry-After ${f.retry_after}`, "to " + ([f.on ?? []].flat().join(" or ") || "any request"), `${f.times ?? 1} left`].filter(Boolean).join(" · ");
 
@@ -59,30 +57,23 @@ function card(name, ...content) {
 
 export function start(changed) {
 	const after = async () => { await refresh(); changed(); };
-	const advance = (label, d) => ({ label, testid: "advance-" + d, text: () => "The clock is moved, and what is due is delivered.", call: { method: "PUT", path: "/_mock/clock", body: { advance: d } } });
-	const file = el("input", { type: "file", id: "import", accept: ".json,application/json", testid: "import" });
+	const advance = (label, d) => ({ label, testid: "advance-" + d, text: () => "The clock is moved.", call: { method: "PUT", path: "/_mock/clock", body: { advance: d } } });
+	const file = el("input", { type: "file", id: "import", accept: ".json" });
 	const imported = el("p", { class: "result", role: "status", testid: "import-result" });
 	file.addEventListener("change", async () => {
-		try {
-			const result = await send({ method: "PUT", path: "/_mock/state", body: JSON.parse(await file.files[0].text()) });
-			imported.className = "result " + (result.ok ? "good" : "bad");
-			imported.textContent = result.ok ? "Imported." : problem(result);
-			if (result.ok) changed(true);
-		} catch (error) {
-			imported.className = "result bad";
-			imported.textContent = error.message;
-		}
+		const call = { method: "PUT", path: "/_mock/state", body: await file.files[0].text() };
+		await run(file, imported, call, () => changed(true), () => "Imported.");
 		file.value = "";
 	});
 	$("trouble-cards").append(
-		card("Let requests fail", faultForm(after)),
+		card("Make requests fail", faultForm(after)),
 		card("Faults to come", el("ul", { id: "faults-left" }), calls([{ label: "Remove all faults", testid: "clear-faults", call: { method: "DELETE", path: "/_mock/faults" } }], after)),
-		card("Clock", el("p", {}, "It is ", el("strong", { id: "now", testid: "now" }), " for the mock. Deliveries that become due are made at once."),
+		card("Clock", el("p", {}, "It is ", el("strong", { id: "now" }), " in moment-mock. Events that become due are delivered at once."),
 			calls([advance("5 seconds later", "5s"), advance("5 minutes later", "5m"), advance("A day later", "24h"), advance("30 days later", "720h")], after)),
-		card("Everything", el("p", { text: "A reset returns to the beginning: the data, the faults, the timeline and the clock." }),
+		card("Everything", el("p", { text: "A reset deletes all data, faults and requests, and sets the clock back. Export the data first to keep it." }),
 			calls([{ label: "Reset", danger: true, testid: "reset", call: { method: "DELETE", path: "/_mock/state" } }], async () => { changed(true); await refresh(); }),
 			el("h4", { text: "Export" }), el("p", {}, el("a", { class: "button", href: "/_mock/state", download: "moment-mock.json", text: "Download the data", testid: "export" })),
-			code(`curl '${location.origin}/_mock/state' > moment-mock.json`, "The export as curl"),
+			code(curl({ method: "GET", path: "/_mock/state" }) + " > moment-mock.json", "The export as curl"),
 			el("h4", {}, el("label", { htmlFor: "import", text: "Import" })), file, imported,
-			code(`curl -X PUT '${location.origin}/_mock/state' -H 'Content-Type: application/json' -d @moment-mock.json`, "The import as curl")));
+			code(curl({ method: "PUT", path: "/_mock/state", body: "@moment-mock.json" }), "The import as curl")));
 }
