@@ -109,11 +109,11 @@ func claim(ctx context.Context, tx *sql.Tx, messageID string) (bool, error) {
 // number. A deleted message that is delivered again is processed again. So olderThan must exceed
 // twice the verifier's tolerance, because a replay attack is possible for that long. It must also
 // exceed the time for which Moment retries deliveries. Moment does not document that time: a month
-// is a careful choice, at some hundred bytes for each message. An olderThan of 0 or less is a
+// is a careful choice, because a row is small. An olderThan of 0 or less is a
 // [*moment.ArgumentError].
 func (s *Store) Prune(ctx context.Context, olderThan time.Duration) (int64, error) {
 	if olderThan <= 0 {
-		return 0, argError("prune webhook messages", "age", fmt.Sprintf("must be more than 0, not %v", olderThan))
+		return 0, argError("prune webhook messages", "olderThan", fmt.Sprintf("must be more than 0, not %v", olderThan))
 	}
 	result, err := s.db.ExecContext(ctx, `DELETE FROM moment_webhook_messages WHERE processed_at < $1`, time.Now().Add(-olderThan).Unix())
 	if err != nil {

@@ -131,8 +131,8 @@ func TestBadArguments(t *testing.T) {
 		{"no function", store.Process(t.Context(), message, nil), "moment: process webhook: function: is nil"},
 		{"not made by NewStore", (&momentsql.Store{}).Process(t.Context(), message, succeed), "moment: process webhook: store: was not made by NewStore"},
 		{"no store", (*momentsql.Store)(nil).Process(t.Context(), message, succeed), "moment: process webhook: store: was not made by NewStore"},
-		{"an age that was not set: all messages would be deleted", prune(0), "moment: prune webhook messages: age: must be more than 0, not 0s"},
-		{"a negative age", prune(-time.Second), "moment: prune webhook messages: age: must be more than 0, not -1s"},
+		{"an age that was not set: all messages would be deleted", prune(0), "moment: prune webhook messages: olderThan: must be more than 0, not 0s"},
+		{"a negative age", prune(-time.Second), "moment: prune webhook messages: olderThan: must be more than 0, not -1s"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			assert.EqualError(t, row.err, row.says)

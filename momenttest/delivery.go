@@ -26,8 +26,8 @@ const (
 )
 
 // Delivery reports the delivery of an event. An attempt that does not get a 2xx is retried without
-// a wait, with a timestamp at least a second later, or later by [WithOutbox]. Redirects are not
-// followed. An attempt without a response ends after 10 seconds.
+// a wait, with a timestamp at least a second later, or after the waits of [WithOutbox]. Redirects
+// are not followed. An attempt without a response ends after 10 seconds.
 type Delivery struct {
 	MessageID string // the webhook-id, the same in all attempts; empty if the event was never sent
 	Body      []byte // the event, byte for byte as it was signed, also if it was not delivered

@@ -57,7 +57,7 @@ func (h *Handler) addSeed(state State) error {
 }
 
 // Reset restores the data that Seed added and the clock. It removes everything else: faults,
-// events, requests and saved responses too. It does not change the webhook, the options and the
+// events, requests and saved responses too. It does not change the webhook, the options or the
 // generated ids of seeded objects.
 func (h *Handler) Reset() {
 	h.mu.Lock()
@@ -76,7 +76,7 @@ func (h *Handler) Reset() {
 }
 
 // Restore replaces all data of the server by a State, and continues the deliveries of its outbox.
-// It does not change faults, recorded requests, and the data that [Handler.Reset] restores. Like
+// It does not change faults, recorded requests or the data that [Handler.Reset] restores. Like
 // [Handler.Seed], it does not change anything if an object is rejected.
 func (h *Handler) Restore(state State) error {
 	err := h.restore(state)
