@@ -213,6 +213,7 @@ func (c console) testLive(t *testing.T) {
 	require.NoError(t, err, "%s", out)
 	require.Contains(t, string(out), raised.ID, "the same key: the response is replayed")
 	b.waitRows(t, 2)
+	time.Sleep(time.Second) // its references contain the second
 	out, err = exec.Command("sh", "-c", example).Output()
 	require.NoError(t, err)
 	require.Contains(t, string(out), `"id":"bill_`, "pasted again, it raises another bill: %s", out)

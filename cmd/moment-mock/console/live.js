@@ -91,7 +91,7 @@ function deliveryRow(e) {
 	const next = e.next_attempt_at && `next attempt at ${clock(e.next_attempt_at).slice(0, 8)}`;
 	const note = [
 		p ? `${amount(data)} ${toWhom(p)}` : data?.external_reference,
-		e.attempts ? `${e.attempts} attempt${e.attempts > 1 ? "s" : ""}` : !next && "not sent yet", e.error, next,
+		e.attempts && `${e.attempts} attempt${e.attempts > 1 ? "s" : ""}`, e.error, next,
 	];
 	return {
 		key: "d" + e.message_id, kind: "delivery", at: e.created_at, data: e, what: e.type || "event", note: note.filter(Boolean).join(" · "),
@@ -112,7 +112,7 @@ function deliveryDetail({ data: e }) {
 	loadAttempts(e).then((items) => put(attempts, items), () => {});
 	return [
 		calls([
-			button(e.attempts ? "Resend" : "Deliver", "resend", {}),
+			button("Send", "resend", {}),
 			button("Send twice", "send-twice", { times: 2 }),
 			button("With the old secret", "old-secret", { secret: "previous" }, "the old secret", ": right only during a rotation"),
 			button("With an old timestamp", "old-timestamp", { age: "10m" }, "an event of 10 minutes ago", ": a replay attack would succeed"),
@@ -255,5 +255,5 @@ export function start() {
 		customer: { external_reference: "UCR1234567890", name: "John Doe" },
 		external_reference: "UBR1234567890", currency: "ZAR", amount_due: 2000,
 	} };
-	$("live-example").append(copyable(code(curl(example).replaceAll("1234567890", "'$(date +%s%N)'"), "A command that raises a bill", "example")));
+	$("live-example").append(copyable(code(curl(example).replaceAll("1234567890", "'$(date +%s)'"), "A command that raises a bill", "example")));
 }
