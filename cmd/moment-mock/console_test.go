@@ -75,7 +75,7 @@ func TestNoConsole(t *testing.T) {
 	require.Equal(t, 404, resp.StatusCode)
 }
 
-// The whole page, with everything that it loads, has at most 48 KiB, and nothing comes from
+// The whole page, with everything that it loads, has at most 48 KB, and nothing comes from
 // elsewhere.
 func TestConsoleIsSmall(t *testing.T) {
 	m := newMock("127.0.0.1:0", nil)
@@ -100,7 +100,7 @@ func TestConsoleIsSmall(t *testing.T) {
 	}))
 	total += len(currencies)
 	t.Logf("%d bytes", total)
-	require.LessOrEqual(t, total, 48<<10)
+	require.LessOrEqual(t, total, 48_000)
 }
 
 func TestCurrencies(t *testing.T) {

@@ -14,12 +14,11 @@ export function el(tag, props, ...children) {
 	return e;
 }
 
-// fill replaces the content of an element. Like el, it leaves out false and empty children.
+// Like el, fill leaves out false and empty children.
 export const fill = (e, ...children) => e.replaceChildren(...children.flat(2).filter(Boolean));
 
 export const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
-// singular returns payment request for payment_requests.
 export const singular = (list) => list.replace("_", " ").slice(0, -1);
 
 export const quiet = (text) => el("p", { class: "quiet", text });
@@ -120,17 +119,19 @@ export function pretty(value) {
 	try { return JSON.stringify(JSON.parse(value), null, 2); } catch { return value; }
 }
 
+export const resultLine = (testid = "result") => el("p", { class: "result", role: "status", testid });
+
 // code has a tabIndex because the keyboard scrolls only a focused element.
 export const code = (text, label, testid) => el("pre", { tabIndex: 0, role: "group", ariaLabel: label, text, testid });
 
-// calls shows buttons that make one call each, and the call as curl. The text of a button returns
-// a sentence about the result, and optionally whether it is bad.
+// calls shows buttons that make one call each. The text of a button returns a sentence about the
+// result, and optionally whether it is bad.
 export function calls(buttons, done) {
-	const output = el("p", { class: "result", role: "status", testid: "result" });
+	const output = resultLine();
 	const preview = code(curl(buttons[0].call), "The call as curl", "curl");
 	const show = (b) => (preview.textContent = curl(b.call));
 	const row = el("div", { class: "buttons" }, buttons.map((b) => {
-		const button = el("button", { type: "button", class: b.danger ? "danger" : "", text: b.label, testid: b.testid, onfocus: () => show(b), onmouseenter: () => show(b) });
+		const button = el("button", { class: b.danger ? "danger" : "", text: b.label, testid: b.testid, onfocus: () => show(b), onmouseenter: () => show(b) });
 		button.addEventListener("click", () => {
 			show(b);
 			if (!b.ask || confirm(b.ask)) run(button, output, b.call, done, b.text);
@@ -171,7 +172,7 @@ export async function run(button, output, call, done, text) {
 let fields = 0;
 
 export function form({ prefix, inputs, call, submit, testid, done, text }) {
-	const output = el("p", { class: "result", role: "status", testid: "result" });
+	const output = resultLine();
 	const preview = code("", "The call as curl", "curl");
 	const shown = asCurl(preview);
 	const button = el("button", { class: "primary", text: submit, testid });

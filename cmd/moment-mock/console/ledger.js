@@ -13,7 +13,6 @@ const kindOf = (id) => kinds[id.split("_")[0]] ?? "payment_requests";
 
 const find = (id) => (state?.[kindOf(id)] ?? []).find((o) => o.id === id);
 
-// isOpen reports whether an object can be paid.
 const isOpen = (o) => (o.status ? ["unpaid", "active"].includes(o.status) : Boolean(o.currency));
 
 const title = (o) => o.name ?? o.external_reference ?? o.description ?? o.id;
@@ -24,7 +23,7 @@ function amount(o) {
 	return text && o.balance !== undefined ? "balance " + text : text;
 }
 
-// tree lists each object below its owner, the newest customers first.
+// The newest customers are first.
 function tree() {
 	const bills = Map.groupBy(state.bills, (b) => b.account_id ?? b.customer_id);
 	const accounts = Map.groupBy(state.accounts, (a) => a.customer_id);
@@ -43,7 +42,7 @@ function list() {
 	const words = (o) => (o ? [...Object.values(o), amount(o), words(owners.get(o.account_id)), words(owners.get(o.customer_id))].join("\n").toLowerCase() : "");
 	const found = text ? all.filter(([o]) => words(o).includes(text)) : all;
 	const count = `${found.length} ${found.length === 1 ? "entry" : "entries"}`;
-	$("ledger-count").textContent = all.length === 0 ? "Nothing yet: click New bill." : found.length === 0 ? "Nothing matches." : found.length > shown ? `${count}, of which the first ${shown} are shown: search to see others` : count;
+	$("ledger-count").textContent = all.length === 0 ? "Nothing yet: click New bill." : found.length === 0 ? "Nothing matches." : found.length > shown ? `${count}: the first ${shown} are shown` : count;
 	const focused = document.activeElement?.closest?.("#objects li")?.dataset.id;
 	fill($("objects"), found.slice(0, shown).map(([o, depth]) => el("li", { class: "depth-" + (text ? 0 : depth), "data-id": o.id },
 		el("a", { href: "#ledger/" + o.id, ariaCurrent: o.id === selected ? "true" : undefined, testid: "object-" + kindOf(o.id) },
@@ -89,7 +88,6 @@ function balanceForm(o) {
 	});
 }
 
-// billForm raises a bill on an object, or on a customer by reference.
 function billForm(o) {
 	const number = random().slice(0, 6).toUpperCase();
 	const known = (reference) => state.customers.some((c) => c.external_reference === reference || c.id === reference);
@@ -120,7 +118,7 @@ function section(name, ...content) {
 	return el("details", { class: "card", open: name === "Record a payment" }, el("summary", {}, el("h4", { text: name })), ...content);
 }
 
-// detail shows an object. Its forms keep their input while its facts change.
+// Forms keep their input while the facts of their object change.
 function detail() {
 	const box = $("object");
 	if (selected === "new") {

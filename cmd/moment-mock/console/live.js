@@ -13,7 +13,7 @@ let paused = false;
 let forgotten = 0; // how often the rows were removed
 const pending = new Map(); // requests without a response yet, and since when
 
-const cut = (text) => (text && text.length > longest ? text.slice(0, longest) + "\n… (cut by this page)" : text ?? "");
+const cut = (text) => (text && text.length > longest ? text.slice(0, longest) + "\n… (cut)" : text ?? "");
 
 function parse(text) {
 	try { return JSON.parse(text); } catch { return undefined; }
@@ -45,7 +45,7 @@ function requestRow(r) {
 		key: "r" + r.id, kind: "request", at: r.at, data: { ...r, body: cut(r.body), response: cut(r.response) }, detail: requestDetail,
 		what: operation(r) + (o.external_reference ?? parse(r.body)?.external_reference ?? ""), code: r.status || "no response", good: !failed,
 		note: [r.fault && "your fault: " + faults[r.fault.fault], failed ? o.detail ?? o.title : amount(o), `${r.method} ${r.path}`].filter(Boolean).join(" · "),
-		pay: !failed && r.method !== "GET" && open && o.id, left: o.amount_remaining, name: o.external_reference, pays: !open && o.status && o.id, status: o.status,
+		pay: !failed && r.method !== "GET" && open && o.id, left: o.amount_remaining, pays: !open && o.status && o.id, status: o.status,
 	};
 }
 
@@ -136,7 +136,7 @@ function matches(row) {
 }
 
 function render(row) {
-	const button = el("button", { type: "button", class: "line", ariaExpanded: "false", onclick: () => toggle(row) });
+	const button = el("button", { class: "line", ariaExpanded: "false", onclick: () => toggle(row) });
 	row.li = el("li", { class: "row " + row.kind, testid: "row-" + row.kind }, button);
 	fill(row);
 	return row.li;
@@ -149,7 +149,7 @@ function fill(row) {
 		el("span", { class: "code " + (row.waits ? "waits" : row.good ? "good" : "bad"), text: row.code }),
 		el("span", { class: "what", text: row.what }),
 		el("span", { class: "note", text: row.note }));
-	if (!row.button && (row.pay || row.send)) row.li.firstChild.after(row.button = row.pay ? el("a", { class: "button small", href: "/_pay/" + row.pay, target: "_blank", text: "Pay", ariaLabel: `Pay ${row.name ?? row.pay} as your customer, in a new tab`, testid: "pay-link" }) : el("button", { class: "button small", testid: "row-send", onclick: () => {
+	if (!row.button && (row.pay || row.send)) row.li.firstChild.after(row.button = row.pay ? el("a", { class: "button small", href: "/_pay/" + row.pay, target: "_blank", text: "Pay", ariaLabel: `Pay ${names.get(row.pay) ?? row.pay} as your customer, in a new tab`, testid: "pay-link" }) : el("button", { class: "button small", testid: "row-send", onclick: () => {
 		if (row.li.firstChild.ariaExpanded !== "true") toggle(row);
 		row.li.querySelector(".buttons > *").click();
 	} }));
@@ -164,8 +164,8 @@ function toggle(row) {
 	if (open) row.li.append(el("div", { class: "detail", testid: "detail" }, row.detail(row)));
 }
 
-// update replaces a row. In an open delivery, only the attempts change, because its buttons keep
-// the focus and their result.
+// In an open delivery, update changes only the attempts, because its buttons keep the focus and
+// their result.
 function update(old, row) {
 	Object.assign(old, row);
 	fill(old);

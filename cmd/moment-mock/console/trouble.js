@@ -1,6 +1,6 @@
 // Faults, the clock, and the data as a whole.
 
-import { $, el, fill, load, code, copyable, curl, calls, form, run, local } from "./dom.js";
+import { $, el, fill, load, code, copyable, curl, calls, form, resultLine, run, local } from "./dom.js";
 
 const operations = [...["customer", "account", "bill", "payment request"].flatMap((o) => ["create", "get", "update"].map((verb) => verb + " " + o)), "void bill", "get payment"];
 
@@ -45,7 +45,7 @@ export async function refresh() {
 	const [left, now] = await Promise.all([load("/_mock/faults"), load("/_mock/clock")]);
 	const all = left.faults;
 	$("trouble-count").textContent = all.length ? ` (${all.length})` : "";
-	fill($("faults-left"), all.length ? all.map((f) => el("li", { testid: "fault-left", text: describe(f) })) : el("li", { class: "quiet", text: "None: requests get their usual responses." }));
+	fill($("faults-left"), all.length ? all.map((f) => el("li", { testid: "fault-left", text: describe(f) })) : el("li", { class: "quiet", text: "None." }));
 	$("now").textContent = local(now.now);
 }
 
@@ -59,7 +59,7 @@ export function start(changed) {
 	const after = async () => { await refresh(); changed(); };
 	const advance = (label, d) => ({ label, testid: "advance-" + d, text: () => "The clock is moved.", call: { method: "PUT", path: "/_mock/clock", body: { advance: d } } });
 	const file = el("input", { type: "file", id: "import", accept: ".json" });
-	const imported = el("p", { class: "result", role: "status", testid: "import-result" });
+	const imported = resultLine("import-result");
 	file.addEventListener("change", async () => {
 		const call = { method: "PUT", path: "/_mock/state", body: await file.files[0].text() };
 		await run(file, imported, call, changed, () => "Imported.");
