@@ -77,6 +77,8 @@ func (c console) testStates(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	b.waitText(t, "ledger-count", "Nothing yet")
+	b.click(t, "nav-live")
+	b.text(t, "live-empty")
 }
 
 // post makes a call of the admin API.

@@ -3,6 +3,7 @@ package integration_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -159,7 +160,7 @@ func (c console) testPromise(t *testing.T) {
 	e.failing.Store(true)
 	m := c.start(t, e.URL+"/webhooks/moment")
 	b := c.open(t, m, 1280, light)
-	require.Contains(t, b.text(t, "live-empty"), "Nothing has happened yet")
+	require.Contains(t, b.text(t, "live-empty"), "Nothing to show yet")
 
 	m.bill(t, "INV-2041", 85000)
 	b.waitText(t, "row-request", "Create bill INV-2041")
@@ -176,13 +177,15 @@ func (c console) testPromise(t *testing.T) {
 	cancel() // closes the payer's tab
 
 	b.waitText(t, "row-payment", "ZAR 850.00 paid")
+	b.waitText(t, "pay-link", "Paid")
 	b.waitText(t, "row-delivery", "500")
-	b.expand(t, "delivery")
+	b.click(t, "row-send") // opens the row too
+	b.waitText(t, "result", "Your endpoint responded 500.")
 	require.Contains(t, b.text(t, "endpoint-response"), "the ledger is locked")
 	require.Zero(t, e.payments.Load())
 
 	e.failing.Store(false)
-	b.click(t, "resend")
+	b.click(t, "row-send")
 	b.waitText(t, "result", "Your endpoint responded 204.")
 	b.waitText(t, "attempts", "204")
 	require.Equal(t, int64(1), e.payments.Load())
@@ -194,9 +197,12 @@ func (c console) testLive(t *testing.T) {
 	b := c.open(t, m, 1280, light)
 
 	// The command of the empty timeline, pasted into a terminal.
-	out, err := exec.Command("sh", "-c", b.text(t, "example")).CombinedOutput()
+	example := b.text(t, "example")
+	out, err := exec.Command("sh", "-c", example).Output()
 	require.NoError(t, err, "%s", out)
-	b.waitText(t, "row-request", "Create bill UBR1234567890")
+	var raised moment.Bill
+	require.NoError(t, json.Unmarshal(out, &raised))
+	b.waitText(t, "row-request", "Create bill "+raised.ExternalReference)
 	b.expand(t, "request")
 	require.Contains(t, b.text(t, "response"), `"status": "unpaid"`)
 	require.NotContains(t, b.text(t, "detail"), "sk_test", "keys are not shown")
@@ -205,10 +211,15 @@ func (c console) testLive(t *testing.T) {
 	b.waitText(t, "copy-curl", "Copied")
 	out, err = exec.Command("sh", "-c", eval[string](t, b, "copied")).CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	require.Contains(t, string(out), `"external_reference":"UBR1234567890"`, "the same key: the response is replayed")
+	require.Contains(t, string(out), raised.ID, "the same key: the response is replayed")
 	b.waitRows(t, 2)
+	time.Sleep(time.Second) // its references contain the second
+	out, err = exec.Command("sh", "-c", example).Output()
+	require.NoError(t, err)
+	require.Contains(t, string(out), `"id":"bill_`, "pasted again, it raises another bill: %s", out)
+	b.waitRows(t, 3)
 
-	m.pay(t, "UBR1234567890", "5.00")
+	m.pay(t, raised.ID, "5.00")
 	b.waitText(t, "row-delivery", "204")
 	b.do(t, chromedp.Click(chromedp.CSS(`[data-testid="row-request"] [aria-expanded="true"]`))) // collapse
 	b.expand(t, "delivery")
@@ -221,6 +232,8 @@ func (c console) testLive(t *testing.T) {
 		b.waitText(t, "result", "Your endpoint responded 400. It does not accept")
 		require.Contains(t, b.text(t, "curl"), "/deliver'", "beside the call as curl")
 	}
+	b.waitText(t, "attempts", "resent with the old secret, to")
+	b.waitText(t, "attempts", "resent with the timestamp ")
 
 	visible := `[...document.querySelectorAll("#rows > li")].filter(li => !li.hidden).map(li => li.dataset.testid).join()`
 	b.choose(t, "live-kind", "payment")
@@ -228,6 +241,8 @@ func (c console) testLive(t *testing.T) {
 	b.choose(t, "live-kind", "")
 	b.fill(t, "live-filter", "AMOUNT_applied")
 	require.Equal(t, "row-delivery", eval[string](t, b, visible))
+	b.fill(t, "live-filter", "nothing like this")
+	require.NotEmpty(t, b.text(t, "live-none"))
 	b.fill(t, "live-filter", "")
 
 	b.click(t, "live-pause")
@@ -242,15 +257,16 @@ func (c console) testLive(t *testing.T) {
 	resp, err := http.Post(m.url+"/_mock/faults", "application/json", strings.NewReader(`{"fault": "delay", "delay": "2s"}`))
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
-	raised := make(chan error, 1)
+	created := make(chan error, 1)
 	go func() {
 		_, err := m.client.Bills.Create(t.Context(), moment.BillCreateParams{
 			Customer: moment.ExistingCustomer("C-INV-2"), ExternalReference: "INV-3", Currency: moment.ZAR, AmountDue: 100,
 		})
-		raised <- err
+		created <- err
 	}()
 	b.waitText(t, "row-request", "no response")
-	require.NoError(t, <-raised)
+	b.waitText(t, "row-request", "Create bill INV-3your fault: The operation runs after a delay")
+	require.NoError(t, <-created)
 	b.waitText(t, "row-request", "Create bill INV-3")
 	b.waitRows(t, 1)
 }
@@ -262,15 +278,21 @@ func (c console) testLedger(t *testing.T) {
 	b := c.open(t, m, 1280, light)
 	b.click(t, "raise-here")
 	b.fill(t, "bill-customer", "UCR1")
-	b.fill(t, "bill-customer-name", `Thandi <b>Nkosi</b>`)
+	b.fill(t, "bill-customerName", `Thandi <b>Nkosi</b>`)
 	b.fill(t, "bill-reference", "INV-1")
 	m.bill(t, "INV-0", 100) // a change meanwhile does not affect the entered text
 	b.waitText(t, "objects", "INV-0")
 	require.Equal(t, "INV-1", eval[string](t, b, `document.querySelector('[data-testid="bill-reference"]').value`))
 	b.fill(t, "bill-amount", "20.005")
-	b.waitText(t, "curl", "The amount must be a number such as 10.00.")
+	b.wait(t, `document.querySelector("#object details").hidden`) // there is no such call
+	for amount, why := range map[string]string{"20.005": "The amount must be a number such as 10.00.", "0": "The amount must be ZAR 0.01 or more."} {
+		b.fill(t, "bill-amount", amount)
+		b.click(t, "raise-bill")
+		b.waitText(t, "result", why)
+	}
 	b.fill(t, "bill-amount", "20.00")
-	b.waitText(t, "curl", `"amount_due":2000`)
+	b.fill(t, "bill-currency", "zar")
+	b.waitText(t, "curl", `"currency":"ZAR","amount_due":2000`)
 	b.click(t, "raise-bill")
 	b.waitText(t, "object-title", "Bill INV-1")
 	bill, err := m.client.Bills.Get(t.Context(), "INV-1")
@@ -279,10 +301,11 @@ func (c console) testLedger(t *testing.T) {
 
 	b.fill(t, "pay-amount", "15.00")
 	b.click(t, "pay")
-	b.waitText(t, "result", "Your endpoint responded 204.")
+	b.waitText(t, "result", "ZAR 15.00 paid. Your endpoint responded 204.")
 	b.waitText(t, "object-facts", "ZAR 5.00")
+	b.wait(t, `document.querySelector('[data-testid="pay-amount"]').value === "5.00"`) // the rest
 	require.Contains(t, b.text(t, "object-payments"), "ZAR 15.00 · succeeded")
-	require.Contains(t, b.text(t, "object-events"), "obligation.amount_applied · 204")
+	require.Contains(t, b.text(t, "object-events"), "ZAR 15.00 · obligation.amount_applied · 204")
 
 	b.fill(t, "pay-amount", "50.00")
 	b.click(t, "pay")
@@ -299,16 +322,23 @@ func (c console) testLedger(t *testing.T) {
 	b.waitText(t, "object-facts", "voided")
 	require.False(t, b.has(t, "pay"), "a voided bill cannot be paid")
 
-	b.fill(t, "ledger-search", "<B>nkosi")
+	b.fill(t, "ledger-search", "nothing like this")
+	b.waitText(t, "ledger-count", "Nothing matches.")
+	b.fill(t, "ledger-search", "zar 20.00")
 	b.wait(t, `document.querySelectorAll("#objects li").length === 1`)
+	b.fill(t, "ledger-search", "<B>nkosi")
+	b.wait(t, `document.querySelectorAll("#objects li").length === 2`) // the customer, and the bill
 	b.do(t, chromedp.Click(chromedp.CSS(`[data-testid="object-customers"]`), chromedp.NodeVisible))
 	b.waitText(t, "object-title", "Customer Thandi <b>Nkosi</b>")
 	b.unfold(t, "Set balance")
-	b.fill(t, "balance", "-12.50")
+	b.fill(t, "balance-balance", "-12.50")
 	b.click(t, "set-balance")
 	b.waitText(t, "object-facts", "ZAR -12.50")
 	customer, err := m.client.Customers.Get(t.Context(), "UCR1")
 	require.NoError(t, err)
 	require.Equal(t, moment.MinorUnits(-1250), customer.Balance)
 	require.NotEmpty(t, b.text(t, "object-pay-link"))
+	b.fill(t, "pay-amount", "1.00")
+	b.click(t, "pay")
+	b.waitText(t, "result", "Your endpoint responded 204. The balance stays: your program sets it.")
 }

@@ -33,17 +33,17 @@ func (c console) testTrouble(t *testing.T) {
 	b.wait(t, `!document.querySelector('[data-testid="fault-left"]')`)
 
 	// Every fault that is offered is one that moment-mock has.
-	for _, fault := range eval[[]string](t, b, `[...document.querySelectorAll('[data-testid="fault"] option')].map(o => o.value)`) {
-		b.choose(t, "fault", fault)
+	for _, fault := range eval[[]string](t, b, `[...document.querySelectorAll('[data-testid="fault-fault"] option')].map(o => o.value)`) {
+		b.choose(t, "fault-fault", fault)
 		b.click(t, "add-fault")
-		b.waitText(t, "result", "Added.")
+		b.waitText(t, "result", "Added: see")
 	}
 	b.wait(t, `document.querySelectorAll('[data-testid="fault-left"]').length === 7`)
 	b.click(t, "clear-faults")
 	for _, operation := range eval[[]string](t, b, `[...document.querySelectorAll('[data-testid="fault-on"] option')].map(o => o.value)`) {
 		b.choose(t, "fault-on", operation)
 		b.click(t, "add-fault")
-		b.wait(t, `document.querySelectorAll('[data-testid="result"]')[0].textContent === "Added. The next requests meet it."`)
+		b.wait(t, `document.querySelectorAll('[data-testid="result"]')[0].textContent.startsWith("Added: see") && !document.querySelector('[data-testid="add-fault"]').disabled`)
 	}
 	b.wait(t, `document.querySelectorAll('[data-testid="fault-left"]').length === 15`)
 	b.click(t, "clear-faults")
@@ -60,8 +60,14 @@ func (c console) testTrouble(t *testing.T) {
 	exported := filepath.Join(t.TempDir(), "moment-mock.json")
 	state := eval[string](t, b, `fetch(document.querySelector('[data-testid="export"]').href).then(r => r.text())`)
 	require.NoError(t, os.WriteFile(exported, []byte(state), 0o600))
+	b.run(t, `window.confirm = text => { window.asked = text; return false }`)
 	b.click(t, "reset")
-	b.waitText(t, "result", "Done.")
+	require.Equal(t, "Delete all data?", eval[string](t, b, "asked"))
+	_, err = m.client.Bills.Get(t.Context(), "INV-1")
+	require.NoError(t, err, "not without a confirmation")
+	b.run(t, `window.confirm = () => true`)
+	b.click(t, "reset")
+	b.waitText(t, "result", "All data is deleted.")
 	_, err = m.client.Bills.Get(t.Context(), "INV-1")
 	require.ErrorIs(t, err, moment.ErrNotFound)
 	b.do(t, chromedp.SetUploadFiles(byTestID("import"), []string{exported}))
@@ -90,6 +96,7 @@ func (c console) testKeyboard(t *testing.T) {
 	b.tabTo(t, byTestID("pay"))
 	b.press(t, " ")
 	b.waitText(t, "object-facts", "paid")
+	b.wait(t, `document.activeElement.dataset.testid === "object-title"`) // the form is gone, not the focus
 	require.Zero(t, e.received.Load())
 	b.tabTo(t, byTestID("nav-live"))
 	b.press(t, kb.Enter)

@@ -188,6 +188,15 @@ func (h *Handler) nextFault(operation string) Fault {
 	return Fault{}
 }
 
+// once returns the fault as one request met it, or nil.
+func (f Fault) once() *Fault {
+	if f.kind == noFault {
+		return nil
+	}
+	f.times, f.operations = 1, nil
+	return &f
+}
+
 // response returns the response of a Status or ServiceError.
 func (f Fault) response(path string) response {
 	p := newProblem(f.status, "The test asked for this failure.")

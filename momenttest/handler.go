@@ -163,7 +163,9 @@ func (h *Handler) receive(w http.ResponseWriter, r *http.Request) (call, *proble
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c.request = h.record(r, body)
-	return c, cmp.Or(p, unreadable), h.nextFault(c.name)
+	f := h.nextFault(c.name)
+	c.request.Fault = f.once()
+	return c, cmp.Or(p, unreadable), f
 }
 
 // A call is a request that may run: it is authenticated and read, its operation exists, and its

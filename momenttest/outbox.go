@@ -55,6 +55,9 @@ type Attempt struct {
 	Response string    `json:"response,omitempty"` // at most the first 4 KiB of its body
 	Error    string    `json:"error,omitempty"`    // why there was no response
 	Resent   bool      `json:"resent,omitempty"`   // by Resend, and not one of the retries
+
+	SentAt      time.Time `json:"sent_at,omitzero"`       // if Resend.Age made At earlier
+	OtherSecret bool      `json:"other_secret,omitempty"` // it was signed with Resend.Secret
 }
 
 // Acknowledged reports whether the endpoint responded with a 2xx.

@@ -59,7 +59,7 @@ func (h *Handler) submitPayer(w http.ResponseWriter, r *http.Request, target str
 	payment := r.PostForm.Get("payment")
 	err := h.submit(r.Context(), page.target, payment, r.PostForm)
 	if err != nil && !h.hasPayment(payment) {
-		page.Error, page.Sent = payerError(err, page.target.payment.target()), r.PostForm.Get("amount")
+		page.Error, page.Sent = payerError(err, page.target.payment), r.PostForm.Get("amount")
 		writePayer(w, http.StatusUnprocessableEntity, page)
 		return
 	}
@@ -75,6 +75,9 @@ func (h *Handler) submit(ctx context.Context, to payerTarget, id string, form ur
 	money, err := moment.ParseMoney(strings.TrimSpace(form.Get("amount")), to.currency)
 	if err != nil {
 		return fmt.Errorf("the amount must be a number such as %s", exampleAmount(to.currency))
+	}
+	if money.Amount < 1 {
+		return fmt.Errorf("the amount must be %s or more, not %s", to.money(1), money)
 	}
 	p := to.payment
 	p.Amount, p.id = money.Amount, id
@@ -108,14 +111,21 @@ func exampleAmount(currency moment.Currency) string {
 }
 
 // payerError returns an error as a sentence for the payer, who knows neither ids nor payment_rules.
-func payerError(err error, id string) string {
+func payerError(err error, to Payment) string {
 	text := err.Error()
 	for _, prefix := range []string{"momenttest: ", "pay: ", "fail payment: "} {
 		text = strings.TrimPrefix(text, prefix)
 	}
 	text, _, _ = strings.Cut(text, ": its payment_rules")
 	text, _, _ = strings.Cut(text, ": see ")
-	text = strings.ReplaceAll(text, id, "it")
+	noun := "this balance"
+	switch {
+	case to.Bill != "":
+		noun = "this bill"
+	case to.Request != "":
+		noun = "this payment request"
+	}
+	text = strings.ReplaceAll(text, to.target(), noun)
 	return capitalise(strings.TrimSuffix(text, ".")) + "."
 }
 

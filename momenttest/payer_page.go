@@ -144,6 +144,7 @@ type receiptView struct {
 	Paid         bool
 	Amount, Text string
 	Facts        []payerFact
+	Part         bool   // something is left to pay
 	Path         string // of the page that was paid
 }
 
@@ -166,6 +167,10 @@ func (h *Handler) receiptPage(target, id string) (payerPage, int) {
 			payerFact{"Time", longTime(p.CreatedAt), "receipt-time"},
 			payerFact{"Payment id", p.ID, "receipt-payment"},
 		),
+	}
+	if b, ok := h.bills.byID[target]; ok && view.Paid && b.AmountRemaining > 0 && b.Status != voided {
+		view.Part = true
+		view.Facts = append(view.Facts, payerFact{"Left to pay", billPayable{b}.money(b.AmountRemaining), "receipt-left"})
 	}
 	page := payerPage{Title: "Receipt for " + view.Amount, Receipt: view}
 	if !view.Paid {

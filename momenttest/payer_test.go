@@ -86,6 +86,8 @@ func TestPayerPagePaysABill(t *testing.T) {
 	assert.Equal(t, "Paid", texts(receipt)["receipt-status"])
 	assert.Equal(t, "ZAR 15.00", texts(receipt)["receipt-amount"])
 	assert.Equal(t, "Visa that ends in 4242", texts(receipt)["receipt-method"])
+	assert.Equal(t, "ZAR 5.00", texts(receipt)["receipt-left"])
+	assert.Equal(t, "Pay the rest", texts(receipt)["receipt-back"])
 	made, err := srv.Client().Payments.Get(t.Context(), texts(receipt)["receipt-payment"])
 	require.NoError(t, err, "the receipt names the payment")
 	assert.Equal(t, moment.Amount(1500), made.Amount)
@@ -93,7 +95,8 @@ func TestPayerPagePaysABill(t *testing.T) {
 	page = payerGet(t, srv, path)
 	assert.Equal(t, "ZAR 5.00", texts(page)["payer-amount"])
 	assert.Equal(t, "ZAR 15.00 of ZAR 20.00", texts(page)["payer-paid"])
-	submit(t, srv, path, page, nil)
+	receipt = submit(t, srv, path, page, nil)
+	assert.NotContains(t, texts(receipt), "receipt-left")
 	assert.Equal(t, moment.BillStatusPaid, srv.State().Bills[0].Status)
 	page = payerGet(t, srv, path)
 	assert.Equal(t, "This bill is paid", texts(page)["payer-title"])
@@ -245,10 +248,10 @@ func TestPayerPageRejects(t *testing.T) {
 		fields url.Values
 		want   string
 	}{
-		{"more than is due", url.Values{"amount": {"25.00"}}, "It has ZAR 20.00 left to pay, not ZAR 25.00."},
+		{"more than is due", url.Values{"amount": {"25.00"}}, "This bill has ZAR 20.00 left to pay, not ZAR 25.00."},
 		{"not a number", url.Values{"amount": {"five"}}, "The amount must be a number such as 10.00."},
 		{"too many decimals", url.Values{"amount": {"5.001"}}, "The amount must be a number such as 10.00."},
-		{"an amount of 0", url.Values{"amount": {"0"}}, "The amount must be 1 or more, not 0."},
+		{"an amount of 0", url.Values{"amount": {"0"}}, "The amount must be ZAR 0.01 or more, not ZAR 0.00."},
 		{"no payment id", url.Values{"payment": {""}}, "The form lacks its payment: open the page again."},
 	} {
 		got := submit(t, srv, path, page, row.fields)
@@ -337,5 +340,5 @@ func TestPayerTestIDsAreDocumented(t *testing.T) {
 		used[id[1]] = true
 		assert.Contains(t, string(docs), "`"+id[1]+"`")
 	}
-	assert.Len(t, used, 25)
+	assert.Len(t, used, 26)
 }

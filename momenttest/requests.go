@@ -24,6 +24,7 @@ type Request struct {
 
 	Status   int    // of the response; 0 without one
 	Response []byte // its body, also if a fault truncated it
+	Fault    *Fault // that it met, as a fault of one request; nil without one
 }
 
 // String is the method, the path and the body, without headers.

@@ -61,12 +61,15 @@ func TestRequestsAfter(t *testing.T) {
 	require.Empty(t, srv.Requests())
 	send(t, srv, "GET", "/billing/customers/none", "")
 	require.Equal(t, []int{4}, ids(srv.Requests()), "later ones follow on")
-	srv.Fail(momenttest.Truncate(), momenttest.DropAfterCommit())
+	srv.Fail(momenttest.Truncate(), momenttest.DropAfterCommit().On("get customer").Times(2))
 	for range 2 {
 		_, _ = do(srv, "GET", "/billing/customers/none", "")
 	}
 	all := srv.RequestsAfter(4)
 	require.Equal(t, []int{404, 0}, []int{all[0].Status, all[1].Status}, "a truncated response, and none")
+	require.Equal(t, "truncated response", all[0].Fault.String())
+	require.Equal(t, "drop after commit", all[1].Fault.String(), "of this request")
+	require.Nil(t, srv.Requests()[0].Fault)
 }
 
 func TestOnlyTheLastRequestsAreKept(t *testing.T) {

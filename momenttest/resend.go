@@ -52,7 +52,10 @@ func (h *Handler) Resend(ctx context.Context, messageID string, r Resend) (*Deli
 	for d.Attempts < max(1, r.Times) {
 		at = later(h.now().Add(-r.Age), at)
 		a := h.attempt(ctx, m, *to, key, at)
-		a.Resent = true
+		a.Resent, a.OtherSecret = true, r.Secret != ""
+		if r.Age > 0 {
+			a.SentAt = h.now().UTC().Truncate(time.Second)
+		}
 		d.record(a)
 		if !a.Acknowledged() && ctx.Err() != nil {
 			return d, fmt.Errorf("momenttest: resend: %w", ctx.Err())

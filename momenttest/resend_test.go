@@ -41,6 +41,8 @@ func TestResend(t *testing.T) {
 				require.Equal(t, row.err == nil, m.NextAttemptAt.IsZero(), "the retries continue unless it was acknowledged")
 				for i, attempt := range m.Attempts[1:] {
 					require.True(t, attempt.Resent)
+					require.Equal(t, row.resend.Secret != "", attempt.OtherSecret)
+					require.Equal(t, row.resend.Age > 0, attempt.At.Before(attempt.SentAt), "the time that the timestamp hides")
 					require.True(t, attempt.At.After(m.Attempts[i].At) || i == 0, "each has another timestamp")
 				}
 				if row.err == nil {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode/utf8"
 
@@ -29,9 +30,10 @@ const (
 
 // mock is the fake, with an admin API beside it.
 type mock struct {
-	fake    *momenttest.Handler
-	hosts   []string // that it is served under; may be ""
-	started time.Time
+	fake     *momenttest.Handler
+	hosts    []string // that it is served under; may be ""
+	started  time.Time
+	replaced atomic.Int64 // how often all data was reset or imported
 
 	noConsole bool
 

@@ -22,6 +22,7 @@ type recordedRequest struct {
 	Body     string              `json:"body,omitempty"`
 	Status   int                 `json:"status"` // of the response; 0 without one
 	Response string              `json:"response,omitempty"`
+	Fault    *momenttest.Fault   `json:"fault,omitempty"` // that it met
 }
 
 func (m *mock) getRequests(r *adminRequest) (any, *rejection) {
@@ -81,5 +82,5 @@ func (m *mock) newRecordedRequest(r momenttest.Request) recordedRequest {
 			headers[name] = append(headers[name], clean(value))
 		}
 	}
-	return recordedRequest{r.ID, r.At.UTC(), r.Method, clean(r.Path), headers, clean(string(r.Body)), r.Status, clean(string(r.Response))}
+	return recordedRequest{r.ID, r.At.UTC(), r.Method, clean(r.Path), headers, clean(string(r.Body)), r.Status, clean(string(r.Response)), r.Fault}
 }

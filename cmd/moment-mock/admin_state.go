@@ -14,11 +14,12 @@ type health struct {
 	Name      string    `json:"name"`
 	Version   string    `json:"version"`
 	StartedAt time.Time `json:"started_at"`
+	Replaced  int64     `json:"replaced"`             // how often all data was reset or imported
 	ForwardTo string    `json:"forward_to,omitempty"` // none: events go nowhere
 }
 
 func (m *mock) getHealth(*adminRequest) (any, *rejection) {
-	return health{"moment-mock", programVersion(), m.started.UTC(), m.currentWebhook().shown()}, nil
+	return health{"moment-mock", programVersion(), m.started.UTC(), m.replaced.Load(), m.currentWebhook().shown()}, nil
 }
 
 // programVersion is that of the module, or (devel).
@@ -56,6 +57,7 @@ func (m *mock) putState(r *adminRequest) (any, *rejection) {
 	if err := m.fake.Restore(sent.State); err != nil {
 		return nil, reject(http.StatusUnprocessableEntity, "%s", strings.TrimPrefix(err.Error(), "momenttest: restore: "))
 	}
+	m.replaced.Add(1)
 	return nil, nil
 }
 
@@ -81,5 +83,6 @@ type anyObject map[string]json.RawMessage
 
 func (m *mock) deleteState(*adminRequest) (any, *rejection) {
 	m.fake.Reset()
+	m.replaced.Add(1)
 	return nil, nil
 }

@@ -68,7 +68,7 @@ func TestAdmin(t *testing.T) {
 		status       int
 		want         string
 	}{
-		{"it is ready", "GET /_mock/health", 200, `{"name":"moment-mock","version":"` + programVersion() + `","started_at":"NOW","forward_to":"http://ADDRESS/hook"}`},
+		{"it is ready", "GET /_mock/health", 200, `{"name":"moment-mock","version":"` + programVersion() + `","started_at":"NOW","replaced":1,"forward_to":"http://ADDRESS/hook"}`},
 		{"containers ask like this", "HEAD /_mock/health", 200, ""},
 		{"a path that is not there", "GET /_mock/heath", 404, `{"type":"about:blank","title":"Not Found","status":404,"detail":"there is no such path: see /_mock/openapi.yaml"}`},
 		{"a method that is not there", "PATCH /_mock/state", 405, `{"type":"about:blank","title":"Method Not Allowed","status":405,"detail":"this path accepts GET and PUT and DELETE only"}`},
@@ -127,6 +127,7 @@ func TestAdmin(t *testing.T) {
 		{"an object of another form", `PUT /_mock/state {"responses": [{"status": "201"}]}`, 422, ""},
 		{"an object that the service rejects", `PUT /_mock/state {"customers": [{}]}`, 422, `{"type":"about:blank","title":"Unprocessable Entity","status":422,"detail":"Customers[0]: external_reference is required"}`},
 		{"everything is reset", "DELETE /_mock/state", 204, ""},
+		{"once imported and once reset", "GET /_mock/health", 200, `{"name":"moment-mock","version":"` + programVersion() + `","started_at":"NOW","replaced":2}`},
 		{"the rejected imports had no effect", "GET /_mock/state", 200, `{"version":3,"customers":[],"accounts":[],"bills":[],"payments":[],"payment_requests":[],"payment_details":[],"responses":[],"outbox":[],"clock_offset":0}`},
 	} {
 		if step.request == "UP" {
@@ -195,6 +196,10 @@ func TestRecordedRequests(t *testing.T) {
 	for _, query := range []string{"?after=-1", "?after=x", "?status=99", "?status=600", "?after=01", "?after=", "?status="} {
 		assert.Equal(t, 400, ask(m, "GET /_mock/requests"+query).Code, query)
 	}
+	require.Nil(t, all[1].Fault)
+	m.fake.Fail(momenttest.Status(503).On("get bill").Times(2))
+	ask(m, "GET /billing/bills/UBR-1", key)
+	assert.Contains(t, ask(m, "GET /_mock/requests?after=2").Body.String(), `"fault":{"fault":"status","status":503,"times":1}`)
 	require.Equal(t, 204, ask(m, "DELETE /_mock/requests").Code)
 	require.Empty(t, list(""))
 }

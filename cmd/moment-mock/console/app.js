@@ -7,7 +7,7 @@ import * as trouble from "./trouble.js";
 
 const views = ["live", "ledger", "trouble"];
 let view = "live";
-let started; // when moment-mock was started
+let run; // until a restart, a reset or an import
 let changed = true; // since the last reload
 let reloaded = 0;
 
@@ -32,10 +32,11 @@ async function route() {
 
 async function poll() {
 	const health = await load("/_mock/health");
-	if (started !== undefined && started !== health.started_at) live.forget();
-	started = health.started_at;
+	const now = health.started_at + health.replaced;
+	if (run !== undefined && run !== now) live.forget();
+	run = now;
 	if (await live.poll()) changed = true;
-	// Without a known change too, because a reset is not a request.
+	// Also without a change, because faults are not requests.
 	if (Date.now() > reloaded + (changed ? 2000 : 10000)) {
 		changed = false;
 		reloaded = Date.now();
@@ -63,7 +64,7 @@ async function loop() {
 await loadCurrencies();
 live.start();
 ledger.start();
-trouble.start((forget) => { changed = true; if (forget) live.forget(); });
+trouble.start(() => { changed = true; });
 addEventListener("hashchange", route);
 await route();
 loop();

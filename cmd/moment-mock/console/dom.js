@@ -14,12 +14,11 @@ export function el(tag, props, ...children) {
 	return e;
 }
 
-// fill replaces the content of an element. Like el, it leaves out false and empty children.
+// Like el, fill leaves out false and empty children.
 export const fill = (e, ...children) => e.replaceChildren(...children.flat(2).filter(Boolean));
 
 export const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
-// singular returns payment request for payment_requests.
 export const singular = (list) => list.replace("_", " ").slice(0, -1);
 
 export const quiet = (text) => el("p", { class: "quiet", text });
@@ -46,21 +45,22 @@ export function money(minor, currency) {
 export const decimal = (minor, currency) => (exponents.has(currency) ? money(minor, currency).slice(currency.length + 1) : String(minor));
 
 // minorUnits reads a decimal exactly.
-export function minorUnits(text, currency) {
+export function minorUnits(text, currency, least = -Infinity) {
 	const exponent = exponents.get(currency);
 	const parts = /^(-?)(\d{1,12})(?:\.(\d+))?$/.exec(text.trim());
-	if (exponent === undefined) throw new Error(`${currency || "The currency"} is not a currency of ISO 4217, such as ZAR.`);
+	if (exponent === undefined) throw new Error(`${currency || "The currency"} is not a currency code such as ZAR.`);
 	if (!parts || (parts[3] ?? "").length > exponent) throw new Error(`The amount must be a number such as ${decimal(1000, currency)}.`);
-	return Number(parts[1] + parts[2] + (parts[3] ?? "").padEnd(exponent, "0")) || 0; // not -0
+	const minor = Number(parts[1] + parts[2] + (parts[3] ?? "").padEnd(exponent, "0")) || 0; // not -0
+	if (minor < least) throw new Error(`The amount must be ${money(least, currency)} or more.`);
+	return minor;
 }
 
-const key = "sk_test_YOUR_SECRET_KEY";
+export const key = "sk_test_YOUR_SECRET_KEY";
 
 export const random = () => Math.random().toString(36).slice(2);
 
 const isBilling = (path) => !path.startsWith("/_mock/");
 
-// send makes a call: {method, path, body}.
 export async function send({ method, path, body }) {
 	const headers = {};
 	if (body !== undefined) headers["Content-Type"] = "application/json";
@@ -73,20 +73,19 @@ export async function send({ method, path, body }) {
 	return { ok: response.ok, status: response.status, text, json };
 }
 
-// load returns the JSON of a GET of the admin API.
 export async function load(path) {
 	const result = await send({ method: "GET", path });
 	if (!result.ok) throw new Error(problem(result));
 	return result.json;
 }
 
-export const problem = ({ json, status }) => json?.detail ?? json?.title ?? `${status} without JSON, as from a gateway: is a fault of Trouble left?`;
+export const problem = ({ json, status }) => json?.detail?.split(": set any_amount")[0] ?? json?.title ?? `${status} without JSON, as from a gateway: is a fault of Trouble left?`;
 
 const quote = (text) => "'" + text.replaceAll("'", "'\\''") + "'";
 
 export function curl({ method, path, body, headers }) {
 	const lines = [`curl ${method === "GET" ? "" : `-X ${method} `}${quote(location.origin + path)}`];
-	if (headers) for (const [name, value] of Object.entries(headers)) lines.push(`-H ${quote(`${name}: ${value}`)}`);
+	if (headers) lines.push(...headers.map((h) => "-H " + quote(h)));
 	else {
 		if (isBilling(path)) lines.push(`-H ${quote("Authorization: Bearer " + key)}`);
 		if (isBilling(path) && method === "POST") lines.push('-H "Idempotency-Key: $(date +%s%N)"');
@@ -120,18 +119,23 @@ export function pretty(value) {
 	try { return JSON.stringify(JSON.parse(value), null, 2); } catch { return value; }
 }
 
+export const resultLine = (testid = "result") => el("p", { class: "result", role: "status", testid });
+
 // code has a tabIndex because the keyboard scrolls only a focused element.
 export const code = (text, label, testid) => el("pre", { tabIndex: 0, role: "group", ariaLabel: label, text, testid });
 
-// calls shows buttons that make one call each, and the call as curl. The text of a button returns
-// a sentence about the result, and optionally whether it is bad.
+// calls shows buttons that make one call each. The text of a button returns a sentence about the
+// result, and optionally whether it is bad.
 export function calls(buttons, done) {
-	const output = el("p", { class: "result", role: "status", testid: "result" });
+	const output = resultLine();
 	const preview = code(curl(buttons[0].call), "The call as curl", "curl");
 	const show = (b) => (preview.textContent = curl(b.call));
 	const row = el("div", { class: "buttons" }, buttons.map((b) => {
-		const button = el("button", { type: "button", class: b.danger ? "danger" : "", text: b.label, testid: b.testid, onfocus: () => show(b), onmouseenter: () => show(b) });
-		button.addEventListener("click", () => { show(b); run(button, output, b.call, b.done ?? done, b.text); });
+		const button = el("button", { class: b.danger ? "danger" : "", text: b.label, testid: b.testid, onfocus: () => show(b), onmouseenter: () => show(b) });
+		button.addEventListener("click", () => {
+			show(b);
+			if (!b.ask || confirm(b.ask)) run(button, output, b.call, done, b.text);
+		});
 		return button;
 	}));
 	return el("div", { class: "calls" }, row, output, asCurl(preview));
@@ -141,58 +145,65 @@ export const copyable = (preview) => el("div", { class: "curl" }, preview, copyB
 
 const asCurl = (preview) => el("details", { open: true }, el("summary", { text: "As curl" }), copyable(preview));
 
+function say(output, text, kind = "") {
+	output.className = "result " + kind;
+	output.textContent = text;
+}
+
 export async function run(button, output, call, done, text) {
 	button.disabled = true;
-	output.className = "result";
-	output.textContent = "Sending …";
+	for (const other of document.querySelectorAll(".result")) say(other, ""); // it is about an earlier call
+	say(output, "Sending …");
 	try {
 		const result = await send(call);
 		const [said, bad = !result.ok] = result.ok ? [text?.(result) ?? "Done."].flat() : [problem(result)];
-		output.className = "result " + (bad ? "bad" : "good");
-		output.textContent = said;
+		say(output, said, bad ? "bad" : "good");
 		if (result.ok) await done?.(result);
 		if (!output.isConnected) $("object-facts")?.after(output); // the form is gone
 	} catch (error) {
-		output.className = "result bad";
-		output.textContent = error.message;
+		say(output, error.message, "bad");
 	} finally {
 		button.disabled = false;
-		if (document.activeElement === document.body) button.focus(); // because disabling it removed the focus
+		// Disabling it removed the focus.
+		if (document.activeElement === document.body) (button.isConnected ? button : $("object").querySelector("h3"))?.focus();
 	}
 }
 
 let fields = 0;
 
-// form shows inputs, and the call that they make, as curl.
-export function form({ inputs, call, submit, testid, done, text }) {
-	const output = el("p", { class: "result", role: "status", testid: "result" });
+export function form({ prefix, inputs, call, submit, testid, done, text }) {
+	const output = resultLine();
 	const preview = code("", "The call as curl", "curl");
+	const shown = asCurl(preview);
 	const button = el("button", { class: "primary", text: submit, testid });
-	const controls = {};
-	const labels = inputs.map((i) => {
+	const labels = Object.entries(inputs).map(([name, i]) => {
 		const id = "field-" + ++fields;
+		const props = { id, name, testid: prefix + name };
 		const control = i.options
-			? el("select", { id, testid: i.testid }, i.options.map(([value, label]) => el("option", { value, text: label ?? value })))
-			: el("input", { id, type: i.type ?? "text", autocomplete: "off", placeholder: i.placeholder, required: i.required, inputMode: i.inputMode, testid: i.testid });
+			? el("select", props, i.options.map(([value, label]) => el("option", { value, text: label ?? value })))
+			: el("input", { ...props, type: i.type ?? "text", autocomplete: "off", placeholder: i.placeholder, required: i.required, inputMode: i.inputMode });
 		if (i.value !== undefined) control.value = i.value;
 		if (i.hint) control.setAttribute("aria-describedby", id + "-hint");
-		controls[i.name] = control;
 		return el("div", { class: i.wide ? "field wide" : "field" }, el("label", { htmlFor: id, text: i.label }), control, i.hint && el("span", { id: id + "-hint", class: "quiet", text: i.hint }));
 	});
-	const values = () => Object.fromEntries(Object.entries(controls).map(([name, control]) => [name, control.value]));
+	const values = () => {
+		const v = Object.fromEntries(new FormData(e));
+		if (v.currency) v.currency = v.currency.trim().toUpperCase();
+		return v;
+	};
 	const show = () => {
-		inputs.forEach((i, n) => { if (i.when) labels[n].hidden = !i.when(values()); });
-		try { preview.textContent = curl(call(values())); } catch (error) { preview.textContent = error.message; }
+		Object.values(inputs).forEach((i, n) => { if (i.when) labels[n].hidden = !i.when(values()); });
+		shown.hidden = false;
+		try { preview.textContent = curl(call(values())); } catch { shown.hidden = true; }
 	};
 	const e = el("form", { oninput: show, onsubmit: (event) => {
 		event.preventDefault();
-		try { run(button, output, call(values()), done, text); } catch (error) {
-			output.className = "result bad";
-			output.textContent = error.message;
-		}
-	} }, el("div", { class: "fields" }, labels), button, output, asCurl(preview));
+		try { run(button, output, call(values()), done, text); } catch (error) { say(output, error.message, "bad"); }
+	} }, el("div", { class: "fields" }, labels), button, output, shown);
 	show();
 	return e;
 }
+
+export const local = (at) => new Date(at).toLocaleString();
 
 export const clock = (at) => new Date(at).toTimeString().slice(0, 8) + ((new Date(at) % 1000) / 1000).toFixed(3).slice(1);

@@ -1,6 +1,6 @@
 // Customers, accounts, bills and payment requests, and their actions.
 
-import { $, capital, singular, quiet, el, fill, load, money, decimal, minorUnits, pretty, code, calls, form, random } from "./dom.js";
+import { $, capital, singular, quiet, el, fill, load, money, decimal, minorUnits, pretty, code, calls, form, random, local } from "./dom.js";
 
 const shown = 200; // rows of the list
 
@@ -8,11 +8,11 @@ let state;
 let selected = "";
 let drawn;
 
-const kindOf = (id) => (id.startsWith("bcus_") ? "customers" : id.startsWith("bacc_") ? "accounts" : id.startsWith("bill_") ? "bills" : "payment_requests");
+const kinds = { bcus: "customers", bacc: "accounts", bill: "bills" };
+const kindOf = (id) => kinds[id.split("_")[0]] ?? "payment_requests";
 
 const find = (id) => (state?.[kindOf(id)] ?? []).find((o) => o.id === id);
 
-// isOpen reports whether an object can be paid.
 const isOpen = (o) => (o.status ? ["unpaid", "active"].includes(o.status) : Boolean(o.currency));
 
 const title = (o) => o.name ?? o.external_reference ?? o.description ?? o.id;
@@ -23,7 +23,7 @@ function amount(o) {
 	return text && o.balance !== undefined ? "balance " + text : text;
 }
 
-// tree lists each object below its owner, the newest customers first.
+// The newest customers are first.
 function tree() {
 	const bills = Map.groupBy(state.bills, (b) => b.account_id ?? b.customer_id);
 	const accounts = Map.groupBy(state.accounts, (a) => a.customer_id);
@@ -37,9 +37,12 @@ function tree() {
 function list() {
 	const text = $("ledger-search").value.trim().toLowerCase();
 	const all = tree();
-	const found = text ? all.filter(([o]) => Object.values(o).join("\n").toLowerCase().includes(text)) : all;
+	const owners = new Map([...state.customers, ...state.accounts].map((o) => [o.id, o]));
+	// A search finds the bills of a customer too.
+	const words = (o) => (o ? [...Object.values(o), amount(o), words(owners.get(o.account_id)), words(owners.get(o.customer_id))].join("\n").toLowerCase() : "");
+	const found = text ? all.filter(([o]) => words(o).includes(text)) : all;
 	const count = `${found.length} ${found.length === 1 ? "entry" : "entries"}`;
-	$("ledger-count").textContent = all.length === 0 ? "Nothing yet: click New bill." : found.length > shown ? `${count}, of which the first ${shown} are shown: search to see others` : count;
+	$("ledger-count").textContent = all.length === 0 ? "Nothing yet: click New bill." : found.length === 0 ? "Nothing matches." : found.length > shown ? `${count}: the first ${shown} are shown` : count;
 	const focused = document.activeElement?.closest?.("#objects li")?.dataset.id;
 	fill($("objects"), found.slice(0, shown).map(([o, depth]) => el("li", { class: "depth-" + (text ? 0 : depth), "data-id": o.id },
 		el("a", { href: "#ledger/" + o.id, ariaCurrent: o.id === selected ? "true" : undefined, testid: "object-" + kindOf(o.id) },
@@ -52,49 +55,58 @@ function list() {
 function payForm(o) {
 	const currency = o.currency;
 	const due = o.amount_remaining ?? o.amount ?? o.balance;
-	return form({
-		inputs: [
-			{ name: "amount", label: `Amount in ${currency}`, value: due > 0 ? decimal(due, currency) : "", required: true, inputMode: "decimal", testid: "pay-amount" },
-			{ name: "deliver", label: "Tell your endpoint", options: [["now", "now"], ["hold", "later: hold the event back"]], testid: "pay-deliver" },
-		],
-		call: (v) => ({ method: "POST", path: "/_mock/payments", body: { to: o.id, amount: v.amount.trim(), ...(v.deliver === "now" ? {} : { deliver: v.deliver }) } }),
-		submit: "Pay", testid: "pay", done: reload,
-		text: ({ json: r }) => r.attempts === 0 ? "Paid. The event was not sent: open it in Live to deliver it."
-			: r.acknowledged ? `Paid. Your endpoint responded ${r.status}.` : [`Paid, but your endpoint did not acknowledge the event: ${r.error ?? r.status}.`, true],
+	const f = form({
+		prefix: "pay-", inputs: {
+			amount: { label: `Amount in ${currency}`, value: due > 0 ? decimal(due, currency) : "", required: true, inputMode: "decimal" },
+			deliver: { label: "Tell your endpoint", options: [["", "now"], ["hold", "later: hold the event back"]] },
+		},
+		call: (v) => ({ method: "POST", path: "/_mock/payments", body: { to: o.id, amount: v.amount.trim(), deliver: v.deliver || undefined } }),
+		submit: "Pay", testid: "pay",
+		done: async () => {
+			await reload();
+			f.querySelector("input").value = decimal(find(o.id).amount_remaining ?? due, currency);
+			f.dispatchEvent(new Event("input"));
+		},
+		text: ({ json: r }) => {
+			const paid = `${r.money} paid`;
+			const stays = o.balance === undefined ? "" : " The balance stays: your program sets it.";
+			return r.attempts === 0 ? `${paid}. The event was not sent: open it in Live to deliver it.`
+				: r.acknowledged ? `${paid}. Your endpoint responded ${r.status}.${stays}` : [`${paid}, but your endpoint did not acknowledge the event: ${r.error ?? r.status}. It is sent again: see Live.`, true];
+		},
 	});
+	return f;
 }
 
 function balanceForm(o) {
 	return form({
-		inputs: [
-			{ name: "balance", label: "Balance", value: o.balance === undefined ? "" : decimal(o.balance, o.currency), required: true, inputMode: "decimal", hint: "what the customer owes; below 0 is a credit", testid: "balance" },
-			{ name: "currency", label: "Currency", value: o.currency ?? "ZAR", required: true, testid: "balance-currency" },
-		],
+		prefix: "balance-", inputs: {
+			balance: { label: "Balance", value: o.balance === undefined ? "" : decimal(o.balance, o.currency), required: true, inputMode: "decimal", hint: "what the customer owes; below 0 is a credit" },
+			currency: { label: "Currency", value: o.currency ?? "ZAR", required: true },
+		},
 		call: (v) => ({ method: "PATCH", path: `/billing/${kindOf(o.id)}/${o.id}`, body: { balance: minorUnits(v.balance, v.currency), currency: v.currency } }),
-		submit: "Set balance", testid: "set-balance", done: reload,
+		submit: "Set balance", testid: "set-balance", done: reload, text: () => "The balance is set.",
 	});
 }
 
-// billForm raises a bill on an object, or on a customer by reference.
 function billForm(o) {
 	const number = random().slice(0, 6).toUpperCase();
 	const known = (reference) => state.customers.some((c) => c.external_reference === reference || c.id === reference);
 	return form({
-		inputs: [
-			...(o ? [] : [
-				{ name: "customer", label: "Customer's reference", value: state.customers.at(-1)?.external_reference ?? "CUSTOMER-" + number, required: true, hint: "a new reference creates a customer", testid: "bill-customer" },
-				{ name: "customerName", label: "Customer's name", value: "John Doe", when: (v) => !known(v.customer.trim()), testid: "bill-customer-name" },
-			]),
-			{ name: "reference", label: "Bill's reference", value: "INV-" + number, required: true, testid: "bill-reference" },
-			{ name: "amount", label: "Amount", value: "20.00", required: true, inputMode: "decimal", testid: "bill-amount" },
-			{ name: "currency", label: "Currency", value: o?.currency ?? "ZAR", required: true, testid: "bill-currency" },
-			{ name: "due", label: "Due (optional)", type: "date", testid: "bill-due" },
-		],
+		prefix: "bill-", inputs: {
+			...(o ? {} : {
+				customer: { label: "Customer's reference", value: state.customers.at(-1)?.external_reference ?? "CUSTOMER-" + number, required: true, hint: "a new reference creates a customer" },
+				customerName: { label: "Customer's name", value: "John Doe", when: (v) => !known(v.customer.trim()) },
+			}),
+			reference: { label: "Bill's reference", value: "INV-" + number, required: true },
+			amount: { label: "Amount", value: "20.00", required: true, inputMode: "decimal" },
+			currency: { label: "Currency", value: o?.currency ?? "ZAR", required: true },
+			due: { label: "Due (optional)", type: "date" },
+		},
 		call: (v) => {
 			const customer = v.customer?.trim();
 			const to = o ? { [singular(kindOf(o.id))]: o.id } : { customer: known(customer) ? customer : { external_reference: customer, name: v.customerName || undefined } };
 			return { method: "POST", path: "/billing/bills", body: {
-				...to, external_reference: v.reference.trim(), currency: v.currency, amount_due: minorUnits(v.amount, v.currency), due_date: v.due || undefined,
+				...to, external_reference: v.reference.trim(), currency: v.currency, amount_due: minorUnits(v.amount, v.currency, 1), due_date: v.due || undefined,
 			} };
 		},
 		submit: "Raise the bill", testid: "raise-bill",
@@ -106,7 +118,7 @@ function section(name, ...content) {
 	return el("details", { class: "card", open: name === "Record a payment" }, el("summary", {}, el("h4", { text: name })), ...content);
 }
 
-// detail shows an object. Its forms keep their input while its facts change.
+// Forms keep their input while the facts of their object change.
 function detail() {
 	const box = $("object");
 	if (selected === "new") {
@@ -131,7 +143,7 @@ function detail() {
 			open && el("p", {}, el("a", { class: "button", href: "/_pay/" + o.id, target: "_blank", text: "Pay as your customer ↗", testid: "object-pay-link" })),
 			open && section("Record a payment", payForm(o)),
 			(kind === "customers" || kind === "accounts") && [section("New bill", billForm(o)), section("Set balance", balanceForm(o))],
-			kind === "bills" && o.status !== "voided" && section("Void", calls([{ label: "Void the bill", danger: true, testid: "void", call: { method: "POST", path: `/billing/bills/${o.id}/void` } }], reload)),
+			kind === "bills" && o.status !== "voided" && section("Void", calls([{ label: "Void the bill", danger: true, testid: "void", text: () => "The bill is voided: it can no longer be paid.", call: { method: "POST", path: `/billing/bills/${o.id}/void` } }], reload)),
 			el("div", { id: "object-data" }));
 	}
 	fill($("object-facts"), facts(o));
@@ -142,13 +154,12 @@ function detail() {
 		const { payments, events } = related(o);
 		const status = ({ attempts: a = [] }) => (a.length ? a.at(-1).status || "no response" : "not sent");
 		fill(data,
-			items("Payments", "object-payments", payments, (p) => [money(p.amount, p.currency), p.status, new Date(p.created_at).toLocaleString()]),
-			items("Events", "object-events", events, (e) => [e.event.type, status(e)]),
+			items("Payments", "object-payments", payments, (p) => [money(p.amount, p.currency), p.status, local(p.created_at)]),
+			items("Events", "object-events", events, (e) => [money(e.event.data?.amount, e.event.data?.currency), e.event.type, status(e), local(e.created_at)]),
 			el("h4", { text: "JSON" }), code(pretty(o), "JSON of the object", "object-json"));
 	}
 }
 
-// items shows a line for each object, which expands to its JSON.
 function items(name, testid, list, line) {
 	return [
 		el("h4", { text: `${name} (${list.length})` }),
@@ -180,7 +191,6 @@ export async function reload() {
 	detail();
 }
 
-// show shows an object, or the form for a new bill.
 export async function show(id) {
 	const changed = id !== selected;
 	selected = id;

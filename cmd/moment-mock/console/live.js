@@ -1,6 +1,7 @@
 // The timeline: requests, payments and deliveries, the newest first.
 
-import { $, capital, singular, el, fill as put, load, money, curl, copyButton, copyable, pretty, code, calls, send, clock } from "./dom.js";
+import { $, capital, singular, el, fill as put, load, money, curl, copyButton, copyable, pretty, code, calls, send, clock, key } from "./dom.js";
+import { faults } from "./trouble.js";
 
 const limit = 1000; // rows that are kept
 const longest = 16 << 10; // of a body that is kept
@@ -12,7 +13,7 @@ let paused = false;
 let forgotten = 0; // how often the rows were removed
 const pending = new Map(); // requests without a response yet, and since when
 
-const cut = (text) => (text && text.length > longest ? text.slice(0, longest) + "\n… (cut by this page)" : text ?? "");
+const cut = (text) => (text && text.length > longest ? text.slice(0, longest) + "\n… (cut)" : text ?? "");
 
 function parse(text) {
 	try { return JSON.parse(text); } catch { return undefined; }
@@ -23,7 +24,6 @@ const amount = (o) => money(o.amount_due ?? o.amount ?? o.balance, o.currency);
 const nouns = ["customers", "accounts", "bills", "payment_requests", "payments"];
 const names = new Map(); // external references by their id
 
-// operation names the operation of a request: Create bill.
 function operation({ method, path }) {
 	const [, , noun, id, action] = path.split("?")[0].split("/");
 	const verb = action ?? { POST: "create", GET: "get", PATCH: "update" }[method];
@@ -36,30 +36,28 @@ function remember({ id, external_reference: reference }) {
 	names.set(id, reference);
 }
 
-const payLink = (id, name) => el("a", { class: "button small", href: "/_pay/" + id, target: "_blank", text: "Pay", ariaLabel: `Pay ${name ?? id} as your customer, in a new tab`, testid: "pay-link" });
-
 function requestRow(r) {
 	const o = parse(r.response) ?? {};
 	const failed = r.status === 0 || r.status >= 400;
 	remember(o);
+	const open = o.status === "unpaid" || o.status === "active";
 	return {
 		key: "r" + r.id, kind: "request", at: r.at, data: { ...r, body: cut(r.body), response: cut(r.response) }, detail: requestDetail,
-		what: operation(r) + (o.external_reference ?? ""), code: r.status || "no response", good: !failed,
-		note: [failed ? o.detail ?? o.title : amount(o), `${r.method} ${r.path}`].filter(Boolean).join(" · "),
-		pay: !failed && r.method !== "GET" && (o.status === "unpaid" || o.status === "active") && o.id, name: o.external_reference,
+		what: operation(r) + (o.external_reference ?? parse(r.body)?.external_reference ?? ""), code: r.status || "no response", good: !failed,
+		note: [r.fault && "your fault: " + faults[r.fault.fault], failed ? o.detail ?? o.title : amount(o), `${r.method} ${r.path}`].filter(Boolean).join(" · "),
+		pay: !failed && r.method !== "GET" && open && o.id, left: o.amount_remaining, pays: !open && o.status && o.id, status: o.status,
 	};
 }
 
 const part = (name, text, testid) => [el("h3", { text: name }), text && code(text, name, testid)];
 
 function requestDetail({ data: r }) {
-	const headers = Object.fromEntries(Object.entries(r.headers ?? {}).map(([name, values]) => [name, values.join(", ")]));
-	const sent = Object.fromEntries(Object.entries(headers).filter(([name]) => !/^(accept-encoding|connection|content-length|host|user-agent|sec-.*|origin|referer)$/i.test(name)));
-	if (sent.Authorization) sent.Authorization = "Bearer sk_test_YOUR_SECRET_KEY"; // the recorded request has none
+	const headers = Object.entries(r.headers ?? {}).map(([name, values]) => `${name}: ${values.join(", ")}`);
+	const sent = headers.filter((h) => /^(Authorization|Content-Type|Idempotency-Key):/.test(h)).map((h) => h.replace("[secret key]", "Bearer " + key));
 	const call = { method: r.method, path: r.path, headers: sent, body: r.body || undefined };
 	return [
 		el("div", { class: "buttons" }, copyButton(() => curl(call), "Copy as curl", "copy-curl")),
-		part("Request headers", Object.entries(headers).map(([name, value]) => `${name}: ${value}`).join("\n")),
+		part("Request headers", headers.join("\n")),
 		r.body && part("Request body", pretty(r.body)),
 		part(r.status ? `Response, ${r.status}` : "No response", pretty(r.response ?? ""), "response"),
 	];
@@ -80,7 +78,7 @@ function paymentRow(m) {
 	if (!p) return undefined;
 	return {
 		key: "p" + m.message_id, kind: "payment", at: m.created_at, data: p, what: amount(p.data) + (p.failed ? " declined" : " paid"),
-		note: [toWhom(p), p.id].filter(Boolean).join(" · "), code: p.failed ? "declined" : "paid", good: !p.failed,
+		note: [toWhom(p), p.id].filter(Boolean).join(" · "), code: p.failed ? "declined" : "paid", good: !p.failed, pays: p.data.bill_id, amount: p.data.amount,
 		detail: () => part("Payment", pretty(p.data)),
 	};
 }
@@ -93,31 +91,31 @@ function deliveryRow(e) {
 	const next = e.next_attempt_at && `next attempt at ${clock(e.next_attempt_at).slice(0, 8)}`;
 	const note = [
 		p ? `${amount(data)} ${toWhom(p)}` : data?.external_reference,
-		e.attempts ? `${e.attempts} attempt${e.attempts > 1 ? "s" : ""}` : !next && "held back, or there is no endpoint", e.error, next,
+		e.attempts && `${e.attempts} attempt${e.attempts > 1 ? "s" : ""}`, e.error, next,
 	];
 	return {
 		key: "d" + e.message_id, kind: "delivery", at: e.created_at, data: e, what: e.type || "event", note: note.filter(Boolean).join(" · "),
-		code: e.attempts ? e.status || "no response" : "not sent", good: acknowledged(e), waits: !e.attempts, detail: deliveryDetail,
+		code: e.attempts ? e.status || "no response" : "not sent", good: acknowledged(e), waits: !e.attempts, pays: data?.status === "paid" && data.id, send: e.attempts ? "Resend" : "Deliver", detail: deliveryDetail,
 	};
 }
 
 const loadAttempts = async (e) => (await load("/_mock/events/" + e.message_id)).attempts.map(attemptItem);
 
 function deliveryDetail({ data: e }) {
-	const button = (label, testid, body, rejected) => ({ label, testid, text: ({ json }) => {
+	const button = (label, testid, body, what, why) => ({ label, testid, text: ({ json }) => {
 		const made = json.attempts.slice(-(body.times ?? 1));
 		const accepts = acknowledged(made[0]);
 		const said = made[0].error ? `Your endpoint did not respond: ${made[0].error}.` : `Your endpoint responded ${made.map((a) => a.status).join(" and ")}.`;
-		return rejected ? [`${said} It ${accepts ? "accepts" : "does not accept"} ${rejected}.`, accepts] : [said, !made.every(acknowledged)];
+		return what ? [`${said} It ${accepts ? "accepts" : "does not accept"} ${what}${accepts ? why : ""}.`, accepts] : [said, !made.every(acknowledged)];
 	}, call: { method: "POST", path: `/_mock/events/${e.message_id}/deliver`, body } });
 	const attempts = el("ol", { class: "attempts", testid: "attempts" });
 	loadAttempts(e).then((items) => put(attempts, items), () => {});
 	return [
 		calls([
-			button(e.attempts ? "Resend" : "Deliver", "resend", {}),
+			button("Send", "resend", {}),
 			button("Send twice", "send-twice", { times: 2 }),
-			button("With the old secret", "old-secret", { secret: "previous" }, "the old secret"),
-			button("With an old timestamp", "old-timestamp", { age: "10m" }, "an event of 10 minutes ago"),
+			button("With the old secret", "old-secret", { secret: "previous" }, "the old secret", ": right only during a rotation"),
+			button("With an old timestamp", "old-timestamp", { age: "10m" }, "an event of 10 minutes ago", ": a replay attack would succeed"),
 		], () => poll(true)),
 		el("h3", { text: "Attempts" }), attempts,
 		part("Event", `webhook-id: ${e.message_id}\n\n${pretty(e.event)}`),
@@ -127,7 +125,7 @@ function deliveryDetail({ data: e }) {
 function attemptItem(a) {
 	return el("li", {},
 		el("span", { class: "code " + (acknowledged(a) ? "good" : "bad"), text: a.status || "no response" }),
-		` ${clock(a.at).slice(0, 8)}${a.resent ? ", resent" : ""}, to ${a.url}${a.error ? ": " + a.error : ""}`,
+		` ${clock(a.sent_at ?? a.at).slice(0, 8)}${a.resent ? ", resent" : ""}${a.other_secret ? " with the old secret" : ""}${a.sent_at ? " with the timestamp " + clock(a.at).slice(0, 8) : ""}, to ${a.url}${a.error ? ": " + a.error : ""}`,
 		a.response && code(pretty(a.response), "Response of the endpoint", "endpoint-response"));
 }
 
@@ -138,7 +136,7 @@ function matches(row) {
 }
 
 function render(row) {
-	const button = el("button", { type: "button", class: "line", ariaExpanded: "false", onclick: () => toggle(row) });
+	const button = el("button", { class: "line", ariaExpanded: "false", onclick: () => toggle(row) });
 	row.li = el("li", { class: "row " + row.kind, testid: "row-" + row.kind }, button);
 	fill(row);
 	return row.li;
@@ -151,8 +149,11 @@ function fill(row) {
 		el("span", { class: "code " + (row.waits ? "waits" : row.good ? "good" : "bad"), text: row.code }),
 		el("span", { class: "what", text: row.what }),
 		el("span", { class: "note", text: row.note }));
-	row.li.querySelector(":scope > .button")?.remove();
-	if (row.pay) row.li.firstChild.after(payLink(row.pay, row.name));
+	if (!row.button && (row.pay || row.send)) row.li.firstChild.after(row.button = row.pay ? el("a", { class: "button small", href: "/_pay/" + row.pay, target: "_blank", text: "Pay", ariaLabel: `Pay ${names.get(row.pay) ?? row.pay} as your customer, in a new tab`, testid: "pay-link" }) : el("button", { class: "button small", testid: "row-send", onclick: () => {
+		if (row.li.firstChild.ariaExpanded !== "true") toggle(row);
+		row.li.querySelector(".buttons > *").click();
+	} }));
+	if (row.send) row.button.textContent = row.send;
 	row.li.hidden = !matches(row);
 }
 
@@ -163,8 +164,8 @@ function toggle(row) {
 	if (open) row.li.append(el("div", { class: "detail", testid: "detail" }, row.detail(row)));
 }
 
-// update replaces a row. In an open delivery, only the attempts change, because its buttons keep
-// the focus and their result.
+// In an open delivery, update changes only the attempts, because its buttons keep the focus and
+// their result.
 function update(old, row) {
 	Object.assign(old, row);
 	fill(old);
@@ -186,6 +187,10 @@ function add(found) {
 	for (const row of fresh.slice(-limit)) {
 		rows.set(row.key, row);
 		list.prepend(render(row));
+		for (const bill of row.pays ? rows.values() : []) if (bill.pay === row.pays && !((bill.left -= row.amount) > 0)) {
+			bill.button.textContent = capital(row.status ?? "paid");
+			bill.button.ariaLabel = null;
+		}
 	}
 	for (const [key, row] of rows) {
 		if (rows.size <= limit) break;
@@ -194,7 +199,10 @@ function add(found) {
 		$("live-limit").hidden = false;
 	}
 	$("live-empty").hidden = rows.size > 0;
+	showNone();
 }
+
+const showNone = () => ($("live-none").hidden = !rows.size || $("rows").querySelector(".row:not([hidden])"));
 
 export async function poll(force) {
 	if (paused && !force) return true; // the ledger goes on
@@ -229,7 +237,7 @@ export function forget() {
 }
 
 export function start() {
-	const filter = () => { for (const row of rows.values()) row.li.hidden = !matches(row); };
+	const filter = () => { for (const row of rows.values()) row.li.hidden = !matches(row); showNone(); };
 	$("live-kind").addEventListener("change", filter);
 	$("live-filter").addEventListener("input", filter);
 	$("live-pause").addEventListener("click", () => {
@@ -247,5 +255,5 @@ export function start() {
 		customer: { external_reference: "UCR1234567890", name: "John Doe" },
 		external_reference: "UBR1234567890", currency: "ZAR", amount_due: 2000,
 	} };
-	$("live-example").append(copyable(code(curl(example), "A command that raises a bill", "example")));
+	$("live-example").append(copyable(code(curl(example).replaceAll("1234567890", "'$(date +%s)'"), "A command that raises a bill", "example")));
 }

@@ -1,11 +1,11 @@
 // Faults, the clock, and the data as a whole.
 
-import { $, el, fill, load, code, curl, calls, form, run } from "./dom.js";
+import { $, el, fill, load, code, copyable, curl, calls, form, resultLine, run, local } from "./dom.js";
 
 const operations = [...["customer", "account", "bill", "payment request"].flatMap((o) => ["create", "get", "update"].map((verb) => verb + " " + o)), "void bill", "get payment"];
 
 // As in docs/testing.md.
-const faults = {
+export const faults = {
 	status: "A gateway fails, nothing runs",
 	rate_limit: "Too many requests (429), nothing runs",
 	service_error: "Moment fails, and saves its response",
@@ -29,15 +29,15 @@ function faultCall(v) {
 
 function faultForm(refresh) {
 	return form({
-		inputs: [
-			{ name: "fault", label: "What happens", options: Object.entries(faults), wide: true, testid: "fault" },
-			{ name: "on", label: "To", options: [["", "any request"], ...operations.map((o) => [o])], testid: "fault-on" },
-			{ name: "times", label: "Times", type: "number", value: "1", testid: "fault-times" },
-			{ name: "status", label: "Response status", type: "number", value: "503", when: withStatus, testid: "fault-status" },
-			{ name: "retryAfter", label: "Asks to wait", placeholder: "30s", hint: "the header Retry-After", when: (v) => withStatus(v) || v.fault === "rate_limit", testid: "fault-retry-after" },
-			{ name: "delay", label: "Delay", value: "5s", when: (v) => v.fault === "delay", testid: "fault-delay" },
-		],
-		call: faultCall, submit: "Add the fault", testid: "add-fault", done: refresh, text: () => "Added. The next requests meet it.",
+		prefix: "fault-", inputs: {
+			fault: { label: "What happens", options: Object.entries(faults), wide: true },
+			on: { label: "To", options: [["", "any request"], ...operations.map((o) => [o])] },
+			times: { label: "Times", type: "number", value: "1" },
+			status: { label: "Response status", type: "number", value: "503", when: withStatus },
+			retryAfter: { label: "Ask to wait (Retry-After)", placeholder: "30s", when: (v) => withStatus(v) || v.fault === "rate_limit" },
+			delay: { label: "Delay", value: "5s", when: (v) => v.fault === "delay" },
+		},
+		call: faultCall, submit: "Add the fault", testid: "add-fault", done: refresh, text: () => "Added: see Faults to come.",
 	});
 }
 
@@ -45,8 +45,8 @@ export async function refresh() {
 	const [left, now] = await Promise.all([load("/_mock/faults"), load("/_mock/clock")]);
 	const all = left.faults;
 	$("trouble-count").textContent = all.length ? ` (${all.length})` : "";
-	fill($("faults-left"), all.length ? all.map((f) => el("li", { testid: "fault-left", text: describe(f) })) : el("li", { class: "quiet", text: "None: requests get their usual responses." }));
-	$("now").textContent = new Date(now.now).toLocaleString();
+	fill($("faults-left"), all.length ? all.map((f) => el("li", { testid: "fault-left", text: describe(f) })) : el("li", { class: "quiet", text: "None." }));
+	$("now").textContent = local(now.now);
 }
 
 const describe = (f) => [faults[f.fault], f.status, f.delay, f.retry_after && `Retry-After ${f.retry_after}`, "to " + ([f.on ?? []].flat().join(" or ") || "any request"), `${f.times ?? 1} left`].filter(Boolean).join(" · ");
@@ -59,21 +59,21 @@ export function start(changed) {
 	const after = async () => { await refresh(); changed(); };
 	const advance = (label, d) => ({ label, testid: "advance-" + d, text: () => "The clock is moved.", call: { method: "PUT", path: "/_mock/clock", body: { advance: d } } });
 	const file = el("input", { type: "file", id: "import", accept: ".json" });
-	const imported = el("p", { class: "result", role: "status", testid: "import-result" });
+	const imported = resultLine("import-result");
 	file.addEventListener("change", async () => {
 		const call = { method: "PUT", path: "/_mock/state", body: await file.files[0].text() };
-		await run(file, imported, call, () => changed(true), () => "Imported.");
+		await run(file, imported, call, changed, () => "Imported.");
 		file.value = "";
 	});
 	$("trouble-cards").append(
 		card("Make requests fail", faultForm(after)),
-		card("Faults to come", el("ul", { id: "faults-left" }), calls([{ label: "Remove all faults", testid: "clear-faults", call: { method: "DELETE", path: "/_mock/faults" } }], after)),
+		card("Faults to come", el("ul", { id: "faults-left" }), calls([{ label: "Remove all faults", testid: "clear-faults", text: () => "All are removed.", call: { method: "DELETE", path: "/_mock/faults" } }], after)),
 		card("Clock", el("p", {}, "It is ", el("strong", { id: "now" }), " in moment-mock. Events that become due are delivered at once."),
 			calls([advance("5 seconds later", "5s"), advance("5 minutes later", "5m"), advance("A day later", "24h"), advance("30 days later", "720h")], after)),
-		card("Everything", el("p", { text: "A reset deletes all data, faults and requests, and sets the clock back. Export the data first to keep it." }),
-			calls([{ label: "Reset", danger: true, testid: "reset", call: { method: "DELETE", path: "/_mock/state" } }], async () => { changed(true); await refresh(); }),
+		card("Data", el("p", { text: "A reset deletes all data, faults and requests, and sets the clock back." }),
+			calls([{ label: "Reset", ask: "Delete all data?", danger: true, testid: "reset", text: () => "All data is deleted.", call: { method: "DELETE", path: "/_mock/state" } }], after),
 			el("h4", { text: "Export" }), el("p", {}, el("a", { class: "button", href: "/_mock/state", download: "moment-mock.json", text: "Download the data", testid: "export" })),
-			code(curl({ method: "GET", path: "/_mock/state" }) + " > moment-mock.json", "The export as curl"),
-			el("h4", {}, el("label", { htmlFor: "import", text: "Import" })), file, imported,
-			code(curl({ method: "PUT", path: "/_mock/state", body: "@moment-mock.json" }), "The import as curl")));
+			copyable(code(curl({ method: "GET", path: "/_mock/state" }) + " > moment-mock.json", "The export as curl")),
+			el("h4", {}, el("label", { htmlFor: "import", text: "Import, which replaces all data" })), file, imported,
+			copyable(code(curl({ method: "PUT", path: "/_mock/state", body: "@moment-mock.json" }), "The import as curl"))));
 }
