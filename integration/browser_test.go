@@ -105,14 +105,19 @@ func (b *tab) do(t *testing.T, actions ...chromedp.Action[chromedp.Void]) {
 	require.NoError(t, chromedp.Do(ctx, actions...))
 }
 
-// value runs an action that returns a value.
+// value runs an action that returns a value, again if the page replaces the element meanwhile.
 func value[T any](t *testing.T, b *tab, what string, action chromedp.Action[T]) T {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
 	defer cancel()
-	got, err := chromedp.Run(ctx, action)
-	require.NoError(t, err, what)
-	return got
+	for {
+		got, err := chromedp.Run(ctx, action)
+		if err != nil && strings.Contains(err.Error(), "No node with given id") {
+			continue
+		}
+		require.NoError(t, err, what)
+		return got
+	}
 }
 
 func (b *tab) open(t *testing.T, url string) {
@@ -131,9 +136,7 @@ func (b *tab) text(t *testing.T, id string) string {
 
 func (b *tab) click(t *testing.T, id string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, browserPatience)
-	defer cancel()
-	require.NoError(t, chromedp.Do(ctx, chromedp.Click(byTestID(id), chromedp.NodeVisible)), id)
+	value(t, b, id, chromedp.Click(byTestID(id), chromedp.NodeVisible))
 }
 
 // fill replaces the text of an input.

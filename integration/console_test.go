@@ -252,6 +252,12 @@ func (c console) testLive(t *testing.T) {
 	b.waitText(t, "row-request", "INV-2")
 	b.click(t, "live-clear")
 	b.text(t, "live-empty")
+	b.open(t, m.url)
+	m.bill(t, "INV-9", 100)
+	b.waitText(t, "row-request", "INV-9")
+	b.waitRows(t, 1) // a reload does not show again what was cleared
+	b.click(t, "live-clear")
+	b.text(t, "live-empty")
 
 	// A request in flight is shown, and gets its response later.
 	resp, err := http.Post(m.url+"/_mock/faults", "application/json", strings.NewReader(`{"fault": "delay", "delay": "2s"}`))

@@ -95,7 +95,7 @@ func (m *mock) postPayment(r *adminRequest) (any, *rejection) {
 	if d == nil {
 		_, reason, _ := strings.Cut(strings.TrimPrefix(err.Error(), "momenttest: "), ": ")
 		if strings.Contains(reason, "payment_rules") {
-			reason += ": set any_amount to ignore them"
+			reason += ": set any_amount (--any-amount) to ignore them"
 		}
 		return nil, reject(http.StatusUnprocessableEntity, "%s", reason)
 	}

@@ -120,8 +120,8 @@ func TestPaymentsRejected(t *testing.T) {
 		{"one reference, three objects", `{"to": "shared", "amount": "15.00"}`, 409, `"shared" is the external reference of customer bcus_2 and of account bacc_2 and of bill bill_3: pass one of the ids`},
 		{"no currency", `{"to": "bcus_3", "amount": "15.00"}`, 422, "bcus_3 has no currency: update it with one before it is paid"},
 		{"a currency with unknown decimals", `{"to": "bcus_4", "amount": "15.00"}`, 422, `bcus_4: moment: unknown currency "QQQ": ISO 4217, as this version knows it, has no minor unit for that code (codes are three capital letters)`},
-		{"a bill whose reference is a bill's id", `{"to": "bill_4", "amount": "20.01"}`, 422, "bill_4 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment: set any_amount to ignore them"},
-		{"more than is due", `{"to": "bill_1", "amount": "20.01"}`, 422, "bill_1 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment: set any_amount to ignore them"},
+		{"a bill whose reference is a bill's id", `{"to": "bill_4", "amount": "20.01"}`, 422, "bill_4 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment: set any_amount (--any-amount) to ignore them"},
+		{"more than is due", `{"to": "bill_1", "amount": "20.01"}`, 422, "bill_1 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment: set any_amount (--any-amount) to ignore them"},
 		{"voided", `{"to": "UBR-2", "amount": "15.00"}`, 422, "bill_2 is voided: it can no longer be paid"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
@@ -223,7 +223,7 @@ func TestPay(t *testing.T) {
 		{"declined", responding(204), []string{"--declined", "UBR-1", "15.00"}, 0, "Declined ZAR 15.00 to bill_1, which leaves ZAR 20.00\nEvent msg_X: 204 at attempt 1\n{\n", ""},
 		{"not sent yet", responding(204), []string{"UBR-1", "--deliver", "hold"}, 0, "Paid ZAR 20.00 to bill_1, which leaves ZAR 0.00\nEvent msg_X was not sent: moment-mock resend msg_X delivers it\n{\n", ""},
 		{"lost", responding(204), []string{"UBR-1", "--deliver=never"}, 0, "Paid ZAR 20.00 to bill_1, which leaves ZAR 0.00\nThe event is never delivered, as you asked\n{\n", ""},
-		{"rejected", responding(204), []string{"UBR-1", "20.01"}, 1, "", "bill_1 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment: set any_amount to ignore them"},
+		{"rejected", responding(204), []string{"UBR-1", "20.01"}, 1, "", "bill_1 has ZAR 20.00 left to pay, not ZAR 20.01: its payment_rules reject overpayment: set any_amount (--any-amount) to ignore them"},
 		{"no decimal", responding(204), []string{"UBR-1", "much"}, 1, "", "amount: must be a decimal such as 15.00"},
 		{"unknown", responding(204), []string{"UBR-9", "15.00"}, 1, "", `no bill, account, customer or payment request has the id or external reference "UBR-9": create it first, or see /_mock/state`},
 	} {

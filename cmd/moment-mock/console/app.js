@@ -33,7 +33,7 @@ async function route() {
 async function poll() {
 	const health = await load("/_mock/health");
 	const now = health.started_at + health.replaced;
-	if (run !== undefined && run !== now) live.forget();
+	if (run !== now) live.forget(now);
 	run = now;
 	if (await live.poll()) changed = true;
 	// Also without a change, because faults are not requests.

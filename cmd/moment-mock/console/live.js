@@ -9,6 +9,7 @@ const longest = 16 << 10; // of a body that is kept
 const rows = new Map(); // by their key, the oldest first
 let lastRequest = 0;
 let lastEvent = 0;
+let run;
 let paused = false;
 let forgotten = 0; // how often the rows were removed
 const pending = new Map(); // requests without a response yet, and since when
@@ -226,14 +227,16 @@ export async function poll(force) {
 	return requests.requests.length > pending.size || events.events.length > 0;
 }
 
-export function forget() {
+export function forget(now) {
 	forgotten++;
+	run = now;
 	rows.clear();
 	$("rows").replaceChildren();
 	$("live-empty").hidden = false;
 	$("live-limit").hidden = true;
 	pending.clear();
-	lastRequest = lastEvent = 0;
+	lastRequest = 0;
+	lastEvent = sessionStorage[run] ?? 0;
 }
 
 export function start() {
@@ -247,9 +250,8 @@ export function start() {
 	});
 	$("live-clear").addEventListener("click", async () => {
 		await send({ method: "DELETE", path: "/_mock/requests" });
-		const events = lastEvent;
-		forget();
-		lastEvent = events;
+		sessionStorage[run] = lastEvent;
+		forget(run);
 	});
 	const example = { method: "POST", path: "/billing/bills", body: {
 		customer: { external_reference: "UCR1234567890", name: "John Doe" },

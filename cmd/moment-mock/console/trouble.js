@@ -1,4 +1,4 @@
-// Faults, the clock, and the data as a whole.
+// Faults, the clock, and all data.
 
 import { $, el, fill, load, code, copyable, curl, calls, form, resultLine, run, local } from "./dom.js";
 
