@@ -112,7 +112,7 @@ func value[T any](t *testing.T, b *tab, what string, action chromedp.Action[T]) 
 	defer cancel()
 	for {
 		got, err := chromedp.Run(ctx, action)
-		if err != nil && strings.Contains(err.Error(), "No node with given id") {
+		if err != nil && strings.Contains(err.Error(), "No node with") {
 			continue
 		}
 		require.NoError(t, err, what)

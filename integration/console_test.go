@@ -255,7 +255,7 @@ func (c console) testLive(t *testing.T) {
 	b.open(t, m.url)
 	m.bill(t, "INV-9", 100)
 	b.waitText(t, "row-request", "INV-9")
-	b.waitRows(t, 1) // a reload does not show again what was cleared
+	b.waitRows(t, 1) // a reload does not show the cleared rows again
 	b.click(t, "live-clear")
 	b.text(t, "live-empty")
 
