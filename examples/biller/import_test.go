@@ -28,7 +28,7 @@ func (b *base) importBills(key, rows string, flags format) (queue string) {
 	if flags.Decimal == "" {
 		flags = format{Encoding: "utf-8", DateFormat: "YYYY-MM-DD", Decimal: "."}
 	}
-	c := config{format: flags, path: path, key: key, Rate: 1000, Yes: true}
+	c := config{input: fileFlags{format: flags, File: path}, key: key, Rate: 1000, Yes: true}
 	client, err := c.connect()
 	require.NoError(b, err)
 	r, err := b.prepare(b.Context(), c, client.Mode(), io.Discard)

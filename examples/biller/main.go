@@ -12,7 +12,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -31,10 +30,24 @@ const (
 	exitRejected = 3 // finished, and rows were rejected, or differ
 )
 
-// config has the flags and the environment of a command.
-type config struct {
+// exitError is an error with an exit code. That of other errors is exitFailed.
+type exitError struct {
+	error
+
+	code int
+}
+
+func (e exitError) Unwrap() error { return e.error }
+
+// fileFlags are the flags of the commands that read a file.
+type fileFlags struct {
 	format
 
+	File string `arg:"" help:"A CSV file."`
+}
+
+// config has the flags and the environment of a command.
+type config struct {
 	Rate     float64 `default:"50"       help:"The maximum of requests per second, retries included."`
 	Database string  `placeholder:"FILE" help:"The SQLite file. Default: biller.db beside the CSV file, or in the working folder."`
 	Yes      bool    `help:"Continue after a warning."`
@@ -42,18 +55,17 @@ type config struct {
 	ListenURL          string `placeholder:"URL" help:"PostgreSQL's own address, without PgBouncer, for LISTEN. Default: poll."`
 	UnverifiedDatabase bool   `help:"Allow other modes than sslmode=verify-full for a PostgreSQL server on another machine."`
 
-	path, key, baseURL string
-	postgres, listen   *pgx.ConnConfig // nil: an SQLite file, or polling
+	input            fileFlags // of the commands that read a file
+	key, baseURL     string
+	postgres, listen *pgx.ConnConfig // nil: an SQLite file, or polling
 }
 
-// serverFlags are the flags of serve, receive and work.
-type serverFlags struct {
-	Listen     string        `default:"127.0.0.1:8080" help:"Receive webhooks at this address."`
-	JobTimeout time.Duration `default:"1m"             help:"The time limit of a job. A killed process's jobs are worked again after twice this time."`
+type receiveFlags struct {
+	Listen string `default:"127.0.0.1:8080" help:"Receive webhooks at this address."`
 }
 
-type fileCommand struct {
-	File string `arg:"" help:"A CSV file."`
+type workFlags struct {
+	JobTimeout time.Duration `default:"1m" help:"The time limit of a job. A killed process's jobs are worked again after twice this time."`
 }
 
 type commands struct {
@@ -62,14 +74,17 @@ type commands struct {
 	Demo struct {
 		Bills int `arg:"" default:"1000" help:"How many bills."`
 	} `cmd:"" help:"Raise generated bills with a fake of the service."`
-	Check     fileCommand `cmd:"" help:"Check the file, and send nothing."`
-	Run       fileCommand `cmd:"" help:"Raise the bills of the file. Start it again to continue."`
-	Reconcile fileCommand `cmd:"" help:"Compare the file with the bills at Moment, and change nothing."`
+	Check     fileFlags `cmd:"" help:"Check the file, and send nothing."`
+	Run       fileFlags `cmd:"" help:"Raise the bills of the file. Start it again to continue."`
+	Reconcile fileFlags `cmd:"" help:"Compare the file with the bills at Moment, and change nothing."`
 
-	Serve   serverFlags `cmd:"" help:"Receive webhooks, post payments and raise imported bills."`
-	Receive serverFlags `cmd:"" help:"Receive webhooks. Any number of these, on PostgreSQL."`
-	Work    serverFlags `cmd:"" help:"Post payments and raise imported bills. Any number of these, on PostgreSQL."`
-	Import  fileCommand `cmd:"" help:"Check the file, and insert jobs for serve or work."`
+	Serve struct {
+		receiveFlags
+		workFlags
+	} `cmd:"" help:"Receive webhooks, post payments and raise imported bills."`
+	Receive receiveFlags `cmd:"" help:"Receive webhooks. Any number of these, on PostgreSQL."`
+	Work    workFlags    `cmd:"" help:"Post payments and raise imported bills. Any number of these, on PostgreSQL."`
+	Import  fileFlags    `cmd:"" help:"Check the file, and insert jobs for serve or work."`
 	Migrate struct {
 		Print bool `help:"Print the statements, for an administrator, and change nothing."`
 	} `cmd:"" help:"Create the tables in PostgreSQL, or bring them up to date."`
@@ -86,28 +101,36 @@ func main() {
 }
 
 // start runs the command, and returns the exit code.
-func start(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+func start(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	c, command, err := parseFlags(args, stdout)
-	if command == "" && err == nil {
+	switch {
+	case err != nil:
+		err = exitError{err, exitUsage}
+	case command == "demo":
+		err = demo(ctx, c.config, c.Demo.Bills, stdout, stderr)
+	case command == "check":
+		err = check(ctx, c.config, stdout)
+	case command == "run", command == "import":
+		err = runFile(ctx, c.config, command == "import", stdout, stderr)
+	case command == "reconcile":
+		err = reconcile(ctx, c.config, stdout)
+	case command == "migrate":
+		err = migrate(ctx, c.config, c.Migrate.Print, stdout, stderr)
+	case command == "serve":
+		err = serve(ctx, c.config, &c.Serve.receiveFlags, &c.Serve.workFlags, stderr)
+	case command == "receive":
+		err = serve(ctx, c.config, &c.Receive, nil, stderr)
+	case command == "work":
+		err = serve(ctx, c.config, nil, &c.Work, stderr)
+	}
+	if err == nil {
 		return exitDone
 	}
-	if code = exitUsage; err == nil {
-		code, err = map[string]func() (int, error){
-			"demo":      func() (int, error) { return demo(ctx, c.config, c.Demo.Bills, stdout, stderr) },
-			"check":     func() (int, error) { return check(ctx, c.config, stdout) },
-			"run":       func() (int, error) { return runFile(ctx, c.config, false, stdout, stderr) },
-			"reconcile": func() (int, error) { return reconcile(ctx, c.config, stdout) },
-			"import":    func() (int, error) { return runFile(ctx, c.config, true, stdout, stderr) },
-			"migrate":   func() (int, error) { return migrate(ctx, c.config, c.Migrate.Print, stdout, stderr) },
-			"serve":     func() (int, error) { return serve(ctx, c.config, c.Serve, true, true, stderr) },
-			"receive":   func() (int, error) { return serve(ctx, c.config, c.Receive, true, false, stderr) },
-			"work":      func() (int, error) { return serve(ctx, c.config, c.Work, false, true, stderr) },
-		}[command]()
+	fmt.Fprintln(stderr, "biller:", err)
+	if exit, ok := errors.AsType[exitError](err); ok {
+		return exit.code
 	}
-	if err != nil {
-		fmt.Fprintln(stderr, "biller:", err)
-	}
-	return code
+	return exitFailed
 }
 
 // parseFlags returns the name of the command. It is empty after help.
@@ -139,8 +162,12 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	if err != nil {
 		return c, "", err
 	}
-	c.path = cmp.Or(c.Check.File, c.Run.File, c.Reconcile.File, c.Import.File)
-	c.Database = cmp.Or(c.Database, filepath.Join(filepath.Dir(c.path), "biller.db"))
+	for _, c.input = range []fileFlags{c.Check, c.Run, c.Reconcile, c.Import} {
+		if c.input.File != "" {
+			break
+		}
+	}
+	c.Database = cmp.Or(c.Database, filepath.Join(filepath.Dir(c.input.File), "biller.db"))
 	c.key, c.baseURL = os.Getenv("MOMENT_API_KEY"), os.Getenv("MOMENT_BASE_URL")
 	return c, strings.Fields(parsed.Command())[0], nil
 }
@@ -148,7 +175,7 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 // connect returns a client that keeps to the rate.
 func (c config) connect() (*moment.Client, error) {
 	if c.Rate < 1 {
-		return nil, errors.New("--rate must be at least 1")
+		return nil, exitError{errors.New("--rate must be at least 1"), exitUsage}
 	}
 	connections := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is documented to be one
 	connections.MaxIdleConnsPerHost = maxBills
@@ -161,7 +188,7 @@ func (c config) connect() (*moment.Client, error) {
 	}
 	client, err := moment.NewClient(c.key, options...)
 	if err != nil {
-		return nil, fmt.Errorf("MOMENT_API_KEY or MOMENT_BASE_URL: %w", err)
+		return nil, exitError{fmt.Errorf("MOMENT_API_KEY or MOMENT_BASE_URL: %w", err), exitUsage}
 	}
 	return client, nil
 }
@@ -170,19 +197,16 @@ func (c config) connect() (*moment.Client, error) {
 // not wait for its turn for longer than half of its timeout.
 func (c config) workers() int { return int(max(1, min(maxBills, c.Rate*attemptTimeout.Seconds()/2))) }
 
-// pace is an [http.RoundTripper] that limits the rate of requests and retries. It halves the rate
-// after a 429. Other responses restore it within a minute.
+// pace is an [http.RoundTripper] that limits the rate of requests and retries. Each 429 lowers the
+// rate by a tenth, and the other responses restore it within a minute.
 type pace struct {
 	next    http.RoundTripper
 	limiter *rate.Limiter
 	most    rate.Limit
-
-	mu     sync.Mutex
-	slowed time.Time // when the rate was halved last
 }
 
 func newPace(perSecond float64, next http.RoundTripper) *pace {
-	return &pace{next: next, limiter: rate.NewLimiter(rate.Limit(perSecond), 1), most: rate.Limit(perSecond)}
+	return &pace{next, rate.NewLimiter(rate.Limit(perSecond), 1), rate.Limit(perSecond)}
 }
 
 // RoundTrip waits for the request's turn, and sends it.
@@ -194,21 +218,15 @@ func (p *pace) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp, err := p.next.RoundTrip(req)
-	if err == nil {
-		p.learn(resp.StatusCode == http.StatusTooManyRequests)
+	if err != nil {
+		return nil, err
 	}
-	return resp, err
-}
-
-func (p *pace) learn(limited bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	limit := p.limiter.Limit()
-	switch {
-	case !limited:
-		p.limiter.SetLimit(min(p.most, limit+p.most/60/limit))
-	case time.Since(p.slowed) >= time.Second: // because one limit rejects several requests in flight
-		p.limiter.SetLimit(min(p.most, max(maxBills/5, limit/2))) // see workers
-		p.slowed = time.Now()
+	if resp.StatusCode == http.StatusTooManyRequests {
+		limit = max(maxBills/5, limit*9/10) // see workers
+	} else {
+		limit += p.most / 60 / limit
 	}
+	p.limiter.SetLimit(min(p.most, limit))
+	return resp, nil
 }

@@ -116,7 +116,7 @@ func parseDSN(name, dsn string, unverified bool) (*pgx.ConnConfig, error) {
 	address.RawQuery = query.Encode()
 	parsed, err := pgx.ParseConfig(address.String())
 	if err != nil { // which may quote the address
-		return nil, problem("has a parameter with a wrong value, or a certificate that cannot be read")
+		return nil, problem("has a parameter with a wrong value, or a certificate that cannot be read. So may a PG… variable of the environment")
 	}
 	return parsed, nil
 }

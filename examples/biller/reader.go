@@ -42,10 +42,10 @@ type reader struct {
 }
 
 // eachRow calls do for each row that is not empty.
-func eachRow(path string, f format, do func(row) error) error {
-	r, err := open(path, f)
+func eachRow(f fileFlags, do func(row) error) error {
+	r, err := open(f)
 	if err != nil {
-		return err
+		return exitError{err, exitUsage}
 	}
 	defer func() { _ = r.file.Close() }()
 	for {
@@ -54,13 +54,14 @@ func eachRow(path string, f format, do func(row) error) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
+			return exitError{fmt.Errorf("%s: %w", f.File, err), exitUsage}
 		case broken != nil:
 			err = do(row{line: line, cells: cells, problems: []string{broken.Error()}})
 		case !isEmpty(cells):
 			err = do(r.parse(line, cells))
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return err
 		}
 	}
 }
@@ -68,17 +69,17 @@ func eachRow(path string, f format, do func(row) error) error {
 func isEmpty(cells []string) bool { return strings.TrimSpace(strings.Join(cells, "")) == "" }
 
 // open returns a reader that has read the header of a file.
-func open(path string, f format) (*reader, error) {
-	file, err := os.Open(path)
+func open(f fileFlags) (*reader, error) {
+	file, err := os.Open(f.File)
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{format: f, file: file, line: 1, amount: regexp.MustCompile(`^([0-9]+)(?:[` + f.Decimal + `]([0-9]+))?$`)}
+	r := &reader{format: f.format, file: file, line: 1, amount: regexp.MustCompile(`^([0-9]+)(?:[` + f.Decimal + `]([0-9]+))?$`)}
 	if r.text, err = r.decode(file); err == nil {
 		err = r.readHeader()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, errors.Join(err, file.Close()))
+		return nil, fmt.Errorf("%s: %w", f.File, errors.Join(err, file.Close()))
 	}
 	return r, nil
 }

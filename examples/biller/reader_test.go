@@ -175,7 +175,7 @@ func readAll(t *testing.T, path, args string) ([]string, error) {
 	c, _, err := parseFlags(append([]string{"check", path}, words(args)...), io.Discard)
 	require.NoError(t, err)
 	var rows []string
-	err = eachRow(path, c.format, func(b row) error {
+	err = eachRow(c.input, func(b row) error {
 		if len(b.problems) > 0 {
 			rows = append(rows, fmt.Sprintf("%d - %s", b.line, strings.Join(b.problems, "; ")))
 			return nil

@@ -46,21 +46,27 @@ func newReceiver(s *store, verifier *moment.WebhookVerifier, jobs *river.Client[
 }
 
 func (r *receiver) server() *http.Server {
-	mux := http.NewServeMux()
-	mux.HandleFunc(webhookPath, r.deliver)
-	mux.HandleFunc("GET /healthz", r.health)
-	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
-		r.logOf(req).WarnContext(req.Context(), "request rejected", slog.Int("status", http.StatusNotFound))
-		http.NotFound(w, req)
-	})
 	return &http.Server{
-		Handler:           mux,
+		Handler:           http.HandlerFunc(r.route),
 		ReadHeaderTimeout: readTimeout / 2,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      readTimeout + storeTimeout + time.Second, // it starts at the end of the headers
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(r.log.Handler(), slog.LevelWarn),
+	}
+}
+
+// route does not use [http.ServeMux], because its redirects would not be logged.
+func (r *receiver) route(w http.ResponseWriter, req *http.Request) {
+	switch {
+	case req.URL.Path == webhookPath:
+		r.deliver(w, req)
+	case req.URL.Path == "/healthz" && req.Method == http.MethodGet:
+		r.health(w, req)
+	default:
+		r.logOf(req).WarnContext(req.Context(), "request rejected", slog.Int("status", http.StatusNotFound))
+		http.NotFound(w, req)
 	}
 }
 
@@ -123,14 +129,11 @@ func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 	ctx, cancel := context.WithTimeout(req.Context(), healthTimeout)
 	defer cancel()
 	details := "ok\n"
-	err := inTx(ctx, r.store.rows, nil, func(tx *sql.Tx) error {
-		probe := postPayment{EventID: "healthz " + rand.Text()} // stored as in a delivery, and removed again
-		job, err := r.jobs.InsertTx(ctx, tx, probe, nil)
+	probe := "healthz " + rand.Text() // stored as in a delivery, and removed again
+	err := r.marks.Process(ctx, &moment.Event{MessageID: probe}, func(ctx context.Context, tx *sql.Tx) error {
+		job, err := r.jobs.InsertTx(ctx, tx, postPayment{EventID: probe}, nil)
 		if err == nil {
-			_, err = tx.ExecContext(ctx, "INSERT INTO moment_webhook_messages (message_id, processed_at) VALUES ($1, 0)", probe.EventID)
-		}
-		if err == nil {
-			_, err = tx.ExecContext(ctx, "DELETE FROM moment_webhook_messages WHERE message_id = $1", probe.EventID)
+			_, err = tx.ExecContext(ctx, "DELETE FROM moment_webhook_messages WHERE message_id = $1", probe)
 		}
 		if err == nil {
 			_, err = tx.ExecContext(ctx, "DELETE FROM river_job WHERE id = $1", job.Job.ID)

@@ -26,41 +26,41 @@ import (
 const formulaSigns = "=+-@\t\r"
 
 // finish prints the outcomes of a run's rows, of earlier processes too, and writes the file of
-// rejected rows. It returns the exit code.
-func (w *worker) finish(ctx context.Context, input string, stopped error, stdout io.Writer) (code int, err error) {
-	fmt.Fprintf(stdout, "%s, %s mode:\n", input, w.run.mode)
+// rejected rows.
+func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) error {
+	fmt.Fprintf(stdout, "%s, %s mode:\n", w.config.input.File, w.run.mode)
 	var counts map[string]int
-	err = inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) (err error) {
+	err := inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) (err error) {
 		counts, err = w.run.printTotals(ctx, tx, "open", stdout)
 		if err != nil || counts[rejected] == 0 {
 			return err
 		}
-		path, err := w.writeRejected(ctx, tx, input)
+		path, err := w.writeRejected(ctx, tx)
 		fmt.Fprintf(stdout, "Correct the rejected rows in %s, and run that file.\n", path)
 		return err
 	})
 	switch {
 	case err != nil:
-		return exitFailed, err
+		return err
 	case stopped != nil:
-		return exitFailed, fmt.Errorf("stopped; start it again to continue: %w", stopped)
+		return fmt.Errorf("stopped; start it again to continue: %w", stopped)
 	case counts["open"] > 0 && !w.imported:
-		return exitFailed, fmt.Errorf("%d rows have no definite response: start it again", counts["open"])
+		return fmt.Errorf("%d rows have no definite response: start it again", counts["open"])
 	case counts[rejected] > 0:
-		return exitRejected, nil
+		return exitError{fmt.Errorf("%d rows were rejected", counts[rejected]), exitRejected}
 	}
-	return exitDone, nil
+	return nil
 }
 
 // writeRejected writes the rejected rows to a file beside the input, and returns its path. It
 // replaces a file only if this run wrote it and nobody has changed it. Otherwise it uses another
 // name. Only the owner can read the file, because rows contain names.
-func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx, input string) (path string, err error) {
-	text, err := w.rejectedRows(ctx, tx, input)
+func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (path string, err error) {
+	text, err := w.rejectedRows(ctx, tx)
 	if err != nil {
 		return "", err
 	}
-	base := strings.TrimSuffix(input, ".gz")
+	base := strings.TrimSuffix(w.config.input.File, ".gz")
 	base = strings.TrimSuffix(base, filepath.Ext(base)) + ".rejected"
 	hash := hashOf(string(text))
 	path = base + ".csv"
@@ -83,8 +83,8 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx, input string) (p
 
 // rejectedRows returns the content of that file. It has the columns of the input. It begins with a
 // byte order mark, because spreadsheets do not recognise UTF-8 without one.
-func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, input string) ([]byte, error) {
-	r, err := open(input, w.config.format)
+func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx) ([]byte, error) {
+	r, err := open(w.config.input)
 	if err != nil {
 		return nil, err
 	}
@@ -121,16 +121,16 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, input string) ([]
 
 // reconcile compares the rows of a file with the bills at Moment. The first failed call ends it,
 // because the others are likely to fail too.
-func reconcile(ctx context.Context, c config, stdout io.Writer) (int, error) {
+func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 	client, err := c.connect()
 	if err != nil {
-		return exitUsage, err
+		return err
 	}
 	var mu sync.Mutex
 	same, paid, differing := 0, 0, 0
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.workers())
-	err = eachRow(c.path, c.format, func(b row) error {
+	err = eachRow(c.input, func(b row) error {
 		group.Go(func() error {
 			bill, differences, err := compare(ctx, client, b)
 			mu.Lock()
@@ -151,14 +151,11 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) (int, error) {
 	if failed := group.Wait(); failed != nil {
 		err = failed
 	}
-	fmt.Fprintf(stdout, "%s: %d bills are as in the file (%d paid), and %d rows differ\n", c.path, same, paid, differing)
-	switch {
-	case err != nil:
-		return exitFailed, err
-	case differing > 0:
-		return exitRejected, nil
+	fmt.Fprintf(stdout, "%s: %d bills are as in the file (%d paid), and %d rows differ\n", c.input.File, same, paid, differing)
+	if err == nil && differing > 0 {
+		err = exitError{fmt.Errorf("%d rows differ", differing), exitRejected}
 	}
-	return exitDone, nil
+	return err
 }
 
 // compare returns a row's bill, and the differences between them.

@@ -75,6 +75,9 @@ func (r *reader) findColumns() error {
 			missing = append(missing, theirs)
 		}
 	}
+	if len(r.columns) == 0 { // the row is not printed, because it may have names of customers
+		return fmt.Errorf("its first row names none of the columns %s: add such a row, or write --columns OURS=THEIRS for each", strings.Join(missing, ", "))
+	}
 	if len(missing) > 0 {
 		return fmt.Errorf("there is no column %s. The header has %q. Name the file's column with --columns OURS=THEIRS, "+
 			"or write --columns OURS= if the file lacks it", strings.Join(missing, ", "), r.header)

@@ -34,7 +34,7 @@ const earlyRejections = "SELECT count(*) FROM biller_rows WHERE run = $1 AND lin
 
 var (
 	errEarly  = errors.New("more than half of the first hundred rows are rejected: are the flags for the file right?")
-	errWarned = errors.New("nothing was sent: --yes continues")
+	errWarned = exitError{errors.New("nothing was sent: --yes continues"), exitUsage}
 )
 
 // twice settles the rows whose bill_reference occurs twice. All of them are rejected if their
@@ -90,8 +90,8 @@ func (s *store) prepare(ctx context.Context, c config, mode moment.Mode, stderr 
 		for _, warning := range warnings {
 			fmt.Fprintln(stderr, "warning:", warning)
 		}
-		if len(warnings) > 0 && !c.Yes {
-			err = errors.Join(err, errWarned)
+		if err == nil && len(warnings) > 0 && !c.Yes {
+			err = errWarned
 		}
 		return err
 	})
@@ -106,26 +106,26 @@ func (s *store) owner(ctx context.Context, c config, mode moment.Mode) (r run, e
 		return tx.QueryRowContext(ctx, `INSERT INTO biller_salt (id, salt) VALUES (1, $1)
 			ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING salt`, rand.Text()).Scan(&salt)
 	})
-	return run{name: filepath.Base(c.path), keyHash: hashOf(salt, c.key), mode: string(mode), service: strings.TrimRight(c.baseURL, "/")}, err
+	return run{name: filepath.Base(c.input.File), keyHash: hashOf(salt, c.key), mode: string(mode), service: strings.TrimRight(c.baseURL, "/")}, err
 }
 
 // fileHash returns a hash of the file and of the flags that say how to read it.
 func (c config) fileHash() (string, error) {
-	file, err := os.Open(c.path)
+	file, err := os.Open(c.input.File)
 	if err != nil {
 		return "", err
 	}
 	defer func() { _ = file.Close() }()
 	hash := sha256.New()
 	_, err = io.Copy(hash, file)
-	fmt.Fprintf(hash, "%q", fmt.Sprint(c.format))
+	fmt.Fprintf(hash, "%q", fmt.Sprint(c.input.format))
 	return hex.EncodeToString(hash.Sum(nil)), err
 }
 
 // load stores all rows of a file before anything is sent, because a later row may show that the
 // file is misread. It prints the problems and the totals.
 func (r run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (counts map[string]int, err error) {
-	err = eachRow(c.path, c.format, func(b row) error {
+	err = eachRow(c.input, func(b row) error {
 		var outcome any
 		var params []byte
 		cells, err := json.Marshal(b.cells)
@@ -162,7 +162,7 @@ func (r run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (cou
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(out, "%s:\n", c.path)
+	fmt.Fprintf(out, "%s:\n", c.input.File)
 	return r.printTotals(ctx, tx, "to raise", out)
 }
 
@@ -219,26 +219,22 @@ func (r run) printTotals(ctx context.Context, tx *sql.Tx, open string, out io.Wr
 }
 
 // check loads the file into a temporary store.
-func check(ctx context.Context, c config, stdout io.Writer) (code int, err error) {
+func check(ctx context.Context, c config, stdout io.Writer) (err error) {
 	dir, err := os.MkdirTemp("", "biller")
 	if err != nil {
-		return exitFailed, err
+		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	s, err := openStore(ctx, filepath.Join(dir, "check.db"))
 	if err != nil {
-		return exitFailed, err
+		return err
 	}
 	defer s.close()
-	err = inTx(ctx, s.rows, nil, func(tx *sql.Tx) error {
+	return inTx(ctx, s.rows, nil, func(tx *sql.Tx) error {
 		counts, err := run{}.load(ctx, tx, c, stdout)
 		if err == nil && counts[rejected] > 0 {
-			code = exitFailed
+			err = fmt.Errorf("%d rows have problems", counts[rejected])
 		}
 		return err
 	})
-	if err != nil {
-		return exitFailed, err
-	}
-	return code, nil
 }

@@ -57,7 +57,7 @@ line 8: has a quote that is not closed
 	w.file("good.csv", rows(3))
 	assert.Equal(t, exitDone, w.biller("check", "good.csv"))
 	w.file("bad.csv", latin(mixed))
-	assert.Equal(t, exitFailed, w.biller("check", "bad.csv"))
+	assert.Equal(t, exitUsage, w.biller("check", "bad.csv"))
 	assert.Contains(t, w.stderr, "line 2 is not utf-8")
 	assert.Zero(t, w.requests.Load())
 	left, err := os.ReadDir(w.dir)
@@ -396,7 +396,7 @@ func TestUsage(t *testing.T) {
 		{"run bills.csv --rate 0", exitUsage, "--rate"},
 		{"run bills.csv", exitUsage, "MOMENT_API_KEY"},
 		{"demo many", exitUsage, "expected a valid 64 bit int"},
-		{"check missing.csv", exitFailed, "no such file"},
+		{"check missing.csv", exitUsage, "no such file"},
 	} {
 		var stdout, stderr strings.Builder
 		assert.Equal(t, row.code, start(t.Context(), strings.Fields(row.args), &stdout, &stderr), row.args)

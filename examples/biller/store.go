@@ -282,24 +282,20 @@ func await(ctx context.Context, log *slog.Logger, what string, try func(context.
 }
 
 // migrate creates the tables in PostgreSQL, or prints the statements.
-func migrate(ctx context.Context, c config, printed bool, stdout, stderr io.Writer) (int, error) {
+func migrate(ctx context.Context, c config, printed bool, stdout, stderr io.Writer) error {
 	if c.postgres == nil {
-		return exitUsage, errors.New("DATABASE_URL is not set; an SQLite file needs no migrate")
+		return exitError{errors.New("DATABASE_URL is not set; an SQLite file needs no migrate"), exitUsage}
 	}
 	s, err := openPostgres(ctx, c.postgres, nil)
-	if err == nil {
-		defer s.close()
-		err = await(ctx, slog.New(slog.NewTextHandler(stderr, nil)), "PostgreSQL", s.rows.PingContext)
-	}
-	switch {
-	case err != nil:
-	case printed:
-		err = s.printMigration(ctx, stdout)
-	default:
-		err = s.migrate(ctx)
-	}
 	if err != nil {
-		return exitFailed, err
+		return err
 	}
-	return exitDone, nil
+	defer s.close()
+	if err := await(ctx, slog.New(slog.NewTextHandler(stderr, nil)), "PostgreSQL", s.rows.PingContext); err != nil {
+		return err
+	}
+	if printed {
+		return s.printMigration(ctx, stdout)
+	}
+	return s.migrate(ctx)
 }

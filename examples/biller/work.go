@@ -61,27 +61,27 @@ func (r run) sharedQueue() string { return "bills_" + hashOf(r.keyHash, r.mode, 
 
 // runFile checks a file, stores its rows, inserts their jobs, and works them. Other processes work
 // an imported file.
-func runFile(ctx context.Context, c config, imported bool, stdout, stderr io.Writer) (int, error) {
+func runFile(ctx context.Context, c config, imported bool, stdout, stderr io.Writer) error {
 	if c.postgres != nil && !imported {
-		return exitUsage, errors.New("run works on an SQLite file: name it with --database, or use import and work with DATABASE_URL")
+		return exitError{errors.New("run works on an SQLite file: name it with --database, or use import and work with DATABASE_URL"), exitUsage}
 	}
 	client, err := c.connect()
 	if err != nil {
-		return exitUsage, err
+		return err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s, err := c.openDatabase(ctx, log)
 	if err != nil {
-		return exitFailed, err
+		return err
 	}
 	defer s.close()
 	r, err := s.prepare(ctx, c, client.Mode(), stderr)
 	if err != nil {
-		return exitUsage, err
+		return err
 	}
 	w := &worker{run: r, config: c, store: s, client: client, timeout: -1, imported: imported}
 	stopped := w.work(ctx, log, stderr)
-	return w.finish(context.WithoutCancel(ctx), c.path, stopped, stdout)
+	return w.finish(context.WithoutCancel(ctx), stopped, stdout)
 }
 
 // work works the open rows until they are settled, ctx ends, or the run is stopped. It returns the
@@ -209,14 +209,21 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 		w.rejections, w.failures = 0, 0
 	}
 	if err := w.save(ctx, job.Args.Row, res); err != nil {
-		w.stop(err)
-		return err
+		return w.fail(err)
 	}
 	_ = w.bar.Add(1)
 	if w.left--; w.left == 0 {
 		w.stop(errFinished)
 	}
 	return nil
+}
+
+// fail stops a run, because it waits for the outcome of each job.
+func (w *worker) fail(err error) error {
+	if w.stop != nil {
+		w.stop(err)
+	}
+	return err
 }
 
 func (w *worker) save(ctx context.Context, id int64, res result) error {
@@ -242,6 +249,11 @@ func (w *worker) save(ctx context.Context, id int64, res result) error {
 
 // Work raises a bill, however often it is called.
 func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
+	defer func() {
+		if reason := recover(); reason != nil {
+			panic(w.fail(fmt.Errorf("panic: %v", reason))) // River logs it
+		}
+	}()
 	var token, hash, params, customerID, known string
 	var b bill
 	err := inTx(ctx, w.store.rows, readOnly, func(tx *sql.Tx) error {
@@ -258,10 +270,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 		err = w.store.exec(ctx, "UPDATE biller_rows SET customer_id = $1 WHERE id = $2", known, job.Args.Row)
 	}
 	if err = errors.Join(err, json.Unmarshal([]byte(params), &b)); err != nil {
-		if w.stop != nil {
-			w.stop(err) // because a run waits for the outcome of each job
-		}
-		return err
+		return w.fail(err)
 	}
 	res := w.raise(ctx, b, token+hash, customerID)
 	if w.stop == nil && errors.Is(res.err, moment.ErrNotFound) {
