@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -205,6 +206,9 @@ func TestServerUsage(t *testing.T) {
 		{"an address as a file", nil, []string{"run", "bills.csv", "--database", "postgres://u:hunter2@h/d"}, "read from DATABASE_URL"},
 		{"an address as an argument", nil, []string{"work", "postgres://u:hunter2@h/d"}, "read from DATABASE_URL"},
 		{"a run on PostgreSQL", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d"}, []string{"run", "bills.csv"}, "use import and work"},
+		{"an address to listen to, which work does not", nil, []string{"work", "--listen", ":8080"}, "unknown flag --listen"},
+		{"a flag for files, which receive does not read", nil, []string{"receive", "--decimal", ","}, "unknown flag --decimal"},
+		{"a file too many", nil, []string{"serve", "bills.csv"}, "unexpected argument bills.csv"},
 		{"no database to migrate", nil, []string{"migrate"}, "DATABASE_URL is not set"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
@@ -217,4 +221,23 @@ func TestServerUsage(t *testing.T) {
 			assert.NotContains(t, stdout.String()+stderr.String(), "hunter2")
 		})
 	}
+}
+
+// Two processes import a file at once: each row has one job, and both succeed.
+func TestImportedAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(2000))
+	b := newPostgresBase(t)
+	w.Setenv("DATABASE_URL", b.address)
+	w.Setenv("MOMENT_API_KEY", w.key)
+	w.Setenv("MOMENT_BASE_URL", w.url)
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() {
+			var stdout, stderr strings.Builder
+			assert.Equal(t, exitDone, start(t.Context(), []string{"import", filepath.Join(w.dir, "bills.csv")}, &stdout, &stderr), stderr.String())
+		})
+	}
+	all.Wait()
+	assert.Equal(t, 2000, ask[int](b, "SELECT count(*) FROM river_job"))
 }

@@ -51,6 +51,13 @@ func TestDSN(t *testing.T) {
 	}
 }
 
+// libpq's environment can be wrong too.
+func TestDSNEnvironment(t *testing.T) {
+	t.Setenv("PGSSLROOTCERT", "/missing")
+	_, err := parseDSN("DATABASE_URL", "postgres://u:p@db.example.com/d", false)
+	assert.ErrorContains(t, err, "PG… variable of the environment")
+}
+
 // The defaults of an address do not depend on the environment of libpq.
 func TestDSNDefaults(t *testing.T) {
 	t.Setenv("PGSSLMODE", "disable")

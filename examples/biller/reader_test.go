@@ -104,6 +104,7 @@ func TestReader(t *testing.T) {
 		{why: "a column more, and headers as people write them", text: "Notes,Customer Reference,NAME,e-mail,Bill\u00a0Reference, amount ,Currency,Due-Date\nx,C1,Zoë,,B1,15.50,ZAR,2031-01-31\n", want: []string{good}},
 		{why: "names of their own", text: "Konto,Name,Nr,Betrag,fällig\nC1,Zoë,B1,15.50,2031-01-31\n", args: "--columns customer_reference=konto --columns bill_reference=Nr --columns amount=Betrag --columns due_date=FÄLLIG --columns email= --currency ZAR", want: []string{good}},
 		{why: "all missing columns at once", text: "name,mail,bill_reference,amout\n", err: "there is no column customer_reference, email, amount, currency, due_date."},
+		{why: "no header: its first row is not printed, because it has names", text: ordinary, err: "its first row names none of the columns customer_reference, name,"},
 		{why: "a column twice", text: "amount," + header, err: "there is a column amount more than expected"},
 		{why: "a column and a flag", text: header + ordinary, args: "--currency ZAR", err: "there is a column currency more than expected"},
 

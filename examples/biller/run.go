@@ -25,12 +25,12 @@ const (
 	rejected = "rejected"
 )
 
-// firstRows are a sample. A run stops if more than half of them are rejected, because the file may
-// be misread.
-const firstRows = 100
-
-// earlyRejections has line 101 for 100 rows, because the first line is the header.
-const earlyRejections = "SELECT count(*) FROM biller_rows WHERE run = $1 AND line <= $2 AND outcome = 'rejected'"
+// The first hundred rows are a sample. A run stops if more than half of them are rejected, because
+// the file may be misread. The header is line 1.
+const (
+	lastEarly    = 101
+	tooManyEarly = 51
+)
 
 var (
 	errEarly  = errors.New("more than half of the first hundred rows are rejected: are the flags for the file right?")
@@ -63,6 +63,7 @@ type run struct {
 	token                        string // part of the idempotency keys
 	name, keyHash, mode, service string
 	rejectedHash                 string // of the file of rejected rows, as it was written
+	early                        int    // rejections of the first rows
 }
 
 // prepare returns the run of a file. It loads a new file, and stops with errWarned if the file may
@@ -80,10 +81,14 @@ func (s *store) prepare(ctx context.Context, c config, mode moment.Mode, stderr 
 		err := tx.QueryRowContext(ctx, `INSERT INTO biller_runs (file_hash, key_hash, mode, service, name, token) VALUES ($1, $2, $3, $4, $5, $6)
 			ON CONFLICT (file_hash, key_hash, mode, service) DO UPDATE SET mode = excluded.mode RETURNING id, token, rejected_hash`,
 			hash, r.keyHash, r.mode, r.service, r.name, token).Scan(&r.id, &r.token, &r.rejectedHash)
-		if err != nil || r.token != token {
+		if err == nil && r.token == token {
+			_, err = r.load(ctx, tx, c, stderr)
+		}
+		if err != nil {
 			return err
 		}
-		if _, err := r.load(ctx, tx, c, stderr); err != nil {
+		err = tx.QueryRowContext(ctx, "SELECT count(*) FROM biller_rows WHERE run = $1 AND line <= $2 AND outcome = 'rejected'", r.id, lastEarly).Scan(&r.early)
+		if err != nil || r.token != token {
 			return err
 		}
 		warnings, err := r.compare(ctx, tx, hash)
@@ -170,17 +175,15 @@ func (r run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (cou
 // with the same name whose references differ in leading zeros or have nothing in common with this
 // file.
 func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []string, err error) {
-	var early int
-	err = tx.QueryRowContext(ctx, earlyRejections, r.id, firstRows+1).Scan(&early)
-	if early > firstRows/2 {
+	if r.early >= tooManyEarly {
 		warnings = append(warnings, errEarly.Error())
 	}
 	var another bool
 	var earlier, rows, same, zeros, customers int
-	err = errors.Join(err, tx.QueryRowContext(ctx, `SELECT
+	err = tx.QueryRowContext(ctx, `SELECT
 			count(*) FILTER (WHERE file_hash = $1 AND key_hash <> $2) > 0, coalesce(max(CASE WHEN name = $3 AND key_hash = $2 THEN id END), 0)
 		FROM biller_runs WHERE (mode, service) = ($4, $5) AND id < $6`,
-		hash, r.keyHash, r.name, r.mode, r.service, r.id).Scan(&another, &earlier))
+		hash, r.keyHash, r.name, r.mode, r.service, r.id).Scan(&another, &earlier)
 	if another {
 		warnings = append(warnings, "this file was run with another API key: is this one another company's?")
 	}

@@ -123,9 +123,6 @@ func (c config) run(ctx context.Context, receives *receiveFlags, verifier *momen
 			return err
 		}
 		w.store, queue = s, whose.sharedQueue()
-		if err := s.warnOfOthers(ctx, queue, log); err != nil {
-			return err
-		}
 	}
 	jobs, err := s.newClient(w, queue, c.workers(), log)
 	if err = errors.Join(err, s.release(ctx)); err != nil {
@@ -155,18 +152,6 @@ func (c config) run(ctx context.Context, receives *receiveFlags, verifier *momen
 	}
 	log.InfoContext(ctx, "started", slog.String("file", s.path), slog.Bool("receives", verifier != nil), slog.Bool("works", w != nil))
 	return group.Wait()
-}
-
-// warnOfOthers logs the number of bills that this process will not raise.
-func (s *store) warnOfOthers(ctx context.Context, queue string, log *slog.Logger) error {
-	var others int
-	err := inTx(ctx, s.rows, readOnly, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, "SELECT count(*) FROM river_job WHERE kind = 'raise_bill' AND finalized_at IS NULL AND queue <> $1", queue).Scan(&others)
-	})
-	if others > 0 {
-		log.WarnContext(ctx, "bills wait for another API key or base URL, or for run", slog.Int("bills", others))
-	}
-	return err
 }
 
 // openDatabase opens the SQLite file, or waits for PostgreSQL if DATABASE_URL is set.

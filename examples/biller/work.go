@@ -205,6 +205,11 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 		if w.rejections == maxRejections {
 			w.stop(fmt.Errorf("the service rejected %d bills in a row (--yes continues): %w", maxRejections, res.err))
 		}
+		if res.line <= lastEarly {
+			if w.run.early++; w.run.early == tooManyEarly && !w.config.Yes {
+				w.stop(errEarly)
+			}
+		}
 	default:
 		w.rejections, w.failures = 0, 0
 	}
@@ -231,20 +236,8 @@ func (w *worker) save(ctx context.Context, id int64, res result) error {
 	if res.err != nil {
 		reason = strings.TrimPrefix(res.err.Error(), "moment: ")
 	}
-	return inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE biller_rows SET outcome = $1, reason = $2, customer_id = $3, params = NULL,
-			cells = CASE WHEN $1 = 'rejected' THEN cells END WHERE id = $4 AND $1 <> ''`, res.outcome, reason, res.customerID, id)
-		if err != nil || res.outcome != rejected || w.stop == nil || w.config.Yes {
-			return err
-		}
-		var early int
-		err = tx.QueryRowContext(ctx, earlyRejections+" AND EXISTS (SELECT 1 FROM biller_rows WHERE id = $3 AND line <= $2)",
-			w.run.id, firstRows+1, id).Scan(&early)
-		if early == firstRows/2+1 {
-			w.stop(errEarly)
-		}
-		return err
-	})
+	return w.store.exec(ctx, `UPDATE biller_rows SET outcome = $1, reason = $2, customer_id = $3, params = NULL,
+		cells = CASE WHEN $1 = 'rejected' THEN cells END WHERE id = $4 AND $1 <> ''`, res.outcome, reason, res.customerID, id)
 }
 
 // Work raises a bill, however often it is called.
@@ -254,13 +247,14 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 			panic(w.fail(fmt.Errorf("panic: %v", reason))) // River logs it
 		}
 	}()
+	var line int
 	var token, hash, params, customerID, known string
 	var b bill
 	err := inTx(ctx, w.store.rows, readOnly, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `SELECT b.hash, b.params, b.customer_id, r.token, coalesce((SELECT k.customer_id FROM biller_rows k
+		return tx.QueryRowContext(ctx, `SELECT b.line, b.hash, b.params, b.customer_id, r.token, coalesce((SELECT k.customer_id FROM biller_rows k
 				WHERE k.customer = b.customer AND k.run = b.run AND k.customer_id <> '' LIMIT 1), '')
 			FROM biller_rows b JOIN biller_runs r ON r.id = b.run WHERE b.id = $1 AND b.outcome IS NULL`, job.Args.Row).
-			Scan(&hash, &params, &customerID, &token, &known)
+			Scan(&line, &hash, &params, &customerID, &token, &known)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil // the process was killed after the row was settled
@@ -273,6 +267,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 		return w.fail(err)
 	}
 	res := w.raise(ctx, b, token+hash, customerID)
+	res.line = line
 	if w.stop == nil && errors.Is(res.err, moment.ErrNotFound) {
 		res.outcome = "" // because the address may be wrong, and no person stops this process
 	}
@@ -300,6 +295,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 // result is the result of an attempt. An attempt without an outcome has failed, but may have raised
 // the bill.
 type result struct {
+	line                int
 	outcome, customerID string
 	err                 error
 	wait                time.Duration // which a 429 asks for

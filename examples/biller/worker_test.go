@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -216,4 +217,22 @@ func TestNamesOfRowsThatOccurTwice(t *testing.T) {
 	w.file("bills.csv", rows(1)+strings.TrimPrefix(rows(1), header))
 	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
 	assert.Equal(t, "0", w.ask(w.store(), "SELECT count(*) FROM biller_rows WHERE cells IS NOT NULL OR params IS NOT NULL"))
+}
+
+// A run ends if a job panics, because the outcome of its row would never arrive.
+func TestPanicEndsTheRun(t *testing.T) {
+	_, s := stored(t, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	w := &worker{store: s, run: run{id: 1}, config: config{Rate: 100}, timeout: -1} // without a client, so its jobs panic
+	assert.ErrorContains(t, w.work(ctx, slog.New(slog.DiscardHandler), io.Discard), "panic: ")
+}
+
+// A failure of the database is no wrong usage: the command may be started again.
+func TestFailureOfTheDatabase(t *testing.T) {
+	w, s := stored(t, 1)
+	w.exec(s, "ALTER TABLE biller_runs RENAME COLUMN token TO elsewhere")
+	s.close()
+	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
+	assert.Contains(t, w.stderr, "token")
 }
