@@ -140,8 +140,11 @@ func (r *reader) readHeader() error {
 		if errors.Is(err, io.EOF) {
 			return errors.New("is empty: its first row must name the columns")
 		}
-		if err = errors.Join(err, broken); err != nil {
-			return fmt.Errorf("line %d: %w", line, err)
+		if err == nil && broken != nil {
+			err = fmt.Errorf("line %d %w", line, broken)
+		}
+		if err != nil {
+			return err
 		}
 		if match := sepLine.FindStringSubmatch(text); match != nil {
 			named = match[1]
@@ -205,7 +208,7 @@ func (r *reader) check(text []byte) error {
 	case bytes.IndexByte(text, 0) >= 0:
 		hint = "it contains a NUL"
 	case !utf8.Valid(text):
-		hint = "if the file is from a spreadsheet on Windows, add --encoding windows-1252"
+		hint = "export it as CSV UTF-8, or add --encoding windows-1252 if the file is from a spreadsheet in a Western European language"
 	case r.Encoding != "utf-8" && bytes.ContainsRune(text, utf8.RuneError):
 		hint = "it contains bytes without a meaning"
 	case r.Encoding == "windows-1252" && wasUTF8(text):

@@ -28,7 +28,7 @@ const formulaSigns = "=+-@\t\r"
 // finish prints the outcomes of a run's rows, of earlier processes too, and writes the file of
 // rejected rows.
 func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) error {
-	fmt.Fprintf(stdout, "%s, %s mode:\n", w.config.input.File, w.run.mode)
+	fmt.Fprintf(stdout, "%s, %s mode (%d rows were open at this start):\n", w.config.input.File, w.run.mode, w.opened)
 	var counts map[string]int
 	err := inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) (err error) {
 		counts, err = w.run.printTotals(ctx, tx, "open", stdout)
@@ -36,7 +36,9 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 			return err
 		}
 		path, err := w.writeRejected(ctx, tx)
-		fmt.Fprintf(stdout, "Correct the rejected rows in %s, and run that file.\n", path)
+		if err == nil {
+			fmt.Fprintf(stdout, "Correct the rejected rows in %s, and run that file instead of this one.\n", path)
+		}
 		return err
 	})
 	switch {
@@ -45,7 +47,7 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 	case stopped != nil:
 		return fmt.Errorf("stopped; start it again to continue: %w", stopped)
 	case counts["open"] > 0 && !w.imported:
-		return fmt.Errorf("%d rows have no definite response: start it again", counts["open"])
+		return fmt.Errorf("%d rows have no definite response: start it again. The last reason: %w", counts["open"], w.last)
 	case counts[rejected] > 0:
 		return exitError{fmt.Errorf("%d rows were rejected", counts[rejected]), exitRejected}
 	}
@@ -54,7 +56,8 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 
 // writeRejected writes the rejected rows to a file beside the input, and returns its path. It
 // replaces a file only if this run wrote it and nobody has changed it. Otherwise it uses another
-// name. Only the owner can read the file, because rows contain names.
+// name, unless the rows were written before: somebody may have corrected and run them. Only the
+// owner can read the file, because rows contain names.
 func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (path string, err error) {
 	text, err := w.rejectedRows(ctx, tx)
 	if err != nil {
@@ -66,6 +69,9 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (path string, er
 	path = base + ".csv"
 	for n := 2; ; n++ {
 		has, err := os.ReadFile(path)
+		if err == nil && hash == w.run.rejectedHash {
+			return path, nil
+		}
 		if is := hashOf(string(has)); errors.Is(err, fs.ErrNotExist) || err == nil && (is == hash || is == w.run.rejectedHash) {
 			break
 		}
@@ -74,7 +80,10 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (path string, er
 		}
 		path = fmt.Sprintf("%s-%d.csv", base, n)
 	}
-	if err := errors.Join(os.WriteFile(path+".new", text, 0o600), os.Rename(path+".new", path)); err != nil {
+	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
+		return "", errors.Join(err, os.Remove(path+".new"))
+	}
+	if err := os.Rename(path+".new", path); err != nil {
 		return "", err
 	}
 	_, err = tx.ExecContext(ctx, "UPDATE biller_runs SET rejected_hash = $1 WHERE id = $2", hash, w.run.id)
@@ -151,11 +160,14 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 	if failed := group.Wait(); failed != nil {
 		err = failed
 	}
-	fmt.Fprintf(stdout, "%s: %d bills are as in the file (%d paid), and %d rows differ\n", c.input.File, same, paid, differing)
-	if err == nil && differing > 0 {
-		err = exitError{fmt.Errorf("%d rows differ", differing), exitRejected}
+	if err != nil {
+		return err
 	}
-	return err
+	fmt.Fprintf(stdout, "%s: %d bills are as in the file (%d paid), and %d rows differ\n", c.input.File, same, paid, differing)
+	if differing > 0 {
+		return exitError{fmt.Errorf("%d rows differ", differing), exitRejected}
+	}
+	return nil
 }
 
 // compare returns a row's bill, and the differences between them.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -18,18 +19,19 @@ import (
 )
 
 // The outcomes of a row. An earlier run, or an attempt whose response was lost, raised a bill that
-// is found.
+// is found. A row is repeated if an earlier row of the file is the same.
 const (
 	raised   = "raised"
 	found    = "found"
+	repeated = "repeated"
 	rejected = "rejected"
 )
 
 // The first hundred rows are a sample. A run stops if more than half of them are rejected, because
-// the file may be misread. The header is line 1.
+// the file may be misread. A sample of less than minSample rows shows nothing.
 const (
-	lastEarly    = 101
-	tooManyEarly = 51
+	lastEarly = 101 // because the header is line 1
+	minSample = 10
 )
 
 var (
@@ -41,7 +43,7 @@ var (
 // contents differ, because nobody knows which is right.
 const twice = `
 UPDATE biller_rows SET
-	outcome = CASE WHEN o.same THEN 'found' ELSE 'rejected' END,
+	outcome = CASE WHEN o.same THEN 'repeated' ELSE 'rejected' END,
 	params = NULL, cells = CASE WHEN NOT o.same THEN cells END,
 	reason = CASE WHEN o.same THEN 'is the same as line ' || o.line || ': the bill is raised once'
 		ELSE 'bill_reference is on line ' || o.line || ' too, with another content: which is right?' END
@@ -50,6 +52,13 @@ FROM (
 	FROM biller_rows n JOIN biller_rows e ON e.run = n.run AND e.bill = n.bill AND e.id <> n.id
 	WHERE n.run = $1 AND n.outcome IS NULL GROUP BY n.id, n.hash) o
 WHERE o.id = biller_rows.id AND (NOT o.same OR o.line < biller_rows.line)`
+
+// differing reports customers with several names or e-mail addresses, on their first row.
+const differing = `
+UPDATE biller_rows SET reason = 'customer_reference is on another line too, with another name or e-mail address: which is right?'
+FROM (SELECT min(line) AS line FROM biller_rows WHERE run = $1 AND outcome IS NULL
+	GROUP BY person HAVING min(customer) <> max(customer)) o
+WHERE run = $1 AND biller_rows.line = o.line`
 
 // known copies the ids of customers from earlier runs, which saves requests.
 const known = `
@@ -63,7 +72,7 @@ type run struct {
 	token                        string // part of the idempotency keys
 	name, keyHash, mode, service string
 	rejectedHash                 string // of the file of rejected rows, as it was written
-	early                        int    // rejections of the first rows
+	sample, early                int    // the number of the first rows, and of those that are rejected
 }
 
 // prepare returns the run of a file. It loads a new file, and stops with errWarned if the file may
@@ -87,7 +96,8 @@ func (s *store) prepare(ctx context.Context, c config, mode moment.Mode, stderr 
 		if err != nil {
 			return err
 		}
-		err = tx.QueryRowContext(ctx, "SELECT count(*) FROM biller_rows WHERE run = $1 AND line <= $2 AND outcome = 'rejected'", r.id, lastEarly).Scan(&r.early)
+		err = tx.QueryRowContext(ctx, "SELECT count(*), count(*) FILTER (WHERE outcome = 'rejected') FROM biller_rows WHERE run = $1 AND line <= $2",
+			r.id, lastEarly).Scan(&r.sample, &r.early)
 		if err != nil || r.token != token {
 			return err
 		}
@@ -142,14 +152,20 @@ func (r run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (cou
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO biller_rows (run, line, bill, hash, customer, amount, currency, cells, params, outcome, reason)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, r.id, b.line, b.Reference, hashOf(string(params)),
-			hashOf(b.Customer.ExternalReference, b.Customer.Name, b.Customer.Email), int64(b.Money.Amount), string(b.Money.Currency),
+		who := b.Customer
+		_, err = tx.ExecContext(ctx, `INSERT INTO biller_rows
+			(run, line, hash, bill, bill_bare, person, person_bare, customer, amount, currency, cells, params, outcome, reason)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+			r.id, b.line, hashOf(string(params)), b.Reference, bare(b.Reference), hashOf(who.ExternalReference), hashOf(bare(who.ExternalReference)),
+			hashOf(who.ExternalReference, who.Name, who.Email), int64(b.Money.Amount), string(b.Money.Currency),
 			string(cells), string(params), outcome, strings.Join(append(b.problems, b.warnings...), "; "))
 		return err
 	})
 	if err == nil {
 		_, err = tx.ExecContext(ctx, twice, r.id)
+	}
+	if err == nil {
+		_, err = tx.ExecContext(ctx, differing, r.id)
 	}
 	if err == nil {
 		_, err = tx.ExecContext(ctx, known, r.id, r.keyHash, r.mode, r.service)
@@ -171,33 +187,52 @@ func (r run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (cou
 	return r.printTotals(ctx, tx, "to raise", out)
 }
 
-// compare warns of many problems, of the same file under another API key, and of an earlier file
-// with the same name whose references differ in leading zeros or have nothing in common with this
-// file.
+// lostZeros finds references that earlier runs have only with other leading zeros.
+const lostZeros = `
+SELECT count(*), coalesce(min(line), 0)
+FROM (SELECT %[1]s, %[1]s_bare, min(line) AS line FROM biller_rows WHERE run = $1 AND outcome IS NULL GROUP BY 1, 2) n
+WHERE (SELECT max(CASE WHEN e.%[1]s = n.%[1]s THEN 1 ELSE 0 END) = 0 FROM biller_rows e JOIN biller_runs r ON r.id = e.run
+	WHERE e.%[1]s_bare = n.%[1]s_bare AND e.run < $1 AND (r.key_hash, r.mode, r.service) = ($2, $3, $4))`
+
+// tooManyEarly reports whether n of the first rows are too many to reject.
+func (r run) tooManyEarly(n int) bool { return r.sample >= minSample && n > r.sample/2 }
+
+// bare returns a reference without leading zeros, unless it is all zeros.
+func bare(reference string) string { return cmp.Or(strings.TrimLeft(reference, "0"), reference) }
+
+// compare warns of many problems, of the same file under another API key, of references that have
+// leading zeros in earlier files, and of an earlier file with the same name that has nothing in
+// common with this one.
 func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []string, err error) {
-	if r.early >= tooManyEarly {
+	if r.tooManyEarly(r.early) {
 		warnings = append(warnings, errEarly.Error())
 	}
 	var another bool
-	var earlier, rows, same, zeros, customers int
+	var earlier, rows, same, zeros, line int
 	err = tx.QueryRowContext(ctx, `SELECT
 			count(*) FILTER (WHERE file_hash = $1 AND key_hash <> $2) > 0, coalesce(max(CASE WHEN name = $3 AND key_hash = $2 THEN id END), 0)
 		FROM biller_runs WHERE (mode, service) = ($4, $5) AND id < $6`,
 		hash, r.keyHash, r.name, r.mode, r.service, r.id).Scan(&another, &earlier)
+	if err != nil {
+		return nil, err
+	}
 	if another {
 		warnings = append(warnings, "this file was run with another API key: is this one another company's?")
 	}
-	if err != nil || earlier == 0 {
-		return warnings, err
+	for column, name := range map[string]string{"bill": "bill_reference", "person": "customer_reference"} {
+		err := tx.QueryRowContext(ctx, fmt.Sprintf(lostZeros, column), r.id, r.keyHash, r.mode, r.service).Scan(&zeros, &line)
+		if err != nil {
+			return nil, err
+		}
+		if zeros > 0 {
+			warnings = append(warnings, fmt.Sprintf("%s has other leading zeros than in an earlier file (%d rows, the first on line %d): were they lost?", name, zeros, line))
+		}
 	}
-	err = tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE same), count(*) FILTER (WHERE NOT same AND zeros), count(*) FILTER (WHERE customer)
-		FROM (SELECT
-			EXISTS (SELECT 1 FROM biller_rows e WHERE e.run = $1 AND e.bill = n.bill) AS same,
-			EXISTS (SELECT 1 FROM biller_rows e WHERE e.run = $1 AND ltrim(e.bill, '0') = ltrim(n.bill, '0')) AS zeros,
-			EXISTS (SELECT 1 FROM biller_rows e WHERE e.run = $1 AND e.customer = n.customer) AS customer
-		FROM biller_rows n WHERE n.run = $2 AND n.bill <> '') AS new`, earlier, r.id).Scan(&rows, &same, &zeros, &customers)
-	if zeros > 0 || rows > 0 && same == 0 && customers == 0 {
-		warnings = append(warnings, fmt.Sprintf("%d of %d references are in the earlier run of %s: were leading zeros lost?", same, rows, r.name))
+	err = tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE EXISTS (
+			SELECT 1 FROM biller_rows e WHERE e.run = $1 AND (e.bill = n.bill OR e.person = n.person)))
+		FROM biller_rows n WHERE n.run = $2 AND n.outcome IS NULL`, earlier, r.id).Scan(&rows, &same)
+	if earlier > 0 && rows > 0 && same == 0 {
+		warnings = append(warnings, fmt.Sprintf("0 of %d references are in the earlier run of %s: were leading zeros lost?", rows, r.name))
 	}
 	return warnings, err
 }

@@ -35,7 +35,7 @@ const mixed = header + "C1,Zoë,z@example.com,B1,15.50,ZAR,2031-01-31\n" +
 	"C5,\"Shop,,B5,1,ZAR,\n"
 
 const mixedRejected = "\ufeffrejected_line,rejected_reason," + header +
-	`3,"amount ""15,50"" is not a number like 1250.00, without signs, spaces and separators of thousands: correct it, or set --decimal for all amounts",C2,'=cmd|x,,B2,"15,50",ZAR,` + "\n" +
+	`3,"amount ""15,50"" is not a number like 1250.00, without signs, letters, spaces and separators of thousands. If all amounts have a decimal comma, add --decimal ,",C2,'=cmd|x,,B2,"15,50",ZAR,` + "\n" +
 	"6,\"bill_reference is on line 7 too, with another content: which is right?\",C4,,,B4,20000,ZAR,\n" +
 	"7,\"bill_reference is on line 6 too, with another content: which is right?\",C4,,,B4,30000,ZAR,\n" +
 	`8,has a quote that is not closed,"C5,""Shop,,B5,1,ZAR,"` + "\n"
@@ -44,14 +44,14 @@ func TestCheck(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", mixed)
 	assert.Equal(t, exitFailed, w.biller("check", "bills.csv"))
-	assert.Equal(t, `line 3: amount "15,50" is not a number like 1250.00, without signs, spaces and separators of thousands: correct it, or set --decimal for all amounts
+	assert.Equal(t, `line 3: amount "15,50" is not a number like 1250.00, without signs, letters, spaces and separators of thousands. If all amounts have a decimal comma, add --decimal ,
 line 5: is the same as line 4: the bill is raised once
 line 6: bill_reference is on line 7 too, with another content: which is right?
 line 7: bill_reference is on line 6 too, with another content: which is right?
 line 8: has a quote that is not closed
 `+filepath.Join(w.dir, "bills.csv")+`:
-  found           1  ZAR 1.00
   rejected        4
+  repeated        1  ZAR 1.00
   to raise        2  ZAR 16.50
 `, w.stdout)
 	w.file("good.csv", rows(3))
@@ -72,7 +72,7 @@ func TestTwice(t *testing.T) {
 		bills   int
 		counts  string
 	}{
-		{"1 1", 1, "found           1  ZAR 1.00"},
+		{"1 1", 1, "repeated        1  ZAR 1.00"},
 		{"1 2", 0, "rejected        2"},
 		{"1 2 1", 0, "rejected        3"},
 		{"1 1 2", 0, "rejected        3"},
@@ -93,11 +93,11 @@ func TestRun(t *testing.T) {
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
 	assert.ElementsMatch(t, []string{"B1", "B3"}, w.bills())
 	assert.Equal(t, mixedRejected, w.read("bills.rejected.csv"))
-	assert.Equal(t, filepath.Join(w.dir, "bills.csv")+`, test mode:
-  found           1  ZAR 1.00
+	assert.Equal(t, filepath.Join(w.dir, "bills.csv")+`, test mode (2 rows were open at this start):
   raised          2  ZAR 16.50
   rejected        4
-Correct the rejected rows in `+filepath.Join(w.dir, "bills.rejected.csv")+", and run that file.\n", w.stdout)
+  repeated        1  ZAR 1.00
+Correct the rejected rows in `+filepath.Join(w.dir, "bills.rejected.csv")+", and run that file instead of this one.\n", w.stdout)
 	for _, name := range []string{"bills.rejected.csv", "biller.db", "biller.db.lock"} {
 		info, err := os.Stat(filepath.Join(w.dir, name))
 		require.NoError(t, err)
@@ -112,7 +112,7 @@ Correct the rejected rows in `+filepath.Join(w.dir, "bills.rejected.csv")+", and
 	w.file("bills.rejected.csv", corrected)
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
 	assert.Equal(t, corrected, w.read("bills.rejected.csv"), "what people write is not lost")
-	assert.Equal(t, mixedRejected, w.read("bills.rejected-2.csv"))
+	assert.NoFileExists(t, filepath.Join(w.dir, "bills.rejected-2.csv"), "rows that may have been corrected are not offered again")
 	assert.Equal(t, exitDone, w.biller("run", "bills.rejected.csv"), w.stderr)
 	assert.ElementsMatch(t, []string{"B1", "B2", "B3", "B4", "B4b", "B5"}, w.bills())
 	assert.Equal(t, "=cmd|x", customer(t, w, "C2").Name, "the quote before the formula is removed again")
@@ -148,12 +148,15 @@ func TestWarnings(t *testing.T) {
 		warning       string
 	}{
 		{"leading zeros that a spreadsheet has removed", read("zeros-before-excel.csv"), read("zeros-after-excel.csv"), "", "0 of 2 references are in the earlier run of bills.csv: were leading zeros lost?"},
-		{"zeros of some references", header + "C,,,0771,1,ZAR,\nC,,,1001,1,ZAR,\n", header + "C,,,771,1,ZAR,\nC,,,1001,1,ZAR,\n", "", "1 of 2 references"},
+		{"zeros of some references", header + "C,,,0771,1,ZAR,\nC,,,1001,1,ZAR,\n", header + "C,,,771,1,ZAR,\nC,,,1001,1,ZAR,\n", "", "bill_reference has other leading zeros than in an earlier file (1 rows, the first on line 2)"},
+		{"zeros of some customers, whose bills are new", header + "C,,,A1,1,ZAR,\n007,,,A2,1,ZAR,\n", header + "C,,,E1,1,ZAR,\n7,,,E2,1,ZAR,\n", "", "customer_reference has other leading zeros than in an earlier file (1 rows, the first on line 3)"},
+		{"customers that have both forms", header + "7,,,A1,1,ZAR,\n007,,,A2,1,ZAR,\n", header + "7,,,E1,1,ZAR,\n007,,,E2,1,ZAR,\n", "", ""},
 		{"nothing in common", rows(5), strings.NewReplacer("C", "D", "B", "E").Replace(rows(5)), "", "0 of 5 references"},
 		{"the bills of the next month, of the same customers", rows(5), strings.ReplaceAll(rows(5), ",B", ",E"), "", ""},
 		{"a row more", rows(5), rows(6), "", ""},
 		{"the API key of another company", rows(5), rows(5), "sk_test_ANOTHER_KEY", "this file was run with another API key"},
 		{"another file of another company", rows(5), strings.NewReplacer("C", "D", "B", "E").Replace(rows(5)), "sk_test_ANOTHER_KEY", ""},
+		{"more than half of a small file is wrong", rows(1), rows(4) + strings.Repeat("C,,,B,x,ZAR,\n", 6), "", "more than half of the first hundred rows"},
 		{"half of the first hundred rows are wrong", rows(1), half, "", "more than half of the first hundred rows"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
@@ -314,7 +317,8 @@ func TestWhatExists(t *testing.T) {
 	assert.Equal(t, "c1@example.com", customer(t, w, "C1").Email)
 	got := w.read("more.rejected.csv")
 	for _, want := range []string{
-		"differs in amount_due\",C0", "differs in customer.name\",C2", "differs in customer\",C4", "differs in status\",C5",
+		"and differs in amount_due: it is ZAR 15.50, unpaid, due on 2031-01-31\",C0", "customer_reference has the name \"\"Name 2\"\" at Moment: is it another person?\",C2",
+		"and differs in customer: it is", "and differs in status: it is ZAR 15.50, voided, due",
 	} {
 		assert.Contains(t, got, want)
 	}
@@ -413,4 +417,31 @@ func TestDemo(t *testing.T) {
 	left, err := os.ReadDir(os.TempDir())
 	assert.NoError(t, err)
 	assert.Empty(t, left)
+}
+
+// A file of rejected rows that somebody has changed is not overwritten.
+func TestChangedRejectedRows(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C1,,,B1,x,ZAR,\nC2,,,B2,1,ZAR,\n")
+	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 501, false) })
+	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
+	assert.Contains(t, w.stderr, "1 rows have no definite response: start it again. The last reason: moment: create bill: 501")
+	w.file("bills.rejected.csv", "changed")
+	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
+		return r.Method == http.MethodPost && respond(rw, 422, true)
+	})
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	assert.Equal(t, "changed", w.read("bills.rejected.csv"))
+	assert.Contains(t, w.read("bills.rejected-2.csv"), "B1")
+	assert.Contains(t, w.read("bills.rejected-2.csv"), "B2")
+}
+
+// If the rejected rows cannot be written, no part of them is left behind, and no file is named.
+func TestRejectedRowsThatCannotBeWritten(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C1,,,B1,x,ZAR,\n")
+	require.NoError(t, os.MkdirAll(filepath.Join(w.dir, "bills.rejected.csv.new", "x"), 0o700)) // where it is written first
+	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
+	assert.NotContains(t, w.stdout, "Correct the rejected rows")
+	assert.NoDirExists(t, filepath.Join(w.dir, "bills.rejected.csv"))
 }

@@ -129,7 +129,8 @@ func (w *worker) enqueue(ctx context.Context, jobs *river.Client[*sql.Tx], stder
 		if err != nil || len(params) == 0 {
 			return err
 		}
-		w.left += len(params)
+		w.opened += len(params)
+		w.left = w.opened
 		results, err := jobs.InsertMany(ctx, params)
 		if err != nil {
 			return err
@@ -161,7 +162,8 @@ type worker struct {
 	stop     context.CancelCauseFunc // of the run; nil for imported files
 
 	mu                   sync.Mutex // guards the fields below
-	left                 int        // jobs without an end
+	opened, left         int        // jobs at the start, and those without an end
+	last                 error      // of the last attempt without an outcome
 	reached              bool       // the service itself has responded
 	rejections, failures int        // in a row
 }
@@ -191,6 +193,7 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 	w.reached = w.reached || res.err == nil || isFailure && failure.FromService
 	switch w.failures++; res.outcome {
 	case "":
+		w.last = res.err
 		if w.failures == maxFailures {
 			w.stop(fmt.Errorf("%d attempts failed in a row: %w", maxFailures, res.err))
 		}
@@ -199,14 +202,14 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 		}
 	case rejected:
 		w.failures = 0
-		if _, mismatch := errors.AsType[*moment.MismatchError](res.err); !mismatch && !w.config.Yes {
-			w.rejections++
+		if _, mismatch := errors.AsType[*moment.MismatchError](res.err); mismatch || w.config.Yes {
+			break
 		}
-		if w.rejections == maxRejections {
+		if w.rejections++; w.rejections == maxRejections {
 			w.stop(fmt.Errorf("the service rejected %d bills in a row (--yes continues): %w", maxRejections, res.err))
 		}
 		if res.line <= lastEarly {
-			if w.run.early++; w.run.early == tooManyEarly && !w.config.Yes {
+			if w.run.early++; w.run.tooManyEarly(w.run.early) && !w.run.tooManyEarly(w.run.early-1) {
 				w.stop(errEarly)
 			}
 		}
@@ -232,12 +235,27 @@ func (w *worker) fail(err error) error {
 }
 
 func (w *worker) save(ctx context.Context, id int64, res result) error {
-	reason := ""
-	if res.err != nil {
-		reason = strings.TrimPrefix(res.err.Error(), "moment: ")
-	}
 	return w.store.exec(ctx, `UPDATE biller_rows SET outcome = $1, reason = $2, customer_id = $3, params = NULL,
-		cells = CASE WHEN $1 = 'rejected' THEN cells END WHERE id = $4 AND $1 <> ''`, res.outcome, reason, res.customerID, id)
+		cells = CASE WHEN $1 = 'rejected' THEN cells END WHERE id = $4 AND $1 <> ''`, res.outcome, reasonOf(res.err), res.customerID, id)
+}
+
+// reasonOf returns an error as people read it in the file of rejected rows.
+func reasonOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	mismatch, _ := errors.AsType[*moment.MismatchError](err)
+	if mismatch == nil {
+		return strings.TrimPrefix(err.Error(), "moment: ")
+	}
+	if customer, ok := mismatch.Existing.(*moment.Customer); ok {
+		return fmt.Sprintf("customer_reference has the name %q at Moment: is it another person?", customer.Name)
+	}
+	text := "bill_reference exists at Moment, and differs in " + strings.Join(mismatch.Differences, " and ")
+	if bill, ok := mismatch.Existing.(*moment.Bill); ok {
+		text += fmt.Sprintf(": it is %v, %s, due on %v", bill.DueMoney(), bill.Status, bill.DueDate)
+	}
+	return text
 }
 
 // Work raises a bill, however often it is called.
