@@ -117,7 +117,7 @@ func TestImportedFile(t *testing.T) {
 		}
 		assert.Equal(b, moment.Amount(125050), bills[0].AmountDue)
 		assert.Equal(b, "2031-12-31", bills[0].DueDate.String())
-		assert.Equal(b, "raised 2, rejected 1, repeated 1", ask[string](b, `SELECT string_agg(outcome || ' ' || n, ', ' ORDER BY outcome)
+		assert.Equal(b, "duplicate 1, raised 2, rejected 1", ask[string](b, `SELECT string_agg(outcome || ' ' || n, ', ' ORDER BY outcome)
 			FROM (SELECT outcome, count(*) AS n FROM biller_rows GROUP BY outcome) AS counted`))
 		assert.Zero(b, ask[int](b, "SELECT count(*) FROM biller_rows WHERE cells IS NOT NULL AND outcome = 'raised'"), "names are removed")
 	})

@@ -19,11 +19,10 @@ import (
 )
 
 // The outcomes of a row. An earlier run, or an attempt whose response was lost, raised a bill that
-// is found. A row is repeated if an earlier row of the file is the same.
+// is found. SQL sets the outcome "duplicate" of a row that is the same as an earlier one.
 const (
 	raised   = "raised"
 	found    = "found"
-	repeated = "repeated"
 	rejected = "rejected"
 )
 
@@ -43,7 +42,7 @@ var (
 // contents differ, because nobody knows which is right.
 const twice = `
 UPDATE biller_rows SET
-	outcome = CASE WHEN o.same THEN 'repeated' ELSE 'rejected' END,
+	outcome = CASE WHEN o.same THEN 'duplicate' ELSE 'rejected' END,
 	params = NULL, cells = CASE WHEN NOT o.same THEN cells END,
 	reason = CASE WHEN o.same THEN 'is the same as line ' || o.line || ': the bill is raised once'
 		ELSE 'bill_reference is on line ' || o.line || ' too, with another content: which is right?' END
@@ -184,7 +183,10 @@ func (r run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (cou
 		return nil, err
 	}
 	fmt.Fprintf(out, "%s:\n", c.input.File)
-	return r.printTotals(ctx, tx, "to raise", out)
+	if counts, err = r.printTotals(ctx, tx, "to raise", out); len(counts) == 0 {
+		fmt.Fprintln(out, "  no rows")
+	}
+	return counts, err
 }
 
 // lostZeros finds references that earlier runs have only with other leading zeros.
@@ -250,7 +252,7 @@ func (r run) printTotals(ctx context.Context, tx *sql.Tx, open string, out io.Wr
 		if counts[outcome] += n; outcome != rejected {
 			total = money.String()
 		}
-		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-8s %8d  %s", outcome, n, total), " "))
+		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-9s %7d  %s", outcome, n, total), " "))
 		return err
 	}, `SELECT coalesce(outcome, $1), CASE WHEN outcome = 'rejected' THEN '' ELSE currency END, count(*), sum(amount)
 		FROM biller_rows WHERE run = $2 GROUP BY 1, 2 ORDER BY 1, 2`, open, r.id)

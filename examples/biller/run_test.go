@@ -50,8 +50,8 @@ line 6: bill_reference is on line 7 too, with another content: which is right?
 line 7: bill_reference is on line 6 too, with another content: which is right?
 line 8: has a quote that is not closed
 `+filepath.Join(w.dir, "bills.csv")+`:
+  duplicate       1  ZAR 1.00
   rejected        4
-  repeated        1  ZAR 1.00
   to raise        2  ZAR 16.50
 `, w.stdout)
 	w.file("good.csv", rows(3))
@@ -66,13 +66,26 @@ line 8: has a quote that is not closed
 }
 
 // A reference that is in the file twice is raised once, or not at all if its rows differ.
+// A customer with two names in a file is reported, because the first response decides which is
+// kept.
+func TestCustomersThatDiffer(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC2,Di,,B2,1,ZAR,\nC1,,,B3,1,ZAR,\nC2,Dinah,,B4,1,ZAR,\n")
+	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
+	assert.Equal(t, "line 3: customer_reference is on another line too, with another name or e-mail address: which is right?\n"+
+		filepath.Join(w.dir, "bills.csv")+":\n  to raise        4  ZAR 4.00\n", w.stdout)
+	w.file("bills.csv", header)
+	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
+	assert.Contains(t, w.stdout, "no rows")
+}
+
 func TestTwice(t *testing.T) {
 	for _, row := range []struct {
 		amounts string
 		bills   int
 		counts  string
 	}{
-		{"1 1", 1, "repeated        1  ZAR 1.00"},
+		{"1 1", 1, "duplicate       1  ZAR 1.00"},
 		{"1 2", 0, "rejected        2"},
 		{"1 2 1", 0, "rejected        3"},
 		{"1 1 2", 0, "rejected        3"},
@@ -94,9 +107,9 @@ func TestRun(t *testing.T) {
 	assert.ElementsMatch(t, []string{"B1", "B3"}, w.bills())
 	assert.Equal(t, mixedRejected, w.read("bills.rejected.csv"))
 	assert.Equal(t, filepath.Join(w.dir, "bills.csv")+`, test mode (2 rows were open at this start):
+  duplicate       1  ZAR 1.00
   raised          2  ZAR 16.50
   rejected        4
-  repeated        1  ZAR 1.00
 Correct the rejected rows in `+filepath.Join(w.dir, "bills.rejected.csv")+", and run that file instead of this one.\n", w.stdout)
 	for _, name := range []string{"bills.rejected.csv", "biller.db", "biller.db.lock"} {
 		info, err := os.Stat(filepath.Join(w.dir, name))

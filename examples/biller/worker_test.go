@@ -228,7 +228,7 @@ func TestPanicEndsTheRun(t *testing.T) {
 	assert.ErrorContains(t, w.work(ctx, slog.New(slog.DiscardHandler), io.Discard), "panic: ")
 }
 
-// A failure of the database is no wrong usage: the command may be started again.
+// A failure of the database is not wrong usage: the command may be started again.
 func TestFailureOfTheDatabase(t *testing.T) {
 	w, s := stored(t, 1)
 	w.exec(s, "ALTER TABLE biller_runs RENAME COLUMN token TO elsewhere")
