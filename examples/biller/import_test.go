@@ -241,3 +241,24 @@ func TestImportedAtOnce(t *testing.T) {
 	all.Wait()
 	assert.Equal(t, 2000, ask[int](b, "SELECT count(*) FROM river_job"))
 }
+
+// PostgreSQL knows only a small file when a large one is imported. It must not compare each row with
+// each other.
+func TestImportWithOldStatistics(t *testing.T) {
+	const n = 3000
+	w := newWorld(t)
+	w.file("small.csv", rows(500))
+	w.file("large.csv", strings.NewReplacer("\nC", "\nD", ",B", ",E").Replace(rows(n)))
+	b := newPostgresBase(t)
+	w.Setenv("DATABASE_URL", b.address)
+	require.Equal(t, exitDone, w.biller("import", "small.csv"), w.stderr)
+	_, err := b.rows.ExecContext(t.Context(), "ANALYZE biller.biller_rows")
+	require.NoError(t, err)
+	visited := func() int {
+		return ask[int](b, "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'biller_rows'")
+	}
+	before := visited()
+	require.Equal(t, exitDone, w.biller("import", "large.csv"), w.stderr)
+	until(t, patience, "the last session has reported", func() bool { return visited() >= before+n })
+	assert.Less(t, visited()-before, 50*n)
+}

@@ -38,32 +38,34 @@ var (
 	errWarned = exitError{errors.New("nothing was sent: --yes continues"), exitUsage}
 )
 
+// These statements join rows by their id only, because PostgreSQL has no statistics about the rows
+// of a new run, and joins them by comparing each row with each other.
+
 // twice settles the rows whose bill_reference occurs twice. All of them are rejected if their
 // contents differ, because nobody knows which is right.
 const twice = `
 UPDATE biller_rows SET
 	outcome = CASE WHEN o.same THEN 'duplicate' ELSE 'rejected' END,
 	params = NULL, cells = CASE WHEN NOT o.same THEN cells END,
-	reason = CASE WHEN o.same THEN 'is the same as line ' || o.line || ': the bill is raised once'
-		ELSE 'bill_reference is on line ' || o.line || ' too, with another content: which is right?' END
+	reason = CASE WHEN o.same THEN 'is the same as line ' || o.first || ': the bill is raised once'
+		ELSE 'bill_reference is on line ' || CASE WHEN line = o.first THEN o.last ELSE o.first END || ' too, with another content: which is right?' END
 FROM (
-	SELECT n.id, min(e.line) AS line, min(e.hash) = n.hash AND max(e.hash) = n.hash AS same
-	FROM biller_rows n JOIN biller_rows e ON e.run = n.run AND e.bill = n.bill AND e.id <> n.id
-	WHERE n.run = $1 AND n.outcome IS NULL GROUP BY n.id, n.hash) o
-WHERE o.id = biller_rows.id AND (NOT o.same OR o.line < biller_rows.line)`
+	SELECT id, min(line) OVER bills AS first, max(line) OVER bills AS last, min(hash) OVER bills = max(hash) OVER bills AS same
+	FROM biller_rows WHERE run = $1 AND outcome IS NULL WINDOW bills AS (PARTITION BY bill)) o
+WHERE o.id = biller_rows.id AND o.first < o.last AND (NOT o.same OR o.first < line)`
 
 // differing reports customers with several names or e-mail addresses, on their first row.
 const differing = `
 UPDATE biller_rows SET reason = 'customer_reference is on another line too, with another name or e-mail address: which is right?'
-FROM (SELECT min(line) AS line FROM biller_rows WHERE run = $1 AND outcome IS NULL
-	GROUP BY person HAVING min(customer) <> max(customer)) o
-WHERE run = $1 AND biller_rows.line = o.line`
+FROM (SELECT min(id) AS id FROM biller_rows WHERE run = $1 AND outcome IS NULL GROUP BY person HAVING min(customer) <> max(customer)) o
+WHERE o.id = biller_rows.id`
 
 // known copies the ids of customers from earlier runs, which saves requests.
 const known = `
-UPDATE biller_rows SET customer_id = k.customer_id FROM biller_rows k JOIN biller_runs r ON r.id = k.run
-WHERE biller_rows.run = $1 AND k.customer = biller_rows.customer AND k.customer_id <> ''
-	AND (r.key_hash, r.mode, r.service) = ($2, $3, $4)`
+UPDATE biller_rows SET customer_id = coalesce((
+	SELECT k.customer_id FROM biller_rows k JOIN biller_runs r ON r.id = k.run
+	WHERE k.customer = biller_rows.customer AND k.customer_id <> '' AND (r.key_hash, r.mode, r.service) = ($2, $3, $4) LIMIT 1), '')
+WHERE run = $1 AND outcome IS NULL`
 
 // run is one file for one API key, mode and service. It has its own rows and jobs.
 type run struct {
@@ -210,7 +212,7 @@ func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []s
 		warnings = append(warnings, errEarly.Error())
 	}
 	var another bool
-	var earlier, rows, same, zeros, line int
+	var earlier, rows, zeros, line int
 	err = tx.QueryRowContext(ctx, `SELECT
 			count(*) FILTER (WHERE file_hash = $1 AND key_hash <> $2) > 0, coalesce(max(CASE WHEN name = $3 AND key_hash = $2 THEN id END), 0)
 		FROM biller_runs WHERE (mode, service) = ($4, $5) AND id < $6`,
@@ -230,10 +232,12 @@ func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []s
 			warnings = append(warnings, fmt.Sprintf("%s has other leading zeros than in an earlier file (%d rows, the first on line %d): were they lost?", name, zeros, line))
 		}
 	}
-	err = tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE EXISTS (
-			SELECT 1 FROM biller_rows e WHERE e.run = $1 AND (e.bill = n.bill OR e.person = n.person)))
-		FROM biller_rows n WHERE n.run = $2 AND n.outcome IS NULL`, earlier, r.id).Scan(&rows, &same)
-	if earlier > 0 && rows > 0 && same == 0 {
+	var shared bool
+	err = tx.QueryRowContext(ctx, `SELECT count(*),
+			EXISTS (SELECT bill FROM biller_rows WHERE run = $1 AND outcome IS NULL INTERSECT SELECT bill FROM biller_rows WHERE run = $2)
+			OR EXISTS (SELECT person FROM biller_rows WHERE run = $1 AND outcome IS NULL INTERSECT SELECT person FROM biller_rows WHERE run = $2)
+		FROM biller_rows WHERE run = $1 AND outcome IS NULL`, r.id, earlier).Scan(&rows, &shared)
+	if earlier > 0 && rows > 0 && !shared {
 		warnings = append(warnings, fmt.Sprintf("0 of %d references are in the earlier run of %s: were leading zeros lost?", rows, r.name))
 	}
 	return warnings, err

@@ -38,10 +38,9 @@ CREATE TABLE IF NOT EXISTS biller_rows (
 	bill TEXT NOT NULL, bill_bare TEXT NOT NULL, person TEXT NOT NULL, person_bare TEXT NOT NULL,
 	customer TEXT NOT NULL, customer_id TEXT NOT NULL DEFAULT '', params TEXT,
 	amount BIGINT NOT NULL, currency TEXT NOT NULL, cells TEXT, outcome TEXT, reason TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS biller_rows_bill ON biller_rows (run, bill);
 CREATE INDEX IF NOT EXISTS biller_rows_bill_bare ON biller_rows (bill_bare);
 CREATE INDEX IF NOT EXISTS biller_rows_person_bare ON biller_rows (person_bare);
-CREATE INDEX IF NOT EXISTS biller_rows_person ON biller_rows (run, person);
+CREATE INDEX IF NOT EXISTS biller_rows_line ON biller_rows (run, line);
 CREATE INDEX IF NOT EXISTS biller_rows_known ON biller_rows (customer, run) WHERE customer_id <> '';
 CREATE INDEX IF NOT EXISTS biller_rows_open ON biller_rows (run, id) WHERE outcome IS NULL;`
 
