@@ -169,11 +169,24 @@ func TestOwners(t *testing.T) {
 		receiveFrom(b, "a job", b.workWith(srv.Client(), ours))
 		assert.Equal(b, 1, ask[int](b, "SELECT count(*) FROM river_job WHERE state = 'available' AND queue = $1", theirs))
 		assert.Len(b, srv.State().Bills, 1)
+		require.NoError(b, b.warnOfOthers(b.Context(), ours, b.logger()))
+		assert.Contains(b, b.log.String(), `"level":"WARN","msg":"bills wait for another API key or base URL, or for run","bills":1`)
 		whose, err := b.owner(b.Context(), config{key: "sk_test_A"}, moment.ModeTest)
 		require.NoError(b, err)
 		assert.Equal(b, ours, whose.sharedQueue(), "as workers find it")
 		assert.NotContains(b, whose.keyHash, "sk_test")
 	})
+}
+
+// What ends a process is in its log too, because a log collector reads the level.
+func TestFailureIsLogged(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("MOMENT_API_KEY", "sk_test_A")
+	t.Setenv("MOMENT_WEBHOOK_SECRET", secret)
+	t.Setenv("DATABASE_URL", "")
+	var stdout, stderr logs
+	assert.Equal(t, exitFailed, start(t.Context(), []string{"serve", "--listen", "127.0.0.1:99999"}, &stdout, &stderr))
+	assert.Contains(t, stderr.String(), `"level":"ERROR","msg":"failed","error":"listen tcp: address 99999: invalid port"`)
 }
 
 // A file that a run has begun may be imported, and the other way round: its jobs go along.
@@ -202,7 +215,7 @@ func TestServerUsage(t *testing.T) {
 		{"no key", map[string]string{"MOMENT_WEBHOOK_SECRET": secret}, []string{"serve"}, "MOMENT_API_KEY"},
 		{"no time", nil, []string{"serve", "--job-timeout", "1ms"}, "--job-timeout"},
 		{"a mistyped database", map[string]string{"DATABASE_URL": "postgress://u:hunter2@h/d", "MOMENT_API_KEY": "sk_test_A"}, []string{"work"}, "write postgres://"},
-		{"a mistyped address to listen to", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d", "MOMENT_API_KEY": "sk_test_A"}, []string{"work", "--listen-url", "hunter2"}, "--listen-url: write postgres://"},
+		{"a mistyped address to listen to", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d", "MOMENT_API_KEY": "sk_test_A"}, []string{"work", "--listen-url", "hunter2"}, "--listen-url or DATABASE_LISTEN_URL: write postgres://"},
 		{"an address as a file", nil, []string{"run", "bills.csv", "--database", "postgres://u:hunter2@h/d"}, "read from DATABASE_URL"},
 		{"an address as an argument", nil, []string{"work", "postgres://u:hunter2@h/d"}, "read from DATABASE_URL"},
 		{"a run on PostgreSQL", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d"}, []string{"run", "bills.csv"}, "use import and work"},

@@ -123,6 +123,26 @@ func TestPrintedMigration(t *testing.T) {
 	assert.Equal(t, 503, status, "no job can be inserted")
 }
 
+// A user who may not create schemas migrates in one that an administrator has created for them.
+func TestMigrateInASchemaThatExists(t *testing.T) {
+	address := newPostgres(t)
+	admin := openTestPostgres(t, address)
+	t.Cleanup(admin.close)
+	t.Cleanup(func() {
+		_, err := admin.rows.ExecContext(context.Background(), "DROP OWNED BY biller_owner; DROP ROLE biller_owner")
+		assert.NoError(t, err)
+	})
+	_, err := admin.rows.ExecContext(t.Context(), "CREATE ROLE biller_owner LOGIN PASSWORD 'p'; CREATE SCHEMA biller AUTHORIZATION biller_owner")
+	require.NoError(t, err)
+	restricted, err := url.Parse(address)
+	require.NoError(t, err)
+	restricted.User = url.UserPassword("biller_owner", "p")
+	s := openTestPostgres(t, restricted.String())
+	t.Cleanup(s.close)
+	require.NoError(t, s.migrate(t.Context()))
+	require.NoError(t, s.ready(t.Context()))
+}
+
 // A process that starts waits for its database for some time, and says so.
 func TestStartWaits(t *testing.T) {
 	down := errors.New("connection refused")

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -99,6 +100,9 @@ var dsnForm = regexp.MustCompile(`^postgres(ql)?://[^:/?#@\s]+(:[^/?#@\s]*)?@[^/
 // unverified is true, because a man in the middle would read the password and change the payments.
 func parseDSN(name, dsn string, unverified bool) (*pgx.ConnConfig, error) {
 	problem := func(text string) error { return fmt.Errorf("%s: %s", name, text) }
+	if strings.TrimSpace(dsn) != dsn {
+		return nil, problem("has spaces or a line break at an end")
+	}
 	address, err := url.Parse(dsn)
 	if err != nil || !dsnForm.MatchString(dsn) {
 		return nil, problem("write postgres://user:password@host:5432/database, with special characters as %XX. Parameters: " + dsnParams)

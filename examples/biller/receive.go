@@ -86,27 +86,27 @@ func (r *receiver) deliver(w http.ResponseWriter, req *http.Request) {
 	if req.Method != http.MethodPost {
 		log.WarnContext(ctx, "request rejected", slog.Int("status", http.StatusMethodNotAllowed))
 	}
-	var event string
+	var args postPayment
 	var failed error
 	r.marks.Handler(r.verifier, func(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
-		event, failed = e.ID, r.process(ctx, tx, e)
+		payment, ok := e.Data.(*moment.AmountApplied)
+		if !ok {
+			return nil
+		}
+		kind, id := payment.Obligation()
+		args = postPayment{e.ID, payment.PaymentID, string(kind), id, payment.Amount, payment.Currency}
+		failed = r.insert(ctx, tx, args)
 		return failed
 	}, moment.WithHandlerLogger(log), r.observe).ServeHTTP(w, req.WithContext(ctx))
-	r.store.recordConflict(ctx, log, event, failed) // after the transaction has ended
+	r.store.recordConflict(ctx, log, args, failed) // after the transaction has ended
 }
 
-// process inserts the job that posts a payment, in the transaction that marks the message. It does
+// insert inserts the job that posts a payment, in the transaction that marks the message. It does
 // not read the ledger, because events must be stored while the ledger is stopped.
-func (r *receiver) process(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
-	payment, ok := e.Data.(*moment.AmountApplied)
-	if !ok {
-		return nil
-	}
-	if e.ID == "" || payment.PaymentID == "" {
+func (r *receiver) insert(ctx context.Context, tx *sql.Tx, args postPayment) error {
+	if args.EventID == "" || args.PaymentID == "" {
 		return errors.New("the event has no id or no payment_id")
 	}
-	kind, id := payment.Obligation()
-	args := postPayment{e.ID, payment.PaymentID, string(kind), id, payment.Amount, payment.Currency}
 	result, err := r.jobs.InsertTx(ctx, tx, args, nil)
 	if err != nil {
 		return err
@@ -142,11 +142,12 @@ func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 			return err
 		}
 		return each(ctx, tx, func(scan func(...any) error) error {
-			var event string
-			err := scan(&event)
-			details += fmt.Sprintf("conflict: two payments under the event %q\n", event)
+			var event, payment string
+			var amount moment.Money
+			err := scan(&event, &payment, &amount.Amount, &amount.Currency)
+			details += fmt.Sprintf("conflict: payment %q of %v is not posted, because another payment has its event %q\n", payment, amount, event)
 			return err
-		}, "SELECT event_id FROM ledger_conflicts ORDER BY found_at DESC LIMIT 10")
+		}, "SELECT event_id, payment_id, amount, currency FROM ledger_conflicts ORDER BY found_at DESC LIMIT 10")
 	})
 	if err = errors.Join(err, r.store.inPlace()); err != nil {
 		r.log.ErrorContext(ctx, "not healthy", slog.String("error", err.Error()))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/csv"
@@ -41,6 +42,9 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 		}
 		return err
 	})
+	if w.imported && err == nil {
+		fmt.Fprintf(stdout, "The open rows have jobs in %s, for biller work or serve.\n", cmp.Or(w.store.path, "PostgreSQL"))
+	}
 	switch {
 	case err != nil:
 		return err

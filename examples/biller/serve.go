@@ -63,6 +63,7 @@ func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Log
 		config.CancelledJobRetentionPeriod, config.DiscardedJobRetentionPeriod = keepGivenUp, keepGivenUp
 	}
 	if w != nil && w.timeout > 0 { // serve or work, not run
+		config.ErrorHandler = errorLog{log}
 		config.Queues[queuePayments] = river.QueueConfig{MaxWorkers: maxPayments}
 		config.RescueStuckJobsAfter = 2 * w.timeout // its process was killed, or it would have ended
 	}
@@ -71,6 +72,23 @@ func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Log
 		config.ReindexerSchedule = river.NeverSchedule()                        // it needs the rights of the tables' owner
 	}
 	return river.NewClient(s.driver, config)
+}
+
+// errorLog logs jobs that keep failing, because River logs a failure as information.
+type errorLog struct{ log *slog.Logger }
+
+// HandleError implements [river.ErrorHandler].
+func (l errorLog) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
+	if job.Attempt >= maxAttempts {
+		l.log.ErrorContext(ctx, "job keeps failing", slog.String("kind", job.Kind), slog.Int64("job", job.ID),
+			slog.Int("attempt", job.Attempt), slog.String("error", err.Error()))
+	}
+	return nil
+}
+
+// HandlePanic implements [river.ErrorHandler]. River logs a panic as an error.
+func (errorLog) HandlePanic(context.Context, *rivertype.JobRow, any, string) *river.ErrorHandlerResult {
+	return nil
 }
 
 // serve runs a process that receives, works, or both: the flags of the other are nil. It ends with
@@ -92,9 +110,12 @@ func serve(ctx context.Context, c config, receives *receiveFlags, works *workFla
 	}
 	if receives != nil {
 		secret := os.Getenv("MOMENT_WEBHOOK_SECRET")
-		verifier, err = moment.NewWebhookVerifier(secret, moment.WithAdditionalSecret(cmp.Or(os.Getenv("MOMENT_WEBHOOK_OLD_SECRET"), secret)))
-		if err != nil {
-			return exitError{fmt.Errorf("MOMENT_WEBHOOK_SECRET or MOMENT_WEBHOOK_OLD_SECRET: %w", err), exitUsage}
+		old := cmp.Or(os.Getenv("MOMENT_WEBHOOK_OLD_SECRET"), secret)
+		if _, err := moment.NewWebhookVerifier(secret); err != nil {
+			return exitError{fmt.Errorf("MOMENT_WEBHOOK_SECRET: %w", err), exitUsage}
+		}
+		if verifier, err = moment.NewWebhookVerifier(secret, moment.WithAdditionalSecret(old)); err != nil {
+			return exitError{fmt.Errorf("MOMENT_WEBHOOK_OLD_SECRET: %w", err), exitUsage}
 		}
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
@@ -104,6 +125,7 @@ func serve(ctx context.Context, c config, receives *receiveFlags, works *workFla
 	}
 	defer stopTelemetry()
 	if err := c.run(ctx, receives, verifier, w, log); err != nil && ctx.Err() == nil {
+		log.ErrorContext(ctx, "failed", slog.String("error", err.Error()))
 		return err
 	}
 	return nil // also if ctx ended during the start
@@ -123,6 +145,10 @@ func (c config) run(ctx context.Context, receives *receiveFlags, verifier *momen
 			return err
 		}
 		w.store, queue = s, whose.sharedQueue()
+		if err := s.warnOfOthers(ctx, queue, log); err != nil {
+			return err
+		}
+		log.InfoContext(ctx, "works", slog.String("mode", whose.mode), slog.String("base_url", cmp.Or(whose.service, "Moment's own")))
 	}
 	jobs, err := s.newClient(w, queue, c.workers(), log)
 	if err = errors.Join(err, s.release(ctx)); err != nil {
@@ -152,6 +178,18 @@ func (c config) run(ctx context.Context, receives *receiveFlags, verifier *momen
 	}
 	log.InfoContext(ctx, "started", slog.String("file", s.path), slog.Bool("receives", verifier != nil), slog.Bool("works", w != nil))
 	return group.Wait()
+}
+
+// warnOfOthers logs the number of bills that this process does not raise.
+func (s *store) warnOfOthers(ctx context.Context, queue string, log *slog.Logger) error {
+	var others int
+	err := inTx(ctx, s.rows, readOnly, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, "SELECT count(*) FROM river_job WHERE kind = 'raise_bill' AND finalized_at IS NULL AND queue <> $1", queue).Scan(&others)
+	})
+	if others > 0 {
+		log.WarnContext(ctx, "bills wait for another API key or base URL, or for run", slog.Int("bills", others), slog.String("own_queue", queue))
+	}
+	return err
 }
 
 // openDatabase opens the SQLite file, or waits for PostgreSQL if DATABASE_URL is set.

@@ -196,7 +196,8 @@ func (s *store) tables() string {
 	if s.schema == "" {
 		return momentsql.Schema(momentsql.SQLite) + strings.NewReplacer(identity, "INTEGER PRIMARY KEY", collation, "").Replace(own)
 	}
-	return fmt.Sprintf("CREATE SCHEMA IF NOT EXISTS %s;\nSET LOCAL search_path = %[1]s;\n%s", s.schema, momentsql.Schema(momentsql.PostgreSQL)+own)
+	// CREATE SCHEMA IF NOT EXISTS needs rights even if the schema exists.
+	return fmt.Sprintf("DO $$BEGIN IF to_regnamespace('%s') IS NULL THEN CREATE SCHEMA %[1]s; END IF; END$$;\nSET LOCAL search_path = %[1]s;\n%s", s.schema, momentsql.Schema(momentsql.PostgreSQL)+own)
 }
 
 func (s *store) setDriver(driver riverdriver.Driver[*sql.Tx]) (err error) {
