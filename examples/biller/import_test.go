@@ -255,8 +255,8 @@ func TestImportedAtOnce(t *testing.T) {
 	assert.Equal(t, 2000, ask[int](b, "SELECT count(*) FROM river_job"))
 }
 
-// PostgreSQL knows only a small file when a large one is imported. It must not compare each row with
-// each other.
+// PostgreSQL knows only a small file when a large one is imported. It must not compare each row
+// with each other.
 func TestImportWithOldStatistics(t *testing.T) {
 	const n = 3000
 	w := newWorld(t)
@@ -265,7 +265,7 @@ func TestImportWithOldStatistics(t *testing.T) {
 	b := newPostgresBase(t)
 	w.Setenv("DATABASE_URL", b.address)
 	require.Equal(t, exitDone, w.biller("import", "small.csv"), w.stderr)
-	_, err := b.rows.ExecContext(t.Context(), "ANALYZE biller.biller_rows")
+	_, err := b.rows.ExecContext(t.Context(), "ANALYSE biller.biller_rows")
 	require.NoError(t, err)
 	visited := func() int {
 		return ask[int](b, "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'biller_rows'")
