@@ -139,25 +139,33 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	ledger, err := c.openLedger(ctx)
+	if err != nil {
+		return err
+	}
+	defer ledger.close()
 	var mu sync.Mutex
 	same, paid, differing := 0, 0, 0
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.workers())
 	err = eachRow(c.input, func(b row) error {
 		group.Go(func() error {
-			bill, differences, err := compare(ctx, client, b)
+			bill, differences, err := compare(ctx, client, ledger, b)
 			mu.Lock()
 			defer mu.Unlock()
+			if err != nil {
+				return err
+			}
 			if len(differences) > 0 {
 				differing++
 				fmt.Fprintf(stdout, "line %d: %s\n", b.line, strings.Join(differences, "; "))
-			} else if err == nil {
+			} else {
 				same++
 				if bill.Status == moment.BillStatusPaid {
 					paid++
 				}
 			}
-			return err
+			return nil
 		})
 		return ctx.Err()
 	})
@@ -174,8 +182,34 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 	return nil
 }
 
+// openLedger returns a store without a pool if the ledger has no entries, as after run. It does not
+// lock an SQLite file, because serve may work on it.
+func (c config) openLedger(ctx context.Context) (s *store, err error) {
+	if _, missing := os.Stat(c.Database); c.postgres == nil && missing != nil {
+		return &store{}, nil
+	}
+	if c.postgres != nil {
+		s, err = openPostgres(ctx, c.postgres, nil)
+	} else {
+		s = &store{}
+		s.rows, err = openPool(c.Database)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var used bool
+	err = inTx(ctx, s.rows, readOnly, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM ledger)").Scan(&used)
+	})
+	if err != nil || !used {
+		s.close()
+		return &store{}, err
+	}
+	return s, nil
+}
+
 // compare returns a row's bill, and the differences between them.
-func compare(ctx context.Context, client *moment.Client, b row) (bill *moment.Bill, differences []string, err error) {
+func compare(ctx context.Context, client *moment.Client, ledger *store, b row) (bill *moment.Bill, differences []string, err error) {
 	if len(b.problems) > 0 {
 		return nil, b.problems, nil
 	}
@@ -199,5 +233,13 @@ func compare(ctx context.Context, client *moment.Client, b row) (bill *moment.Bi
 	report(bill.DueMoney() != b.Money, fmt.Sprintf("the bill is about %v, and not %v", bill.DueMoney(), b.Money))
 	report(!b.Due.IsZero() && bill.DueDate != b.Due, fmt.Sprintf("the bill is due on %v, and not on %v", bill.DueDate, b.Due))
 	report(bill.Status == moment.BillStatusVoided, "the bill is voided")
-	return bill, differences, nil
+	if ledger.rows != nil {
+		entered := moment.Money{Currency: bill.Currency}
+		err = inTx(ctx, ledger.rows, readOnly, func(tx *sql.Tx) error {
+			return tx.QueryRowContext(ctx, "SELECT coalesce(sum(amount), 0) FROM ledger WHERE obligation_id = $1 AND currency = $2",
+				bill.ID, string(bill.Currency)).Scan(&entered.Amount)
+		})
+		report(entered != bill.PaidMoney(), fmt.Sprintf("payments of %v are at Moment, and of %v in the ledger", bill.PaidMoney(), entered))
+	}
+	return bill, differences, err
 }

@@ -389,6 +389,15 @@ func TestReconcile(t *testing.T) {
 	} {
 		assert.Contains(t, w.stdout, want)
 	}
+	s := w.store() // as serve has it open
+	const entry = "INSERT INTO ledger (event_id, payment_id, obligation_kind, obligation_id, amount, currency, posted_at) VALUES (?, 'pay_1', 'bill', ?, ?, 'ZAR', 0)"
+	w.exec(s, entry, "evt_1", bill.ID, 1600)
+	w.biller("reconcile", "bills.csv")
+	assert.Contains(t, w.stdout, "line 3: payments of ZAR 15.50 are at Moment, and of ZAR 16.00 in the ledger\n")
+	w.exec(s, entry, "evt_2", bill.ID, -50)
+	w.biller("reconcile", "bills.csv")
+	assert.NotContains(t, w.stdout, "line 3")
+
 	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 404, false) })
 	assert.Equal(t, exitFailed, w.biller("reconcile", "bills.csv"), "a gateway's 404 does not say that a bill is missing")
 }
