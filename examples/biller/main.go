@@ -52,7 +52,7 @@ type config struct {
 	Database string  `placeholder:"FILE" help:"The SQLite file. Default: biller.db beside the CSV file, or in the working folder."`
 	Yes      bool    `help:"Continue after a warning."`
 
-	ListenURL          string `placeholder:"URL"  env:"DATABASE_LISTEN_URL" help:"PostgreSQL's own address, without PgBouncer, for LISTEN. Default: poll."`
+	ListenURL          string `placeholder:"URL"  env:"DATABASE_LISTEN_URL" help:"PostgreSQL's own address, for LISTEN. Default: poll."`
 	UnverifiedDatabase bool   `help:"Allow other modes than sslmode=verify-full for a PostgreSQL server on another machine."`
 
 	input            fileFlags // of the commands that read a file

@@ -93,7 +93,8 @@ const dsnParams = "sslmode|sslrootcert|sslcert|sslkey|connect_timeout|applicatio
 
 // dsnForm requires one host, a user and a database. Other parameters are rejected, because
 // PgBouncer does not know them, or because they override the host.
-var dsnForm = regexp.MustCompile(`^postgres(ql)?://[^:/?#@\s]+(:[^/?#@\s]*)?@[^/?#,@\s]+/[^/?#\s]+(\?((` + dsnParams + `)=[^&#\s]*(&|$))*)?$`)
+var dsnForm = regexp.MustCompile(`^postgres(ql)?://[^:/?#@\s]+(:[^/?#@\s]*)?@[^/?#,@\s]+/[^/?#\s]+` +
+	`(\?((` + dsnParams + `)=[^&#\s]*(&|$))*)?$`)
 
 // parseDSN parses a PostgreSQL address strictly. Its errors never quote the address, because a
 // password may be anywhere in a mistyped one. A host that is not loopback must be verified unless
@@ -120,7 +121,7 @@ func parseDSN(name, dsn string, unverified bool) (*pgx.ConnConfig, error) {
 	address.RawQuery = query.Encode()
 	parsed, err := pgx.ParseConfig(address.String())
 	if err != nil { // which may quote the address
-		return nil, problem("has a parameter with a wrong value, or a certificate that cannot be read. So may a PG… variable of the environment")
+		return nil, problem("has a wrong parameter, or a certificate that cannot be read. So may a PG… variable of the environment")
 	}
 	return parsed, nil
 }

@@ -75,7 +75,8 @@ func (r *receiver) route(w http.ResponseWriter, req *http.Request) {
 func (r *receiver) logOf(req *http.Request) *slog.Logger {
 	short := func(text string) string { return text[:min(len(text), 100)] }
 	return r.log.With(slog.String("method", short(req.Method)), slog.String("path", short(req.URL.Path)),
-		slog.String("webhook_id", short(req.Header.Get("Webhook-Id"))), slog.String("content_encoding", short(req.Header.Get("Content-Encoding"))))
+		slog.String("webhook_id", short(req.Header.Get("Webhook-Id"))),
+		slog.String("content_encoding", short(req.Header.Get("Content-Encoding"))))
 }
 
 // deliver responds with 204 after an event is stored.

@@ -185,14 +185,14 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 // openLedger returns a store without a pool if the ledger has no entries, as after run. It does not
 // lock an SQLite file, because serve may work on it.
 func (c config) openLedger(ctx context.Context) (s *store, err error) {
-	if _, missing := os.Stat(c.Database); c.postgres == nil && missing != nil {
-		return &store{}, nil
-	}
+	s = &store{}
 	if c.postgres != nil {
 		s, err = openPostgres(ctx, c.postgres, nil)
-	} else {
-		s = &store{}
+	} else if _, err = os.Stat(c.Database); err == nil {
 		s.rows, err = openPool(c.Database)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
 	}
 	if err != nil {
 		return nil, err

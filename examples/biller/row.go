@@ -23,7 +23,7 @@ var ourColumns = []string{"customer_reference", "name", "email", "bill_reference
 // format has the flags that say how to read a file.
 type format struct {
 	Encoding   string            `default:"utf-8"      enum:"utf-8,windows-1252" help:"Encoding of a file that is not UTF-16: ${enum}."`
-	Columns    map[string]string `mapsep:"none"        placeholder:"OURS=THEIRS" help:"The file's name of a column; OURS= if the file lacks it."`
+	Columns    map[string]string `mapsep:"none"        placeholder:"OURS=THEIRS" help:"The file's name of a column; OURS= if it is missing."`
 	DateFormat string            `default:"YYYY-MM-DD" help:"How dates are written: YYYY, YY, MM, M, MMM (Jan), MMMM, DD, D."`
 	Decimal    string            `default:"."          help:"The decimal point of amounts, or their decimal comma."`
 	Currency   moment.Currency   `placeholder:"ZAR"    help:"The currency of all bills, if there is no column."`
@@ -243,8 +243,8 @@ func (r *reader) parseMoney(text, code string) (moment.Money, error) {
 		if strings.Contains(text, ",") && r.Decimal == "." {
 			hint = ". If all amounts have a decimal comma, add --decimal ,"
 		}
-		return moment.Money{}, fmt.Errorf("amount %.40q is not a number like 1250%s00, without signs, letters, spaces and separators of thousands%s",
-			text, r.Decimal, hint)
+		return moment.Money{}, fmt.Errorf("amount %.40q is not a number like 1250%s00, "+
+			"without signs, letters, spaces and separators of thousands%s", text, r.Decimal, hint)
 	}
 	decimals := match[2]
 	if len(decimals) == 3 && exponent < 3 && len(match[1]) <= 3 {
@@ -258,7 +258,8 @@ func (r *reader) parseMoney(text, code string) (moment.Money, error) {
 	}
 	money, err := moment.ParseMoney(strings.TrimSuffix(match[1]+"."+decimals, "."), currency)
 	if err != nil || money.Amount < 1 || money.Amount > moment.MaxBillAmount {
-		return money, fmt.Errorf("amount %.40q is out of range: a bill has more than zero, and at most %v", text, moment.MaxBillAmount.In(currency))
+		return money, fmt.Errorf("amount %.40q is out of range: a bill has more than zero, and at most %v",
+			text, moment.MaxBillAmount.In(currency))
 	}
 	return money, nil
 }

@@ -48,7 +48,8 @@ UPDATE biller_rows SET
 	outcome = CASE WHEN o.same THEN 'duplicate' ELSE 'rejected' END,
 	params = NULL, cells = CASE WHEN NOT o.same THEN cells END,
 	reason = CASE WHEN o.same THEN 'is the same as line ' || o.first || ': the bill is raised once'
-		ELSE 'bill_reference is on line ' || CASE WHEN line = o.first THEN o.last ELSE o.first END || ' too, with another content: which is right?' END
+		ELSE 'bill_reference is on line ' || CASE WHEN line = o.first THEN o.last ELSE o.first END
+			|| ' too, with another content: which is right?' END
 FROM (
 	SELECT id, min(line) OVER bills AS first, max(line) OVER bills AS last, min(hash) OVER bills = max(hash) OVER bills AS same
 	FROM biller_rows WHERE run = $1 AND outcome IS NULL WINDOW bills AS (PARTITION BY bill)) o
@@ -97,8 +98,8 @@ func (s *store) prepare(ctx context.Context, c config, mode moment.Mode, stderr 
 		if err != nil {
 			return err
 		}
-		err = tx.QueryRowContext(ctx, "SELECT count(*), count(*) FILTER (WHERE outcome = 'rejected') FROM biller_rows WHERE run = $1 AND line <= $2",
-			r.id, lastEarly).Scan(&r.sample, &r.early)
+		err = tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE outcome = 'rejected')
+			FROM biller_rows WHERE run = $1 AND line <= $2`, r.id, lastEarly).Scan(&r.sample, &r.early)
 		if err != nil || r.token != token {
 			return err
 		}
@@ -122,7 +123,8 @@ func (s *store) owner(ctx context.Context, c config, mode moment.Mode) (r run, e
 		return tx.QueryRowContext(ctx, `INSERT INTO biller_salt (id, salt) VALUES (1, $1)
 			ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING salt`, rand.Text()).Scan(&salt)
 	})
-	return run{name: filepath.Base(c.input.File), keyHash: hashOf(salt, c.key), mode: string(mode), service: strings.TrimRight(c.baseURL, "/")}, err
+	service := strings.TrimRight(c.baseURL, "/")
+	return run{name: filepath.Base(c.input.File), keyHash: hashOf(salt, c.key), mode: string(mode), service: service}, err
 }
 
 // fileHash returns a hash of the file and of the flags that say how to read it.
@@ -229,7 +231,8 @@ func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []s
 			return nil, err
 		}
 		if zeros > 0 {
-			warnings = append(warnings, fmt.Sprintf("%s has other leading zeros than in an earlier file (%d rows, the first on line %d): were they lost?", name, zeros, line))
+			warnings = append(warnings, fmt.Sprintf(
+				"%s has other leading zeros than in an earlier file (%d rows, the first on line %d): were they lost?", name, zeros, line))
 		}
 	}
 	var shared bool

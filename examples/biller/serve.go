@@ -184,7 +184,8 @@ func (c config) run(ctx context.Context, receives *receiveFlags, verifier *momen
 func (s *store) warnOfOthers(ctx context.Context, queue string, log *slog.Logger) error {
 	var others int
 	err := inTx(ctx, s.rows, readOnly, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, "SELECT count(*) FROM river_job WHERE kind = 'raise_bill' AND finalized_at IS NULL AND queue <> $1", queue).Scan(&others)
+		return tx.QueryRowContext(ctx, `SELECT count(*) FROM river_job
+			WHERE kind = 'raise_bill' AND finalized_at IS NULL AND queue <> $1`, queue).Scan(&others)
 	})
 	if others > 0 {
 		log.WarnContext(ctx, "bills wait for another API key or base URL, or for run", slog.Int("bills", others), slog.String("own_queue", queue))

@@ -140,7 +140,8 @@ func (s *store) release(ctx context.Context) error {
 	if s.lock == nil {
 		return nil
 	}
-	_, err := s.jobs.ExecContext(ctx, `UPDATE river_job SET state = 'available', scheduled_at = created_at, max_attempts = min(32767, max_attempts + attempt)
+	_, err := s.jobs.ExecContext(ctx, `UPDATE river_job
+		SET state = 'available', scheduled_at = created_at, max_attempts = min(32767, max_attempts + attempt)
 		WHERE state IN ('running', 'retryable', 'scheduled') AND (queue = 'payments' OR queue LIKE 'bills\_%' ESCAPE '\')`)
 	return err
 }
@@ -197,7 +198,9 @@ func (s *store) tables() string {
 		return momentsql.Schema(momentsql.SQLite) + strings.NewReplacer(identity, "INTEGER PRIMARY KEY", collation, "").Replace(own)
 	}
 	// CREATE SCHEMA IF NOT EXISTS needs rights even if the schema exists.
-	return fmt.Sprintf("DO $$BEGIN IF to_regnamespace('%s') IS NULL THEN CREATE SCHEMA %[1]s; END IF; END$$;\nSET LOCAL search_path = %[1]s;\n%s", s.schema, momentsql.Schema(momentsql.PostgreSQL)+own)
+	return fmt.Sprintf(`DO $$BEGIN IF to_regnamespace('%s') IS NULL THEN CREATE SCHEMA %[1]s; END IF; END$$;
+SET LOCAL search_path = %[1]s;
+%s`, s.schema, momentsql.Schema(momentsql.PostgreSQL)+own)
 }
 
 func (s *store) setDriver(driver riverdriver.Driver[*sql.Tx]) (err error) {
