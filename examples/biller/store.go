@@ -65,7 +65,7 @@ func openStore(ctx context.Context, path string) (*store, error) {
 	lock := flock.New(path + ".lock")
 	locked, err := lock.TryLock()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: name a file in another folder with --database", err)
 	}
 	if !locked {
 		return nil, fmt.Errorf("%s: another biller works on it: wait until it ends, or name another --database", path)
