@@ -39,7 +39,9 @@ func demo(ctx context.Context, c config, bills int, stdout, stderr io.Writer) (e
 		return err
 	}
 	lines := bufio.NewScanner(output)
-	lines.Scan()
+	if !lines.Scan() {
+		return errors.Join(errors.New("the fake does not start"), service.Wait())
+	}
 	c.baseURL = lines.Text()
 	err = runFile(ctx, c, false, stdout, stderr)
 	if exit, ok := errors.AsType[exitError](err); ok && exit.code == exitRejected {

@@ -83,6 +83,7 @@ func TestHealthOfTheFile(t *testing.T) {
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			b := newSQLiteBase(t)
+			b.insert(onePayment)
 			row.harm(b)
 			status, _ := b.health()
 			assert.Equal(t, 503, status)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -32,7 +33,9 @@ func (b *base) importBills(key, rows string, flags format) (queue string) {
 	c := config{input: fileFlags{format: flags, File: path}, key: key, Rate: 1000, Yes: true}
 	client, err := c.connect()
 	require.NoError(b, err)
-	r, err := b.prepare(b.Context(), c, client.Mode(), io.Discard)
+	hash, err := c.fileHash()
+	require.NoError(b, err)
+	r, err := b.prepare(b.Context(), c, hash, client.Mode(), io.Discard)
 	require.NoError(b, err)
 	require.NoError(b, (&worker{run: r, store: b.store, imported: true}).enqueue(b.Context(), b.jobs, io.Discard))
 	return r.sharedQueue()
@@ -64,6 +67,7 @@ func TestImportedBill(t *testing.T) {
 		{"the API key may not", []momenttest.Fault{momenttest.ServiceError(403).On(bill)}, 0, "retryable", "", 0},
 		{"the address is wrong", []momenttest.Fault{momenttest.ServiceError(404).Times(5)}, 0, "retryable", "", 0},
 		{"the service is down", []momenttest.Fault{momenttest.Status(500).Times(20)}, 0, "retryable", "", 0},
+		{"rate limited after an unknown outcome: an attempt, because the bill may be raised", []momenttest.Fault{momenttest.Status(503).On(bill), momenttest.RateLimit(10 * time.Minute).Times(5)}, 0, "retryable", "", 0},
 		{"rate limited: as long as it asks, and not an attempt", []momenttest.Fault{momenttest.RateLimit(10 * time.Minute).Times(5)}, 0, "scheduled", "", 0},
 		{"the lookup of a bill that exists is rate limited", []momenttest.Fault{momenttest.RateLimit(10 * time.Minute).Times(5).On("get bill")}, 125000, "scheduled", "", 1},
 	} {
@@ -169,8 +173,14 @@ func TestOwners(t *testing.T) {
 		receiveFrom(b, "a job", b.workWith(srv.Client(), ours))
 		assert.Equal(b, 1, ask[int](b, "SELECT count(*) FROM river_job WHERE state = 'available' AND queue = $1", theirs))
 		assert.Len(b, srv.State().Bills, 1)
+		newCustomer := func(key, bill string) bool {
+			b.importBills(key, "UCR1,,,"+bill+",1.00,ZAR,\n", format{})
+			return ask[bool](b, "SELECT customer_id = '' FROM biller_rows ORDER BY id DESC LIMIT 1")
+		}
+		assert.False(b, newCustomer("sk_test_A", "UBR3"), "a customer of an earlier file is known")
+		assert.True(b, newCustomer("sk_test_B", "UBR4"), "but not to another company")
 		require.NoError(b, b.warnOfOthers(b.Context(), ours, b.logger()))
-		assert.Contains(b, b.log.String(), `"level":"WARN","msg":"bills wait for another API key or base URL, or for run","bills":1`)
+		assert.Contains(b, b.log.String(), `"level":"WARN","msg":"bills wait for another API key or base URL, or for run","bills":2`)
 		whose, err := b.owner(b.Context(), config{key: "sk_test_A"}, moment.ModeTest)
 		require.NoError(b, err)
 		assert.Equal(b, ours, whose.sharedQueue(), "as workers find it")
@@ -219,13 +229,15 @@ func TestServerUsage(t *testing.T) {
 		{"an address as a file", nil, []string{"run", "bills.csv", "--database", "postgres://u:hunter2@h/d"}, "read from DATABASE_URL"},
 		{"an address as an argument", nil, []string{"work", "postgres://u:hunter2@h/d"}, "read from DATABASE_URL"},
 		{"a run on PostgreSQL", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d"}, []string{"run", "bills.csv"}, "use import and work"},
+		{"a mistyped address to listen to in the environment", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d", "MOMENT_API_KEY": "sk_test_A", "DATABASE_LISTEN_URL": "hunter2"}, []string{"work"}, "DATABASE_LISTEN_URL: write postgres://"},
+		{"an address without a scheme as an argument", nil, []string{"work", "u:hunter2@h/d"}, "read from DATABASE_URL"},
 		{"an address to listen to, which work does not", nil, []string{"work", "--listen", ":8080"}, "unknown flag --listen"},
 		{"a flag for files, which receive does not read", nil, []string{"receive", "--decimal", ","}, "unknown flag --decimal"},
 		{"a file too many", nil, []string{"serve", "bills.csv"}, "unexpected argument bills.csv"},
 		{"no database to migrate", nil, []string{"migrate"}, "DATABASE_URL is not set"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
-			for _, name := range []string{"DATABASE_URL", "MOMENT_API_KEY", "MOMENT_WEBHOOK_SECRET", "MOMENT_WEBHOOK_OLD_SECRET", "MOMENT_BASE_URL"} {
+			for _, name := range []string{"DATABASE_URL", "MOMENT_API_KEY", "MOMENT_WEBHOOK_SECRET", "MOMENT_WEBHOOK_OLD_SECRET", "MOMENT_BASE_URL", "DATABASE_LISTEN_URL"} {
 				t.Setenv(name, row.environment[name])
 			}
 			var stdout, stderr logs
@@ -260,7 +272,7 @@ func TestImportedAtOnce(t *testing.T) {
 func TestImportWithOldStatistics(t *testing.T) {
 	const n = 3000
 	w := newWorld(t)
-	w.file("small.csv", rows(500))
+	w.file("small.csv", regexp.MustCompile(`\nC[0-9]*`).ReplaceAllString(rows(500), "\nC1")) // one customer
 	w.file("large.csv", strings.NewReplacer("\nC", "\nD", ",B", ",E").Replace(rows(n)))
 	b := newPostgresBase(t)
 	w.Setenv("DATABASE_URL", b.address)

@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -141,7 +142,7 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	helped := false
 	parser, err := kong.New(&c, kong.Name("biller"), kong.Writers(stdout, stdout), kong.Exit(func(int) { helped = true }),
 		kong.Description("Raises the bills of a CSV file with Moment, each exactly once. "+
-			"All but check, receive and migrate need MOMENT_API_KEY, and read MOMENT_BASE_URL. "+
+			"All but demo, check, receive and migrate need MOMENT_API_KEY, and read MOMENT_BASE_URL. "+
 			"Receivers need MOMENT_WEBHOOK_SECRET. DATABASE_URL is the address of PostgreSQL."))
 	if err != nil {
 		return c, "", err
@@ -150,7 +151,7 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	if helped {
 		return c, "", nil
 	}
-	if strings.Contains(c.Database, "://") || err != nil && strings.Contains(err.Error(), "://") { // which may have a password
+	if strings.Contains(c.Database, "://") || err != nil && strings.Contains(err.Error(), "@") { // before it may be a password
 		err = errors.New("an address of PostgreSQL is read from DATABASE_URL and --listen-url only")
 	}
 	if dsn := os.Getenv("DATABASE_URL"); dsn != "" && c.Database == "" && err == nil {
@@ -162,9 +163,10 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	if err != nil {
 		return c, "", err
 	}
-	for _, c.input = range []fileFlags{c.Check, c.Run, c.Reconcile, c.Import} {
-		if c.input.File != "" {
-			break
+	c.input = c.Check
+	for _, flags := range []fileFlags{c.Run, c.Reconcile, c.Import} {
+		if flags.File != "" {
+			c.input = flags
 		}
 	}
 	c.Database = cmp.Or(c.Database, filepath.Join(filepath.Dir(c.input.File), "biller.db"))
@@ -203,10 +205,11 @@ type pace struct {
 	next    http.RoundTripper
 	limiter *rate.Limiter
 	most    rate.Limit
+	mu      sync.Mutex // guards changes of the limit
 }
 
 func newPace(perSecond float64, next http.RoundTripper) *pace {
-	return &pace{next, rate.NewLimiter(rate.Limit(perSecond), 1), rate.Limit(perSecond)}
+	return &pace{next: next, limiter: rate.NewLimiter(rate.Limit(perSecond), 1), most: rate.Limit(perSecond)}
 }
 
 // RoundTrip waits for the request's turn, and sends it.
@@ -221,9 +224,11 @@ func (p *pace) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	limit := p.limiter.Limit()
 	if resp.StatusCode == http.StatusTooManyRequests {
-		limit = max(maxBills/5, limit*9/10) // see workers
+		limit = max(maxBills/5.0, limit*9/10) // see workers
 	} else {
 		limit += p.most / 60 / limit
 	}

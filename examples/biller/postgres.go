@@ -61,8 +61,9 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 type schemaConn struct{ *stdlib.Conn }
 
 // settings also end the transactions of a machine that has disappeared, because their locks would
-// block others.
-const settings = "; SET LOCAL search_path = " + pgSchema + "; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+// block others. All statements have an index, and PostgreSQL would not use it if it has no
+// statistics about the rows of a new file.
+const settings = "; SET LOCAL search_path = " + pgSchema + "; SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL enable_seqscan = off"
 
 // BeginTx implements [driver.ConnBeginTx]. The settings need no round trip of their own.
 func (c schemaConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {

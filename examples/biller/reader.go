@@ -41,12 +41,8 @@ type reader struct {
 	amount  *regexp.Regexp
 }
 
-// eachRow calls do for each row that is not empty.
-func eachRow(f fileFlags, do func(row) error) error {
-	r, err := open(f)
-	if err != nil {
-		return exitError{err, exitUsage}
-	}
+// eachRow calls do for each row that is not empty, and closes the file.
+func (r *reader) eachRow(do func(row) error) error {
 	defer func() { _ = r.file.Close() }()
 	for {
 		line, cells, broken, err := r.record()
@@ -54,7 +50,7 @@ func eachRow(f fileFlags, do func(row) error) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return exitError{fmt.Errorf("%s: %w", f.File, err), exitUsage}
+			return exitError{fmt.Errorf("%s: %w", r.file.Name(), err), exitUsage}
 		case broken != nil:
 			err = do(row{line: line, cells: cells, problems: []string{broken.Error()}})
 		case !isEmpty(cells):
@@ -72,14 +68,14 @@ func isEmpty(cells []string) bool { return strings.TrimSpace(strings.Join(cells,
 func open(f fileFlags) (*reader, error) {
 	file, err := os.Open(f.File)
 	if err != nil {
-		return nil, err
+		return nil, exitError{err, exitUsage}
 	}
 	r := &reader{format: f.format, file: file, line: 1, amount: regexp.MustCompile(`^([0-9]+)(?:[` + f.Decimal + `]([0-9]+))?$`)}
 	if r.text, err = r.decode(file); err == nil {
 		err = r.readHeader()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.File, errors.Join(err, file.Close()))
+		return nil, exitError{fmt.Errorf("%s: %w", f.File, errors.Join(err, file.Close())), exitUsage}
 	}
 	return r, nil
 }

@@ -192,7 +192,11 @@ func readAll(t *testing.T, path, args string) ([]string, error) {
 	c, _, err := parseFlags(append([]string{"check", path}, words(args)...), io.Discard)
 	require.NoError(t, err)
 	var rows []string
-	err = eachRow(c.input, func(b row) error {
+	file, err := open(c.input)
+	if err != nil {
+		return nil, err
+	}
+	err = file.eachRow(func(b row) error {
 		if len(b.problems) > 0 {
 			rows = append(rows, fmt.Sprintf("%d - %s", b.line, strings.Join(b.problems, "; ")))
 			return nil

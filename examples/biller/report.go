@@ -71,11 +71,11 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (path string, er
 	base = strings.TrimSuffix(base, filepath.Ext(base)) + ".rejected"
 	hash := hashOf(string(text))
 	path = base + ".csv"
+	if _, err := os.Stat(w.run.rejectedFile); err == nil && hash == w.run.rejectedHash {
+		return w.run.rejectedFile, nil
+	}
 	for n := 2; ; n++ {
 		has, err := os.ReadFile(path)
-		if err == nil && hash == w.run.rejectedHash {
-			return path, nil
-		}
 		if is := hashOf(string(has)); errors.Is(err, fs.ErrNotExist) || err == nil && (is == hash || is == w.run.rejectedHash) {
 			break
 		}
@@ -90,25 +90,24 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (path string, er
 	if err := os.Rename(path+".new", path); err != nil {
 		return "", err
 	}
-	_, err = tx.ExecContext(ctx, "UPDATE biller_runs SET rejected_hash = $1 WHERE id = $2", hash, w.run.id)
+	_, err = tx.ExecContext(ctx, "UPDATE biller_runs SET rejected_file = $1, rejected_hash = $2 WHERE id = $3", path, hash, w.run.id)
 	return path, err
 }
 
 // rejectedRows returns the content of that file. It has the columns of the input. It begins with a
 // byte order mark, because spreadsheets do not recognise UTF-8 without one.
 func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx) ([]byte, error) {
-	r, err := open(w.config.input)
-	if err != nil {
+	var header []string
+	if err := json.Unmarshal([]byte(w.run.header), &header); err != nil {
 		return nil, err
 	}
-	_ = r.file.Close() // only its header is needed
 	text := bytes.NewBufferString("\ufeff")
 	out := csv.NewWriter(text)
-	if strings.ContainsAny(r.comma, ";\t") { // otherwise a comma, because the file has no line sep=
-		out.Comma = rune(r.comma[0])
+	if strings.ContainsAny(w.run.comma, ";\t") { // otherwise a comma, because the file has no line sep=
+		out.Comma = rune(w.run.comma[0])
 	}
 	write := func(line, reason string, cells []string) error {
-		if r.header[0] == "rejected_line" { // the input is such a file itself
+		if len(header) > 0 && header[0] == "rejected_line" { // the input is such a file itself
 			cells = cells[min(2, len(cells)-1):]
 		}
 		row := slices.Grow([]string{line, reason}, len(cells))
@@ -120,8 +119,8 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx) ([]byte, error) {
 		}
 		return out.Write(row)
 	}
-	_ = write("rejected_line", "rejected_reason", r.header) // into memory
-	err = each(ctx, tx, func(scan func(...any) error) error {
+	_ = write("rejected_line", "rejected_reason", header) // into memory
+	err := each(ctx, tx, func(scan func(...any) error) error {
 		var line, reason string
 		var cells []byte
 		var texts []string
@@ -139,16 +138,22 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	ledger, err := c.openLedger(ctx)
-	if err != nil {
-		return err
+	ledger := &store{} // SQLite's may be locked by serve
+	if c.postgres != nil {
+		if ledger, err = openPostgres(ctx, c.postgres, nil); err != nil {
+			return err
+		}
 	}
 	defer ledger.close()
 	var mu sync.Mutex
 	same, paid, differing := 0, 0, 0
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.workers())
-	err = eachRow(c.input, func(b row) error {
+	file, err := open(c.input)
+	if err != nil {
+		return err
+	}
+	err = file.eachRow(func(b row) error {
 		group.Go(func() error {
 			bill, differences, err := compare(ctx, client, ledger, b)
 			mu.Lock()
@@ -180,32 +185,6 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 		return exitError{fmt.Errorf("%d rows differ", differing), exitRejected}
 	}
 	return nil
-}
-
-// openLedger returns a store without a pool if the ledger has no entries, as after run. It does not
-// lock an SQLite file, because serve may work on it.
-func (c config) openLedger(ctx context.Context) (s *store, err error) {
-	s = &store{}
-	if c.postgres != nil {
-		s, err = openPostgres(ctx, c.postgres, nil)
-	} else if _, err = os.Stat(c.Database); err == nil {
-		s.rows, err = openPool(c.Database)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var used bool
-	err = inTx(ctx, s.rows, readOnly, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM ledger)").Scan(&used)
-	})
-	if err != nil || !used {
-		s.close()
-		return &store{}, err
-	}
-	return s, nil
 }
 
 // compare returns a row's bill, and the differences between them.

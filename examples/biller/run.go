@@ -38,8 +38,8 @@ var (
 	errWarned = exitError{errors.New("nothing was sent: --yes continues"), exitUsage}
 )
 
-// These statements join rows by their id only, because PostgreSQL has no statistics about the rows
-// of a new run, and joins them by comparing each row with each other.
+// These statements join the rows of a run by their id only, because PostgreSQL has no statistics
+// about a new run, and would compare each row with each other.
 
 // twice settles the rows whose bill_reference occurs twice. All of them are rejected if their
 // contents differ, because nobody knows which is right.
@@ -57,7 +57,8 @@ WHERE o.id = biller_rows.id AND o.first < o.last AND (NOT o.same OR o.first < li
 
 // differing reports customers with several names or e-mail addresses, on their first row.
 const differing = `
-UPDATE biller_rows SET reason = 'customer_reference is on another line too, with another name or e-mail address: which is right?'
+UPDATE biller_rows SET reason =
+	ltrim(reason || '; customer_reference is on another line too, with another name or e-mail address: which is right?', '; ')
 FROM (SELECT min(id) AS id FROM biller_rows WHERE run = $1 AND outcome IS NULL GROUP BY person HAVING min(customer) <> max(customer)) o
 WHERE o.id = biller_rows.id`
 
@@ -73,26 +74,26 @@ type run struct {
 	id                           int64
 	token                        string // part of the idempotency keys
 	name, keyHash, mode, service string
-	rejectedHash                 string // of the file of rejected rows, as it was written
+	header, comma                string // of the file; the header as JSON
+	rejectedFile, rejectedHash   string // the file of rejected rows, and its content, as it was written
 	sample, early                int    // the number of the first rows, and of those that are rejected
 }
 
-// prepare returns the run of a file. It loads a new file, and stops with errWarned if the file may
-// do harm.
-func (s *store) prepare(ctx context.Context, c config, mode moment.Mode, stderr io.Writer) (r run, err error) {
-	hash, err := c.fileHash()
-	if err == nil {
-		r, err = s.owner(ctx, c, mode)
-	}
+// prepare returns the run of a file with this hash. It loads a new file, and stops with errWarned if
+// the file may do harm.
+func (s *store) prepare(ctx context.Context, c config, hash string, mode moment.Mode, stderr io.Writer) (r run, err error) {
+	r, err = s.owner(ctx, c, mode)
 	if err != nil {
 		return r, err
 	}
 	err = inTx(ctx, s.rows, nil, func(tx *sql.Tx) error {
 		token := rand.Text() // of a new run
 		err := tx.QueryRowContext(ctx, `INSERT INTO biller_runs (file_hash, key_hash, mode, service, name, token) VALUES ($1, $2, $3, $4, $5, $6)
-			ON CONFLICT (file_hash, key_hash, mode, service) DO UPDATE SET mode = excluded.mode RETURNING id, token, rejected_hash`,
-			hash, r.keyHash, r.mode, r.service, r.name, token).Scan(&r.id, &r.token, &r.rejectedHash)
-		if err == nil && r.token == token {
+			ON CONFLICT (file_hash, key_hash, mode, service) DO UPDATE SET mode = excluded.mode
+			RETURNING id, token, header, comma, rejected_file, rejected_hash`,
+			hash, r.keyHash, r.mode, r.service, r.name, token).Scan(&r.id, &r.token, &r.header, &r.comma, &r.rejectedFile, &r.rejectedHash)
+		isNew := r.token == token
+		if err == nil && isNew {
 			_, err = r.load(ctx, tx, c, stderr)
 		}
 		if err != nil {
@@ -100,10 +101,16 @@ func (s *store) prepare(ctx context.Context, c config, mode moment.Mode, stderr 
 		}
 		err = tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE outcome = 'rejected')
 			FROM biller_rows WHERE run = $1 AND line <= $2`, r.id, lastEarly).Scan(&r.sample, &r.early)
-		if err != nil || r.token != token {
+		if err != nil {
 			return err
 		}
-		warnings, err := r.compare(ctx, tx, hash)
+		var warnings []string
+		if isNew {
+			warnings, err = r.compare(ctx, tx, hash)
+		}
+		if r.tooManyEarly() {
+			warnings = append(warnings, errEarly.Error())
+		}
 		for _, warning := range warnings {
 			fmt.Fprintln(stderr, "warning:", warning)
 		}
@@ -131,19 +138,27 @@ func (s *store) owner(ctx context.Context, c config, mode moment.Mode) (r run, e
 func (c config) fileHash() (string, error) {
 	file, err := os.Open(c.input.File)
 	if err != nil {
-		return "", err
+		return "", exitError{err, exitUsage}
 	}
 	defer func() { _ = file.Close() }()
 	hash := sha256.New()
-	_, err = io.Copy(hash, file)
+	if _, err := io.Copy(hash, file); err != nil { // a folder, for example
+		return "", exitError{err, exitUsage}
+	}
 	fmt.Fprintf(hash, "%q", fmt.Sprint(c.input.format))
-	return hex.EncodeToString(hash.Sum(nil)), err
+	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
 // load stores all rows of a file before anything is sent, because a later row may show that the
 // file is misread. It prints the problems and the totals.
-func (r run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (counts map[string]int, err error) {
-	err = eachRow(c.input, func(b row) error {
+func (r *run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (counts map[string]int, err error) {
+	file, err := open(c.input)
+	if err != nil {
+		return nil, err
+	}
+	header, _ := json.Marshal(file.header)
+	r.header, r.comma = string(header), file.comma
+	err = file.eachRow(func(b row) error {
 		var outcome any
 		var params []byte
 		cells, err := json.Marshal(b.cells)
@@ -165,6 +180,9 @@ func (r run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (cou
 		return err
 	})
 	if err == nil {
+		_, err = tx.ExecContext(ctx, "UPDATE biller_runs SET header = $1, comma = $2 WHERE id = $3", r.header, r.comma, r.id)
+	}
+	if err == nil {
 		_, err = tx.ExecContext(ctx, twice, r.id)
 	}
 	if err == nil {
@@ -179,15 +197,18 @@ func (r run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (cou
 	err = each(ctx, tx, func(scan func(...any) error) error {
 		var line int
 		var reason string
-		err := scan(&line, &reason)
+		if err := scan(&line, &reason); err != nil {
+			return err
+		}
 		fmt.Fprintf(out, "line %d: %s\n", line, reason)
-		return err
+		return nil
 	}, "SELECT line, reason FROM biller_rows WHERE run = $1 AND reason <> '' ORDER BY id", r.id)
 	if err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(out, "%s:\n", c.input.File)
-	if counts, err = r.printTotals(ctx, tx, "to raise", out); len(counts) == 0 {
+	counts, err = r.printTotals(ctx, tx, "to raise", out)
+	if err == nil && len(counts) == 0 {
 		fmt.Fprintln(out, "  no rows")
 	}
 	return counts, err
@@ -200,19 +221,15 @@ FROM (SELECT %[1]s, %[1]s_bare, min(line) AS line FROM biller_rows WHERE run = $
 WHERE (SELECT max(CASE WHEN e.%[1]s = n.%[1]s THEN 1 ELSE 0 END) = 0 FROM biller_rows e JOIN biller_runs r ON r.id = e.run
 	WHERE e.%[1]s_bare = n.%[1]s_bare AND e.run < $1 AND (r.key_hash, r.mode, r.service) = ($2, $3, $4))`
 
-// tooManyEarly reports whether n of the first rows are too many to reject.
-func (r run) tooManyEarly(n int) bool { return r.sample >= minSample && n > r.sample/2 }
+// tooManyEarly reports whether too many of the first rows are rejected.
+func (r run) tooManyEarly() bool { return r.sample >= minSample && r.early > r.sample/2 }
 
 // bare returns a reference without leading zeros, unless it is all zeros.
 func bare(reference string) string { return cmp.Or(strings.TrimLeft(reference, "0"), reference) }
 
-// compare warns of many problems, of the same file under another API key, of references that have
-// leading zeros in earlier files, and of an earlier file with the same name that has nothing in
-// common with this one.
+// compare warns of the same file under another API key, of references that have leading zeros in
+// earlier files, and of an earlier file with the same name that has nothing in common with this one.
 func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []string, err error) {
-	if r.tooManyEarly(r.early) {
-		warnings = append(warnings, errEarly.Error())
-	}
 	var another bool
 	var earlier, rows, zeros, line int
 	err = tx.QueryRowContext(ctx, `SELECT
@@ -255,12 +272,15 @@ func (r run) printTotals(ctx context.Context, tx *sql.Tx, open string, out io.Wr
 		var outcome, total string
 		var n int
 		var money moment.Money
-		err := scan(&outcome, &money.Currency, &n, &money.Amount)
-		if counts[outcome] += n; outcome != rejected {
+		if err := scan(&outcome, &money.Currency, &n, &money.Amount); err != nil {
+			return err
+		}
+		counts[outcome] += n
+		if outcome != rejected {
 			total = money.String()
 		}
 		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-9s %7d  %s", outcome, n, total), " "))
-		return err
+		return nil
 	}, `SELECT coalesce(outcome, $1), CASE WHEN outcome = 'rejected' THEN '' ELSE currency END, count(*), sum(amount)
 		FROM biller_rows WHERE run = $2 GROUP BY 1, 2 ORDER BY 1, 2`, open, r.id)
 }
@@ -278,7 +298,7 @@ func check(ctx context.Context, c config, stdout io.Writer) (err error) {
 	}
 	defer s.close()
 	return inTx(ctx, s.rows, nil, func(tx *sql.Tx) error {
-		counts, err := run{}.load(ctx, tx, c, stdout)
+		counts, err := new(run).load(ctx, tx, c, stdout)
 		if err == nil && counts[rejected] > 0 {
 			err = fmt.Errorf("%d rows have problems", counts[rejected])
 		}

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -65,7 +67,6 @@ line 8: has a quote that is not closed
 	assert.Len(t, left, 3, "check leaves nothing behind")
 }
 
-// A reference that is in the file twice is raised once, or not at all if its rows differ.
 // A customer with two names in a file is reported, because the first response decides which is
 // kept.
 func TestCustomersThatDiffer(t *testing.T) {
@@ -79,6 +80,7 @@ func TestCustomersThatDiffer(t *testing.T) {
 	assert.Contains(t, w.stdout, "no rows")
 }
 
+// A reference that is in the file twice is raised once, or not at all if its rows differ.
 func TestTwice(t *testing.T) {
 	for _, row := range []struct {
 		amounts string
@@ -143,6 +145,10 @@ func TestTextInAnotherEncodingSendsNothing(t *testing.T) {
 	w.file("bills.csv", rows(200)+latin("C,Zoë,,B,1,ZAR,\n"))
 	assert.Equal(t, exitUsage, w.biller("run", "bills.csv"))
 	assert.Contains(t, w.stderr, "line 202 is not utf-8")
+	for name, says := range map[string]string{"missing.csv": "no such file", ".": "is a directory"} {
+		assert.Equal(t, exitUsage, w.biller("run", name))
+		assert.Contains(t, w.stderr, says)
+	}
 	assert.Zero(t, w.requests.Load())
 }
 
@@ -167,6 +173,7 @@ func TestWarnings(t *testing.T) {
 		{"nothing in common", rows(5), strings.NewReplacer("C", "D", "B", "E").Replace(rows(5)), "", "0 of 5 references"},
 		{"the bills of the next month, of the same customers", rows(5), strings.ReplaceAll(rows(5), ",B", ",E"), "", ""},
 		{"a row more", rows(5), rows(6), "", ""},
+		{"leading zeros of another company's references", header + "C,,,0771,1,ZAR,\n", header + "C,,,771,1,ZAR,\n", "sk_test_ANOTHER_KEY", ""},
 		{"the API key of another company", rows(5), rows(5), "sk_test_ANOTHER_KEY", "this file was run with another API key"},
 		{"another file of another company", rows(5), strings.NewReplacer("C", "D", "B", "E").Replace(rows(5)), "sk_test_ANOTHER_KEY", ""},
 		{"more than half of a small file is wrong", rows(1), rows(4) + strings.Repeat("C,,,B,x,ZAR,\n", 6), "", "more than half of the first hundred rows"},
@@ -229,6 +236,7 @@ func TestStops(t *testing.T) {
 		{"it may not create bills", 200, always(403, true), exitFailed, "is the API key right?", 0, 100},
 		{"two of three of the first hundred are rejected", 400, func(n int64, rw http.ResponseWriter) bool { return n%3 > 0 && respond(rw, 422, true) }, exitFailed, "more than half of the first hundred", 51, 200},
 		{"the service goes down", 200, func(n int64, rw http.ResponseWriter) bool { return n > 1 && respond(rw, 503, false) }, exitFailed, "50 attempts failed in a row", 0, 500},
+		{"a gateway limits the first request", 9, func(n int64, rw http.ResponseWriter) bool { return n == 1 && respond(rw, 429, false) }, exitDone, "", 0, 100},
 		{"a gateway responds later", 40, func(n int64, rw http.ResponseWriter) bool { return n == 35 && respond(rw, 400, false) }, exitDone, "", 0, 100},
 	} {
 		t.Run(row.why, func(t *testing.T) {
@@ -247,7 +255,10 @@ func TestStops(t *testing.T) {
 			}
 			s.close()
 			w.setFront(nil)
-			w.biller("run", "bills.csv")
+			if w.biller("run", "bills.csv") == exitUsage {
+				assert.Contains(t, w.stderr, errEarly.Error(), "which is not forgotten")
+				w.biller("run", "bills.csv", "--yes")
+			}
 			assert.Len(t, w.bills(), row.rows-n, "started again, it raises the others")
 		})
 	}
@@ -389,17 +400,36 @@ func TestReconcile(t *testing.T) {
 	} {
 		assert.Contains(t, w.stdout, want)
 	}
-	s := w.store() // as serve has it open
-	const entry = "INSERT INTO ledger (event_id, payment_id, obligation_kind, obligation_id, amount, currency, posted_at) VALUES (?, 'pay_1', 'bill', ?, ?, 'ZAR', 0)"
-	w.exec(s, entry, "evt_1", bill.ID, 1600)
-	w.biller("reconcile", "bills.csv")
-	assert.Contains(t, w.stdout, "line 3: payments of ZAR 15.50 are at Moment, and of ZAR 16.00 in the ledger\n")
-	w.exec(s, entry, "evt_2", bill.ID, -50)
-	w.biller("reconcile", "bills.csv")
-	assert.NotContains(t, w.stdout, "line 3")
-
 	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 404, false) })
 	assert.Equal(t, exitFailed, w.biller("reconcile", "bills.csv"), "a gateway's 404 does not say that a bill is missing")
+}
+
+// With PostgreSQL, payments at Moment are compared with the ledger too.
+func TestReconcileWithTheLedger(t *testing.T) {
+	b := newPostgresBase(t)
+	w := newWorld(t)
+	w.file("bills.csv", rows(2))
+	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
+	w.Setenv("DATABASE_URL", b.address)
+	assert.Equal(t, exitDone, w.biller("reconcile", "bills.csv"), w.stderr)
+	bill, err := w.srv.Client().Bills.Get(t.Context(), "B1")
+	require.NoError(t, err)
+	_, err = w.srv.Pay(t.Context(), momenttest.Payment{Bill: bill.ID, Amount: 1550})
+	require.NoError(t, err)
+	for _, row := range []struct {
+		amount int
+		code   int
+		says   string
+	}{
+		{0, exitRejected, "line 3: payments of ZAR 15.50 are at Moment, and of ZAR 0.00 in the ledger\n"},
+		{1600, exitRejected, "line 3: payments of ZAR 15.50 are at Moment, and of ZAR 16.00 in the ledger\n"},
+		{-50, exitDone, "2 bills are as in the file (1 paid)"}, // a reversal
+	} {
+		b.exec(`INSERT INTO ledger (event_id, payment_id, obligation_kind, obligation_id, amount, currency, posted_at)
+			VALUES ('evt_' || $2::bigint, 'pay_1', 'bill', $1, $2::bigint, 'ZAR', 0)`, bill.ID, row.amount)
+		assert.Equal(t, row.code, w.biller("reconcile", "bills.csv"), w.stderr)
+		assert.Contains(t, w.stdout, row.says)
+	}
 }
 
 func TestUsage(t *testing.T) {
@@ -456,6 +486,52 @@ func TestChangedRejectedRows(t *testing.T) {
 	assert.Equal(t, "changed", w.read("bills.rejected.csv"))
 	assert.Contains(t, w.read("bills.rejected-2.csv"), "B1")
 	assert.Contains(t, w.read("bills.rejected-2.csv"), "B2")
+}
+
+// Each month has its own file of rejected rows, also if a run is started again.
+func TestRejectedRowsOfTheNextMonth(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC1,,,B2,x,ZAR,\n")
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
+	w.file("bills.csv", header+"C1,,,E1,1,ZAR,\nC1,,,E2,x,ZAR,\n")
+	for range 2 {
+		assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
+		assert.Contains(t, w.stdout, "bills.rejected-2.csv")
+	}
+	assert.Contains(t, w.read("bills.rejected.csv"), "B2")
+	assert.Contains(t, w.read("bills.rejected-2.csv"), "E2")
+}
+
+// The rejected rows have the header of the file as it was loaded, because somebody may have saved
+// it again with other columns.
+func TestFileThatChangesDuringItsRun(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC1,,,B2,x,ZAR,\n")
+	w.setFront(func(http.ResponseWriter, *http.Request) bool {
+		w.file("bills.csv", "amount\n")
+		return false
+	})
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	assert.Contains(t, w.read("bills.rejected.csv"), "rejected_line,rejected_reason,"+header+"3,")
+}
+
+// Attempts after an unknown outcome make the same call, although the customer is known meanwhile.
+func TestLaterAttemptsMakeTheSameCall(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC1,,,B2,1,ZAR,\n")
+	var calls []string
+	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if r.Method != http.MethodPost || !strings.Contains(string(body), "B1") {
+			return false
+		}
+		calls = append(calls, r.Header.Get("Idempotency-Key")+string(body))
+		return len(calls) == 1 && respond(rw, 501, false) // not retried, and the outcome is unknown
+	})
+	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
+	require.Greater(t, len(calls), 1)
+	assert.Equal(t, calls[0], calls[1])
 }
 
 // If the rejected rows cannot be written, no part of them is left behind, and no file is named.

@@ -69,13 +69,17 @@ func runFile(ctx context.Context, c config, imported bool, stdout, stderr io.Wri
 	if err != nil {
 		return err
 	}
+	hash, err := c.fileHash()
+	if err != nil {
+		return err
+	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s, err := c.openDatabase(ctx, log)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	r, err := s.prepare(ctx, c, client.Mode(), stderr)
+	r, err := s.prepare(ctx, c, hash, client.Mode(), stderr)
 	if err != nil {
 		return err
 	}
@@ -191,9 +195,10 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 		w.stop(fmt.Errorf("is the API key right? %w", res.err))
 	}
 	w.reached = w.reached || res.err == nil || isFailure && failure.FromService
-	switch w.failures++; res.outcome {
+	switch res.outcome {
 	case "":
 		w.last = res.err
+		w.failures++
 		if w.failures == maxFailures {
 			w.stop(fmt.Errorf("%d attempts failed in a row: %w", maxFailures, res.err))
 		}
@@ -205,13 +210,15 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 		if _, mismatch := errors.AsType[*moment.MismatchError](res.err); mismatch || w.config.Yes {
 			break
 		}
-		if w.rejections++; w.rejections == maxRejections {
+		w.rejections++
+		if w.rejections == maxRejections {
 			w.stop(fmt.Errorf("the service rejected %d bills in a row (--yes continues): %w", maxRejections, res.err))
 		}
 		if res.line <= lastEarly {
-			if w.run.early++; w.run.tooManyEarly(w.run.early) && !w.run.tooManyEarly(w.run.early-1) {
-				w.stop(errEarly)
-			}
+			w.run.early++
+		}
+		if w.run.tooManyEarly() {
+			w.stop(errEarly)
 		}
 	default:
 		w.rejections, w.failures = 0, 0
@@ -236,7 +243,7 @@ func (w *worker) fail(err error) error {
 
 func (w *worker) save(ctx context.Context, id int64, res result) error {
 	return w.store.exec(ctx, `UPDATE biller_rows SET outcome = $1, reason = $2, customer_id = $3, params = NULL,
-		cells = CASE WHEN $1 = 'rejected' THEN cells END WHERE id = $4 AND $1 <> ''`, res.outcome, reasonOf(res.err), res.customerID, id)
+		cells = CASE WHEN $1 = 'rejected' THEN cells END WHERE id = $4 AND outcome IS NULL AND $1 <> ''`, res.outcome, reasonOf(res.err), res.customerID, id)
 }
 
 // reasonOf returns an error as people read it in the file of rejected rows.

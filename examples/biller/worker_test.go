@@ -30,7 +30,9 @@ func stored(t *testing.T, n int) (*world, *store) {
 	c, _, err := parseFlags([]string{"run", filepath.Join(w.dir, "bills.csv")}, io.Discard)
 	require.NoError(t, err)
 	c.key, c.baseURL = w.key, w.url
-	r, err := s.prepare(t.Context(), c.config, "test", io.Discard)
+	hash, err := c.fileHash()
+	require.NoError(t, err)
+	r, err := s.prepare(t.Context(), c.config, hash, "test", io.Discard)
 	require.NoError(t, err)
 	jobs, err := river.NewClient(riversqlite.New(s.jobs), &river.Config{})
 	require.NoError(t, err)
@@ -186,7 +188,7 @@ func TestPace(t *testing.T) {
 		assert.InDelta(t, 1, seconds(100), 0.02)
 		status = 429
 		seconds(200)
-		assert.InDelta(t, float64(maxBills/5), float64(p.limiter.Limit()), 0.1, "the least")
+		assert.InDelta(t, maxBills/5.0, float64(p.limiter.Limit()), 0.1, "the least")
 	})
 }
 
