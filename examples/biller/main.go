@@ -88,7 +88,7 @@ type commands struct {
 	Import  fileFlags    `cmd:"" help:"Check the file, and insert jobs for serve or work."`
 	Migrate struct {
 		Print bool `help:"Print the statements, for an administrator, and change nothing."`
-	} `cmd:"" help:"Create the tables in PostgreSQL, or bring them up to date."`
+	} `cmd:"" help:"Create the tables in PostgreSQL, and bring River's up to date."`
 }
 
 func main() {
