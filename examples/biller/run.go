@@ -79,8 +79,8 @@ type run struct {
 	sample, early                int    // the number of the first rows, and of those that are rejected
 }
 
-// prepare returns the run of a file with this hash. It loads a new file, and stops with errWarned if
-// the file may do harm.
+// prepare returns the run of a file with this hash. It loads a new file, and stops with errWarned
+// if the file may do harm.
 func (s *store) prepare(ctx context.Context, c config, hash string, mode moment.Mode, stderr io.Writer) (r run, err error) {
 	r, err = s.owner(ctx, c, mode)
 	if err != nil {
@@ -228,7 +228,8 @@ func (r run) tooManyEarly() bool { return r.sample >= minSample && r.early > r.s
 func bare(reference string) string { return cmp.Or(strings.TrimLeft(reference, "0"), reference) }
 
 // compare warns of the same file under another API key, of references that have leading zeros in
-// earlier files, and of an earlier file with the same name that has nothing in common with this one.
+// earlier files, and of an earlier file with the same name that has nothing in common with this
+// one.
 func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []string, err error) {
 	var another bool
 	var earlier, rows, zeros, line int
