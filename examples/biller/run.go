@@ -156,7 +156,7 @@ func (r *run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (co
 	if err != nil {
 		return nil, err
 	}
-	header, _ := json.Marshal(file.header)
+	header, _ := json.Marshal(file.header) //nolint:errchkjson // texts
 	r.header, r.comma = string(header), file.comma
 	err = file.eachRow(func(b row) error {
 		var outcome any

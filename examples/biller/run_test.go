@@ -236,7 +236,9 @@ func TestStops(t *testing.T) {
 		{"it may not create bills", 200, always(403, true), exitFailed, "is the API key right?", 0, 100},
 		{"two of three of the first hundred are rejected", 400, func(n int64, rw http.ResponseWriter) bool { return n%3 > 0 && respond(rw, 422, true) }, exitFailed, "more than half of the first hundred", 51, 200},
 		{"the service goes down", 200, func(n int64, rw http.ResponseWriter) bool { return n > 1 && respond(rw, 503, false) }, exitFailed, "50 attempts failed in a row", 0, 500},
-		{"a gateway fails, and limits the next attempts", 1, func(n int64, rw http.ResponseWriter) bool { return n <= 4 && respond(rw, map[bool]int{true: 503, false: 429}[n == 1], false) }, exitDone, "", 0, 100},
+		{"a gateway fails, and limits the next attempts", 1, func(n int64, rw http.ResponseWriter) bool {
+			return n <= 4 && respond(rw, map[bool]int{true: 503, false: 429}[n == 1], false)
+		}, exitDone, "", 0, 100},
 		{"a gateway responds later", 40, func(n int64, rw http.ResponseWriter) bool { return n == 35 && respond(rw, 400, false) }, exitDone, "", 0, 100},
 	} {
 		t.Run(row.why, func(t *testing.T) {
