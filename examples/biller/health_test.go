@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/riverqueue/river"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -83,10 +84,12 @@ func TestHealthOfTheFile(t *testing.T) {
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			b := newSQLiteBase(t)
+			b.insert(onePayment)
 			row.harm(b)
 			status, _ := b.health()
 			assert.Equal(t, 503, status)
 			assert.Equal(t, 500, b.deliver("msg_1", payment(1, 100)), "and so does a delivery")
+			assert.Equal(t, river.EventKindJobFailed, receiveFrom(t, "a job", b.work()).Kind, "and so does a payment")
 		})
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,10 +30,12 @@ func (b *base) importBills(key, rows string, flags format) (queue string) {
 	if flags.Decimal == "" {
 		flags = format{Encoding: "utf-8", DateFormat: "YYYY-MM-DD", Decimal: "."}
 	}
-	c := config{format: flags, path: path, key: key, Rate: 1000, Yes: true}
+	c := config{input: fileFlags{format: flags, File: path}, key: key, Rate: 1000, Yes: true}
 	client, err := c.connect()
 	require.NoError(b, err)
-	r, err := b.prepare(b.Context(), c, client.Mode(), io.Discard)
+	hash, err := c.fileHash()
+	require.NoError(b, err)
+	r, err := b.prepare(b.Context(), c, hash, client.Mode(), io.Discard)
 	require.NoError(b, err)
 	require.NoError(b, (&worker{run: r, store: b.store, imported: true}).enqueue(b.Context(), b.jobs, io.Discard))
 	return r.sharedQueue()
@@ -63,6 +67,7 @@ func TestImportedBill(t *testing.T) {
 		{"the API key may not", []momenttest.Fault{momenttest.ServiceError(403).On(bill)}, 0, "retryable", "", 0},
 		{"the address is wrong", []momenttest.Fault{momenttest.ServiceError(404).Times(5)}, 0, "retryable", "", 0},
 		{"the service is down", []momenttest.Fault{momenttest.Status(500).Times(20)}, 0, "retryable", "", 0},
+		{"rate limited after an unknown outcome: an attempt, because the bill may be raised", []momenttest.Fault{momenttest.Status(503).On(bill), momenttest.RateLimit(10 * time.Minute).Times(5)}, 0, "retryable", "", 0},
 		{"rate limited: as long as it asks, and not an attempt", []momenttest.Fault{momenttest.RateLimit(10 * time.Minute).Times(5)}, 0, "scheduled", "", 0},
 		{"the lookup of a bill that exists is rate limited", []momenttest.Fault{momenttest.RateLimit(10 * time.Minute).Times(5).On("get bill")}, 125000, "scheduled", "", 1},
 	} {
@@ -116,7 +121,7 @@ func TestImportedFile(t *testing.T) {
 		}
 		assert.Equal(b, moment.Amount(125050), bills[0].AmountDue)
 		assert.Equal(b, "2031-12-31", bills[0].DueDate.String())
-		assert.Equal(b, "found 1, raised 2, rejected 1", ask[string](b, `SELECT string_agg(outcome || ' ' || n, ', ' ORDER BY outcome)
+		assert.Equal(b, "duplicate 1, raised 2, rejected 1", ask[string](b, `SELECT string_agg(outcome || ' ' || n, ', ' ORDER BY outcome)
 			FROM (SELECT outcome, count(*) AS n FROM biller_rows GROUP BY outcome) AS counted`))
 		assert.Zero(b, ask[int](b, "SELECT count(*) FROM biller_rows WHERE cells IS NOT NULL AND outcome = 'raised'"), "names are removed")
 	})
@@ -168,11 +173,30 @@ func TestOwners(t *testing.T) {
 		receiveFrom(b, "a job", b.workWith(srv.Client(), ours))
 		assert.Equal(b, 1, ask[int](b, "SELECT count(*) FROM river_job WHERE state = 'available' AND queue = $1", theirs))
 		assert.Len(b, srv.State().Bills, 1)
+		newCustomer := func(key, bill string) bool {
+			b.importBills(key, "UCR1,,,"+bill+",1.00,ZAR,\n", format{})
+			return ask[bool](b, "SELECT customer_id = '' FROM biller_rows ORDER BY id DESC LIMIT 1")
+		}
+		assert.False(b, newCustomer("sk_test_A", "UBR3"), "a customer of an earlier file is known")
+		assert.True(b, newCustomer("sk_test_B", "UBR4"), "but not to another company")
+		require.NoError(b, b.warnOfOthers(b.Context(), ours, b.logger()))
+		assert.Contains(b, b.log.String(), `"level":"WARN","msg":"bills wait for another API key or base URL, or for run","bills":2`)
 		whose, err := b.owner(b.Context(), config{key: "sk_test_A"}, moment.ModeTest)
 		require.NoError(b, err)
 		assert.Equal(b, ours, whose.sharedQueue(), "as workers find it")
 		assert.NotContains(b, whose.keyHash, "sk_test")
 	})
+}
+
+// What ends a process is in its log too, because a log collector reads the level.
+func TestFailureIsLogged(t *testing.T) {
+	t.Chdir(t.TempDir())
+	t.Setenv("MOMENT_API_KEY", "sk_test_A")
+	t.Setenv("MOMENT_WEBHOOK_SECRET", secret)
+	t.Setenv("DATABASE_URL", "")
+	var stdout, stderr logs
+	assert.Equal(t, exitFailed, start(t.Context(), []string{"serve", "--listen", "127.0.0.1:99999"}, &stdout, &stderr))
+	assert.Contains(t, stderr.String(), `"level":"ERROR","msg":"failed","error":"listen tcp: address 99999: invalid port"`)
 }
 
 // A file that a run has begun may be imported, and the other way round: its jobs go along.
@@ -185,7 +209,7 @@ func TestRunAfterImport(t *testing.T) {
 	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
 	assert.ElementsMatch(t, []string{"UBR1", "UBR2"}, w.bills())
 	assert.Equal(t, exitDone, w.biller("import", "bills.csv"), w.stderr)
-	assert.NotContains(t, w.stdout, "open")
+	assert.NotContains(t, w.stdout, "  open")
 }
 
 // What is wrong with the usage is said before anything is opened, and without a password.
@@ -201,14 +225,19 @@ func TestServerUsage(t *testing.T) {
 		{"no key", map[string]string{"MOMENT_WEBHOOK_SECRET": secret}, []string{"serve"}, "MOMENT_API_KEY"},
 		{"no time", nil, []string{"serve", "--job-timeout", "1ms"}, "--job-timeout"},
 		{"a mistyped database", map[string]string{"DATABASE_URL": "postgress://u:hunter2@h/d", "MOMENT_API_KEY": "sk_test_A"}, []string{"work"}, "write postgres://"},
-		{"a mistyped address to listen to", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d", "MOMENT_API_KEY": "sk_test_A"}, []string{"work", "--listen-url", "hunter2"}, "--listen-url: write postgres://"},
+		{"a mistyped address to listen to", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d", "MOMENT_API_KEY": "sk_test_A"}, []string{"work", "--listen-url", "hunter2"}, "--listen-url or DATABASE_LISTEN_URL: write postgres://"},
 		{"an address as a file", nil, []string{"run", "bills.csv", "--database", "postgres://u:hunter2@h/d"}, "read from DATABASE_URL"},
 		{"an address as an argument", nil, []string{"work", "postgres://u:hunter2@h/d"}, "read from DATABASE_URL"},
 		{"a run on PostgreSQL", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d"}, []string{"run", "bills.csv"}, "use import and work"},
+		{"a mistyped address to listen to in the environment", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d", "MOMENT_API_KEY": "sk_test_A", "DATABASE_LISTEN_URL": "hunter2"}, []string{"work"}, "DATABASE_LISTEN_URL: write postgres://"},
+		{"an address without a scheme as an argument", nil, []string{"work", "u:hunter2@h/d"}, "read from DATABASE_URL"},
+		{"an address to listen to, which work does not", nil, []string{"work", "--listen", ":8080"}, "unknown flag --listen"},
+		{"a flag for files, which receive does not read", nil, []string{"receive", "--decimal", ","}, "unknown flag --decimal"},
+		{"a file too many", nil, []string{"serve", "bills.csv"}, "unexpected argument bills.csv"},
 		{"no database to migrate", nil, []string{"migrate"}, "DATABASE_URL is not set"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
-			for _, name := range []string{"DATABASE_URL", "MOMENT_API_KEY", "MOMENT_WEBHOOK_SECRET", "MOMENT_WEBHOOK_OLD_SECRET", "MOMENT_BASE_URL"} {
+			for _, name := range []string{"DATABASE_URL", "MOMENT_API_KEY", "MOMENT_WEBHOOK_SECRET", "MOMENT_WEBHOOK_OLD_SECRET", "MOMENT_BASE_URL", "DATABASE_LISTEN_URL"} {
 				t.Setenv(name, row.environment[name])
 			}
 			var stdout, stderr logs
@@ -217,4 +246,44 @@ func TestServerUsage(t *testing.T) {
 			assert.NotContains(t, stdout.String()+stderr.String(), "hunter2")
 		})
 	}
+}
+
+// Two processes import a file at once: each row has one job, and both succeed.
+func TestImportedAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(2000))
+	b := newPostgresBase(t)
+	w.Setenv("DATABASE_URL", b.address)
+	w.Setenv("MOMENT_API_KEY", w.key)
+	w.Setenv("MOMENT_BASE_URL", w.url)
+	var all sync.WaitGroup
+	for range 2 {
+		all.Go(func() {
+			var stdout, stderr strings.Builder
+			assert.Equal(t, exitDone, start(t.Context(), []string{"import", filepath.Join(w.dir, "bills.csv")}, &stdout, &stderr), stderr.String())
+		})
+	}
+	all.Wait()
+	assert.Equal(t, 2000, ask[int](b, "SELECT count(*) FROM river_job"))
+}
+
+// PostgreSQL knows only a small file when a large one is imported. It must not compare each row
+// with each other.
+func TestImportWithOldStatistics(t *testing.T) {
+	const n = 3000
+	w := newWorld(t)
+	w.file("small.csv", regexp.MustCompile(`\nC[0-9]*`).ReplaceAllString(rows(500), "\nC1")) // one customer
+	w.file("large.csv", strings.NewReplacer("\nC", "\nD", ",B", ",E").Replace(rows(n)))
+	b := newPostgresBase(t)
+	w.Setenv("DATABASE_URL", b.address)
+	require.Equal(t, exitDone, w.biller("import", "small.csv"), w.stderr)
+	_, err := b.rows.ExecContext(t.Context(), "ANALYSE biller.biller_rows")
+	require.NoError(t, err)
+	visited := func() int {
+		return ask[int](b, "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'biller_rows'")
+	}
+	before := visited()
+	require.Equal(t, exitDone, w.biller("import", "large.csv"), w.stderr)
+	until(t, patience, "the last session has reported", func() bool { return visited() >= before+n })
+	assert.Less(t, visited()-before, 50*n)
 }

@@ -22,7 +22,9 @@ CREATE TABLE IF NOT EXISTS ledger (
 	event_id TEXT COLLATE "C" PRIMARY KEY, payment_id TEXT NOT NULL, obligation_kind TEXT NOT NULL, obligation_id TEXT NOT NULL,
 	amount BIGINT NOT NULL, currency TEXT NOT NULL, posted_at BIGINT NOT NULL);
 CREATE INDEX IF NOT EXISTS ledger_obligation ON ledger (obligation_id);
-CREATE TABLE IF NOT EXISTS ledger_conflicts (event_id TEXT COLLATE "C" PRIMARY KEY, found_at BIGINT NOT NULL);`
+CREATE TABLE IF NOT EXISTS ledger_conflicts (
+	event_id TEXT COLLATE "C" PRIMARY KEY, payment_id TEXT NOT NULL, amount BIGINT NOT NULL, currency TEXT NOT NULL,
+	found_at BIGINT NOT NULL);`
 
 const queuePayments = "payments"
 
@@ -48,13 +50,16 @@ func (postPayment) InsertOpts() river.InsertOpts {
 // errConflict needs a person's decision.
 var errConflict = errors.New("there is another payment under this event")
 
-// recordConflict logs a conflict, and stores it for /healthz of all processes.
-func (s *store) recordConflict(ctx context.Context, log *slog.Logger, event string, err error) {
+// recordConflict logs a payment that was not posted, and stores it for /healthz of all processes.
+func (s *store) recordConflict(ctx context.Context, log *slog.Logger, p postPayment, err error) {
 	if !errors.Is(err, errConflict) {
 		return
 	}
-	log.ErrorContext(ctx, "conflict in the ledger", slog.String("event", event))
-	err = s.exec(ctx, "INSERT INTO ledger_conflicts (event_id, found_at) VALUES ($1, $2) ON CONFLICT (event_id) DO NOTHING", event, time.Now().Unix())
+	log.ErrorContext(ctx, "conflict in the ledger", slog.String("event", p.EventID),
+		slog.String("payment", p.PaymentID), slog.Any("amount", p.Amount.In(p.Currency)))
+	err = s.exec(ctx, `INSERT INTO ledger_conflicts (event_id, payment_id, amount, currency, found_at)
+		VALUES ($1, $2, $3, $4, $5) ON CONFLICT (event_id) DO NOTHING`,
+		p.EventID, p.PaymentID, int64(p.Amount), string(p.Currency), time.Now().Unix())
 	if err != nil {
 		log.ErrorContext(ctx, "conflict not recorded", slog.String("error", err.Error()))
 	}
@@ -90,7 +95,7 @@ func (p *poster) Work(ctx context.Context, job *river.Job[postPayment]) error {
 		_, err := river.JobCompleteTx[riverdriver.Driver[*sql.Tx]](ctx, tx, job)
 		return err
 	})
-	p.store.recordConflict(ctx, p.log, job.Args.EventID, err)
+	p.store.recordConflict(ctx, p.log, job.Args, err)
 	return err
 }
 

@@ -16,7 +16,7 @@ var onePayment = postPayment{"evt_1", "pay_1", "bill", "bill_1", 1500, moment.ZA
 
 const entries = `SELECT coalesce(string_agg(event_id || ' ' || payment_id || ' ' || obligation_kind || ' ' || obligation_id || ' ' || amount || ' ' || currency, ', '), '') FROM ledger`
 
-const conflictOfOne = "conflict: two payments under the event \"evt_1\"\n"
+const conflictOfOne = "conflict: payment \"pay_1\" of ZAR 15.00 is not posted, because another payment has its event \"evt_1\"\n"
 
 func (b *base) insert(args river.JobArgs) (id int64) {
 	b.Helper()
@@ -52,7 +52,8 @@ func TestPost(t *testing.T) {
 				assert.Equal(b, row.completed, ask[bool](b, "SELECT finalized_at IS NOT NULL FROM river_job WHERE id = $1", id))
 				_, body := b.health()
 				if assert.Equal(b, row.conflict, body == "ok\n"+conflictOfOne, body); row.conflict {
-					assert.Contains(b, b.log.String(), `"level":"ERROR","msg":"conflict in the ledger`)
+					assert.Contains(b, b.log.String(), `"level":"ERROR","msg":"conflict in the ledger","event":"evt_1","payment":"pay_1"`)
+					assert.NotContains(b, b.log.String(), "job keeps failing", "at the first attempt")
 				}
 			})
 		})
@@ -91,5 +92,6 @@ func TestPostIsNotGivenUp(t *testing.T) {
 		job := receiveFrom(b, "a job", b.work()).Job
 		assert.Contains(b, []rivertype.JobState{rivertype.JobStateRetryable, rivertype.JobStateAvailable}, job.State)
 		assert.Greater(b, job.MaxAttempts-job.Attempt, 29_000)
+		assert.Contains(b, b.log.String(), `"level":"ERROR","msg":"job keeps failing","kind":"post_payment"`)
 	})
 }

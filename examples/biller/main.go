@@ -31,29 +31,42 @@ const (
 	exitRejected = 3 // finished, and rows were rejected, or differ
 )
 
-// config has the flags and the environment of a command.
-type config struct {
+// exitError is an error with an exit code. That of other errors is exitFailed.
+type exitError struct {
+	error
+
+	code int
+}
+
+func (e exitError) Unwrap() error { return e.error }
+
+// fileFlags are the flags of the commands that read a file.
+type fileFlags struct {
 	format
 
+	File string `arg:"" help:"A CSV file."`
+}
+
+// config has the flags and the environment of a command.
+type config struct {
 	Rate     float64 `default:"50"       help:"The maximum of requests per second, retries included."`
 	Database string  `placeholder:"FILE" help:"The SQLite file. Default: biller.db beside the CSV file, or in the working folder."`
 	Yes      bool    `help:"Continue after a warning."`
 
-	ListenURL          string `placeholder:"URL" help:"PostgreSQL's own address, without PgBouncer, for LISTEN. Default: poll."`
+	ListenURL          string `placeholder:"URL"  env:"DATABASE_LISTEN_URL" help:"PostgreSQL's own address, for LISTEN. Default: poll."`
 	UnverifiedDatabase bool   `help:"Allow other modes than sslmode=verify-full for a PostgreSQL server on another machine."`
 
-	path, key, baseURL string
-	postgres, listen   *pgx.ConnConfig // nil: an SQLite file, or polling
+	input            fileFlags // of the commands that read a file
+	key, baseURL     string
+	postgres, listen *pgx.ConnConfig // nil: an SQLite file, or polling
 }
 
-// serverFlags are the flags of serve, receive and work.
-type serverFlags struct {
-	Listen     string        `default:"127.0.0.1:8080" help:"Receive webhooks at this address."`
-	JobTimeout time.Duration `default:"1m"             help:"The time limit of a job. A killed process's jobs are worked again after twice this time."`
+type receiveFlags struct {
+	Listen string `default:"127.0.0.1:8080" help:"Receive webhooks at this address."`
 }
 
-type fileCommand struct {
-	File string `arg:"" help:"A CSV file."`
+type workFlags struct {
+	JobTimeout time.Duration `default:"1m" help:"The time limit of a job. A killed process's jobs are worked again after twice this time."`
 }
 
 type commands struct {
@@ -62,17 +75,20 @@ type commands struct {
 	Demo struct {
 		Bills int `arg:"" default:"1000" help:"How many bills."`
 	} `cmd:"" help:"Raise generated bills with a fake of the service."`
-	Check     fileCommand `cmd:"" help:"Check the file, and send nothing."`
-	Run       fileCommand `cmd:"" help:"Raise the bills of the file. Start it again to continue."`
-	Reconcile fileCommand `cmd:"" help:"Compare the file with the bills at Moment, and change nothing."`
+	Check     fileFlags `cmd:"" help:"Check the file, and send nothing."`
+	Run       fileFlags `cmd:"" help:"Raise the bills of the file. Start it again to continue."`
+	Reconcile fileFlags `cmd:"" help:"Compare the file with the bills at Moment, and change nothing."`
 
-	Serve   serverFlags `cmd:"" help:"Receive webhooks, post payments and raise imported bills."`
-	Receive serverFlags `cmd:"" help:"Receive webhooks. Any number of these, on PostgreSQL."`
-	Work    serverFlags `cmd:"" help:"Post payments and raise imported bills. Any number of these, on PostgreSQL."`
-	Import  fileCommand `cmd:"" help:"Check the file, and insert jobs for serve or work."`
+	Serve struct {
+		receiveFlags
+		workFlags
+	} `cmd:"" help:"Receive webhooks, post payments and raise imported bills."`
+	Receive receiveFlags `cmd:"" help:"Receive webhooks. Any number of these, on PostgreSQL."`
+	Work    workFlags    `cmd:"" help:"Post payments and raise imported bills. Any number of these, on PostgreSQL."`
+	Import  fileFlags    `cmd:"" help:"Check the file, and insert jobs for serve or work."`
 	Migrate struct {
 		Print bool `help:"Print the statements, for an administrator, and change nothing."`
-	} `cmd:"" help:"Create the tables in PostgreSQL, or bring them up to date."`
+	} `cmd:"" help:"Create the tables in PostgreSQL, and bring River's up to date."`
 }
 
 func main() {
@@ -86,28 +102,36 @@ func main() {
 }
 
 // start runs the command, and returns the exit code.
-func start(ctx context.Context, args []string, stdout, stderr io.Writer) (code int) {
+func start(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	c, command, err := parseFlags(args, stdout)
-	if command == "" && err == nil {
+	switch {
+	case err != nil:
+		err = exitError{err, exitUsage}
+	case command == "demo":
+		err = demo(ctx, c.config, c.Demo.Bills, stdout, stderr)
+	case command == "check":
+		err = check(ctx, c.config, stdout)
+	case command == "run", command == "import":
+		err = runFile(ctx, c.config, command == "import", stdout, stderr)
+	case command == "reconcile":
+		err = reconcile(ctx, c.config, stdout)
+	case command == "migrate":
+		err = migrate(ctx, c.config, c.Migrate.Print, stdout, stderr)
+	case command == "serve":
+		err = serve(ctx, c.config, &c.Serve.receiveFlags, &c.Serve.workFlags, stderr)
+	case command == "receive":
+		err = serve(ctx, c.config, &c.Receive, nil, stderr)
+	case command == "work":
+		err = serve(ctx, c.config, nil, &c.Work, stderr)
+	}
+	if err == nil {
 		return exitDone
 	}
-	if code = exitUsage; err == nil {
-		code, err = map[string]func() (int, error){
-			"demo":      func() (int, error) { return demo(ctx, c.config, c.Demo.Bills, stdout, stderr) },
-			"check":     func() (int, error) { return check(ctx, c.config, stdout) },
-			"run":       func() (int, error) { return runFile(ctx, c.config, false, stdout, stderr) },
-			"reconcile": func() (int, error) { return reconcile(ctx, c.config, stdout) },
-			"import":    func() (int, error) { return runFile(ctx, c.config, true, stdout, stderr) },
-			"migrate":   func() (int, error) { return migrate(ctx, c.config, c.Migrate.Print, stdout, stderr) },
-			"serve":     func() (int, error) { return serve(ctx, c.config, c.Serve, true, true, stderr) },
-			"receive":   func() (int, error) { return serve(ctx, c.config, c.Receive, true, false, stderr) },
-			"work":      func() (int, error) { return serve(ctx, c.config, c.Work, false, true, stderr) },
-		}[command]()
+	fmt.Fprintln(stderr, "biller:", err)
+	if exit, ok := errors.AsType[exitError](err); ok {
+		return exit.code
 	}
-	if err != nil {
-		fmt.Fprintln(stderr, "biller:", err)
-	}
-	return code
+	return exitFailed
 }
 
 // parseFlags returns the name of the command. It is empty after help.
@@ -118,7 +142,7 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	helped := false
 	parser, err := kong.New(&c, kong.Name("biller"), kong.Writers(stdout, stdout), kong.Exit(func(int) { helped = true }),
 		kong.Description("Raises the bills of a CSV file with Moment, each exactly once. "+
-			"All but check, receive and migrate need MOMENT_API_KEY, and read MOMENT_BASE_URL. "+
+			"All but demo, check, receive and migrate need MOMENT_API_KEY, and read MOMENT_BASE_URL. "+
 			"Receivers need MOMENT_WEBHOOK_SECRET. DATABASE_URL is the address of PostgreSQL."))
 	if err != nil {
 		return c, "", err
@@ -127,20 +151,25 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	if helped {
 		return c, "", nil
 	}
-	if strings.Contains(c.Database, "://") || err != nil && strings.Contains(err.Error(), "://") { // which may have a password
+	if strings.Contains(c.Database, "://") || err != nil && strings.Contains(err.Error(), "@") { // before it may be a password
 		err = errors.New("an address of PostgreSQL is read from DATABASE_URL and --listen-url only")
 	}
 	if dsn := os.Getenv("DATABASE_URL"); dsn != "" && c.Database == "" && err == nil {
 		c.postgres, err = parseDSN("DATABASE_URL", dsn, c.UnverifiedDatabase)
 	}
 	if c.ListenURL != "" && err == nil {
-		c.listen, err = parseDSN("--listen-url", c.ListenURL, c.UnverifiedDatabase)
+		c.listen, err = parseDSN("--listen-url or DATABASE_LISTEN_URL", c.ListenURL, c.UnverifiedDatabase)
 	}
 	if err != nil {
 		return c, "", err
 	}
-	c.path = cmp.Or(c.Check.File, c.Run.File, c.Reconcile.File, c.Import.File)
-	c.Database = cmp.Or(c.Database, filepath.Join(filepath.Dir(c.path), "biller.db"))
+	c.input = c.Check
+	for _, flags := range []fileFlags{c.Run, c.Reconcile, c.Import} {
+		if flags.File != "" {
+			c.input = flags
+		}
+	}
+	c.Database = cmp.Or(c.Database, filepath.Join(filepath.Dir(c.input.File), "biller.db"))
 	c.key, c.baseURL = os.Getenv("MOMENT_API_KEY"), os.Getenv("MOMENT_BASE_URL")
 	return c, strings.Fields(parsed.Command())[0], nil
 }
@@ -148,7 +177,7 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 // connect returns a client that keeps to the rate.
 func (c config) connect() (*moment.Client, error) {
 	if c.Rate < 1 {
-		return nil, errors.New("--rate must be at least 1")
+		return nil, exitError{errors.New("--rate must be at least 1"), exitUsage}
 	}
 	connections := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is documented to be one
 	connections.MaxIdleConnsPerHost = maxBills
@@ -161,7 +190,7 @@ func (c config) connect() (*moment.Client, error) {
 	}
 	client, err := moment.NewClient(c.key, options...)
 	if err != nil {
-		return nil, fmt.Errorf("MOMENT_API_KEY or MOMENT_BASE_URL: %w", err)
+		return nil, exitError{fmt.Errorf("MOMENT_API_KEY or MOMENT_BASE_URL: %w", err), exitUsage}
 	}
 	return client, nil
 }
@@ -170,15 +199,13 @@ func (c config) connect() (*moment.Client, error) {
 // not wait for its turn for longer than half of its timeout.
 func (c config) workers() int { return int(max(1, min(maxBills, c.Rate*attemptTimeout.Seconds()/2))) }
 
-// pace is an [http.RoundTripper] that limits the rate of requests and retries. It halves the rate
-// after a 429. Other responses restore it within a minute.
+// pace is an [http.RoundTripper] that limits the rate of requests and retries. Each 429 lowers the
+// rate by a tenth, and the other responses restore it within a minute.
 type pace struct {
 	next    http.RoundTripper
 	limiter *rate.Limiter
 	most    rate.Limit
-
-	mu     sync.Mutex
-	slowed time.Time // when the rate was halved last
+	mu      sync.Mutex // guards changes of the limit
 }
 
 func newPace(perSecond float64, next http.RoundTripper) *pace {
@@ -194,21 +221,17 @@ func (p *pace) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp, err := p.next.RoundTrip(req)
-	if err == nil {
-		p.learn(resp.StatusCode == http.StatusTooManyRequests)
+	if err != nil {
+		return nil, err
 	}
-	return resp, err
-}
-
-func (p *pace) learn(limited bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	limit := p.limiter.Limit()
-	switch {
-	case !limited:
-		p.limiter.SetLimit(min(p.most, limit+p.most/60/limit))
-	case time.Since(p.slowed) >= time.Second: // because one limit rejects several requests in flight
-		p.limiter.SetLimit(min(p.most, max(maxBills/5, limit/2))) // see workers
-		p.slowed = time.Now()
+	if resp.StatusCode == http.StatusTooManyRequests {
+		limit = max(maxBills/5.0, limit*9/10) // see workers
+	} else {
+		limit += p.most / 60 / limit
 	}
+	p.limiter.SetLimit(min(p.most, limit))
+	return resp, nil
 }

@@ -29,19 +29,23 @@ func TestThroughput(t *testing.T) {
 	if !*throughput {
 		t.Skip("measures, and tests nothing: -throughput")
 	}
+	const cached = "&default_query_exec_mode=cache_statement" // which needs a connection without PgBouncer
 	var table strings.Builder
 	for _, row := range []struct {
-		what string
-		rate int // requests a second of each worker
-		jobs int // for each worker
+		what  string
+		param string // of DATABASE_URL
+		rate  int    // requests a second of each worker
+		jobs  int    // for each worker
 	}{
-		{"bills, 200 requests/s each", 200, 1500},
-		{"bills, no limit", 1_000_000, 4000},
-		{"payments", 1, 6000},
+		{"bills, 200 requests/s each", "", 200, 1500},
+		{"bills, no limit", "", 1_000_000, 4000},
+		{"bills, no limit, cached statements", cached, 1_000_000, 4000},
+		{"payments", "", 1, 6000},
+		{"payments, cached statements", cached, 1, 6000},
 	} {
 		for _, n := range []int{1, 2, 4} {
 			b := newPostgresBase(t)
-			f := newFleet(b, 0, "DATABASE_URL="+b.address)
+			f := newFleet(b, 0, "DATABASE_URL="+b.address+row.param)
 			jobs := row.jobs * n
 			if row.rate == 1 {
 				b.exec(`INSERT INTO river_job (state, queue, kind, max_attempts, args) SELECT 'available', 'payments', 'post_payment', 25, jsonb_build_object('event_id', 'evt_' || i,

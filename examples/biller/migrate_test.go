@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -55,6 +56,33 @@ func TestMigrateAgain(t *testing.T) {
 	assert.NoError(t, err)
 }
 
+// A migration that was killed continues where it was killed.
+func TestKilledMigration(t *testing.T) {
+	address := newPostgres(t)
+	s := openTestPostgres(t, address)
+	t.Cleanup(s.close)
+	_, err := s.rows.ExecContext(t.Context(), "CREATE SCHEMA biller")
+	require.NoError(t, err)
+	theirs, err := s.rows.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = theirs.ExecContext(t.Context(), "CREATE TABLE river_queue (theirs TEXT)") // the migration waits for it
+	require.NoError(t, err)
+	migration := exec.CommandContext(t.Context(), build(t), "migrate")
+	migration.Env = append(os.Environ(), "DATABASE_URL="+address)
+	require.NoError(t, migration.Start())
+	until(t, patience, "it waits", func() (waits bool) {
+		err := s.rows.QueryRowContext(t.Context(), "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'transactionid'").Scan(&waits)
+		return err == nil && waits
+	})
+	require.NoError(t, migration.Process.Kill())
+	require.Error(t, migration.Wait())
+	require.NoError(t, theirs.Rollback())
+	require.ErrorContains(t, s.ready(t.Context()), "run biller migrate")
+	require.NoError(t, s.migrate(t.Context()))
+	require.NoError(t, s.ready(t.Context()))
+	assert.Equal(t, 204, newBase(t, s, address).deliver("msg_1", payment(1, 1500)))
+}
+
 // What migrate prints is enough for an administrator to run, and for a user who may create nothing
 // to work with.
 func TestPrintedMigration(t *testing.T) {
@@ -89,6 +117,30 @@ func TestPrintedMigration(t *testing.T) {
 	assert.Equal(t, "evt_1 pay_1 bill bill_1 1500 ZAR", ask[string](b, entries))
 	status, _ := b.health()
 	assert.Equal(t, 200, status)
+	_, err = s.rows.ExecContext(t.Context(), "REVOKE USAGE ON ALL SEQUENCES IN SCHEMA biller FROM biller_user")
+	require.NoError(t, err)
+	status, _ = b.health()
+	assert.Equal(t, 503, status, "no job can be inserted")
+}
+
+// A user who may not create schemas migrates in one that an administrator has created for them.
+func TestMigrateInASchemaThatExists(t *testing.T) {
+	address := newPostgres(t)
+	admin := openTestPostgres(t, address)
+	t.Cleanup(admin.close)
+	t.Cleanup(func() {
+		_, err := admin.rows.ExecContext(context.Background(), "DROP OWNED BY biller_owner; DROP ROLE biller_owner")
+		assert.NoError(t, err)
+	})
+	_, err := admin.rows.ExecContext(t.Context(), "CREATE ROLE biller_owner LOGIN PASSWORD 'p'; CREATE SCHEMA biller AUTHORIZATION biller_owner")
+	require.NoError(t, err)
+	restricted, err := url.Parse(address)
+	require.NoError(t, err)
+	restricted.User = url.UserPassword("biller_owner", "p")
+	s := openTestPostgres(t, restricted.String())
+	t.Cleanup(s.close)
+	require.NoError(t, s.migrate(t.Context()))
+	require.NoError(t, s.ready(t.Context()))
 }
 
 // A process that starts waits for its database for some time, and says so.

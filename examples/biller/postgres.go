@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -60,8 +61,9 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 type schemaConn struct{ *stdlib.Conn }
 
 // settings also end the transactions of a machine that has disappeared, because their locks would
-// block others.
-const settings = "; SET LOCAL search_path = " + pgSchema + "; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+// block others. All statements have an index, and PostgreSQL would not use it if it has no
+// statistics about the rows of a new file.
+const settings = "; SET LOCAL search_path = " + pgSchema + "; SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL enable_seqscan = off"
 
 // BeginTx implements [driver.ConnBeginTx]. The settings need no round trip of their own.
 func (c schemaConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
@@ -92,13 +94,17 @@ const dsnParams = "sslmode|sslrootcert|sslcert|sslkey|connect_timeout|applicatio
 
 // dsnForm requires one host, a user and a database. Other parameters are rejected, because
 // PgBouncer does not know them, or because they override the host.
-var dsnForm = regexp.MustCompile(`^postgres(ql)?://[^:/?#@\s]+(:[^/?#@\s]*)?@[^/?#,@\s]+/[^/?#\s]+(\?((` + dsnParams + `)=[^&#\s]*(&|$))*)?$`)
+var dsnForm = regexp.MustCompile(`^postgres(ql)?://[^:/?#@\s]+(:[^/?#@\s]*)?@[^/?#,@\s]+/[^/?#\s]+` +
+	`(\?((` + dsnParams + `)=[^&#\s]*(&|$))*)?$`)
 
 // parseDSN parses a PostgreSQL address strictly. Its errors never quote the address, because a
 // password may be anywhere in a mistyped one. A host that is not loopback must be verified unless
 // unverified is true, because a man in the middle would read the password and change the payments.
 func parseDSN(name, dsn string, unverified bool) (*pgx.ConnConfig, error) {
 	problem := func(text string) error { return fmt.Errorf("%s: %s", name, text) }
+	if strings.TrimSpace(dsn) != dsn {
+		return nil, problem("has spaces or a line break at an end")
+	}
 	address, err := url.Parse(dsn)
 	if err != nil || !dsnForm.MatchString(dsn) {
 		return nil, problem("write postgres://user:password@host:5432/database, with special characters as %XX. Parameters: " + dsnParams)
@@ -116,7 +122,7 @@ func parseDSN(name, dsn string, unverified bool) (*pgx.ConnConfig, error) {
 	address.RawQuery = query.Encode()
 	parsed, err := pgx.ParseConfig(address.String())
 	if err != nil { // which may quote the address
-		return nil, problem("has a parameter with a wrong value, or a certificate that cannot be read")
+		return nil, problem("has a wrong parameter, or a certificate that cannot be read. So may a PG… variable of the environment")
 	}
 	return parsed, nil
 }

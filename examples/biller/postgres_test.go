@@ -37,7 +37,8 @@ func TestDSN(t *testing.T) {
 		{"a host that overrides the one that was checked", "postgres://u:hunter2@127.0.0.1/d?host=db.example.com", false, "Parameters: sslmode|"},
 		{"a parameter twice", "postgres://u:hunter2@db.example.com/d?sslmode=disable&sslmode=verify-full", false, "--unverified-database"},
 		{"a misspelt parameter", "postgres://u:hunter2@127.0.0.1/d?sslmod=disable", false, "Parameters: sslmode|"},
-		{"a wrong value", "postgres://u:hunter2@127.0.0.1/d?sslmode=hunter2", false, "wrong value"},
+		{"a wrong value", "postgres://u:hunter2@127.0.0.1/d?sslmode=hunter2", false, "wrong parameter"},
+		{"a line break, as a secret that was read from a file has", "postgres://u:hunter2@127.0.0.1/d\n", false, "has spaces or a line break at an end"},
 		{"no certificate", "postgres://u:hunter2@127.0.0.1/d?sslrootcert=/hunter2", false, "certificate"},
 	} {
 		parsed, err := parseDSN("DATABASE_URL", row.dsn, row.unverified)
@@ -49,6 +50,13 @@ func TestDSN(t *testing.T) {
 		require.ErrorContains(t, err, row.says, row.why)
 		assert.NotContains(t, err.Error(), "hunter2", row.why)
 	}
+}
+
+// libpq's environment can be wrong too.
+func TestDSNEnvironment(t *testing.T) {
+	t.Setenv("PGSSLROOTCERT", "/missing")
+	_, err := parseDSN("DATABASE_URL", "postgres://u:p@db.example.com/d", false)
+	assert.ErrorContains(t, err, "PG… variable of the environment")
 }
 
 // The defaults of an address do not depend on the environment of libpq.

@@ -41,12 +41,8 @@ type reader struct {
 	amount  *regexp.Regexp
 }
 
-// eachRow calls do for each row that is not empty.
-func eachRow(path string, f format, do func(row) error) error {
-	r, err := open(path, f)
-	if err != nil {
-		return err
-	}
+// eachRow calls do for each row that is not empty, and closes the file.
+func (r *reader) eachRow(do func(row) error) error {
 	defer func() { _ = r.file.Close() }()
 	for {
 		line, cells, broken, err := r.record()
@@ -54,13 +50,14 @@ func eachRow(path string, f format, do func(row) error) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
+			return exitError{fmt.Errorf("%s: %w", r.file.Name(), err), exitUsage}
 		case broken != nil:
 			err = do(row{line: line, cells: cells, problems: []string{broken.Error()}})
 		case !isEmpty(cells):
 			err = do(r.parse(line, cells))
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", path, err)
+			return err
 		}
 	}
 }
@@ -68,17 +65,17 @@ func eachRow(path string, f format, do func(row) error) error {
 func isEmpty(cells []string) bool { return strings.TrimSpace(strings.Join(cells, "")) == "" }
 
 // open returns a reader that has read the header of a file.
-func open(path string, f format) (*reader, error) {
-	file, err := os.Open(path)
+func open(f fileFlags) (*reader, error) {
+	file, err := os.Open(f.File)
 	if err != nil {
-		return nil, err
+		return nil, exitError{err, exitUsage}
 	}
-	r := &reader{format: f, file: file, line: 1, amount: regexp.MustCompile(`^([0-9]+)(?:[` + f.Decimal + `]([0-9]+))?$`)}
+	r := &reader{format: f.format, file: file, line: 1, amount: regexp.MustCompile(`^([0-9]+)(?:[` + f.Decimal + `]([0-9]+))?$`)}
 	if r.text, err = r.decode(file); err == nil {
 		err = r.readHeader()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, errors.Join(err, file.Close()))
+		return nil, exitError{fmt.Errorf("%s: %w", f.File, errors.Join(err, file.Close())), exitUsage}
 	}
 	return r, nil
 }
@@ -139,8 +136,11 @@ func (r *reader) readHeader() error {
 		if errors.Is(err, io.EOF) {
 			return errors.New("is empty: its first row must name the columns")
 		}
-		if err = errors.Join(err, broken); err != nil {
-			return fmt.Errorf("line %d: %w", line, err)
+		if err == nil && broken != nil {
+			err = fmt.Errorf("line %d %w", line, broken)
+		}
+		if err != nil {
+			return err
 		}
 		if match := sepLine.FindStringSubmatch(text); match != nil {
 			named = match[1]
@@ -204,7 +204,7 @@ func (r *reader) check(text []byte) error {
 	case bytes.IndexByte(text, 0) >= 0:
 		hint = "it contains a NUL"
 	case !utf8.Valid(text):
-		hint = "if the file is from a spreadsheet on Windows, add --encoding windows-1252"
+		hint = "export it as CSV UTF-8, or add --encoding windows-1252 if the file is from a spreadsheet in a Western European language"
 	case r.Encoding != "utf-8" && bytes.ContainsRune(text, utf8.RuneError):
 		hint = "it contains bytes without a meaning"
 	case r.Encoding == "windows-1252" && wasUTF8(text):

@@ -34,7 +34,7 @@ func TestReader(t *testing.T) {
 		want []string
 		err  string // of the whole file
 	}{
-		{why: "without a byte order mark; one amount to correct", text: "nobom.csv", want: []string{`2 - amount "15,50" is not a number like 1250.00, without signs, spaces and separators of thousands: correct it, or set --decimal for all amounts`}},
+		{why: "without a byte order mark; one amount to correct", text: "nobom.csv", want: []string{`2 - amount "15,50" is not a number like 1250.00, without signs, letters, spaces and separators of thousands. If all amounts have a decimal comma, add --decimal ,`}},
 		{why: "the same, with a decimal comma", text: "nobom.csv", args: "--decimal ,", want: []string{"2 + CZ1 (Zoë) MZ1 ZAR 15.50 2031-01-31"}},
 		{why: "trailing empty cells left out", text: "a25_short_rows.csv", want: []string{
 			"2 + C1-a25 (Müller & Söhne GmbH) INV-0001-a25 ZAR 1250.00 2031-01-31",
@@ -47,10 +47,10 @@ func TestReader(t *testing.T) {
 			"4 + C3-a21 (Naledi, Pillay) INV-0003-a21 ZAR 9.99 ",
 		}},
 		{why: "words that mean no value, and four decimals", text: "ssms-null.csv", want: []string{
-			`2 - customer_reference is "NULL", which means no value; due_date "NULL" is not a date`,
-			`3 - customer_reference is "NULL"`, `4 - customer_reference is "NULL"`,
-			`5 - customer_reference is "None"`, `6 - customer_reference is "nan"`,
-			"7 + 0 (Eve) SN6 ZAR 70.00 ", `8 - customer_reference is "-"`, `9 - bill_reference is "NULL"`,
+			`2 - customer_reference "NULL" means no value; due_date "NULL" is not a day`,
+			`3 - customer_reference "NULL"`, `4 - customer_reference "NULL"`,
+			`5 - customer_reference "None"`, `6 - customer_reference "nan"`,
+			"7 + 0 (Eve) SN6 ZAR 70.00 ", `8 - customer_reference "-"`, `9 - bill_reference "NULL"`,
 		}},
 		{why: "a quote that opens in one row and closes in a later one", text: "swallow.csv", want: []string{
 			"2 - has a quote that is not closed",
@@ -64,12 +64,12 @@ func TestReader(t *testing.T) {
 			"2 + 121 (Name 1) 771 ZAR 15.50 2031-01-31", "3 + 129 (Name 9) 779 ZAR 15.50 2031-01-31",
 		}},
 		{why: "dates in other forms", text: "a37_dates.csv", want: dates(map[int]string{
-			0:  `- due_date "31/01/2031" is not a date in the form YYYY-MM-DD: correct it, or say with --date-format how all dates are written`,
+			0:  `- due_date "31/01/2031" is not a day in the form YYYY-MM-DD: correct it or leave it empty, or say with --date-format how all dates are written`,
 			18: `- due_date "31/1/31" is`, 2: `- due_date "2031-01-31 00:00:00" is`, 4: `- due_date "2031-01-31T00:00:00Z" is`,
 			10: `- due_date "47879" is`, 13: `- due_date "2031-02-30" is`, 14: `- due_date "0000-00-00" is`, 15: `- due_date "1900-01-00" is`,
 			16: `- due_date "NULL" is`, 17: `- due_date "-" is`, 21: `- due_date "\"2031-01-31\"" is`, 22: `- due_date "'2031-01-31" is`,
-			19: "+ C1 (Müller & Söhne GmbH) I37-19 ZAR 15.50 2020-01-31",
-			20: "+ C1 (Müller & Söhne GmbH) I37-20 ZAR 15.50 2131-01-31",
+			19: "+ C1 (Müller & Söhne GmbH) I37-19 ZAR 15.50 2020-01-31 (due_date 2020-01-31 is in the past)",
+			20: "+ C1 (Müller & Söhne GmbH) I37-20 ZAR 15.50 2131-01-31 (due_date 2131-01-31 is more than ten years away)",
 			23: "+ C1 (Müller & Söhne GmbH) I37-23 ZAR 15.50 2031-01-31",
 		})},
 		{why: "day before month, because the flag says so", text: "a37_dates.csv", args: "--date-format DD/MM/YYYY", want: dates(map[int]string{0: "+ C1 (Müller & Söhne GmbH) I37-0 ZAR 15.50 2031-01-31"})},
@@ -84,7 +84,7 @@ func TestReader(t *testing.T) {
 		{why: "the same, big endian", text: utf16Text(header+ordinary, true), want: []string{good}},
 		{why: "half a character of UTF-16 at the end", text: utf16Text(header+ordinary, false) + "x", err: "line 3 is not utf-16"},
 		{why: "Windows-1252", text: latin(header + ordinary), args: "--encoding windows-1252", want: []string{good}},
-		{why: "Windows-1252 that nobody named ends the command", text: latin(header + ordinary), err: "line 2 is not utf-8: if the file is from a spreadsheet on Windows, add --encoding windows-1252"},
+		{why: "Windows-1252 that nobody named ends the command", text: latin(header + ordinary), err: "line 2 is not utf-8: export it as CSV UTF-8, or add --encoding windows-1252"},
 		{why: "UTF-8 read as Windows-1252 would rename Zoë", text: header + ordinary, args: "--encoding windows-1252", err: "line 2 is not windows-1252: it is UTF-8"},
 		{why: "a byte without a meaning in Windows-1252", text: header + "C1,\x81\xe4,,B1,1,ZAR,\n", args: "--encoding windows-1252", err: "line 2 is not windows-1252"},
 		{why: "a byte order mark comes first: a file of rejected rows is UTF-8", text: "\ufeff" + header + ordinary, args: "--encoding windows-1252", want: []string{good}},
@@ -104,14 +104,18 @@ func TestReader(t *testing.T) {
 		{why: "a column more, and headers as people write them", text: "Notes,Customer Reference,NAME,e-mail,Bill\u00a0Reference, amount ,Currency,Due-Date\nx,C1,Zoë,,B1,15.50,ZAR,2031-01-31\n", want: []string{good}},
 		{why: "names of their own", text: "Konto,Name,Nr,Betrag,fällig\nC1,Zoë,B1,15.50,2031-01-31\n", args: "--columns customer_reference=konto --columns bill_reference=Nr --columns amount=Betrag --columns due_date=FÄLLIG --columns email= --currency ZAR", want: []string{good}},
 		{why: "all missing columns at once", text: "name,mail,bill_reference,amout\n", err: "there is no column customer_reference, email, amount, currency, due_date."},
-		{why: "a column twice", text: "amount," + header, err: "there is a column amount more than expected"},
-		{why: "a column and a flag", text: header + ordinary, args: "--currency ZAR", err: "there is a column currency more than expected"},
+		{why: "no header: its first row is not printed, because it has names", text: ordinary, err: "the first row names none of the columns customer_reference, name,"},
+		{why: "a column twice", text: "amount," + header, err: "there are two columns amount: rename one of them"},
+		{why: "a column and a flag", text: header + ordinary, args: "--currency ZAR", err: "there is a column currency, and a flag that says otherwise"},
 
 		{why: "zeros beyond the currency's decimals", text: header + "C1,,,B1,1250.0000,ZAR,\nC1,,,B2,1500.00,JPY,\nC1,,,B3,1500.50,JPY,\nC1,,,B4,1.2345,bhd,\n", want: []string{
 			"2 + C1 () B1 ZAR 1250.00 ", "3 + C1 () B2 JPY 1500 ", "4 - amount", "5 - amount",
 		}},
 		{why: "invalid amounts", text: header + "C,,,B,\"1,250.00\",ZAR,\nC,,,B,R15.50,ZAR,\nC,,,B,-15.50,ZAR,\nC,,,B,0.00,ZAR,\nC,,,B,1000000.00,ZAR,\nC,,,B,,ZAR,\nC,,,B,1.5E3,ZAR,\nC,,,B,1 250,ZAR,\nC,,,B,99999999999999999999,ZAR,\n", want: []string{
-			"2 - amount", "3 - amount", "4 - amount", "5 - amount ZAR 0.00 is out of range", "6 - amount ZAR 1000000.00 is out of range", `7 - amount "" is not a number`, "8 - amount", "9 - amount", "10 - amount",
+			"2 - amount", "3 - amount", "4 - amount", `5 - amount "0.00" is out of range`, `6 - amount "1000000.00" is out of range`, `7 - amount "" is not a number`, "8 - amount", "9 - amount", "10 - amount",
+		}},
+		{why: "three decimals may be thousands, unless the currency has three, or the number would need two separators", text: header + "C,,,B1,1.250,ZAR,\nC,,,B2,12.000,JPY,\nC,,,B3,1.250,BHD,\nC,,,B4,1250.000,ZAR,\n", want: []string{
+			`2 - amount "1.250" may be in thousands: write 1250.00, or 1.25`, `3 - amount "12.000" may be in thousands`, "4 + C () B3 BHD 1.250 ", "5 + C () B4 ZAR 1250.00 ",
 		}},
 		{why: "a point is not a decimal comma: 1.250 may be a thousand", text: strings.ReplaceAll(header, ",", ";") + "C;;;B;1.250;ZAR;\nC;;;B;1.250,00;ZAR;\n", args: "--decimal ,", want: []string{`2 - amount "1.250" is not a number like 1250,00`, "3 - amount"}},
 		{why: "cells that are not quoted shift the others", text: header + "C1,Naledi, Pillay,,B1,15.50,ZAR,2031-01-31\n", want: []string{"2 - has 8 cells, and the header has 7"}},
@@ -124,16 +128,29 @@ func TestReader(t *testing.T) {
 		{why: "a row of more than 64 KiB", text: header + "C0," + strings.Repeat("é", 40<<10) + ",,B0,1.00,ZAR,\n" + ordinary, want: []string{"2 - has more than 64 KiB", "3" + good[1:]}},
 		{why: "a row of less", text: header + "C0,\"x\",,B0,1.00,ZAR,,,\"" + strings.Repeat(" ", 63<<10) + "\"\n" + ordinary, want: []string{"2 + C0 (x) B0 ZAR 1.00 ", "3" + good[1:]}},
 		{why: "references as no reference is", text: header + "C 1,,,B1,1,ZAR,\n,,,B2,1,ZAR,\nbcus_1,,,B3,1,ZAR,\nC1,,,1.23E+05,1,ZAR,\nN/A,,,B4,1,ZAR,\n" + strings.Repeat("C", 256) + ",,,B5,1,ZAR,\n", want: []string{
-			"2 - customer_reference must not contain ' '", "3 - customer_reference is empty", "4 - customer_reference begins like one of Moment's ids",
-			"5 - bill_reference must not contain '.'", `6 - customer_reference is "N/A"`, "7 - customer_reference has 256 characters",
+			`2 - customer_reference "C 1" must not contain ' '`, `3 - customer_reference "" is empty`, `4 - customer_reference "bcus_1" begins like one of Moment's ids`,
+			`5 - bill_reference "1.23E+05" was shortened by a spreadsheet`, `6 - customer_reference "N/A"`, `7 - customer_reference "CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC" has 256 characters`,
 		}},
+		{why: "totals, and references that a spreadsheet has shortened", text: header + "Summe,,,B1,1,ZAR,\nC1,,,Grand Total,1,ZAR,\nC1,,,TOTAL-1,1,ZAR,\n####,,,B4,1,ZAR,\n", want: []string{
+			`2 - customer_reference "Summe" is the word for a total`, `3 - bill_reference "Grand Total" is the word for a total`, "4 + C1 () TOTAL-1 ZAR 1.00 ", `5 - customer_reference "####" was shortened`,
+		}},
+		{why: "a row in one cell, as a row with an unclosed quote is in the file of rejected rows", text: header + "\"C1,Zoë,,B1,15.50,ZAR,2031-01-31\"\n", want: []string{"2 - is in one cell: divide it into its cells"}},
+		{why: "what programs write for no value", text: header + `C1,\N,(null),B1,1,ZAR,` + "\nC1,#REF!,#N/A,B2,1,ZAR,\n", want: []string{
+			`2 + C1 () B1 ZAR 1.00  (name is "\\N", which means no value: it is left out; email is "(null)", which means no value: it is left out)`,
+			`3 + C1 () B2 ZAR 1.00  (name is "#REF!", which means no value: it is left out; email is "#N/A", which means no value: it is left out)`,
+		}},
+		{why: "several addresses, and none", text: header + "C1,,a@example.com; b@example.com,B1,1,ZAR,\nC2,,Zoë <z@example.com>,B2,1,ZAR,\nC3,,zoë@example.com,B3,1,ZAR,\n", want: []string{
+			`2 + C1 () B1 ZAR 1.00  (email "a@example.com; b@example.com" is not an e-mail address)`,
+			`3 + C2 () B2 ZAR 1.00  (email "Zoë <z@example.com>" is not an e-mail address)`, "4 + C3 () B3 ZAR 1.00 ",
+		}},
+		{why: "years that nobody means", text: header + "C1,,,B1,1,ZAR,1899-12-30\nC1,,,B2,1,ZAR,0031-01-02\n", want: []string{"2 - due_date 1899-12-30 is in the year 1899", "3 - due_date 0031-01-02 is in the year 31"}},
 		{why: "names and addresses that mean no value are left out, and reported", text: header + "C1,NULL,n/a,B1,15.50,ZAR,\n", want: []string{
 			`2 + C1 () B1 ZAR 15.50  (name is "NULL", which means no value: it is left out; email is "n/a", which means no value: it is left out)`,
 		}},
 		{why: "names that cannot be", text: header + "C1,Zo\ufffd,,B1,1,ZAR,\nC1,a\x07b,,B1,1,ZAR,\nC1," + strings.Repeat("ë", 256) + ",,B1,1,ZAR,\n", want: []string{"2 - name contains a control character or U+FFFD", "3 - name contains a control character", "4 - name has 256 characters"}},
 		{why: "currencies", text: header + "C1,,,B1,1,zar,\nC1,,,B2,1,R,\nC1,,,B3,1,,\n", want: []string{"2 + C1 () B1 ZAR 1.00 ", `3 - currency "R" is not a code like ZAR`, `4 - currency "" is not a code`}},
-		{why: "as the file of rejected rows quotes formulas", text: header + "C1,'=1+1,'-x,B1,1,ZAR,\nC1,'t Hooft,,B2,1,ZAR,\n", want: []string{"2 + C1 (=1+1) B1 ZAR 1.00 ", "3 + C1 ('t Hooft) B2 ZAR 1.00 "}},
-		{why: "all problems of a row at once", text: header + "C 1,,,B 1,x,ZAR,y\n", want: []string{`2 - customer_reference must not contain ' ': an external reference has only a-z, A-Z, 0-9, "_" and "-"; bill_reference must not contain ' ': an external reference has only a-z, A-Z, 0-9, "_" and "-"; amount "x" is not a number`}},
+		{why: "as the file of rejected rows quotes formulas", text: header + "C1,'=1+1,'-x,B1,1,ZAR,\nC1,'t Hooft,,B2,1,ZAR,\n", want: []string{`2 + C1 (=1+1) B1 ZAR 1.00  (email "-x" is not an e-mail address)`, "3 + C1 ('t Hooft) B2 ZAR 1.00 "}},
+		{why: "all problems of a row at once", text: header + "C 1,,,B 1,x,ZAR,y\n", want: []string{`2 - customer_reference "C 1" must not contain ' ': an external reference has only a-z, A-Z, 0-9, "_" and "-"; bill_reference "B 1" must not contain ' ': an external reference has only a-z, A-Z, 0-9, "_" and "-"; amount "x" is not a number`}},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			path := filepath.Join("testdata", row.text)
@@ -175,7 +192,11 @@ func readAll(t *testing.T, path, args string) ([]string, error) {
 	c, _, err := parseFlags(append([]string{"check", path}, words(args)...), io.Discard)
 	require.NoError(t, err)
 	var rows []string
-	err = eachRow(path, c.format, func(b row) error {
+	file, err := open(c.input)
+	if err != nil {
+		return nil, err
+	}
+	err = file.eachRow(func(b row) error {
 		if len(b.problems) > 0 {
 			rows = append(rows, fmt.Sprintf("%d - %s", b.line, strings.Join(b.problems, "; ")))
 			return nil

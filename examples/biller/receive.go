@@ -46,15 +46,8 @@ func newReceiver(s *store, verifier *moment.WebhookVerifier, jobs *river.Client[
 }
 
 func (r *receiver) server() *http.Server {
-	mux := http.NewServeMux()
-	mux.HandleFunc(webhookPath, r.deliver)
-	mux.HandleFunc("GET /healthz", r.health)
-	mux.HandleFunc("/", func(w http.ResponseWriter, req *http.Request) {
-		r.logOf(req).WarnContext(req.Context(), "request rejected", slog.Int("status", http.StatusNotFound))
-		http.NotFound(w, req)
-	})
 	return &http.Server{
-		Handler:           mux,
+		Handler:           http.HandlerFunc(r.route),
 		ReadHeaderTimeout: readTimeout / 2,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      readTimeout + storeTimeout + time.Second, // it starts at the end of the headers
@@ -64,12 +57,26 @@ func (r *receiver) server() *http.Server {
 	}
 }
 
+// route does not use [http.ServeMux], because its redirects would not be logged.
+func (r *receiver) route(w http.ResponseWriter, req *http.Request) {
+	switch {
+	case req.URL.Path == webhookPath:
+		r.deliver(w, req)
+	case req.URL.Path == "/healthz" && req.Method == http.MethodGet:
+		r.health(w, req)
+	default:
+		r.logOf(req).WarnContext(req.Context(), "request rejected", slog.Int("status", http.StatusNotFound))
+		http.NotFound(w, req)
+	}
+}
+
 // logOf adds the values that explain a rejection, because a gateway may have compressed the body,
 // and Moment knows a delivery by its id. They are truncated, because the sender controls them.
 func (r *receiver) logOf(req *http.Request) *slog.Logger {
 	short := func(text string) string { return text[:min(len(text), 100)] }
 	return r.log.With(slog.String("method", short(req.Method)), slog.String("path", short(req.URL.Path)),
-		slog.String("webhook_id", short(req.Header.Get("Webhook-Id"))), slog.String("content_encoding", short(req.Header.Get("Content-Encoding"))))
+		slog.String("webhook_id", short(req.Header.Get("Webhook-Id"))),
+		slog.String("content_encoding", short(req.Header.Get("Content-Encoding"))))
 }
 
 // deliver responds with 204 after an event is stored.
@@ -80,27 +87,27 @@ func (r *receiver) deliver(w http.ResponseWriter, req *http.Request) {
 	if req.Method != http.MethodPost {
 		log.WarnContext(ctx, "request rejected", slog.Int("status", http.StatusMethodNotAllowed))
 	}
-	var event string
+	var args postPayment
 	var failed error
 	r.marks.Handler(r.verifier, func(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
-		event, failed = e.ID, r.process(ctx, tx, e)
+		payment, ok := e.Data.(*moment.AmountApplied)
+		if !ok {
+			return nil
+		}
+		kind, id := payment.Obligation()
+		args = postPayment{e.ID, payment.PaymentID, string(kind), id, payment.Amount, payment.Currency}
+		failed = r.insert(ctx, tx, args)
 		return failed
 	}, moment.WithHandlerLogger(log), r.observe).ServeHTTP(w, req.WithContext(ctx))
-	r.store.recordConflict(ctx, log, event, failed) // after the transaction has ended
+	r.store.recordConflict(ctx, log, args, failed) // after the transaction has ended
 }
 
-// process inserts the job that posts a payment, in the transaction that marks the message. It does
+// insert inserts the job that posts a payment, in the transaction that marks the message. It does
 // not read the ledger, because events must be stored while the ledger is stopped.
-func (r *receiver) process(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
-	payment, ok := e.Data.(*moment.AmountApplied)
-	if !ok {
-		return nil
-	}
-	if e.ID == "" || payment.PaymentID == "" {
+func (r *receiver) insert(ctx context.Context, tx *sql.Tx, args postPayment) error {
+	if args.EventID == "" || args.PaymentID == "" {
 		return errors.New("the event has no id or no payment_id")
 	}
-	kind, id := payment.Obligation()
-	args := postPayment{e.ID, payment.PaymentID, string(kind), id, payment.Amount, payment.Currency}
 	result, err := r.jobs.InsertTx(ctx, tx, args, nil)
 	if err != nil {
 		return err
@@ -123,14 +130,11 @@ func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 	ctx, cancel := context.WithTimeout(req.Context(), healthTimeout)
 	defer cancel()
 	details := "ok\n"
-	err := inTx(ctx, r.store.rows, nil, func(tx *sql.Tx) error {
-		probe := postPayment{EventID: "healthz " + rand.Text()} // stored as in a delivery, and removed again
-		job, err := r.jobs.InsertTx(ctx, tx, probe, nil)
+	probe := "healthz " + rand.Text() // stored as in a delivery, and removed again
+	err := r.marks.Process(ctx, &moment.Event{MessageID: probe}, func(ctx context.Context, tx *sql.Tx) error {
+		job, err := r.jobs.InsertTx(ctx, tx, postPayment{EventID: probe}, nil)
 		if err == nil {
-			_, err = tx.ExecContext(ctx, "INSERT INTO moment_webhook_messages (message_id, processed_at) VALUES ($1, 0)", probe.EventID)
-		}
-		if err == nil {
-			_, err = tx.ExecContext(ctx, "DELETE FROM moment_webhook_messages WHERE message_id = $1", probe.EventID)
+			_, err = tx.ExecContext(ctx, "DELETE FROM moment_webhook_messages WHERE message_id = $1", probe)
 		}
 		if err == nil {
 			_, err = tx.ExecContext(ctx, "DELETE FROM river_job WHERE id = $1", job.Job.ID)
@@ -139,11 +143,12 @@ func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 			return err
 		}
 		return each(ctx, tx, func(scan func(...any) error) error {
-			var event string
-			err := scan(&event)
-			details += fmt.Sprintf("conflict: two payments under the event %q\n", event)
+			var event, payment string
+			var amount moment.Money
+			err := scan(&event, &payment, &amount.Amount, &amount.Currency)
+			details += fmt.Sprintf("conflict: payment %q of %v is not posted, because another payment has its event %q\n", payment, amount, event)
 			return err
-		}, "SELECT event_id FROM ledger_conflicts ORDER BY found_at DESC LIMIT 10")
+		}, "SELECT event_id, payment_id, amount, currency FROM ledger_conflicts ORDER BY found_at DESC LIMIT 10")
 	})
 	if err = errors.Join(err, r.store.inPlace()); err != nil {
 		r.log.ErrorContext(ctx, "not healthy", slog.String("error", err.Error()))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/csv"
@@ -26,44 +27,53 @@ import (
 const formulaSigns = "=+-@\t\r"
 
 // finish prints the outcomes of a run's rows, of earlier processes too, and writes the file of
-// rejected rows. It returns the exit code.
-func (w *worker) finish(ctx context.Context, input string, stopped error, stdout io.Writer) (code int, err error) {
-	fmt.Fprintf(stdout, "%s, %s mode:\n", input, w.run.mode)
+// rejected rows.
+func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) error {
+	fmt.Fprintf(stdout, "%s, %s mode (%d rows were open at this start):\n", w.config.input.File, w.run.mode, w.opened)
 	var counts map[string]int
-	err = inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) (err error) {
+	err := inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) (err error) {
 		counts, err = w.run.printTotals(ctx, tx, "open", stdout)
 		if err != nil || counts[rejected] == 0 {
 			return err
 		}
-		path, err := w.writeRejected(ctx, tx, input)
-		fmt.Fprintf(stdout, "Correct the rejected rows in %s, and run that file.\n", path)
+		path, err := w.writeRejected(ctx, tx)
+		if err == nil {
+			fmt.Fprintf(stdout, "Correct the rejected rows in %s, and run that file instead of this one.\n", path)
+		}
 		return err
 	})
+	if w.imported && err == nil {
+		fmt.Fprintf(stdout, "The open rows have jobs in %s, for biller work or serve.\n", cmp.Or(w.store.path, "PostgreSQL"))
+	}
 	switch {
 	case err != nil:
-		return exitFailed, err
+		return err
 	case stopped != nil:
-		return exitFailed, fmt.Errorf("stopped; start it again to continue: %w", stopped)
+		return fmt.Errorf("stopped; start it again to continue: %w", stopped)
 	case counts["open"] > 0 && !w.imported:
-		return exitFailed, fmt.Errorf("%d rows have no definite response: start it again", counts["open"])
+		return fmt.Errorf("%d rows have no definite response: start it again. The last reason: %w", counts["open"], w.last)
 	case counts[rejected] > 0:
-		return exitRejected, nil
+		return exitError{fmt.Errorf("%d rows were rejected", counts[rejected]), exitRejected}
 	}
-	return exitDone, nil
+	return nil
 }
 
 // writeRejected writes the rejected rows to a file beside the input, and returns its path. It
 // replaces a file only if this run wrote it and nobody has changed it. Otherwise it uses another
-// name. Only the owner can read the file, because rows contain names.
-func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx, input string) (path string, err error) {
-	text, err := w.rejectedRows(ctx, tx, input)
+// name, unless the rows were written before: somebody may have corrected and run them. Only the
+// owner can read the file, because rows contain names.
+func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (path string, err error) {
+	text, err := w.rejectedRows(ctx, tx)
 	if err != nil {
 		return "", err
 	}
-	base := strings.TrimSuffix(input, ".gz")
+	base := strings.TrimSuffix(w.config.input.File, ".gz")
 	base = strings.TrimSuffix(base, filepath.Ext(base)) + ".rejected"
 	hash := hashOf(string(text))
 	path = base + ".csv"
+	if _, err := os.Stat(w.run.rejectedFile); err == nil && hash == w.run.rejectedHash {
+		return w.run.rejectedFile, nil
+	}
 	for n := 2; ; n++ {
 		has, err := os.ReadFile(path)
 		if is := hashOf(string(has)); errors.Is(err, fs.ErrNotExist) || err == nil && (is == hash || is == w.run.rejectedHash) {
@@ -74,28 +84,30 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx, input string) (p
 		}
 		path = fmt.Sprintf("%s-%d.csv", base, n)
 	}
-	if err := errors.Join(os.WriteFile(path+".new", text, 0o600), os.Rename(path+".new", path)); err != nil {
+	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
+		return "", errors.Join(err, os.Remove(path+".new"))
+	}
+	if err := os.Rename(path+".new", path); err != nil {
 		return "", err
 	}
-	_, err = tx.ExecContext(ctx, "UPDATE biller_runs SET rejected_hash = $1 WHERE id = $2", hash, w.run.id)
+	_, err = tx.ExecContext(ctx, "UPDATE biller_runs SET rejected_file = $1, rejected_hash = $2 WHERE id = $3", path, hash, w.run.id)
 	return path, err
 }
 
 // rejectedRows returns the content of that file. It has the columns of the input. It begins with a
 // byte order mark, because spreadsheets do not recognise UTF-8 without one.
-func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, input string) ([]byte, error) {
-	r, err := open(input, w.config.format)
-	if err != nil {
+func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx) ([]byte, error) {
+	var header []string
+	if err := json.Unmarshal([]byte(w.run.header), &header); err != nil {
 		return nil, err
 	}
-	_ = r.file.Close() // only its header is needed
 	text := bytes.NewBufferString("\ufeff")
 	out := csv.NewWriter(text)
-	if strings.ContainsAny(r.comma, ";\t") { // otherwise a comma, because the file has no line sep=
-		out.Comma = rune(r.comma[0])
+	if strings.ContainsAny(w.run.comma, ";\t") { // otherwise a comma, because the file has no line sep=
+		out.Comma = rune(w.run.comma[0])
 	}
 	write := func(line, reason string, cells []string) error {
-		if r.header[0] == "rejected_line" { // the input is such a file itself
+		if len(header) > 0 && header[0] == "rejected_line" { // the input is such a file itself
 			cells = cells[min(2, len(cells)-1):]
 		}
 		row := slices.Grow([]string{line, reason}, len(cells))
@@ -107,8 +119,8 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, input string) ([]
 		}
 		return out.Write(row)
 	}
-	_ = write("rejected_line", "rejected_reason", r.header) // into memory
-	err = each(ctx, tx, func(scan func(...any) error) error {
+	_ = write("rejected_line", "rejected_reason", header) // into memory
+	err := each(ctx, tx, func(scan func(...any) error) error {
 		var line, reason string
 		var cells []byte
 		var texts []string
@@ -121,48 +133,62 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, input string) ([]
 
 // reconcile compares the rows of a file with the bills at Moment. The first failed call ends it,
 // because the others are likely to fail too.
-func reconcile(ctx context.Context, c config, stdout io.Writer) (int, error) {
+func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 	client, err := c.connect()
 	if err != nil {
-		return exitUsage, err
+		return err
 	}
+	ledger := &store{} // SQLite's may be locked by serve
+	if c.postgres != nil {
+		if ledger, err = openPostgres(ctx, c.postgres, nil); err != nil {
+			return err
+		}
+	}
+	defer ledger.close()
 	var mu sync.Mutex
 	same, paid, differing := 0, 0, 0
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.workers())
-	err = eachRow(c.path, c.format, func(b row) error {
+	file, err := open(c.input)
+	if err != nil {
+		return err
+	}
+	err = file.eachRow(func(b row) error {
 		group.Go(func() error {
-			bill, differences, err := compare(ctx, client, b)
+			bill, differences, err := compare(ctx, client, ledger, b)
 			mu.Lock()
 			defer mu.Unlock()
+			if err != nil {
+				return err
+			}
 			if len(differences) > 0 {
 				differing++
 				fmt.Fprintf(stdout, "line %d: %s\n", b.line, strings.Join(differences, "; "))
-			} else if err == nil {
+			} else {
 				same++
 				if bill.Status == moment.BillStatusPaid {
 					paid++
 				}
 			}
-			return err
+			return nil
 		})
 		return ctx.Err()
 	})
 	if failed := group.Wait(); failed != nil {
 		err = failed
 	}
-	fmt.Fprintf(stdout, "%s: %d bills are as in the file (%d paid), and %d rows differ\n", c.path, same, paid, differing)
-	switch {
-	case err != nil:
-		return exitFailed, err
-	case differing > 0:
-		return exitRejected, nil
+	if err != nil {
+		return err
 	}
-	return exitDone, nil
+	fmt.Fprintf(stdout, "%s: %d bills are as in the file (%d paid), and %d rows differ\n", c.input.File, same, paid, differing)
+	if differing > 0 {
+		return exitError{fmt.Errorf("%d rows differ", differing), exitRejected}
+	}
+	return nil
 }
 
 // compare returns a row's bill, and the differences between them.
-func compare(ctx context.Context, client *moment.Client, b row) (bill *moment.Bill, differences []string, err error) {
+func compare(ctx context.Context, client *moment.Client, ledger *store, b row) (bill *moment.Bill, differences []string, err error) {
 	if len(b.problems) > 0 {
 		return nil, b.problems, nil
 	}
@@ -186,5 +212,13 @@ func compare(ctx context.Context, client *moment.Client, b row) (bill *moment.Bi
 	report(bill.DueMoney() != b.Money, fmt.Sprintf("the bill is about %v, and not %v", bill.DueMoney(), b.Money))
 	report(!b.Due.IsZero() && bill.DueDate != b.Due, fmt.Sprintf("the bill is due on %v, and not on %v", bill.DueDate, b.Due))
 	report(bill.Status == moment.BillStatusVoided, "the bill is voided")
-	return bill, differences, nil
+	if ledger.rows != nil {
+		entered := moment.Money{Currency: bill.Currency}
+		err = inTx(ctx, ledger.rows, readOnly, func(tx *sql.Tx) error {
+			return tx.QueryRowContext(ctx, "SELECT coalesce(sum(amount), 0) FROM ledger WHERE obligation_id = $1 AND currency = $2",
+				bill.ID, string(bill.Currency)).Scan(&entered.Amount)
+		})
+		report(entered != bill.PaidMoney(), fmt.Sprintf("payments of %v are at Moment, and of %v in the ledger", bill.PaidMoney(), entered))
+	}
+	return bill, differences, err
 }

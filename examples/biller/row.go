@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/mail"
 	"regexp"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ var ourColumns = []string{"customer_reference", "name", "email", "bill_reference
 // format has the flags that say how to read a file.
 type format struct {
 	Encoding   string            `default:"utf-8"      enum:"utf-8,windows-1252" help:"Encoding of a file that is not UTF-16: ${enum}."`
-	Columns    map[string]string `mapsep:"none"        placeholder:"OURS=THEIRS" help:"The file's name of a column; OURS= if the file lacks it."`
+	Columns    map[string]string `mapsep:"none"        placeholder:"OURS=THEIRS" help:"The file's name of a column; OURS= if it is missing."`
 	DateFormat string            `default:"YYYY-MM-DD" help:"How dates are written: YYYY, YY, MM, M, MMM (Jan), MMMM, DD, D."`
 	Decimal    string            `default:"."          help:"The decimal point of amounts, or their decimal comma."`
 	Currency   moment.Currency   `placeholder:"ZAR"    help:"The currency of all bills, if there is no column."`
@@ -66,14 +67,21 @@ func (r *reader) findColumns() error {
 			if normal(name) != normal(theirs) {
 				continue
 			}
-			if _, twice := r.columns[ours]; twice || absent {
-				return fmt.Errorf("there is a column %s more than expected: is it there twice, or named by a flag too?", name)
+			if absent {
+				return fmt.Errorf("there is a column %s, and a flag that says otherwise: leave out the flag", name)
+			}
+			if _, twice := r.columns[ours]; twice {
+				return fmt.Errorf("there are two columns %s: rename one of them", name)
 			}
 			r.columns[ours] = i
 		}
 		if _, found := r.columns[ours]; !found && !absent {
 			missing = append(missing, theirs)
 		}
+	}
+	if len(r.columns) == 0 { // the row is not printed, because it may have names of customers
+		return fmt.Errorf("the first row names none of the columns %s. Remove the rows above the header, add a header, "+
+			"or name the file's columns with --columns OURS=THEIRS, once for each", strings.Join(missing, ", "))
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("there is no column %s. The header has %q. Name the file's column with --columns OURS=THEIRS, "+
@@ -127,8 +135,12 @@ type row struct {
 func (r *reader) parse(line int, cells []string) row {
 	b := row{line: line, cells: cells}
 	if !isEmpty(cells[min(len(cells), len(r.header)):]) {
-		b.problems = []string{fmt.Sprintf("has %d cells, and the header has %d: put cells that contain %q into quotes",
+		b.problems = []string{fmt.Sprintf("has %d cells, and the header has %d: a cell that contains %q must be in quotes",
 			len(cells), len(r.header), r.comma)}
+		return b
+	}
+	if strings.Contains(cells[0], r.comma) && isEmpty(cells[1:]) {
+		b.problems = []string{"is in one cell: divide it into its cells"}
 		return b
 	}
 	cell := func(column string) string { return r.cell(cells, column) }
@@ -141,17 +153,38 @@ func (r *reader) parse(line int, cells []string) row {
 		b.problems = append(b.problems, err.Error())
 	}
 	if date := cell("due_date"); date != "" {
-		at, err := time.Parse(r.layout(), date) // without guessing, because it would swap days and months
-		if b.Due = moment.DateOf(at); err != nil {
-			b.problems = append(b.problems, fmt.Sprintf("due_date %.40q is not a date in the form %s: correct it, "+
-				"or say with --date-format how all dates are written", date, r.DateFormat))
-		}
+		b.dueDate(date, r.format)
 	}
 	return b
 }
 
-// placeholder matches the words that programs write for a missing value.
-var placeholder = regexp.MustCompile(`(?i)^(null|none|n/a|nan|-)$`)
+// dueDate does not guess the form of a date, because it would swap days and months.
+func (b *row) dueDate(text string, f format) {
+	at, err := time.Parse(f.layout(), text)
+	b.Due = moment.DateOf(at)
+	switch now := time.Now(); {
+	case err != nil:
+		b.problems = append(b.problems, fmt.Sprintf("due_date %.40q is not a day in the form %s: correct it or leave it empty, "+
+			"or say with --date-format how all dates are written", text, f.DateFormat))
+	case at.Year() < 2000:
+		b.problems = append(b.problems, fmt.Sprintf("due_date %v is in the year %d", b.Due, at.Year()))
+	case at.Before(now.AddDate(0, 0, -1)):
+		b.warnings = append(b.warnings, fmt.Sprintf("due_date %v is in the past", b.Due))
+	case at.After(now.AddDate(10, 0, 0)):
+		b.warnings = append(b.warnings, fmt.Sprintf("due_date %v is more than ten years away", b.Due))
+	}
+}
+
+var (
+	// placeholder matches the words that programs write for a missing value.
+	placeholder = regexp.MustCompile(`(?i)^(\(null\)|<null>|null|none|nil|n/a|nan|-|\\n|#(n/a|ref!|name\?|value!|div/0!|num!|null!))$`)
+
+	// totals matches the words before a total, because it would be raised as a bill.
+	totals = regexp.MustCompile(`(?i)^(sub|grand)?[ _-]*(totals?|totaal|sum|summe)$`)
+
+	// shortened matches large numbers as spreadsheets show them.
+	shortened = regexp.MustCompile(`(?i)^([0-9.,]+e\+?[0-9]+|#+)$`)
+)
 
 func (b *row) reference(column string, cell func(string) string) string {
 	text := cell(column)
@@ -159,7 +192,11 @@ func (b *row) reference(column string, cell func(string) string) string {
 	argument, isArgument := errors.AsType[*moment.ArgumentError](moment.CheckReference(text))
 	switch {
 	case placeholder.MatchString(text):
-		reason = fmt.Sprintf("is %q, which means no value", text)
+		reason = "means no value"
+	case totals.MatchString(text):
+		reason = "is the word for a total: if it is a reference, change it"
+	case shortened.MatchString(text):
+		reason = "was shortened by a spreadsheet: format the column as text, and export it again"
 	case strings.HasPrefix(text, "bcus_"), strings.HasPrefix(text, "bacc_"), strings.HasPrefix(text, "bill_"):
 		reason = "begins like one of Moment's ids, and must be your own reference"
 	case isArgument:
@@ -167,7 +204,7 @@ func (b *row) reference(column string, cell func(string) string) string {
 	default:
 		return text
 	}
-	b.problems = append(b.problems, column+" "+reason)
+	b.problems = append(b.problems, fmt.Sprintf("%s %.40q %s", column, text, reason))
 	return text
 }
 
@@ -184,12 +221,16 @@ func (b *row) text(column string, cell func(string) string) string {
 		b.problems = append(b.problems, column+" contains a control character or U+FFFD: was it exported correctly?")
 	case n > moment.MaxNameLength:
 		b.problems = append(b.problems, fmt.Sprintf("%s has %d characters: %d are allowed", column, n, moment.MaxNameLength))
+	case column == "email" && text != "":
+		if address, err := mail.ParseAddress(text); err != nil || address.Address != text {
+			b.warnings = append(b.warnings, fmt.Sprintf("email %.80q is not an e-mail address", text))
+		}
 	}
 	return text
 }
 
-// parseMoney rejects thousands separators, because 1.250 means different amounts in different
-// countries. Decimals beyond those of the currency must be zeros.
+// parseMoney rejects thousands separators, and three decimals that may be one, because 1.250 means
+// different amounts in different countries. Decimals beyond those of the currency must be zeros.
 func (r *reader) parseMoney(text, code string) (moment.Money, error) {
 	currency := cmp.Or(r.Currency, moment.Currency(strings.ToUpper(code)))
 	exponent, err := currency.Exponent()
@@ -198,19 +239,27 @@ func (r *reader) parseMoney(text, code string) (moment.Money, error) {
 	}
 	match := r.amount.FindStringSubmatch(text)
 	if match == nil {
-		return moment.Money{}, fmt.Errorf("amount %.40q is not a number like 1250%s00, without signs, spaces and separators of thousands: "+
-			"correct it, or set --decimal for all amounts", text, r.Decimal)
+		hint := ""
+		if strings.Contains(text, ",") && r.Decimal == "." {
+			hint = ". If all amounts have a decimal comma, add --decimal ,"
+		}
+		return moment.Money{}, fmt.Errorf("amount %.40q is not a number like 1250%s00, "+
+			"without signs, letters, spaces and separators of thousands%s", text, r.Decimal, hint)
 	}
 	decimals := match[2]
+	if len(decimals) == 3 && exponent < 3 && len(match[1]) <= 3 {
+		return moment.Money{}, fmt.Errorf("amount %q may be in thousands: write 1250%[2]s00, or 1%[2]s25", text, r.Decimal)
+	}
 	for len(decimals) > exponent && strings.HasSuffix(decimals, "0") {
 		decimals = decimals[:len(decimals)-1]
 	}
-	money, err := moment.ParseMoney(strings.TrimSuffix(match[1]+"."+decimals, "."), currency)
-	if err != nil {
-		return money, fmt.Errorf("amount %.40q: %w", text, err)
+	if len(decimals) > exponent {
+		return moment.Money{}, fmt.Errorf("amount %.40q has more decimals than the %d of %s", text, exponent, currency)
 	}
-	if money.Amount < 1 || money.Amount > moment.MaxBillAmount {
-		return money, fmt.Errorf("amount %v is out of range: a bill has at most %v", money, moment.MaxBillAmount.In(currency))
+	money, err := moment.ParseMoney(strings.TrimSuffix(match[1]+"."+decimals, "."), currency)
+	if err != nil || money.Amount < 1 || money.Amount > moment.MaxBillAmount {
+		return money, fmt.Errorf("amount %.40q is out of range: a bill has more than zero, and at most %v",
+			text, moment.MaxBillAmount.In(currency))
 	}
 	return money, nil
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -35,7 +37,7 @@ const mixed = header + "C1,Zoë,z@example.com,B1,15.50,ZAR,2031-01-31\n" +
 	"C5,\"Shop,,B5,1,ZAR,\n"
 
 const mixedRejected = "\ufeffrejected_line,rejected_reason," + header +
-	`3,"amount ""15,50"" is not a number like 1250.00, without signs, spaces and separators of thousands: correct it, or set --decimal for all amounts",C2,'=cmd|x,,B2,"15,50",ZAR,` + "\n" +
+	`3,"amount ""15,50"" is not a number like 1250.00, without signs, letters, spaces and separators of thousands. If all amounts have a decimal comma, add --decimal ,",C2,'=cmd|x,,B2,"15,50",ZAR,` + "\n" +
 	"6,\"bill_reference is on line 7 too, with another content: which is right?\",C4,,,B4,20000,ZAR,\n" +
 	"7,\"bill_reference is on line 6 too, with another content: which is right?\",C4,,,B4,30000,ZAR,\n" +
 	`8,has a quote that is not closed,"C5,""Shop,,B5,1,ZAR,"` + "\n"
@@ -44,25 +46,38 @@ func TestCheck(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", mixed)
 	assert.Equal(t, exitFailed, w.biller("check", "bills.csv"))
-	assert.Equal(t, `line 3: amount "15,50" is not a number like 1250.00, without signs, spaces and separators of thousands: correct it, or set --decimal for all amounts
+	assert.Equal(t, `line 3: amount "15,50" is not a number like 1250.00, without signs, letters, spaces and separators of thousands. If all amounts have a decimal comma, add --decimal ,
 line 5: is the same as line 4: the bill is raised once
 line 6: bill_reference is on line 7 too, with another content: which is right?
 line 7: bill_reference is on line 6 too, with another content: which is right?
 line 8: has a quote that is not closed
 `+filepath.Join(w.dir, "bills.csv")+`:
-  found           1  ZAR 1.00
+  duplicate       1  ZAR 1.00
   rejected        4
   to raise        2  ZAR 16.50
 `, w.stdout)
 	w.file("good.csv", rows(3))
 	assert.Equal(t, exitDone, w.biller("check", "good.csv"))
 	w.file("bad.csv", latin(mixed))
-	assert.Equal(t, exitFailed, w.biller("check", "bad.csv"))
+	assert.Equal(t, exitUsage, w.biller("check", "bad.csv"))
 	assert.Contains(t, w.stderr, "line 2 is not utf-8")
 	assert.Zero(t, w.requests.Load())
 	left, err := os.ReadDir(w.dir)
 	assert.NoError(t, err)
 	assert.Len(t, left, 3, "check leaves nothing behind")
+}
+
+// A customer with two names in a file is reported, because the first response decides which is
+// kept.
+func TestCustomersThatDiffer(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC2,Di,,B2,1,ZAR,\nC1,,,B3,1,ZAR,\nC2,Dinah,,B4,1,ZAR,\n")
+	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
+	assert.Equal(t, "line 3: customer_reference is on another line too, with another name or e-mail address: which is right?\n"+
+		filepath.Join(w.dir, "bills.csv")+":\n  to raise        4  ZAR 4.00\n", w.stdout)
+	w.file("bills.csv", header)
+	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
+	assert.Contains(t, w.stdout, "no rows")
 }
 
 // A reference that is in the file twice is raised once, or not at all if its rows differ.
@@ -72,7 +87,7 @@ func TestTwice(t *testing.T) {
 		bills   int
 		counts  string
 	}{
-		{"1 1", 1, "found           1  ZAR 1.00"},
+		{"1 1", 1, "duplicate       1  ZAR 1.00"},
 		{"1 2", 0, "rejected        2"},
 		{"1 2 1", 0, "rejected        3"},
 		{"1 1 2", 0, "rejected        3"},
@@ -93,11 +108,11 @@ func TestRun(t *testing.T) {
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
 	assert.ElementsMatch(t, []string{"B1", "B3"}, w.bills())
 	assert.Equal(t, mixedRejected, w.read("bills.rejected.csv"))
-	assert.Equal(t, filepath.Join(w.dir, "bills.csv")+`, test mode:
-  found           1  ZAR 1.00
+	assert.Equal(t, filepath.Join(w.dir, "bills.csv")+`, test mode (2 rows were open at this start):
+  duplicate       1  ZAR 1.00
   raised          2  ZAR 16.50
   rejected        4
-Correct the rejected rows in `+filepath.Join(w.dir, "bills.rejected.csv")+", and run that file.\n", w.stdout)
+Correct the rejected rows in `+filepath.Join(w.dir, "bills.rejected.csv")+", and run that file instead of this one.\n", w.stdout)
 	for _, name := range []string{"bills.rejected.csv", "biller.db", "biller.db.lock"} {
 		info, err := os.Stat(filepath.Join(w.dir, name))
 		require.NoError(t, err)
@@ -112,7 +127,7 @@ Correct the rejected rows in `+filepath.Join(w.dir, "bills.rejected.csv")+", and
 	w.file("bills.rejected.csv", corrected)
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
 	assert.Equal(t, corrected, w.read("bills.rejected.csv"), "what people write is not lost")
-	assert.Equal(t, mixedRejected, w.read("bills.rejected-2.csv"))
+	assert.NoFileExists(t, filepath.Join(w.dir, "bills.rejected-2.csv"), "rows that may have been corrected are not offered again")
 	assert.Equal(t, exitDone, w.biller("run", "bills.rejected.csv"), w.stderr)
 	assert.ElementsMatch(t, []string{"B1", "B2", "B3", "B4", "B4b", "B5"}, w.bills())
 	assert.Equal(t, "=cmd|x", customer(t, w, "C2").Name, "the quote before the formula is removed again")
@@ -130,6 +145,10 @@ func TestTextInAnotherEncodingSendsNothing(t *testing.T) {
 	w.file("bills.csv", rows(200)+latin("C,Zoë,,B,1,ZAR,\n"))
 	assert.Equal(t, exitUsage, w.biller("run", "bills.csv"))
 	assert.Contains(t, w.stderr, "line 202 is not utf-8")
+	for name, says := range map[string]string{"missing.csv": "no such file", ".": "is a directory"} {
+		assert.Equal(t, exitUsage, w.biller("run", name))
+		assert.Contains(t, w.stderr, says)
+	}
 	assert.Zero(t, w.requests.Load())
 }
 
@@ -148,12 +167,16 @@ func TestWarnings(t *testing.T) {
 		warning       string
 	}{
 		{"leading zeros that a spreadsheet has removed", read("zeros-before-excel.csv"), read("zeros-after-excel.csv"), "", "0 of 2 references are in the earlier run of bills.csv: were leading zeros lost?"},
-		{"zeros of some references", header + "C,,,0771,1,ZAR,\nC,,,1001,1,ZAR,\n", header + "C,,,771,1,ZAR,\nC,,,1001,1,ZAR,\n", "", "1 of 2 references"},
+		{"zeros of some references", header + "C,,,0771,1,ZAR,\nC,,,1001,1,ZAR,\n", header + "C,,,771,1,ZAR,\nC,,,1001,1,ZAR,\n", "", "bill_reference has other leading zeros than in an earlier file (1 rows, the first on line 2)"},
+		{"zeros of some customers, whose bills are new", header + "C,,,A1,1,ZAR,\n007,,,A2,1,ZAR,\n", header + "C,,,E1,1,ZAR,\n7,,,E2,1,ZAR,\n", "", "customer_reference has other leading zeros than in an earlier file (1 rows, the first on line 3)"},
+		{"customers that have both forms", header + "7,,,A1,1,ZAR,\n007,,,A2,1,ZAR,\n", header + "7,,,E1,1,ZAR,\n007,,,E2,1,ZAR,\n", "", ""},
 		{"nothing in common", rows(5), strings.NewReplacer("C", "D", "B", "E").Replace(rows(5)), "", "0 of 5 references"},
 		{"the bills of the next month, of the same customers", rows(5), strings.ReplaceAll(rows(5), ",B", ",E"), "", ""},
 		{"a row more", rows(5), rows(6), "", ""},
+		{"leading zeros of another company's references", header + "C,,,0771,1,ZAR,\n", header + "C,,,771,1,ZAR,\n", "sk_test_ANOTHER_KEY", ""},
 		{"the API key of another company", rows(5), rows(5), "sk_test_ANOTHER_KEY", "this file was run with another API key"},
 		{"another file of another company", rows(5), strings.NewReplacer("C", "D", "B", "E").Replace(rows(5)), "sk_test_ANOTHER_KEY", ""},
+		{"more than half of a small file is wrong", rows(1), rows(4) + strings.Repeat("C,,,B,x,ZAR,\n", 6), "", "more than half of the first hundred rows"},
 		{"half of the first hundred rows are wrong", rows(1), half, "", "more than half of the first hundred rows"},
 	} {
 		t.Run(row.why, func(t *testing.T) {
@@ -213,6 +236,9 @@ func TestStops(t *testing.T) {
 		{"it may not create bills", 200, always(403, true), exitFailed, "is the API key right?", 0, 100},
 		{"two of three of the first hundred are rejected", 400, func(n int64, rw http.ResponseWriter) bool { return n%3 > 0 && respond(rw, 422, true) }, exitFailed, "more than half of the first hundred", 51, 200},
 		{"the service goes down", 200, func(n int64, rw http.ResponseWriter) bool { return n > 1 && respond(rw, 503, false) }, exitFailed, "50 attempts failed in a row", 0, 500},
+		{"a gateway fails, and limits the next attempts", 1, func(n int64, rw http.ResponseWriter) bool {
+			return n <= 4 && respond(rw, map[bool]int{true: 503, false: 429}[n == 1], false)
+		}, exitDone, "", 0, 100},
 		{"a gateway responds later", 40, func(n int64, rw http.ResponseWriter) bool { return n == 35 && respond(rw, 400, false) }, exitDone, "", 0, 100},
 	} {
 		t.Run(row.why, func(t *testing.T) {
@@ -231,7 +257,10 @@ func TestStops(t *testing.T) {
 			}
 			s.close()
 			w.setFront(nil)
-			w.biller("run", "bills.csv")
+			if w.biller("run", "bills.csv") == exitUsage {
+				assert.Contains(t, w.stderr, errEarly.Error(), "which is not forgotten")
+				w.biller("run", "bills.csv", "--yes")
+			}
 			assert.Len(t, w.bills(), row.rows-n, "started again, it raises the others")
 		})
 	}
@@ -314,7 +343,8 @@ func TestWhatExists(t *testing.T) {
 	assert.Equal(t, "c1@example.com", customer(t, w, "C1").Email)
 	got := w.read("more.rejected.csv")
 	for _, want := range []string{
-		"differs in amount_due\",C0", "differs in customer.name\",C2", "differs in customer\",C4", "differs in status\",C5",
+		"and differs in amount_due: it is ZAR 15.50, unpaid, due on 2031-01-31\",C0", "customer_reference has the name \"\"Name 2\"\" at Moment: is it another person?\",C2",
+		"and differs in customer: it is", "and differs in status: it is ZAR 15.50, voided, due",
 	} {
 		assert.Contains(t, got, want)
 	}
@@ -376,6 +406,34 @@ func TestReconcile(t *testing.T) {
 	assert.Equal(t, exitFailed, w.biller("reconcile", "bills.csv"), "a gateway's 404 does not say that a bill is missing")
 }
 
+// With PostgreSQL, payments at Moment are compared with the ledger too.
+func TestReconcileWithTheLedger(t *testing.T) {
+	b := newPostgresBase(t)
+	w := newWorld(t)
+	w.file("bills.csv", rows(2))
+	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
+	w.Setenv("DATABASE_URL", b.address)
+	assert.Equal(t, exitDone, w.biller("reconcile", "bills.csv"), w.stderr)
+	bill, err := w.srv.Client().Bills.Get(t.Context(), "B1")
+	require.NoError(t, err)
+	_, err = w.srv.Pay(t.Context(), momenttest.Payment{Bill: bill.ID, Amount: 1550})
+	require.NoError(t, err)
+	for _, row := range []struct {
+		amount int
+		code   int
+		says   string
+	}{
+		{0, exitRejected, "line 3: payments of ZAR 15.50 are at Moment, and of ZAR 0.00 in the ledger\n"},
+		{1600, exitRejected, "line 3: payments of ZAR 15.50 are at Moment, and of ZAR 16.00 in the ledger\n"},
+		{-50, exitDone, "2 bills are as in the file (1 paid)"}, // a reversal
+	} {
+		b.exec(`INSERT INTO ledger (event_id, payment_id, obligation_kind, obligation_id, amount, currency, posted_at)
+			VALUES ('evt_' || $2::bigint, 'pay_1', 'bill', $1, $2::bigint, 'ZAR', 0)`, bill.ID, row.amount)
+		assert.Equal(t, row.code, w.biller("reconcile", "bills.csv"), w.stderr)
+		assert.Contains(t, w.stdout, row.says)
+	}
+}
+
 func TestUsage(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", rows(1))
@@ -396,7 +454,7 @@ func TestUsage(t *testing.T) {
 		{"run bills.csv --rate 0", exitUsage, "--rate"},
 		{"run bills.csv", exitUsage, "MOMENT_API_KEY"},
 		{"demo many", exitUsage, "expected a valid 64 bit int"},
-		{"check missing.csv", exitFailed, "no such file"},
+		{"check missing.csv", exitUsage, "no such file"},
 	} {
 		var stdout, stderr strings.Builder
 		assert.Equal(t, row.code, start(t.Context(), strings.Fields(row.args), &stdout, &stderr), row.args)
@@ -413,4 +471,77 @@ func TestDemo(t *testing.T) {
 	left, err := os.ReadDir(os.TempDir())
 	assert.NoError(t, err)
 	assert.Empty(t, left)
+}
+
+// A file of rejected rows that somebody has changed is not overwritten.
+func TestChangedRejectedRows(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C1,,,B1,x,ZAR,\nC2,,,B2,1,ZAR,\n")
+	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 501, false) })
+	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
+	assert.Contains(t, w.stderr, "1 rows have no definite response: start it again. The last reason: moment: create bill: 501")
+	w.file("bills.rejected.csv", "changed")
+	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
+		return r.Method == http.MethodPost && respond(rw, 422, true)
+	})
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	assert.Equal(t, "changed", w.read("bills.rejected.csv"))
+	assert.Contains(t, w.read("bills.rejected-2.csv"), "B1")
+	assert.Contains(t, w.read("bills.rejected-2.csv"), "B2")
+}
+
+// Each month has its own file of rejected rows, also if a run is started again.
+func TestRejectedRowsOfTheNextMonth(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC1,,,B2,x,ZAR,\n")
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
+	w.file("bills.csv", header+"C1,,,E1,1,ZAR,\nC1,,,E2,x,ZAR,\n")
+	for range 2 {
+		assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
+		assert.Contains(t, w.stdout, "bills.rejected-2.csv")
+	}
+	assert.Contains(t, w.read("bills.rejected.csv"), "B2")
+	assert.Contains(t, w.read("bills.rejected-2.csv"), "E2")
+}
+
+// The rejected rows have the header of the file as it was loaded, because somebody may have saved
+// it again with other columns.
+func TestFileThatChangesDuringItsRun(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC1,,,B2,x,ZAR,\n")
+	w.setFront(func(http.ResponseWriter, *http.Request) bool {
+		w.file("bills.csv", "amount\n")
+		return false
+	})
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	assert.Contains(t, w.read("bills.rejected.csv"), "rejected_line,rejected_reason,"+header+"3,")
+}
+
+// Attempts after an unknown outcome make the same call, although the customer is known meanwhile.
+func TestLaterAttemptsMakeTheSameCall(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC1,,,B2,1,ZAR,\n")
+	var calls []string
+	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if r.Method != http.MethodPost || !strings.Contains(string(body), "B1") {
+			return false
+		}
+		calls = append(calls, r.Header.Get("Idempotency-Key")+string(body))
+		return len(calls) == 1 && respond(rw, 501, false) // not retried, and the outcome is unknown
+	})
+	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
+	require.Greater(t, len(calls), 1)
+	assert.Equal(t, calls[0], calls[1])
+}
+
+// If the rejected rows cannot be written, no part of them is left behind, and no file is named.
+func TestRejectedRowsThatCannotBeWritten(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C1,,,B1,x,ZAR,\n")
+	require.NoError(t, os.MkdirAll(filepath.Join(w.dir, "bills.rejected.csv.new", "x"), 0o700)) // where it is written first
+	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
+	assert.NotContains(t, w.stdout, "Correct the rejected rows")
+	assert.NoDirExists(t, filepath.Join(w.dir, "bills.rejected.csv"))
 }

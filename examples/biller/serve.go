@@ -63,6 +63,7 @@ func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Log
 		config.CancelledJobRetentionPeriod, config.DiscardedJobRetentionPeriod = keepGivenUp, keepGivenUp
 	}
 	if w != nil && w.timeout > 0 { // serve or work, not run
+		config.ErrorHandler = errorLog{log}
 		config.Queues[queuePayments] = river.QueueConfig{MaxWorkers: maxPayments}
 		config.RescueStuckJobsAfter = 2 * w.timeout // its process was killed, or it would have ended
 	}
@@ -73,58 +74,83 @@ func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Log
 	return river.NewClient(s.driver, config)
 }
 
-// serve runs a process that receives, works, or both. It ends with ctx, after the jobs and
-// deliveries in progress.
-func serve(ctx context.Context, c config, flags serverFlags, receives, works bool, stderr io.Writer) (code int, err error) {
-	var client *moment.Client
+// errorLog logs jobs that keep failing, because River logs a failure as information.
+type errorLog struct{ log *slog.Logger }
+
+// HandleError implements [river.ErrorHandler].
+func (l errorLog) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
+	if job.Attempt >= maxAttempts {
+		l.log.ErrorContext(ctx, "job keeps failing", slog.String("kind", job.Kind), slog.Int64("job", job.ID),
+			slog.Int("attempt", job.Attempt), slog.String("error", err.Error()))
+	}
+	return nil
+}
+
+// HandlePanic implements [river.ErrorHandler]. River logs a panic as an error.
+func (errorLog) HandlePanic(context.Context, *rivertype.JobRow, any, string) *river.ErrorHandlerResult {
+	return nil
+}
+
+// serve runs a process that receives, works, or both: the flags of the other are nil. It ends with
+// ctx, after the jobs and deliveries in progress.
+func serve(ctx context.Context, c config, receives *receiveFlags, works *workFlags, stderr io.Writer) (err error) {
+	if c.postgres == nil && (receives == nil || works == nil) {
+		return exitError{errors.New("an SQLite file has one process: use serve, or set DATABASE_URL"), exitUsage}
+	}
+	var w *worker
 	var verifier *moment.WebhookVerifier
-	switch {
-	case c.postgres == nil && receives != works:
-		err = errors.New("an SQLite file has one process: use serve, or set DATABASE_URL")
-	case flags.JobTimeout < time.Second:
-		err = errors.New("--job-timeout must be at least 1s")
-	}
-	if works && err == nil {
-		client, err = c.connect()
-	}
-	if receives && err == nil {
-		secret := os.Getenv("MOMENT_WEBHOOK_SECRET")
-		verifier, err = moment.NewWebhookVerifier(secret, moment.WithAdditionalSecret(cmp.Or(os.Getenv("MOMENT_WEBHOOK_OLD_SECRET"), secret)))
-		if err != nil {
-			err = fmt.Errorf("MOMENT_WEBHOOK_SECRET or MOMENT_WEBHOOK_OLD_SECRET: %w", err)
+	if works != nil {
+		if works.JobTimeout < time.Second {
+			return exitError{errors.New("--job-timeout must be at least 1s"), exitUsage}
+		}
+		w = &worker{timeout: works.JobTimeout}
+		if w.client, err = c.connect(); err != nil {
+			return err
 		}
 	}
-	if err != nil {
-		return exitUsage, err
+	if receives != nil {
+		secret := os.Getenv("MOMENT_WEBHOOK_SECRET")
+		old := cmp.Or(os.Getenv("MOMENT_WEBHOOK_OLD_SECRET"), secret)
+		if _, err := moment.NewWebhookVerifier(secret); err != nil {
+			return exitError{fmt.Errorf("MOMENT_WEBHOOK_SECRET: %w", err), exitUsage}
+		}
+		if verifier, err = moment.NewWebhookVerifier(secret, moment.WithAdditionalSecret(old)); err != nil {
+			return exitError{fmt.Errorf("MOMENT_WEBHOOK_OLD_SECRET: %w", err), exitUsage}
+		}
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
 	stopTelemetry, err := startTelemetry(ctx, log)
 	if err != nil {
-		return exitUsage, err
+		return exitError{err, exitUsage}
 	}
 	defer stopTelemetry()
-	if err := c.run(ctx, flags, client, verifier, log); err != nil && ctx.Err() == nil {
-		return exitFailed, err
+	if err := c.run(ctx, receives, verifier, w, log); err != nil && ctx.Err() == nil {
+		log.ErrorContext(ctx, "failed", slog.String("error", err.Error()))
+		return err
 	}
-	return exitDone, nil // also if ctx ended during the start
+	return nil // also if ctx ended during the start
 }
 
-// run receives if it has a verifier, and works if it has a client.
-func (c config) run(ctx context.Context, flags serverFlags, client *moment.Client, verifier *moment.WebhookVerifier, log *slog.Logger) error {
+// run receives if there is a verifier, and works if there is a worker.
+func (c config) run(ctx context.Context, receives *receiveFlags, verifier *moment.WebhookVerifier, w *worker, log *slog.Logger) error {
 	s, err := c.openDatabase(ctx, log)
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	var w *worker
-	var whose run
-	if client != nil {
-		w = &worker{store: s, client: client, timeout: flags.JobTimeout}
-		if whose, err = s.owner(ctx, c, client.Mode()); err != nil {
+	queue := ""
+	if w != nil {
+		whose, err := s.owner(ctx, c, w.client.Mode())
+		if err != nil {
 			return err
 		}
+		w.store, queue = s, whose.sharedQueue()
+		if err := s.warnOfOthers(ctx, queue, log); err != nil {
+			return err
+		}
+		log.InfoContext(ctx, "works", slog.String("mode", whose.mode), slog.String("base_url", cmp.Or(whose.service, "Moment's own")))
 	}
-	jobs, err := s.newClient(w, whose.sharedQueue(), c.workers(), log)
+	jobs, err := s.newClient(w, queue, c.workers(), log)
 	if err = errors.Join(err, s.release(ctx)); err != nil {
 		return err
 	}
@@ -134,9 +160,9 @@ func (c config) run(ctx context.Context, flags serverFlags, client *moment.Clien
 		if err != nil {
 			return err
 		}
-		group.Go(func() error { return r.serve(ctx, flags.Listen) })
+		group.Go(func() error { return r.serve(ctx, receives.Listen) })
 	}
-	if client != nil {
+	if w != nil {
 		group.Go(func() error {
 			if err := jobs.Start(ctx); err != nil {
 				return err
@@ -150,8 +176,21 @@ func (c config) run(ctx context.Context, flags serverFlags, client *moment.Clien
 			return nil
 		})
 	}
-	log.InfoContext(ctx, "started", slog.String("file", s.path), slog.Bool("receives", verifier != nil), slog.Bool("works", client != nil))
+	log.InfoContext(ctx, "started", slog.String("file", s.path), slog.Bool("receives", verifier != nil), slog.Bool("works", w != nil))
 	return group.Wait()
+}
+
+// warnOfOthers logs the number of bills that this process does not raise.
+func (s *store) warnOfOthers(ctx context.Context, queue string, log *slog.Logger) error {
+	var others int
+	err := inTx(ctx, s.rows, readOnly, func(tx *sql.Tx) error {
+		return tx.QueryRowContext(ctx, `SELECT count(*) FROM river_job
+			WHERE kind = 'raise_bill' AND finalized_at IS NULL AND queue <> $1`, queue).Scan(&others)
+	})
+	if others > 0 {
+		log.WarnContext(ctx, "bills wait for another API key or base URL, or for run", slog.Int("bills", others), slog.String("own_queue", queue))
+	}
+	return err
 }
 
 // openDatabase opens the SQLite file, or waits for PostgreSQL if DATABASE_URL is set.

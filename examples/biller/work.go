@@ -61,27 +61,31 @@ func (r run) sharedQueue() string { return "bills_" + hashOf(r.keyHash, r.mode, 
 
 // runFile checks a file, stores its rows, inserts their jobs, and works them. Other processes work
 // an imported file.
-func runFile(ctx context.Context, c config, imported bool, stdout, stderr io.Writer) (int, error) {
+func runFile(ctx context.Context, c config, imported bool, stdout, stderr io.Writer) error {
 	if c.postgres != nil && !imported {
-		return exitUsage, errors.New("run works on an SQLite file: name it with --database, or use import and work with DATABASE_URL")
+		return exitError{errors.New("run works on an SQLite file: name it with --database, or use import and work with DATABASE_URL"), exitUsage}
 	}
 	client, err := c.connect()
 	if err != nil {
-		return exitUsage, err
+		return err
+	}
+	hash, err := c.fileHash()
+	if err != nil {
+		return err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s, err := c.openDatabase(ctx, log)
 	if err != nil {
-		return exitFailed, err
+		return err
 	}
 	defer s.close()
-	r, err := s.prepare(ctx, c, client.Mode(), stderr)
+	r, err := s.prepare(ctx, c, hash, client.Mode(), stderr)
 	if err != nil {
-		return exitUsage, err
+		return err
 	}
 	w := &worker{run: r, config: c, store: s, client: client, timeout: -1, imported: imported}
 	stopped := w.work(ctx, log, stderr)
-	return w.finish(context.WithoutCancel(ctx), c.path, stopped, stdout)
+	return w.finish(context.WithoutCancel(ctx), stopped, stdout)
 }
 
 // work works the open rows until they are settled, ctx ends, or the run is stopped. It returns the
@@ -129,7 +133,8 @@ func (w *worker) enqueue(ctx context.Context, jobs *river.Client[*sql.Tx], stder
 		if err != nil || len(params) == 0 {
 			return err
 		}
-		w.left += len(params)
+		w.opened += len(params)
+		w.left = w.opened
 		results, err := jobs.InsertMany(ctx, params)
 		if err != nil {
 			return err
@@ -161,7 +166,8 @@ type worker struct {
 	stop     context.CancelCauseFunc // of the run; nil for imported files
 
 	mu                   sync.Mutex // guards the fields below
-	left                 int        // jobs without an end
+	opened, left         int        // jobs at the start, and those without an end
+	last                 error      // of the last attempt without an outcome
 	reached              bool       // the service itself has responded
 	rejections, failures int        // in a row
 }
@@ -189,8 +195,10 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 		w.stop(fmt.Errorf("is the API key right? %w", res.err))
 	}
 	w.reached = w.reached || res.err == nil || isFailure && failure.FromService
-	switch w.failures++; res.outcome {
+	switch res.outcome {
 	case "":
+		w.last = res.err
+		w.failures++
 		if w.failures == maxFailures {
 			w.stop(fmt.Errorf("%d attempts failed in a row: %w", maxFailures, res.err))
 		}
@@ -199,18 +207,24 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 		}
 	case rejected:
 		w.failures = 0
-		if _, mismatch := errors.AsType[*moment.MismatchError](res.err); !mismatch && !w.config.Yes {
-			w.rejections++
+		if _, mismatch := errors.AsType[*moment.MismatchError](res.err); mismatch || w.config.Yes {
+			break
 		}
+		w.rejections++
 		if w.rejections == maxRejections {
 			w.stop(fmt.Errorf("the service rejected %d bills in a row (--yes continues): %w", maxRejections, res.err))
+		}
+		if res.line <= lastEarly {
+			w.run.early++
+		}
+		if w.run.tooManyEarly() {
+			w.stop(errEarly)
 		}
 	default:
 		w.rejections, w.failures = 0, 0
 	}
 	if err := w.save(ctx, job.Args.Row, res); err != nil {
-		w.stop(err)
-		return err
+		return w.fail(err)
 	}
 	_ = w.bar.Add(1)
 	if w.left--; w.left == 0 {
@@ -219,36 +233,53 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 	return nil
 }
 
-func (w *worker) save(ctx context.Context, id int64, res result) error {
-	reason := ""
-	if res.err != nil {
-		reason = strings.TrimPrefix(res.err.Error(), "moment: ")
+// fail stops a run, because it waits for the outcome of each job.
+func (w *worker) fail(err error) error {
+	if w.stop != nil {
+		w.stop(err)
 	}
-	return inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE biller_rows SET outcome = $1, reason = $2, customer_id = $3, params = NULL,
-			cells = CASE WHEN $1 = 'rejected' THEN cells END WHERE id = $4 AND $1 <> ''`, res.outcome, reason, res.customerID, id)
-		if err != nil || res.outcome != rejected || w.stop == nil || w.config.Yes {
-			return err
-		}
-		var early int
-		err = tx.QueryRowContext(ctx, earlyRejections+" AND EXISTS (SELECT 1 FROM biller_rows WHERE id = $3 AND line <= $2)",
-			w.run.id, firstRows+1, id).Scan(&early)
-		if early == firstRows/2+1 {
-			w.stop(errEarly)
-		}
-		return err
-	})
+	return err
+}
+
+func (w *worker) save(ctx context.Context, id int64, res result) error {
+	return w.store.exec(ctx, `UPDATE biller_rows SET outcome = $1, reason = $2, customer_id = $3, params = NULL,
+		cells = CASE WHEN $1 = 'rejected' THEN cells END WHERE id = $4 AND outcome IS NULL AND $1 <> ''`, res.outcome, reasonOf(res.err), res.customerID, id)
+}
+
+// reasonOf returns an error as people read it in the file of rejected rows.
+func reasonOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	mismatch, _ := errors.AsType[*moment.MismatchError](err)
+	if mismatch == nil {
+		return strings.TrimPrefix(err.Error(), "moment: ")
+	}
+	if customer, ok := mismatch.Existing.(*moment.Customer); ok {
+		return fmt.Sprintf("customer_reference has the name %q at Moment: is it another person?", customer.Name)
+	}
+	text := "bill_reference exists at Moment, and differs in " + strings.Join(mismatch.Differences, " and ")
+	if bill, ok := mismatch.Existing.(*moment.Bill); ok {
+		text += fmt.Sprintf(": it is %v, %s, due on %v", bill.DueMoney(), bill.Status, bill.DueDate)
+	}
+	return text
 }
 
 // Work raises a bill, however often it is called.
 func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
+	defer func() {
+		if reason := recover(); reason != nil {
+			panic(w.fail(fmt.Errorf("panic: %v", reason))) // River logs it
+		}
+	}()
+	var line int
 	var token, hash, params, customerID, known string
 	var b bill
 	err := inTx(ctx, w.store.rows, readOnly, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `SELECT b.hash, b.params, b.customer_id, r.token, coalesce((SELECT k.customer_id FROM biller_rows k
+		return tx.QueryRowContext(ctx, `SELECT b.line, b.hash, b.params, b.customer_id, r.token, coalesce((SELECT k.customer_id FROM biller_rows k
 				WHERE k.customer = b.customer AND k.run = b.run AND k.customer_id <> '' LIMIT 1), '')
 			FROM biller_rows b JOIN biller_runs r ON r.id = b.run WHERE b.id = $1 AND b.outcome IS NULL`, job.Args.Row).
-			Scan(&hash, &params, &customerID, &token, &known)
+			Scan(&line, &hash, &params, &customerID, &token, &known)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil // the process was killed after the row was settled
@@ -258,12 +289,10 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 		err = w.store.exec(ctx, "UPDATE biller_rows SET customer_id = $1 WHERE id = $2", known, job.Args.Row)
 	}
 	if err = errors.Join(err, json.Unmarshal([]byte(params), &b)); err != nil {
-		if w.stop != nil {
-			w.stop(err) // because a run waits for the outcome of each job
-		}
-		return err
+		return w.fail(err)
 	}
 	res := w.raise(ctx, b, token+hash, customerID)
+	res.line = line
 	if w.stop == nil && errors.Is(res.err, moment.ErrNotFound) {
 		res.outcome = "" // because the address may be wrong, and no person stops this process
 	}
@@ -291,6 +320,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 // result is the result of an attempt. An attempt without an outcome has failed, but may have raised
 // the bill.
 type result struct {
+	line                int
 	outcome, customerID string
 	err                 error
 	wait                time.Duration // which a 429 asks for
