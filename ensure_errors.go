@@ -32,8 +32,13 @@ func (e *joinedError) Error() string { return e.create.Error() + "; " + e.lookup
 
 func (e *joinedError) Unwrap() []error { return []error{e.create, e.lookup} }
 
+// LogValue resolves both values, because a [slog.Value] that is not resolved prints the texts of
+// errors, and these contain the text of the service.
 func (e *joinedError) LogValue() slog.Value {
-	return slog.GroupValue(slog.Any("create", e.create), slog.Any("lookup", e.lookup.err))
+	resolved := func(name string, err error) slog.Attr {
+		return slog.Attr{Key: name, Value: slog.AnyValue(err).Resolve()}
+	}
+	return slog.GroupValue(resolved("create", e.create), resolved("lookup", e.lookup.err))
 }
 
 func (e *joinedError) MarshalJSON() ([]byte, error) {

@@ -30,6 +30,9 @@ func TestEnsureJoinsErrors(t *testing.T) {
 		assert.Contains(t, log.String(), part)
 	}
 	assert.NotContains(t, log.String(), "jane")
+	var valuer slog.LogValuer
+	require.ErrorAs(t, err, &valuer)
+	assert.NotContains(t, valuer.LogValue().String(), "jane", "also without a handler")
 	text, jsonErr := json.Marshal(err)
 	require.NoError(t, jsonErr)
 	var decoded map[string]struct{ Op string }

@@ -94,6 +94,8 @@ func TestImportedBill(t *testing.T) {
 				assert.Zero(t, job.Attempt)
 				assert.WithinRange(t, job.ScheduledAt, time.Now().Add(9*time.Minute), time.Now().Add(21*time.Minute))
 			}
+			assert.Equal(t, strings.Contains(row.why, "API key"), strings.Contains(b.log.String(), `"level":"ERROR","msg":"job keeps failing"`),
+				"a rejected key is an error at once")
 			for _, failed := range job.Errors {
 				assert.NotContains(t, failed.Error, "UBR1", "River shows errors")
 			}
@@ -180,7 +182,7 @@ func TestOwners(t *testing.T) {
 		assert.False(b, newCustomer("sk_test_A", "UBR3"), "a customer of an earlier file is known")
 		assert.True(b, newCustomer("sk_test_B", "UBR4"), "but not to another company")
 		require.NoError(b, b.warnOfOthers(b.Context(), ours, b.logger()))
-		assert.Contains(b, b.log.String(), `"level":"WARN","msg":"bills wait for another API key or base URL, or for run","bills":2`)
+		assert.Contains(b, b.log.String(), `"level":"WARN","msg":"bills wait for another API key or base URL, or for run","queue":"`+theirs+`","bills":2`)
 		whose, err := b.owner(b.Context(), config{key: "sk_test_A"}, moment.ModeTest)
 		require.NoError(b, err)
 		assert.Equal(b, ours, whose.sharedQueue(), "as workers find it")

@@ -23,8 +23,8 @@ CREATE TABLE IF NOT EXISTS ledger (
 	amount BIGINT NOT NULL, currency TEXT NOT NULL, posted_at BIGINT NOT NULL);
 CREATE INDEX IF NOT EXISTS ledger_obligation ON ledger (obligation_id);
 CREATE TABLE IF NOT EXISTS ledger_conflicts (
-	event_id TEXT COLLATE "C" PRIMARY KEY, payment_id TEXT NOT NULL, amount BIGINT NOT NULL, currency TEXT NOT NULL,
-	found_at BIGINT NOT NULL);`
+	event_id TEXT COLLATE "C" PRIMARY KEY, payment_id TEXT NOT NULL, obligation_kind TEXT NOT NULL, obligation_id TEXT NOT NULL,
+	amount BIGINT NOT NULL, currency TEXT NOT NULL, found_at BIGINT NOT NULL);`
 
 const queuePayments = "payments"
 
@@ -57,9 +57,9 @@ func (s *store) recordConflict(ctx context.Context, log *slog.Logger, p postPaym
 	}
 	log.ErrorContext(ctx, "conflict in the ledger", slog.String("event", p.EventID),
 		slog.String("payment", p.PaymentID), slog.Any("amount", p.Amount.In(p.Currency)))
-	err = s.exec(ctx, `INSERT INTO ledger_conflicts (event_id, payment_id, amount, currency, found_at)
-		VALUES ($1, $2, $3, $4, $5) ON CONFLICT (event_id) DO NOTHING`,
-		p.EventID, p.PaymentID, int64(p.Amount), string(p.Currency), time.Now().Unix())
+	err = s.exec(ctx, `INSERT INTO ledger_conflicts (event_id, payment_id, obligation_kind, obligation_id, amount, currency, found_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (event_id) DO NOTHING`,
+		p.EventID, p.PaymentID, p.ObligationKind, p.ObligationID, int64(p.Amount), string(p.Currency), time.Now().Unix())
 	if err != nil {
 		log.ErrorContext(ctx, "conflict not recorded", slog.String("error", err.Error()))
 	}

@@ -103,7 +103,7 @@ func TestReader(t *testing.T) {
 		{why: "no line end at the end", text: header + strings.TrimSpace(ordinary), want: []string{good}},
 		{why: "a column more, and headers as people write them", text: "Notes,Customer Reference,NAME,e-mail,Bill\u00a0Reference, amount ,Currency,Due-Date\nx,C1,Zoë,,B1,15.50,ZAR,2031-01-31\n", want: []string{good}},
 		{why: "names of their own", text: "Konto,Name,Nr,Betrag,fällig\nC1,Zoë,B1,15.50,2031-01-31\n", args: "--columns customer_reference=konto --columns bill_reference=Nr --columns amount=Betrag --columns due_date=FÄLLIG --columns email= --currency ZAR", want: []string{good}},
-		{why: "all missing columns at once", text: "name,mail,bill_reference,amout\n", err: "there is no column customer_reference, email, amount, currency, due_date."},
+		{why: "all missing columns at once", text: "name,mail,bill_reference,amout\n", err: "there is no column customer_reference, email, amount, currency (--currency ZAR sets it), due_date."},
 		{why: "no header: its first row is not printed, because it has names", text: ordinary, err: "the first row names none of the columns customer_reference, name,"},
 		{why: "a column twice", text: "amount," + header, err: "there are two columns amount: rename one of them"},
 		{why: "a column and a flag", text: header + ordinary, args: "--currency ZAR", err: "there is a column currency, and a flag that says otherwise"},
@@ -115,7 +115,7 @@ func TestReader(t *testing.T) {
 			"2 - amount", "3 - amount", "4 - amount", `5 - amount "0.00" is out of range`, `6 - amount "1000000.00" is out of range`, `7 - amount "" is not a number`, "8 - amount", "9 - amount", "10 - amount",
 		}},
 		{why: "three decimals may be thousands, unless the currency has three, or the number would need two separators", text: header + "C,,,B1,1.250,ZAR,\nC,,,B2,12.000,JPY,\nC,,,B3,1.250,BHD,\nC,,,B4,1250.000,ZAR,\n", want: []string{
-			`2 - amount "1.250" may be in thousands: write 1250.00, or 1.25`, `3 - amount "12.000" may be in thousands`, "4 + C () B3 BHD 1.250 ", "5 + C () B4 ZAR 1250.00 ",
+			`2 - amount "1.250" may be in thousands: write 1250, or fewer decimals`, `3 - amount "12.000" may be in thousands`, "4 + C () B3 BHD 1.250 ", "5 + C () B4 ZAR 1250.00 ",
 		}},
 		{why: "a point is not a decimal comma: 1.250 may be a thousand", text: strings.ReplaceAll(header, ",", ";") + "C;;;B;1.250;ZAR;\nC;;;B;1.250,00;ZAR;\n", args: "--decimal ,", want: []string{`2 - amount "1.250" is not a number like 1250,00`, "3 - amount"}},
 		{why: "cells that are not quoted shift the others", text: header + "C1,Naledi, Pillay,,B1,15.50,ZAR,2031-01-31\n", want: []string{"2 - has 8 cells, and the header has 7"}},
@@ -131,8 +131,8 @@ func TestReader(t *testing.T) {
 			`2 - customer_reference "C 1" must not contain ' '`, `3 - customer_reference "" is empty`, `4 - customer_reference "bcus_1" begins like one of Moment's ids`,
 			`5 - bill_reference "1.23E+05" was shortened by a spreadsheet`, `6 - customer_reference "N/A"`, `7 - customer_reference "CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC" has 256 characters`,
 		}},
-		{why: "totals, and references that a spreadsheet has shortened", text: header + "Summe,,,B1,1,ZAR,\nC1,,,Grand Total,1,ZAR,\nC1,,,TOTAL-1,1,ZAR,\n####,,,B4,1,ZAR,\n", want: []string{
-			`2 - customer_reference "Summe" is the word for a total`, `3 - bill_reference "Grand Total" is the word for a total`, "4 + C1 () TOTAL-1 ZAR 1.00 ", `5 - customer_reference "####" was shortened`,
+		{why: "totals, and references that a spreadsheet has shortened", text: header + "Summe,,,B1,1,ZAR,\nC1,,,Grand Total,1,ZAR,\nC1,,,TOTAL-1,1,ZAR,\n####,,,B4,1,ZAR,\nC1,,,12E3,1,ZAR,\n", want: []string{
+			`2 - customer_reference "Summe" is the word for a total`, `3 - bill_reference "Grand Total" is the word for a total`, "4 + C1 () TOTAL-1 ZAR 1.00 ", `5 - customer_reference "####" was shortened`, "6 + C1 () 12E3 ZAR 1.00 ",
 		}},
 		{why: "a row in one cell, as a row with an unclosed quote is in the file of rejected rows", text: header + "\"C1,Zoë,,B1,15.50,ZAR,2031-01-31\"\n", want: []string{"2 - is in one cell: divide it into its cells"}},
 		{why: "what programs write for no value", text: header + `C1,\N,(null),B1,1,ZAR,` + "\nC1,#REF!,#N/A,B2,1,ZAR,\n", want: []string{

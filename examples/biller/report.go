@@ -38,12 +38,12 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 		}
 		path, err := w.writeRejected(ctx, tx)
 		if err == nil {
-			fmt.Fprintf(stdout, "Correct the rejected rows in %s, and run that file instead of this one.\n", path)
+			fmt.Fprintf(stdout, "Unless you have done so, correct the rejected rows in %s, and run that file instead of this one.\n", path)
 		}
 		return err
 	})
-	if w.imported && err == nil {
-		fmt.Fprintf(stdout, "The open rows have jobs in %s, for biller work or serve.\n", cmp.Or(w.store.path, "PostgreSQL"))
+	if w.imported && counts["open"] > 0 {
+		fmt.Fprintf(stdout, "The open rows have jobs in %s.\n", cmp.Or(w.store.path, "PostgreSQL"))
 	}
 	switch {
 	case err != nil:
@@ -180,7 +180,7 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s: %d bills are as in the file (%d paid), and %d rows differ\n", c.input.File, same, paid, differing)
+	fmt.Fprintf(stdout, "%s: %d rows agree with their bills (%d paid), and %d differ\n", c.input.File, same, paid, differing)
 	if differing > 0 {
 		return exitError{fmt.Errorf("%d rows differ", differing), exitRejected}
 	}

@@ -79,6 +79,9 @@ func (r *reader) findColumns() error {
 			missing = append(missing, theirs)
 		}
 	}
+	if slices.Contains(missing, "currency") {
+		missing[slices.Index(missing, "currency")] = "currency (--currency ZAR sets it)"
+	}
 	if len(r.columns) == 0 { // the row is not printed, because it may have names of customers
 		return fmt.Errorf("the first row names none of the columns %s. Remove the rows above the header, add a header, "+
 			"or name the file's columns with --columns OURS=THEIRS, once for each", strings.Join(missing, ", "))
@@ -183,7 +186,7 @@ var (
 	totals = regexp.MustCompile(`(?i)^(sub|grand)?[ _-]*(totals?|totaal|sum|summe)$`)
 
 	// shortened matches large numbers as spreadsheets show them.
-	shortened = regexp.MustCompile(`(?i)^([0-9.,]+e\+?[0-9]+|#+)$`)
+	shortened = regexp.MustCompile(`(?i)^([0-9.,]+e\+[0-9]+|#+)$`)
 )
 
 func (b *row) reference(column string, cell func(string) string) string {
@@ -248,7 +251,7 @@ func (r *reader) parseMoney(text, code string) (moment.Money, error) {
 	}
 	decimals := match[2]
 	if len(decimals) == 3 && exponent < 3 && len(match[1]) <= 3 {
-		return moment.Money{}, fmt.Errorf("amount %q may be in thousands: write 1250%[2]s00, or 1%[2]s25", text, r.Decimal)
+		return moment.Money{}, fmt.Errorf("amount %q may be in thousands: write %s%s, or fewer decimals", text, match[1], decimals)
 	}
 	for len(decimals) > exponent && strings.HasSuffix(decimals, "0") {
 		decimals = decimals[:len(decimals)-1]

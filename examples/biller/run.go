@@ -58,7 +58,7 @@ WHERE o.id = biller_rows.id AND o.first < o.last AND (NOT o.same OR o.first < li
 // differing reports customers with several names or e-mail addresses, on their first row.
 const differing = `
 UPDATE biller_rows SET reason =
-	ltrim(reason || '; customer_reference is on another line too, with another name or e-mail address: which is right?', '; ')
+	ltrim(reason || '; customer_reference is on other lines with other names or e-mail addresses: which is right?', '; ')
 FROM (SELECT min(id) AS id FROM biller_rows WHERE run = $1 AND outcome IS NULL GROUP BY person HAVING min(customer) <> max(customer)) o
 WHERE o.id = biller_rows.id`
 
@@ -163,7 +163,7 @@ func (r *run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (co
 		var params []byte
 		cells, err := json.Marshal(b.cells)
 		if len(b.problems) > 0 {
-			outcome, b.Reference = rejected, "" // another row may have the reference
+			outcome = rejected
 		} else if err == nil {
 			params, err = json.Marshal(b.bill)
 		}
@@ -196,13 +196,13 @@ func (r *run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (co
 	}
 	err = each(ctx, tx, func(scan func(...any) error) error {
 		var line int
-		var reason string
-		if err := scan(&line, &reason); err != nil {
+		var outcome, reason string
+		if err := scan(&line, &outcome, &reason); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "line %d: %s\n", line, reason)
+		fmt.Fprintf(out, "line %d, %s: %s\n", line, outcome, reason)
 		return nil
-	}, "SELECT line, reason FROM biller_rows WHERE run = $1 AND reason <> '' ORDER BY id", r.id)
+	}, "SELECT line, coalesce(outcome, 'note'), reason FROM biller_rows WHERE run = $1 AND reason <> '' ORDER BY id", r.id)
 	if err != nil {
 		return nil, err
 	}
@@ -259,7 +259,8 @@ func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []s
 			OR EXISTS (SELECT person FROM biller_rows WHERE run = $1 AND outcome IS NULL INTERSECT SELECT person FROM biller_rows WHERE run = $2)
 		FROM biller_rows WHERE run = $1 AND outcome IS NULL`, r.id, earlier).Scan(&rows, &shared)
 	if earlier > 0 && rows > 0 && !shared {
-		warnings = append(warnings, fmt.Sprintf("0 of %d references are in the earlier run of %s: were leading zeros lost?", rows, r.name))
+		warnings = append(warnings, fmt.Sprintf("0 of %d references are in the earlier run of %s: were leading zeros lost? "+
+			"If it is another file, put its date into the name", rows, r.name))
 	}
 	return warnings, err
 }

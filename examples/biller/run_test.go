@@ -46,11 +46,11 @@ func TestCheck(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", mixed)
 	assert.Equal(t, exitFailed, w.biller("check", "bills.csv"))
-	assert.Equal(t, `line 3: amount "15,50" is not a number like 1250.00, without signs, letters, spaces and separators of thousands. If all amounts have a decimal comma, add --decimal ,
-line 5: is the same as line 4: the bill is raised once
-line 6: bill_reference is on line 7 too, with another content: which is right?
-line 7: bill_reference is on line 6 too, with another content: which is right?
-line 8: has a quote that is not closed
+	assert.Equal(t, `line 3, rejected: amount "15,50" is not a number like 1250.00, without signs, letters, spaces and separators of thousands. If all amounts have a decimal comma, add --decimal ,
+line 5, duplicate: is the same as line 4: the bill is raised once
+line 6, rejected: bill_reference is on line 7 too, with another content: which is right?
+line 7, rejected: bill_reference is on line 6 too, with another content: which is right?
+line 8, rejected: has a quote that is not closed
 `+filepath.Join(w.dir, "bills.csv")+`:
   duplicate       1  ZAR 1.00
   rejected        4
@@ -73,7 +73,7 @@ func TestCustomersThatDiffer(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC2,Di,,B2,1,ZAR,\nC1,,,B3,1,ZAR,\nC2,Dinah,,B4,1,ZAR,\n")
 	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
-	assert.Equal(t, "line 3: customer_reference is on another line too, with another name or e-mail address: which is right?\n"+
+	assert.Equal(t, "line 3, note: customer_reference is on other lines with other names or e-mail addresses: which is right?\n"+
 		filepath.Join(w.dir, "bills.csv")+":\n  to raise        4  ZAR 4.00\n", w.stdout)
 	w.file("bills.csv", header)
 	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
@@ -112,7 +112,7 @@ func TestRun(t *testing.T) {
   duplicate       1  ZAR 1.00
   raised          2  ZAR 16.50
   rejected        4
-Correct the rejected rows in `+filepath.Join(w.dir, "bills.rejected.csv")+", and run that file instead of this one.\n", w.stdout)
+Unless you have done so, correct the rejected rows in `+filepath.Join(w.dir, "bills.rejected.csv")+", and run that file instead of this one.\n", w.stdout)
 	for _, name := range []string{"bills.rejected.csv", "biller.db", "biller.db.lock"} {
 		info, err := os.Stat(filepath.Join(w.dir, name))
 		require.NoError(t, err)
@@ -173,6 +173,8 @@ func TestWarnings(t *testing.T) {
 		{"nothing in common", rows(5), strings.NewReplacer("C", "D", "B", "E").Replace(rows(5)), "", "0 of 5 references"},
 		{"the bills of the next month, of the same customers", rows(5), strings.ReplaceAll(rows(5), ",B", ",E"), "", ""},
 		{"a row more", rows(5), rows(6), "", ""},
+		{"zeros of a bill that was rejected, and has lost them when it was corrected", header + "C,,,0691,x,ZAR,\nC,,,B1,1,ZAR,\n", header + "C,,,691,1,ZAR,\n", "", "bill_reference has other leading zeros than in an earlier file (1 rows, the first on line 2)"},
+		{"a rejected bill that is corrected with its zeros", header + "C,,,0691,x,ZAR,\nC,,,B1,1,ZAR,\n", header + "C,,,0691,1,ZAR,\n", "", ""},
 		{"leading zeros of another company's references", header + "C,,,0771,1,ZAR,\n", header + "C,,,771,1,ZAR,\n", "sk_test_ANOTHER_KEY", ""},
 		{"the API key of another company", rows(5), rows(5), "sk_test_ANOTHER_KEY", "this file was run with another API key"},
 		{"another file of another company", rows(5), strings.NewReplacer("C", "D", "B", "E").Replace(rows(5)), "sk_test_ANOTHER_KEY", ""},
@@ -398,7 +400,7 @@ func TestReconcile(t *testing.T) {
 	for _, want := range []string{
 		"line 4: the bill is voided", "line 5: the bill is about ZAR 15.50, and not ZAR 1.00", "line 6: the bill is another customer's",
 		"line 7: there is no such bill at Moment", "line 8: the bill is due on 2031-01-31, and not on 2031-02-28", `line 9: amount "x"`,
-		": 2 bills are as in the file (1 paid), and 6 rows differ\n",
+		": 2 rows agree with their bills (1 paid), and 6 differ\n",
 	} {
 		assert.Contains(t, w.stdout, want)
 	}
@@ -425,7 +427,7 @@ func TestReconcileWithTheLedger(t *testing.T) {
 	}{
 		{0, exitRejected, "line 3: payments of ZAR 15.50 are at Moment, and of ZAR 0.00 in the ledger\n"},
 		{1600, exitRejected, "line 3: payments of ZAR 15.50 are at Moment, and of ZAR 16.00 in the ledger\n"},
-		{-50, exitDone, "2 bills are as in the file (1 paid)"}, // a reversal
+		{-50, exitDone, "2 rows agree with their bills (1 paid)"}, // a reversal
 	} {
 		b.exec(`INSERT INTO ledger (event_id, payment_id, obligation_kind, obligation_id, amount, currency, posted_at)
 			VALUES ('evt_' || $2::bigint, 'pay_1', 'bill', $1, $2::bigint, 'ZAR', 0)`, bill.ID, row.amount)

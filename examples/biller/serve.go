@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -22,6 +24,7 @@ import (
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"github.com/moment-billing/moment-go"
 )
@@ -51,7 +54,7 @@ var otelConfig = &otelriver.MiddlewareConfig{EnableTracePropagation: true, Enabl
 // newClient returns River's client, which works payments and the bills of a queue. It only inserts
 // jobs if w is nil.
 func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Logger) (*river.Client[*sql.Tx], error) {
-	config := &river.Config{Schema: s.schema, Plugins: []rivertype.Plugin{otelriver.NewMiddleware(otelConfig)}, Logger: log}
+	config := &river.Config{ID: rand.Text(), Schema: s.schema, Plugins: []rivertype.Plugin{otelriver.NewMiddleware(otelConfig)}, Logger: log}
 	if w != nil {
 		config.Workers = river.NewWorkers()
 		river.AddWorker(config.Workers, &poster{store: s, log: log})
@@ -63,7 +66,7 @@ func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Log
 		config.CancelledJobRetentionPeriod, config.DiscardedJobRetentionPeriod = keepGivenUp, keepGivenUp
 	}
 	if w != nil && w.timeout > 0 { // serve or work, not run
-		config.ErrorHandler = errorLog{log}
+		config.ErrorHandler = &errorLog{log, rate.Sometimes{Interval: time.Minute}}
 		config.Queues[queuePayments] = river.QueueConfig{MaxWorkers: maxPayments}
 		config.RescueStuckJobsAfter = 2 * w.timeout // its process was killed, or it would have ended
 	}
@@ -74,20 +77,30 @@ func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Log
 	return river.NewClient(s.driver, config)
 }
 
-// errorLog logs jobs that keep failing, because River logs a failure as information.
-type errorLog struct{ log *slog.Logger }
+// errorLog logs jobs that keep failing, because River logs a failure as information. It also logs a
+// rejected API key, which all jobs of a backlog meet before one of them keeps failing.
+type errorLog struct {
+	log  *slog.Logger
+	keys rate.Sometimes
+}
 
 // HandleError implements [river.ErrorHandler].
-func (l errorLog) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
-	if job.Attempt >= maxAttempts {
+func (l *errorLog) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
+	report := func() {
 		l.log.ErrorContext(ctx, "job keeps failing", slog.String("kind", job.Kind), slog.Int64("job", job.ID),
 			slog.Int("attempt", job.Attempt), slog.String("error", err.Error()))
+	}
+	switch text := err.Error(); { // of loggable
+	case job.Attempt >= maxAttempts:
+		report()
+	case strings.Contains(text, "status=401"), strings.Contains(text, "status=403"):
+		l.keys.Do(report)
 	}
 	return nil
 }
 
 // HandlePanic implements [river.ErrorHandler]. River logs a panic as an error.
-func (errorLog) HandlePanic(context.Context, *rivertype.JobRow, any, string) *river.ErrorHandlerResult {
+func (*errorLog) HandlePanic(context.Context, *rivertype.JobRow, any, string) *river.ErrorHandlerResult {
 	return nil
 }
 
@@ -180,17 +193,17 @@ func (c config) run(ctx context.Context, receives *receiveFlags, verifier *momen
 	return group.Wait()
 }
 
-// warnOfOthers logs the number of bills that this process does not raise.
-func (s *store) warnOfOthers(ctx context.Context, queue string, log *slog.Logger) error {
-	var others int
-	err := inTx(ctx, s.rows, readOnly, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `SELECT count(*) FROM river_job
-			WHERE kind = 'raise_bill' AND finalized_at IS NULL AND queue <> $1`, queue).Scan(&others)
+// warnOfOthers logs the queues with bills that this process does not raise.
+func (s *store) warnOfOthers(ctx context.Context, own string, log *slog.Logger) error {
+	return inTx(ctx, s.rows, readOnly, func(tx *sql.Tx) error {
+		return each(ctx, tx, func(scan func(...any) error) error {
+			var queue string
+			var bills int
+			err := scan(&queue, &bills)
+			log.WarnContext(ctx, "bills wait for another API key or base URL, or for run", slog.String("queue", queue), slog.Int("bills", bills))
+			return err
+		}, "SELECT queue, count(*) FROM river_job WHERE kind = 'raise_bill' AND finalized_at IS NULL AND queue <> $1 GROUP BY queue", own)
 	})
-	if others > 0 {
-		log.WarnContext(ctx, "bills wait for another API key or base URL, or for run", slog.Int("bills", others), slog.String("own_queue", queue))
-	}
-	return err
 }
 
 // openDatabase opens the SQLite file, or waits for PostgreSQL if DATABASE_URL is set.

@@ -260,7 +260,10 @@ COMMIT;
 // ready returns an error unless all tables exist. River's are created last.
 func (s *store) ready(ctx context.Context) error {
 	state, err := s.migrator.Validate(ctx, nil)
-	if err == nil && !state.OK {
+	switch {
+	case err != nil && strings.Contains(err.Error(), "permission denied"):
+		err = fmt.Errorf("%w: run the GRANTs that biller migrate --print prints", err)
+	case err == nil && !state.OK:
 		err = errors.New("the tables are missing, or River's are old: run biller migrate")
 	}
 	return err
