@@ -31,16 +31,16 @@ func demo(ctx context.Context, c config, bills int, stdout, stderr io.Writer) (e
 	c.key, c.Rate, c.postgres = "sk_test_DEMO", 100_000, nil
 	text, want := demoFile(bills)
 	self, failed := os.Executable()
-	service := exec.CommandContext(context.WithoutCancel(ctx), self) // the calls in flight need responses
+	service := exec.CommandContext(context.WithoutCancel(ctx), self) // not ended by ctx, because calls in flight need responses
 	service.Env, service.Stderr = append(os.Environ(), fakeEnv+"=1"), stderr
-	input, failed2 := service.StdinPipe() // which ends with this process, and the fake ends with it
+	input, failed2 := service.StdinPipe() // it closes when this process ends, and the fake then ends too
 	output, failed3 := service.StdoutPipe()
 	if err := errors.Join(os.WriteFile(c.input.File, []byte(text), 0o600), failed, failed2, failed3, service.Start()); err != nil {
 		return err
 	}
 	lines := bufio.NewScanner(output)
 	if !lines.Scan() {
-		return errors.Join(errors.New("the fake does not start"), service.Wait())
+		return errors.Join(errors.New("the fake did not start"), service.Wait())
 	}
 	c.baseURL = lines.Text()
 	err = runFile(ctx, c, false, stdout, stderr)
@@ -54,15 +54,15 @@ func demo(ctx context.Context, c config, bills int, stdout, stderr io.Writer) (e
 		return err
 	}
 	if has != want {
-		return fmt.Errorf("the fake has %s, and not %s", has, want)
+		return fmt.Errorf("the fake has %s, but should have %s", has, want)
 	}
-	fmt.Fprintf(stdout, "The fake has %s, each exactly once. The files of the demo are removed again.\n", has)
+	fmt.Fprintf(stdout, "The fake has %s, each exactly once. The files of the demo were removed.\n", has)
 	return nil
 }
 
 // fake serves until its input ends. It fails some of the first requests.
 func fake(stdin io.Reader, stdout io.Writer) {
-	signal.Ignore(os.Interrupt) // which a terminal sends to both processes
+	signal.Ignore(os.Interrupt) // because a terminal sends it to both processes
 	srv := momenttest.NewServer()
 	srv.Fail(momenttest.RateLimit(time.Second).Times(2), momenttest.DropAfterCommit().Times(3), momenttest.Status(503))
 	fmt.Fprintln(stdout, srv.URL)
@@ -71,7 +71,8 @@ func fake(stdin io.Reader, stdout io.Writer) {
 	fmt.Fprintln(stdout, summary(srv.State().Bills))
 }
 
-// summary returns the number and the total of bills. References are unique at the service.
+// summary returns the number and the total of bills. Equal summaries mean that each bill exists
+// once, because references are unique at the service.
 func summary(bills []moment.Bill) string {
 	total := moment.Money{Currency: moment.ZAR}
 	for _, bill := range bills {

@@ -35,13 +35,13 @@ var (
 const (
 	fleetWorkers   = 3
 	fleetReceivers = 2
-	senders        = 16               // deliveries at the same time
-	drainTime      = 90 * time.Second // after the last delivery: killed jobs are worked again within a minute
+	senders        = 16               // concurrent deliveries
+	drainTime      = 90 * time.Second // after the last delivery; killed jobs are retried within a minute
 
-	killJobTimeout = 2 * time.Second // killed jobs may be worked again after twice as long
+	killJobTimeout = 2 * time.Second // killed jobs may be retried after twice this time
 )
 
-// fleet is what runs while it is killed: processes, the service, and what it delivers.
+// fleet is a set of processes that work while they are killed, and the service.
 type fleet struct {
 	*base
 
@@ -65,7 +65,7 @@ func (f *fleet) start(name string, args ...string) {
 	f.processes = append(f.processes, startProcess(f.T, f.program, name, f.env, args...))
 }
 
-// importBills makes jobs of a file of bills.
+// importBills imports a file of bills.
 func (f *fleet) importBills(path string) {
 	f.Helper()
 	cmd := exec.CommandContext(f.Context(), f.program, append(f.importing, "import", path)...)
@@ -74,11 +74,11 @@ func (f *fleet) importBills(path string) {
 	require.NoError(f, err, string(out))
 }
 
-// Three workers and two receivers behind nginx work while they are killed at random, by SIGKILL,
-// and started again, and while PostgreSQL is restarted. At the end each payment is in the ledger
-// once, each bill is raised once, and no acknowledged event is lost. The whole of it is bash
-// .ci/postgres go -C examples/biller test -run '^TestKillFleet$' -v -timeout 30m -events=20000
-// -fleet-bills=20000 -kills=10 .
+// Three workers and two receivers, which are behind nginx, are killed at random by SIGKILL and
+// started again. PostgreSQL is restarted too. At the end, each payment is in the ledger once, each
+// bill is raised once, and no acknowledged event is lost. The full test is
+//
+//	bash .ci/postgres go -C examples/biller test -run '^TestKillFleet$' -v -timeout 30m -events=20000 -fleet-bills=20000 -kills=10 .
 func TestKillFleet(t *testing.T) {
 	b := newPostgresBase(t)
 	reached := b.address
@@ -99,8 +99,8 @@ func TestKillFleet(t *testing.T) {
 	begun := time.Now()
 	f.importBills(writeBills(t, *fleetBills, *fleetBills))
 	f.killAndCheck("http://"+proxy, begun, func() {
-		// A new leader rescues jobs at once, and then each 30 seconds. So the workers are deployed
-		// once all jobs that were killed may be rescued.
+		// The workers are restarted when all killed jobs may be rescued, because a new leader
+		// rescues jobs at once, and then only every 30 seconds.
 		time.Sleep(2*killJobTimeout + time.Second)
 		for _, p := range f.processes[:fleetWorkers] {
 			p.restart(f.T)
@@ -109,9 +109,9 @@ func TestKillFleet(t *testing.T) {
 	assert.Positive(t, ask[int](b, "SELECT count(*) FROM river_job WHERE array_to_string(errors, ' ') LIKE '%Stuck job rescued%'"), "no kill of a worker hit a job")
 }
 
-// One process on an SQLite file receives and works while it is killed. The whole of it is go -C
-// examples/biller test -run '^TestKillServe$' -v -timeout 30m -events=20000 -fleet-bills=20000
-// -kills=5 .
+// One process on an SQLite file receives and works while it is killed. The full test is
+//
+//	go -C examples/biller test -run '^TestKillServe$' -v -timeout 30m -events=20000 -fleet-bills=20000 -kills=5 .
 func TestKillServe(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "biller.db")
 	s, err := openStore(t.Context(), path)
@@ -124,7 +124,7 @@ func TestKillServe(t *testing.T) {
 	address := freeAddresses(t, 1)[0]
 	f.start("biller", "serve", "--database", path, "--rate", "100000", "--listen", address)
 	awaitHealthy(t, address)
-	reader, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_pragma=busy_timeout(60000)") // beside the process that has the lock
+	reader, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_pragma=busy_timeout(60000)") // while another process has the lock
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, reader.Close()) }()
 	f.store = &store{rows: reader}
@@ -163,13 +163,13 @@ func (f *fleet) killAndCheck(url string, begun time.Time, delivered func()) {
 	assert.Zero(f, tally.OtherKeys, "a bill was sent with two idempotency keys: only its reference would prevent a second bill")
 	f.Logf("%d events and %d bills, each once, in %v: %d deliveries, %d of them without an acknowledgement; killed: %s; %d of %d requests to Moment lost their response",
 		*fleetEvents, *fleetBills, elapsed.Round(time.Millisecond), m.sent.Load(), m.failed.Load(), strings.Join(hits, ", "), tally.Dropped, tally.Requests)
-	for _, p := range f.processes { // and they end as they are asked to
+	for _, p := range f.processes { // each ends without an error when it is asked to
 		assert.NoError(f, p.end(), p.name)
 	}
 }
 
-// killAtRandom kills processes, and restarts PostgreSQL in the middle, each when a random part of
-// its share of the work is done. It returns what it has killed.
+// killAtRandom kills processes, and restarts PostgreSQL in the middle. It divides the work into
+// shares, and acts at a random moment in each. It returns the names of the killed processes.
 func (f *fleet) killAtRandom(m *sender) (hits []string) {
 	f.Helper()
 	all := *fleetEvents + *fleetBills
@@ -181,7 +181,7 @@ func (f *fleet) killAtRandom(m *sender) (hits []string) {
 		require.Less(f, done(), all, "all was done before the kill")
 		victim := f.processes[rand.IntN(len(f.processes))]
 		if i == 0 {
-			victim = f.processes[rand.IntN(min(len(f.processes), fleetWorkers))] // one worker at least, so that jobs are rescued
+			victim = f.processes[rand.IntN(min(len(f.processes), fleetWorkers))] // the first victim is a worker, so that jobs are rescued
 		}
 		victim.signal(syscall.SIGKILL, false)
 		hits = append(hits, victim.name)
@@ -193,8 +193,8 @@ func (f *fleet) killAtRandom(m *sender) (hits []string) {
 	return hits
 }
 
-// checkStored checks that each event that is acknowledged by now is stored, at once, and not
-// because it is delivered again later.
+// checkStored checks at once that each acknowledged event is stored, because a later delivery would
+// hide a lost event.
 func (f *fleet) checkStored(m *sender) {
 	f.Helper()
 	acknowledged := map[string]bool{}
@@ -204,7 +204,7 @@ func (f *fleet) checkStored(m *sender) {
 		}
 	}
 	require.NotEmpty(f, acknowledged, "nothing was acknowledged before the restart")
-	until(f, patience, "PostgreSQL responds", func() bool { // connections of before are broken
+	until(f, patience, "PostgreSQL responds", func() bool { // the old connections are broken
 		return inTx(f.Context(), f.rows, nil, func(tx *sql.Tx) error {
 			return each(f.Context(), tx, func(scan func(...any) error) error {
 				var event string
@@ -229,8 +229,8 @@ func restartPostgres(t *testing.T) bool {
 	return true
 }
 
-// writeBills writes a file of n bills, of 1, 2, … cents, for so many customers in turns, two next
-// to each other for one.
+// writeBills writes a file of n bills of 1, 2, … cents. It assigns pairs of bills to the customers
+// in turn.
 func writeBills(t *testing.T, n, customers int) (path string) {
 	t.Helper()
 	var text strings.Builder
@@ -248,13 +248,13 @@ func writeBills(t *testing.T, n, customers int) (path string) {
 	return path
 }
 
-// sender is Moment as it delivers events: each up to three times, and again if it is not
+// sender delivers events as Moment does: each one up to three times, and again if it is not
 // acknowledged.
 type sender struct {
 	url                        string
 	client                     *http.Client
 	events                     int
-	known                      []atomic.Bool // which are acknowledged
+	known                      []atomic.Bool // whether each event is acknowledged
 	acknowledged, sent, failed atomic.Int64
 }
 
@@ -264,7 +264,7 @@ func newSender(url string, events int) *sender {
 	}}
 }
 
-// deliver ends when all is acknowledged.
+// deliver returns when all events are acknowledged.
 func (m *sender) deliver(t *testing.T) {
 	t.Helper()
 	defer m.client.CloseIdleConnections()
@@ -289,7 +289,7 @@ func (m *sender) deliver(t *testing.T) {
 					continue
 				}
 				m.failed.Add(1)
-				time.Sleep(10 * time.Millisecond) // as long as all receivers are gone
+				time.Sleep(10 * time.Millisecond) // all receivers may be down
 				queue <- i
 			}
 		})

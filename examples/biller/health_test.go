@@ -21,7 +21,7 @@ func (b *base) health() (status int, body string) {
 	return recorder.Code, recorder.Body.String()
 }
 
-// A receiver is healthy if events can be stored. It need not be possible to post payments.
+// A receiver is healthy if events can be stored, even if payments cannot be posted.
 func TestHealth(t *testing.T) {
 	for _, row := range []struct {
 		why, statement string
@@ -50,7 +50,8 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// PostgreSQL rejects every write, as a standby does, and after a failover the old primary.
+// A receiver is not healthy if PostgreSQL rejects every write. A standby does so, and the old
+// primary after a failover.
 func TestHealthOfReadOnlyPostgres(t *testing.T) {
 	b := newPostgresBase(t)
 	_, err := b.rows.ExecContext(t.Context(), "ALTER DATABASE "+strings.TrimPrefix(b.name(), "/")+" SET default_transaction_read_only = on")
@@ -64,7 +65,8 @@ func TestHealthOfReadOnlyPostgres(t *testing.T) {
 
 func (b *base) name() string { return ask[string](b, "SELECT current_database()") }
 
-// A file that others have removed or replaced is still written to, and lost with the process.
+// A receiver is not healthy if its file was removed or replaced, because the process would write to
+// the old file, and its data would be lost.
 func TestHealthOfTheFile(t *testing.T) {
 	for _, row := range []struct {
 		why  string
@@ -94,7 +96,7 @@ func TestHealthOfTheFile(t *testing.T) {
 	}
 }
 
-// On a full disk nothing can be stored.
+// A receiver is not healthy if the disk is full.
 func TestHealthOfAFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if out, err := exec.CommandContext(t.Context(), "mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", dir).CombinedOutput(); err != nil {
@@ -121,7 +123,7 @@ func TestHealthOfAFullDisk(t *testing.T) {
 	assert.Equal(t, 200, status, "there is room again")
 }
 
-// A database that does not respond is reported within the time that a load balancer waits.
+// A receiver reports a database that does not respond before a load balancer stops waiting.
 func TestHealthOfASilentDatabase(t *testing.T) {
 	b := newPostgresBase(t)
 	tx, err := b.rows.BeginTx(t.Context(), nil)
@@ -135,7 +137,7 @@ func TestHealthOfASilentDatabase(t *testing.T) {
 	assert.Less(t, time.Since(begun), healthTimeout+time.Second)
 }
 
-// Old marks are removed at the start, and younger ones kept.
+// At the start, old marks are removed and younger ones are kept.
 func TestPruning(t *testing.T) {
 	onBoth(t, func(b *base) {
 		for message, age := range map[string]time.Duration{"old": remember + time.Minute, "young": remember - time.Hour} {

@@ -16,13 +16,13 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// world is a folder with files, and the service, for which front may respond.
+// world is a folder with files, and a fake of the service. front may respond in place of the fake.
 type world struct {
 	*testing.T
 
 	dir, key string
 	srv      *momenttest.Server
-	mu       sync.Mutex // guards front, and its calls
+	mu       sync.Mutex // guards front, also while it is called
 	front    func(http.ResponseWriter, *http.Request) bool
 	url      string
 	requests atomic.Int64
@@ -58,7 +58,7 @@ func newWorld(t *testing.T) *world {
 func (w *world) responds(rw http.ResponseWriter, r *http.Request) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.requests.Add(1) // front can rely on the number
+	w.requests.Add(1) // before front is called, because front reads the number
 	return w.front != nil && w.front(rw, r)
 }
 
@@ -68,7 +68,7 @@ func (w *world) setFront(front func(http.ResponseWriter, *http.Request) bool) {
 	w.front = front
 }
 
-// file writes a file of the folder.
+// file writes a file into the folder.
 func (w *world) file(name, text string) {
 	w.Helper()
 	require.NoError(w, os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600))
@@ -106,7 +106,7 @@ func (w *world) bills() []string {
 	return all
 }
 
-// store opens the database, which the program must have closed.
+// store opens the database. The program must have closed it.
 func (w *world) store() *store {
 	w.Helper()
 	s, err := openStore(w.Context(), filepath.Join(w.dir, "biller.db"))

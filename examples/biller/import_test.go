@@ -22,7 +22,7 @@ import (
 
 const billsHeader = "customer_reference,name,email,bill_reference,amount,currency,due_date\n"
 
-// importBills makes jobs of the rows of a file, for an API key, and returns their queue.
+// importBills inserts jobs for the rows of a file and an API key, and returns their queue.
 func (b *base) importBills(key, rows string, flags format) (queue string) {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "bills.csv")
@@ -41,8 +41,8 @@ func (b *base) importBills(key, rows string, flags format) (queue string) {
 	return r.sharedQueue()
 }
 
-// What becomes of a job and of its row, by what Moment responds. Nobody watches, so a wrong API key
-// or a wrong address rejects nothing.
+// Moment's response decides the state of a job and the outcome of its row. A wrong API key or base
+// URL rejects no row, because nobody watches a worker.
 func TestImportedBill(t *testing.T) {
 	const bill = "create bill"
 	for _, row := range []struct {
@@ -104,7 +104,7 @@ func TestImportedBill(t *testing.T) {
 	}
 }
 
-// Workers read a row as the one who imported its file has asked for, and without the file.
+// Workers use the flags of the import, and do not need the file.
 func TestImportedFile(t *testing.T) {
 	onBoth(t, func(b *base) {
 		srv := momenttest.NewServer()
@@ -145,7 +145,7 @@ func TestCustomerOfManyBills(t *testing.T) {
 	assert.Len(t, srv.Requests(), 3)
 }
 
-// A file that is imported again makes no second jobs, neither while they are to be done nor after.
+// A second import of a file inserts no second jobs, neither before the first ones end nor after.
 func TestImportedAgain(t *testing.T) {
 	onBoth(t, func(b *base) {
 		const rows = "UCR1,,,UBR1,1.00,ZAR,\nUCR2,,,UBR2,2.00,ZAR,\n"
@@ -182,7 +182,7 @@ func TestOwners(t *testing.T) {
 		assert.False(b, newCustomer("sk_test_A", "UBR3"), "a customer of an earlier file is known")
 		assert.True(b, newCustomer("sk_test_B", "UBR4"), "but not to another company")
 		require.NoError(b, b.warnOfOthers(b.Context(), ours, b.logger()))
-		assert.Contains(b, b.log.String(), `"level":"WARN","msg":"bills wait for another API key or base URL, or for run","queue":"`+theirs+`","bills":2`)
+		assert.Contains(b, b.log.String(), `"level":"WARN","msg":"ignores bills of another API key or base URL, or of biller run","queue":"`+theirs+`","bills":2`)
 		whose, err := b.owner(b.Context(), config{key: "sk_test_A"}, moment.ModeTest)
 		require.NoError(b, err)
 		assert.Equal(b, ours, whose.sharedQueue(), "as workers find it")
@@ -190,7 +190,7 @@ func TestOwners(t *testing.T) {
 	})
 }
 
-// What ends a process is in its log too, because a log collector reads the level.
+// The error that ends a process is in its log too, because a log collector reads the level.
 func TestFailureIsLogged(t *testing.T) {
 	t.Chdir(t.TempDir())
 	t.Setenv("MOMENT_API_KEY", "sk_test_A")
@@ -201,7 +201,7 @@ func TestFailureIsLogged(t *testing.T) {
 	assert.Contains(t, stderr.String(), `"level":"ERROR","msg":"failed","error":"listen tcp: address 99999: invalid port"`)
 }
 
-// A file that a run has begun may be imported, and the other way round: its jobs go along.
+// A file that run has begun can be imported, and an imported file can be run.
 func TestRunAfterImport(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", billsHeader+"UCR1,,,UBR1,1.00,ZAR,\nUCR2,,,UBR2,2.00,ZAR,\n")
@@ -214,7 +214,7 @@ func TestRunAfterImport(t *testing.T) {
 	assert.NotContains(t, w.stdout, "  open")
 }
 
-// What is wrong with the usage is said before anything is opened, and without a password.
+// Wrong usage is reported before anything is opened, and without the password.
 func TestServerUsage(t *testing.T) {
 	for _, row := range []struct {
 		why         string
@@ -269,8 +269,8 @@ func TestImportedAtOnce(t *testing.T) {
 	assert.Equal(t, 2000, ask[int](b, "SELECT count(*) FROM river_job"))
 }
 
-// PostgreSQL knows only a small file when a large one is imported. It must not compare each row
-// with each other.
+// A large file is imported while PostgreSQL has the statistics of a small one. PostgreSQL must not
+// compare each row with all others.
 func TestImportWithOldStatistics(t *testing.T) {
 	const n = 3000
 	w := newWorld(t)

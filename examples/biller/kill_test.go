@@ -37,7 +37,7 @@ func build(t *testing.T) string {
 
 var highWater = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
-// watch returns a function that returns the most memory that a process had, in MiB, as Linux says.
+// watch returns a function that returns the peak memory of a process in MiB, as Linux reports it.
 func watch(cmd *exec.Cmd) (peak func() float64) {
 	most, done := 0.0, make(chan struct{})
 	go func() {
@@ -50,7 +50,7 @@ func watch(cmd *exec.Cmd) (peak func() float64) {
 			}
 			kib, _ := strconv.ParseFloat(string(match[1]), 64)
 			most = max(most, kib/1024)
-			time.Sleep(20 * time.Millisecond) // a sample, and not a wait
+			time.Sleep(20 * time.Millisecond) // the interval between samples
 		}
 	}()
 	return func() float64 {
@@ -59,9 +59,10 @@ func watch(cmd *exec.Cmd) (peak func() float64) {
 	}
 }
 
-// The program is killed by SIGKILL at five moments of which nobody knows in advance, with calls in
-// flight, and started again. At the end each bill is there once. The whole of it is
-// go -C examples/biller test -run '^TestKill$' -v -timeout 30m -bills=100000 .
+// The program is killed by SIGKILL at five random moments, with calls in flight, and started again.
+// At the end, each bill exists once. The full test is
+//
+//	go -C examples/biller test -run '^TestKill$' -v -timeout 30m -bills=100000 .
 func TestKill(t *testing.T) {
 	program := build(t)
 	w := newWorld(t)
@@ -73,7 +74,7 @@ func TestKill(t *testing.T) {
 		if w.requests.Load() != killAt.Load() {
 			return false
 		}
-		lost := rand.IntN(2) == 0 // the response, with the process
+		lost := rand.IntN(2) == 0 // the request is applied, but its response is lost
 		if lost {
 			w.srv.ServeHTTP(rw, r)
 		}
@@ -100,7 +101,7 @@ func TestKill(t *testing.T) {
 			}
 		}()
 		memory := watch(cmd)
-		_ = cmd.Wait() // the exit code says more
+		_ = cmd.Wait() // the exit code is checked below
 		close(ended)
 		most = max(most, memory())
 		if n < kills {
@@ -116,8 +117,9 @@ func TestKill(t *testing.T) {
 		want, kills+1, kills, w.requests.Load(), time.Since(begun).Round(time.Second), most)
 }
 
-// The memory of check does not grow with the file. The whole of it is
-// go -C examples/biller test -run '^TestMemoryOfCheck$' -v -timeout 30m -rows=1000000 .
+// The memory of check does not grow with the file. The full test is
+//
+//	go -C examples/biller test -run '^TestMemoryOfCheck$' -v -timeout 30m -rows=1000000 .
 func TestMemoryOfCheck(t *testing.T) {
 	program := build(t)
 	path := filepath.Join(t.TempDir(), "bills.csv")

@@ -14,9 +14,9 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// ledgerSchema has an entry for each payment, and one with a negative amount for each reversal.
-// Amounts are in minor units. The unique event prevents a second entry even after a month, when the
-// marks of messages are removed.
+// ledgerSchema is the schema of the ledger. It has an entry for each payment, and one with a
+// negative amount for each reversal. Amounts are in minor units. The primary key event_id prevents
+// a second entry even after a month, when the marks of messages are removed.
 const ledgerSchema = `
 CREATE TABLE IF NOT EXISTS ledger (
 	event_id TEXT COLLATE "C" PRIMARY KEY, payment_id TEXT NOT NULL, obligation_kind TEXT NOT NULL, obligation_id TEXT NOT NULL,
@@ -42,13 +42,13 @@ type postPayment struct {
 func (postPayment) Kind() string { return "post_payment" }
 
 // InsertOpts implements [river.JobArgsWithInsertOpts]. A job is never discarded, because its
-// payment was acknowledged and is stored only there.
+// payment was acknowledged and is stored only in the job.
 func (postPayment) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: queuePayments, MaxAttempts: math.MaxInt16, UniqueOpts: river.UniqueOpts{ByArgs: true}}
 }
 
-// errConflict needs a person's decision.
-var errConflict = errors.New("there is another payment under this event")
+// errConflict is retried until a person resolves it.
+var errConflict = errors.New("another payment has the same event: see Alerts in README.md")
 
 // recordConflict logs a payment that was not posted, and stores it for /healthz of all processes.
 func (s *store) recordConflict(ctx context.Context, log *slog.Logger, p postPayment, err error) {
@@ -73,8 +73,8 @@ type poster struct {
 	log   *slog.Logger
 }
 
-// longestPause is the longest time between two attempts, because all payments must be posted soon
-// after the ledger returns.
+// longestPause is the longest time between two attempts. It is short, because all payments must be
+// posted soon after the ledger is available again.
 const longestPause = 15 * time.Minute
 
 // NextRetry follows River's policy up to longestPause.

@@ -60,7 +60,8 @@ func TestPost(t *testing.T) {
 	}
 }
 
-// Without the end of the job there is no entry, and without the entry no end.
+// If the job cannot be completed, there is no entry. If there is no entry, the job is not
+// completed.
 func TestPostIsOneTransaction(t *testing.T) {
 	const fail = `CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'; `
 	for why, trigger := range map[string]string{
@@ -79,7 +80,7 @@ func TestPostIsOneTransaction(t *testing.T) {
 	}
 }
 
-// A payment is never given up, and never waits for long, even after a month without a ledger.
+// A payment is never discarded, and is retried soon, even after a month without a ledger.
 func TestPostIsNotGivenUp(t *testing.T) {
 	for attempt, least := range map[int]time.Duration{1: 0, 3: time.Minute, 10: 14 * time.Minute, 3000: 14 * time.Minute} {
 		job := &river.Job[postPayment]{JobRow: &rivertype.JobRow{Attempt: attempt, Errors: make([]rivertype.AttemptError, attempt-1)}}

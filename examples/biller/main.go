@@ -26,12 +26,12 @@ import (
 
 const (
 	exitDone     = 0
-	exitFailed   = 1 // or stopped: start it again. For check: there are problems
-	exitUsage    = 2 // wrong usage, configuration or file, or a warning: nothing was sent
-	exitRejected = 3 // finished, and rows were rejected, or differ
+	exitFailed   = 1 // failed or stopped: start it again. For check: rows have problems
+	exitUsage    = 2 // the usage, configuration or file is wrong, or a warning: nothing was sent
+	exitRejected = 3 // finished, but rows were rejected. For reconcile: rows differ
 )
 
-// exitError is an error with an exit code. That of other errors is exitFailed.
+// exitError is an error with an exit code. The exit code of other errors is exitFailed.
 type exitError struct {
 	error
 
@@ -49,11 +49,11 @@ type fileFlags struct {
 
 // config has the flags and the environment of a command.
 type config struct {
-	Rate     float64 `default:"50"       help:"The maximum of requests per second, retries included."`
-	Database string  `placeholder:"FILE" help:"The SQLite file. Default: biller.db beside the CSV file, or in the working folder."`
+	Rate     float64 `default:"50"       help:"The maximum number of requests per second, retries included."`
+	Database string  `placeholder:"FILE" help:"The SQLite file. Default: biller.db in the CSV file's folder, or in the working folder."`
 	Yes      bool    `help:"Continue after a warning."`
 
-	ListenURL          string `placeholder:"URL"  env:"DATABASE_LISTEN_URL" help:"PostgreSQL's own address, for LISTEN. Default: poll."`
+	ListenURL          string `placeholder:"URL"  env:"DATABASE_LISTEN_URL" help:"PostgreSQL's own address, for LISTEN. Without it, workers poll."`
 	UnverifiedDatabase bool   `help:"Allow other modes than sslmode=verify-full for a PostgreSQL server on another machine."`
 
 	input            fileFlags // of the commands that read a file
@@ -66,14 +66,14 @@ type receiveFlags struct {
 }
 
 type workFlags struct {
-	JobTimeout time.Duration `default:"1m" help:"The time limit of a job. A killed process's jobs are worked again after twice this time."`
+	JobTimeout time.Duration `default:"1m" help:"The time limit of a job. The jobs of a killed process are retried after twice this time."`
 }
 
 type commands struct {
 	config
 
 	Demo struct {
-		Bills int `arg:"" default:"1000" help:"How many bills."`
+		Bills int `arg:"" default:"1000" help:"The number of bills."`
 	} `cmd:"" help:"Raise generated bills with a fake of the service."`
 	Check     fileFlags `cmd:"" help:"Check the file, and send nothing."`
 	Run       fileFlags `cmd:"" help:"Raise the bills of the file. Start it again to continue."`
@@ -83,12 +83,12 @@ type commands struct {
 		receiveFlags
 		workFlags
 	} `cmd:"" help:"Receive webhooks, post payments and raise imported bills."`
-	Receive receiveFlags `cmd:"" help:"Receive webhooks. Any number of these, on PostgreSQL."`
-	Work    workFlags    `cmd:"" help:"Post payments and raise imported bills. Any number of these, on PostgreSQL."`
+	Receive receiveFlags `cmd:"" help:"Receive webhooks, in any number of processes on PostgreSQL."`
+	Work    workFlags    `cmd:"" help:"Post payments and raise imported bills, in any number of processes on PostgreSQL."`
 	Import  fileFlags    `cmd:"" help:"Check the file, and insert jobs for serve or work."`
 	Migrate struct {
-		Print bool `help:"Print the statements, for an administrator, and change nothing."`
-	} `cmd:"" help:"Create the tables in PostgreSQL, and bring River's up to date."`
+		Print bool `help:"Print the statements for an administrator, and change nothing."`
+	} `cmd:"" help:"Create the tables in PostgreSQL, and migrate River's."`
 }
 
 func main() {
@@ -142,8 +142,8 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	helped := false
 	parser, err := kong.New(&c, kong.Name("biller"), kong.Writers(stdout, stdout), kong.Exit(func(int) { helped = true }),
 		kong.Description("Raises the bills of a CSV file with Moment, each exactly once. "+
-			"All but demo, check, receive and migrate need MOMENT_API_KEY, and read MOMENT_BASE_URL. "+
-			"Receivers need MOMENT_WEBHOOK_SECRET. DATABASE_URL is the address of PostgreSQL."))
+			"run, reconcile, import, serve and work need MOMENT_API_KEY, and read MOMENT_BASE_URL. "+
+			"serve and receive need MOMENT_WEBHOOK_SECRET. DATABASE_URL is the address of PostgreSQL."))
 	if err != nil {
 		return c, "", err
 	}
@@ -151,8 +151,8 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	if helped {
 		return c, "", nil
 	}
-	if strings.Contains(c.Database, "://") || err != nil && strings.Contains(err.Error(), "@") { // before it may be a password
-		err = errors.New("an address of PostgreSQL is read from DATABASE_URL and --listen-url only")
+	if strings.Contains(c.Database, "://") || err != nil && strings.Contains(err.Error(), "@") { // the text before @ may be a password
+		err = errors.New("an address of PostgreSQL is read from DATABASE_URL and --listen-url only: set one of them")
 	}
 	if dsn := os.Getenv("DATABASE_URL"); dsn != "" && c.Database == "" && err == nil {
 		c.postgres, err = parseDSN("DATABASE_URL", dsn, c.UnverifiedDatabase)
@@ -174,12 +174,12 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	return c, strings.Fields(parsed.Command())[0], nil
 }
 
-// connect returns a client that keeps to the rate.
+// connect returns a client that limits the rate of its requests.
 func (c config) connect() (*moment.Client, error) {
 	if c.Rate < 1 {
 		return nil, exitError{errors.New("--rate must be at least 1"), exitUsage}
 	}
-	connections := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is documented to be one
+	connections := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // its documentation says so
 	connections.MaxIdleConnsPerHost = maxBills
 	options := []moment.ClientOption{
 		moment.WithHTTPClient(&http.Client{Transport: newPace(c.Rate, connections)}), moment.WithUserAgent("biller"),
@@ -216,7 +216,7 @@ func newPace(perSecond float64, next http.RoundTripper) *pace {
 func (p *pace) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := p.limiter.Wait(req.Context()); err != nil {
 		if req.Body != nil {
-			_ = req.Body.Close() // as a RoundTripper must
+			_ = req.Body.Close() // a RoundTripper must close it
 		}
 		return nil, err
 	}

@@ -21,15 +21,15 @@ var (
 	deliveries = flag.Int("deliveries", 0, "how many deliveries TestResponseTimes measures in each row")
 )
 
-// How many bills a second are raised, and payments posted, by how many workers, and how much of the
-// machine they use.
+// TestThroughput measures how many bills are raised and payments posted per second, and the CPUs
+// that they need, for several numbers of workers.
 //
 //	bash .ci/postgres go -C examples/biller test -run '^TestThroughput$' -v -timeout 30m -throughput .
 func TestThroughput(t *testing.T) {
 	if !*throughput {
-		t.Skip("measures, and tests nothing: -throughput")
+		t.Skip("this test only measures: add -throughput")
 	}
-	const cached = "&default_query_exec_mode=cache_statement" // which needs a connection without PgBouncer
+	const cached = "&default_query_exec_mode=cache_statement" // this mode needs a connection without PgBouncer
 	var table strings.Builder
 	for _, row := range []struct {
 		what  string
@@ -58,7 +58,7 @@ func TestThroughput(t *testing.T) {
 				f.start(fmt.Sprint("worker ", i), "work", "--rate", strconv.Itoa(row.rate))
 			}
 			until(t, 10*time.Minute, "all jobs are done", func() bool {
-				time.Sleep(100 * time.Millisecond) // because the query itself is slow
+				time.Sleep(100 * time.Millisecond) // the query itself is slow
 				return ask[int](b, "SELECT count(*) FROM river_job WHERE finalized_at IS NULL") == 0
 			})
 			busy = cpu(t, "/proc/stat") - busy
@@ -76,7 +76,7 @@ func TestThroughput(t *testing.T) {
 	t.Logf("\n| | workers | jobs/s | CPUs: workers | the fake | all else |\n|---|---|---|---|---|---|\n%s", table.String())
 }
 
-// cpu returns the seconds of CPU that a process has used, or the machine.
+// cpu returns the seconds of CPU that a process or the machine has used.
 func cpu(t *testing.T, path string) float64 {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -98,13 +98,13 @@ func cpu(t *testing.T, path string) float64 {
 	return sum
 }
 
-// How long Moment waits for a response, by what the ledger does.
+// TestResponseTimes measures how long Moment waits for a response, for each state of the ledger.
 //
 //	bash .ci/postgres go -C examples/biller test -run '^TestResponseTimes$' -v -deliveries=6000 .
 func TestResponseTimes(t *testing.T) {
 	const perSecond, warmUp = 200, 400
 	if *deliveries == 0 {
-		t.Skip("measures, and tests nothing: -deliveries=6000")
+		t.Skip("this test only measures: add -deliveries=6000")
 	}
 	var table strings.Builder
 	for _, row := range []struct {
@@ -144,7 +144,7 @@ func TestResponseTimes(t *testing.T) {
 			time.Sleep(time.Until(due))
 			all.Go(func() {
 				assert.NoError(t, m.send(t.Context(), i))
-				times[i] = time.Since(due) // not from when it could be sent, because a queue in front counts
+				times[i] = time.Since(due) // including the time in a queue before it was sent
 			})
 		}
 		all.Wait()

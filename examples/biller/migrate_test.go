@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Processes migrate at once, and again, and with another River and another momentsql in the
-// database, whose tables stay as they are.
+// Several processes can migrate at the same time, and again later. The tables of another River and
+// another momentsql in the database do not change.
 func TestMigrate(t *testing.T) {
 	address := newPostgres(t)
 	s := openTestPostgres(t, address)
@@ -83,8 +83,8 @@ func TestKilledMigration(t *testing.T) {
 	assert.Equal(t, 204, newBase(t, s, address).deliver("msg_1", payment(1, 1500)))
 }
 
-// What migrate prints is enough for an administrator to run, and for a user who may create nothing
-// to work with.
+// An administrator can run the statements that migrate prints. A user who may not create anything
+// can then work.
 func TestPrintedMigration(t *testing.T) {
 	address := newPostgres(t)
 	s := openTestPostgres(t, address)
@@ -143,7 +143,7 @@ func TestMigrateInASchemaThatExists(t *testing.T) {
 	require.NoError(t, s.ready(t.Context()))
 }
 
-// A process that starts waits for its database for some time, and says so.
+// A process that starts waits for its database for some time, and logs this.
 func TestStartWaits(t *testing.T) {
 	down := errors.New("connection refused")
 	for _, row := range []struct {

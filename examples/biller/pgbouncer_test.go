@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// PgBouncer in transaction mode assigns another connection to PostgreSQL to each transaction, with
-// neither the prepared statements nor the settings of the one before.
+// PgBouncer in transaction mode may use another connection to PostgreSQL for each transaction. That
+// connection has neither the prepared statements nor the settings of the previous one.
 func TestPgBouncer(t *testing.T) {
 	const payments = 100
 	direct := newPostgres(t)

@@ -16,8 +16,8 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
 )
 
-// pgSchema is not public, because another River in the database would discard our jobs, and another
-// momentsql would acknowledge our events.
+// pgSchema is not the schema "public", because another River in the database would discard our
+// jobs, and another momentsql would acknowledge our events.
 const pgSchema = "biller"
 
 // maxConns is the number of connections of a process, without the one for LISTEN.
@@ -60,9 +60,9 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 
 type schemaConn struct{ *stdlib.Conn }
 
-// settings also end the transactions of a machine that has disappeared, because their locks would
-// block others. All statements have an index, and PostgreSQL would not use it if it has no
-// statistics about the rows of a new file.
+// settings are made at the start of each transaction. The timeout ends the transactions of a
+// machine that has disappeared, because their locks would block others. Sequential scans are off,
+// because PostgreSQL would otherwise not use an index if it has no statistics about a new file.
 const settings = "; SET LOCAL search_path = " + pgSchema + "; SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL enable_seqscan = off"
 
 // BeginTx implements [driver.ConnBeginTx]. The settings need no round trip of their own.
@@ -92,8 +92,8 @@ func (t schemaTx) Rollback() error { return t.tx.Rollback(t.ctx) }
 
 const dsnParams = "sslmode|sslrootcert|sslcert|sslkey|connect_timeout|application_name|default_query_exec_mode"
 
-// dsnForm requires one host, a user and a database. Other parameters are rejected, because
-// PgBouncer does not know them, or because they override the host.
+// dsnForm requires one host, a user and a database. Parameters other than dsnParams are rejected,
+// because PgBouncer does not know them, or because they override the host.
 var dsnForm = regexp.MustCompile(`^postgres(ql)?://[^:/?#@\s]+(:[^/?#@\s]*)?@[^/?#,@\s]+/[^/?#\s]+` +
 	`(\?((` + dsnParams + `)=[^&#\s]*(&|$))*)?$`)
 
@@ -103,16 +103,16 @@ var dsnForm = regexp.MustCompile(`^postgres(ql)?://[^:/?#@\s]+(:[^/?#@\s]*)?@[^/
 func parseDSN(name, dsn string, unverified bool) (*pgx.ConnConfig, error) {
 	problem := func(text string) error { return fmt.Errorf("%s: %s", name, text) }
 	if strings.TrimSpace(dsn) != dsn {
-		return nil, problem("has spaces or a line break at an end")
+		return nil, problem("has spaces or a line break at its start or end: remove them")
 	}
 	address, err := url.Parse(dsn)
 	if err != nil || !dsnForm.MatchString(dsn) {
-		return nil, problem("write postgres://user:password@host:5432/database, with special characters as %XX. Parameters: " + dsnParams)
+		return nil, problem("write postgres://user:password@host:5432/database, with special characters in the form %XX. Allowed parameters: " + dsnParams)
 	}
 	query := address.Query()
 	if host := address.Hostname(); host != "localhost" && !net.ParseIP(host).IsLoopback() && !unverified {
 		if mode := query.Get("sslmode"); mode != "" && mode != "verify-full" {
-			return nil, problem("needs sslmode=verify-full, because the host is another machine; --unverified-database allows other modes")
+			return nil, problem("needs sslmode=verify-full, because the host is another machine. --unverified-database allows other modes")
 		}
 		query.Set("sslmode", "verify-full")
 	}
@@ -121,8 +121,8 @@ func parseDSN(name, dsn string, unverified bool) (*pgx.ConnConfig, error) {
 	}
 	address.RawQuery = query.Encode()
 	parsed, err := pgx.ParseConfig(address.String())
-	if err != nil { // which may quote the address
-		return nil, problem("has a wrong parameter, or a certificate that cannot be read. So may a PG… variable of the environment")
+	if err != nil { // its text may quote the address
+		return nil, problem("has a wrong parameter, or names a certificate that cannot be read. A PG… variable of the environment may be wrong too")
 	}
 	return parsed, nil
 }

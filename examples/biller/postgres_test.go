@@ -34,11 +34,11 @@ func TestDSN(t *testing.T) {
 		{"two hosts", "postgres://u:hunter2@a,b/d", false, "write postgres://user:password@host:5432/database"},
 		{"no user", "postgres://127.0.0.1/d", false, "write postgres://user:password@host:5432/database"},
 		{"no database", "postgres://u:hunter2@127.0.0.1/", false, "write postgres://user:password@host:5432/database"},
-		{"a host that overrides the one that was checked", "postgres://u:hunter2@127.0.0.1/d?host=db.example.com", false, "Parameters: sslmode|"},
+		{"a host that overrides the one that was checked", "postgres://u:hunter2@127.0.0.1/d?host=db.example.com", false, "Allowed parameters: sslmode|"},
 		{"a parameter twice", "postgres://u:hunter2@db.example.com/d?sslmode=disable&sslmode=verify-full", false, "--unverified-database"},
-		{"a misspelt parameter", "postgres://u:hunter2@127.0.0.1/d?sslmod=disable", false, "Parameters: sslmode|"},
+		{"a misspelt parameter", "postgres://u:hunter2@127.0.0.1/d?sslmod=disable", false, "Allowed parameters: sslmode|"},
 		{"a wrong value", "postgres://u:hunter2@127.0.0.1/d?sslmode=hunter2", false, "wrong parameter"},
-		{"a line break, as a secret that was read from a file has", "postgres://u:hunter2@127.0.0.1/d\n", false, "has spaces or a line break at an end"},
+		{"a line break, as a secret that was read from a file has", "postgres://u:hunter2@127.0.0.1/d\n", false, "has spaces or a line break at its start or end"},
 		{"no certificate", "postgres://u:hunter2@127.0.0.1/d?sslrootcert=/hunter2", false, "certificate"},
 	} {
 		parsed, err := parseDSN("DATABASE_URL", row.dsn, row.unverified)
@@ -52,7 +52,7 @@ func TestDSN(t *testing.T) {
 	}
 }
 
-// libpq's environment can be wrong too.
+// A wrong value in libpq's environment is reported too.
 func TestDSNEnvironment(t *testing.T) {
 	t.Setenv("PGSSLROOTCERT", "/missing")
 	_, err := parseDSN("DATABASE_URL", "postgres://u:p@db.example.com/d", false)

@@ -19,7 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// process is the program. Whenever it ends it is started again, as Kubernetes or systemd would.
+// process is a process of the program. It is started again whenever it ends, as Kubernetes or
+// systemd would do.
 type process struct {
 	name string
 	log  string // a path
@@ -28,11 +29,11 @@ type process struct {
 	cmd    *exec.Cmd
 	ending bool
 	ended  chan struct{}
-	result error // of the last one
+	result error // of the last process
 }
 
-// startProcess starts a command in a process of its own, which ends with the test at the latest.
-// What it logs is in the test's log if that fails.
+// startProcess starts a command in a process of its own, which ends with the test at the latest. If
+// the test fails, its log contains the log of the process.
 func startProcess(t *testing.T, program, name string, env []string, args ...string) *process {
 	t.Helper()
 	log, err := os.OpenFile(filepath.Join(t.TempDir(), "log"), os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
@@ -76,12 +77,12 @@ func startProcess(t *testing.T, program, name string, env []string, args ...stri
 	return p
 }
 
-// signal sends a signal to the process, which may be the last.
+// signal sends a signal to the process. After the last signal, it is not started again.
 func (p *process) signal(s os.Signal, last bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.ending = p.ending || last
-	_ = p.cmd.Process.Signal(s) // to one that has ended it means nothing
+	_ = p.cmd.Process.Signal(s) // an error means that the process has ended
 }
 
 // restart asks the process to end, and returns once it is started again.
@@ -97,28 +98,28 @@ func (p *process) restart(t *testing.T) {
 	until(t, patience, p.name+" is started again", func() bool { return starts() > before })
 }
 
-// end asks the process to end, and returns what it ends with.
+// end asks the process to end, and returns its result.
 func (p *process) end() error {
 	p.signal(syscall.SIGTERM, true)
 	<-p.ended
 	return p.result
 }
 
-// freeAddresses are on loopback, on ports below those that the system assigns to clients: they stay
-// free while a process is started again.
+// freeAddresses returns addresses on loopback. Their ports are below those that the system assigns
+// to clients, so they stay free while a process is started again.
 func freeAddresses(t *testing.T, n int) (addresses []string) {
 	t.Helper()
 	for len(addresses) < n {
 		listener, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10000+rand.IntN(10000)))
 		if err == nil {
 			addresses = append(addresses, listener.Addr().String())
-			defer listener.Close() //nolint:errcheck // it was only to see that the port is free
+			defer listener.Close() //nolint:errcheck // it only shows that the port is free
 		}
 	}
 	return addresses
 }
 
-// startServer starts a server that Debian has in /usr/sbin, and ends it with the test.
+// startServer starts a server that Debian installs in /usr/sbin, and ends it with the test.
 func startServer(t *testing.T, name, address string, args ...string) {
 	t.Helper()
 	program, err := exec.LookPath(name)
@@ -159,8 +160,8 @@ func startNginx(t *testing.T, receivers []string) (address string) {
 	return address
 }
 
-// startPgBouncer starts PgBouncer in transaction mode before a database, and returns the address of
-// that.
+// startPgBouncer starts PgBouncer in transaction mode in front of a database, and returns
+// PgBouncer's address.
 func startPgBouncer(t *testing.T, database string) string {
 	t.Helper()
 	address, err := url.Parse(database)

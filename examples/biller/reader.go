@@ -23,9 +23,9 @@ import (
 const maxRow = 64 << 10 // bytes, because an unclosed quote would otherwise swallow the rest of the file
 
 var (
-	errQuote    = errors.New(`has a quote inside a quoted cell: write "the ""Shop"" Ltd"`)
-	errUnclosed = errors.New("has a quote that is not closed")
-	errLong     = fmt.Errorf("has more than %d KiB", maxRow>>10)
+	errQuote    = errors.New(`has a quote inside a quoted cell: double it, as in "the ""Shop"" Ltd"`)
+	errUnclosed = errors.New("has a quote that is not closed: close or remove it")
+	errLong     = fmt.Errorf("has more than %d KiB: shorten it", maxRow>>10)
 )
 
 // reader reads the rows of a file. It is the only reader of files.
@@ -80,10 +80,10 @@ func open(f fileFlags) (*reader, error) {
 	return r, nil
 }
 
-var spreadsheets = map[string]string{ // by how they begin
+var spreadsheets = map[string]string{ // by their first bytes
 	"PK\x03\x04":       "a spreadsheet (.xlsx or .ods)",
 	"\xd0\xcf\x11\xe0": "a spreadsheet (.xls)",
-	"<":                "HTML or XML, which some programs name .xls",
+	"<":                "HTML or XML, which some programs save under the name .xls",
 }
 
 // decode detects the encoding. A byte order mark overrides the flag, because each file of rejected
@@ -202,11 +202,11 @@ func (r *reader) check(text []byte) error {
 	var hint string
 	switch {
 	case bytes.IndexByte(text, 0) >= 0:
-		hint = "it contains a NUL"
+		hint = "it contains a NUL; export it as CSV UTF-8"
 	case !utf8.Valid(text):
 		hint = "export it as CSV UTF-8, or add --encoding windows-1252 if the file is from a spreadsheet in a Western European language"
 	case r.Encoding != "utf-8" && bytes.ContainsRune(text, utf8.RuneError):
-		hint = "it contains bytes without a meaning"
+		hint = "it contains bytes that are not characters; export it as CSV UTF-8"
 	case r.Encoding == "windows-1252" && wasUTF8(text):
 		hint = "it is UTF-8; leave out --encoding"
 	default:

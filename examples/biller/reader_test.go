@@ -23,8 +23,9 @@ const (
 	ordinary = "C1,Zoë,z@example.com,B1,15.50,ZAR,2031-01-31\n"
 )
 
-// What becomes of every row, for each form of file that programs write. A row is "line + customer
-// (name) bill amount due", or "line - why it is rejected" of which the beginning is compared.
+// The reader returns the right rows for each form of file that programs write. A valid row is
+// written "line + customer (name) bill amount due". A rejected row is written "line - reason", and
+// only the beginning of the reason is compared.
 func TestReader(t *testing.T) {
 	const good = "2 + C1 (Zoë) B1 ZAR 15.50 2031-01-31"
 	for _, row := range []struct {
@@ -34,7 +35,7 @@ func TestReader(t *testing.T) {
 		want []string
 		err  string // of the whole file
 	}{
-		{why: "without a byte order mark; one amount to correct", text: "nobom.csv", want: []string{`2 - amount "15,50" is not a number like 1250.00, without signs, letters, spaces and separators of thousands. If all amounts have a decimal comma, add --decimal ,`}},
+		{why: "without a byte order mark; one amount to correct", text: "nobom.csv", want: []string{`2 - amount "15,50" is not a number like 1250.00, without signs, letters, spaces and thousands separators. If all amounts have a decimal comma, add --decimal ,`}},
 		{why: "the same, with a decimal comma", text: "nobom.csv", args: "--decimal ,", want: []string{"2 + CZ1 (Zoë) MZ1 ZAR 15.50 2031-01-31"}},
 		{why: "trailing empty cells left out", text: "a25_short_rows.csv", want: []string{
 			"2 + C1-a25 (Müller & Söhne GmbH) INV-0001-a25 ZAR 1250.00 2031-01-31",
@@ -47,7 +48,7 @@ func TestReader(t *testing.T) {
 			"4 + C3-a21 (Naledi, Pillay) INV-0003-a21 ZAR 9.99 ",
 		}},
 		{why: "words that mean no value, and four decimals", text: "ssms-null.csv", want: []string{
-			`2 - customer_reference "NULL" means no value; due_date "NULL" is not a day`,
+			`2 - customer_reference "NULL" is a word for a missing value: write the reference; due_date "NULL" is not a date`,
 			`3 - customer_reference "NULL"`, `4 - customer_reference "NULL"`,
 			`5 - customer_reference "None"`, `6 - customer_reference "nan"`,
 			"7 + 0 (Eve) SN6 ZAR 70.00 ", `8 - customer_reference "-"`, `9 - bill_reference "NULL"`,
@@ -64,7 +65,7 @@ func TestReader(t *testing.T) {
 			"2 + 121 (Name 1) 771 ZAR 15.50 2031-01-31", "3 + 129 (Name 9) 779 ZAR 15.50 2031-01-31",
 		}},
 		{why: "dates in other forms", text: "a37_dates.csv", want: dates(map[int]string{
-			0:  `- due_date "31/01/2031" is not a day in the form YYYY-MM-DD: correct it or leave it empty, or say with --date-format how all dates are written`,
+			0:  `- due_date "31/01/2031" is not a date in the form YYYY-MM-DD: correct it or leave it empty, or set the form of all dates with --date-format`,
 			18: `- due_date "31/1/31" is`, 2: `- due_date "2031-01-31 00:00:00" is`, 4: `- due_date "2031-01-31T00:00:00Z" is`,
 			10: `- due_date "47879" is`, 13: `- due_date "2031-02-30" is`, 14: `- due_date "0000-00-00" is`, 15: `- due_date "1900-01-00" is`,
 			16: `- due_date "NULL" is`, 17: `- due_date "-" is`, 21: `- due_date "\"2031-01-31\"" is`, 22: `- due_date "'2031-01-31" is`,
@@ -106,7 +107,7 @@ func TestReader(t *testing.T) {
 		{why: "all missing columns at once", text: "name,mail,bill_reference,amout\n", err: "there is no column customer_reference, email, amount, currency (--currency ZAR sets it), due_date."},
 		{why: "no header: its first row is not printed, because it has names", text: ordinary, err: "the first row names none of the columns customer_reference, name,"},
 		{why: "a column twice", text: "amount," + header, err: "there are two columns amount: rename one of them"},
-		{why: "a column and a flag", text: header + ordinary, args: "--currency ZAR", err: "there is a column currency, and a flag that says otherwise"},
+		{why: "a column and a flag", text: header + ordinary, args: "--currency ZAR", err: "there is a column currency, although --columns or --currency says that it is missing"},
 
 		{why: "zeros beyond the currency's decimals", text: header + "C1,,,B1,1250.0000,ZAR,\nC1,,,B2,1500.00,JPY,\nC1,,,B3,1500.50,JPY,\nC1,,,B4,1.2345,bhd,\n", want: []string{
 			"2 + C1 () B1 ZAR 1250.00 ", "3 + C1 () B2 JPY 1500 ", "4 - amount", "5 - amount",
@@ -115,10 +116,10 @@ func TestReader(t *testing.T) {
 			"2 - amount", "3 - amount", "4 - amount", `5 - amount "0.00" is out of range`, `6 - amount "1000000.00" is out of range`, `7 - amount "" is not a number`, "8 - amount", "9 - amount", "10 - amount",
 		}},
 		{why: "three decimals may be thousands, unless the currency has three, or the number would need two separators", text: header + "C,,,B1,1.250,ZAR,\nC,,,B2,12.000,JPY,\nC,,,B3,1.250,BHD,\nC,,,B4,1250.000,ZAR,\n", want: []string{
-			`2 - amount "1.250" may be in thousands: write 1250, or fewer decimals`, `3 - amount "12.000" may be in thousands`, "4 + C () B3 BHD 1.250 ", "5 + C () B4 ZAR 1250.00 ",
+			`2 - amount "1.250" may be in thousands: write 1250 if it is, and otherwise fewer decimals`, `3 - amount "12.000" may be in thousands`, "4 + C () B3 BHD 1.250 ", "5 + C () B4 ZAR 1250.00 ",
 		}},
 		{why: "a point is not a decimal comma: 1.250 may be a thousand", text: strings.ReplaceAll(header, ",", ";") + "C;;;B;1.250;ZAR;\nC;;;B;1.250,00;ZAR;\n", args: "--decimal ,", want: []string{`2 - amount "1.250" is not a number like 1250,00`, "3 - amount"}},
-		{why: "cells that are not quoted shift the others", text: header + "C1,Naledi, Pillay,,B1,15.50,ZAR,2031-01-31\n", want: []string{"2 - has 8 cells, and the header has 7"}},
+		{why: "cells that are not quoted shift the others", text: header + "C1,Naledi, Pillay,,B1,15.50,ZAR,2031-01-31\n", want: []string{"2 - has 8 cells, but the header has 7"}},
 		{why: "trailing cells added", text: header + strings.TrimSpace(ordinary) + ",,,\n", want: []string{good}},
 		{why: "rows that are too short", text: header + "C1,Zoë,,B1\n", want: []string{`2 - currency "" is not a code`}},
 		{why: "a cell of several lines", text: header + "C1,\"PO Box 1,\nCape Town\",,B1,15.50,ZAR,\n" + ordinary, want: []string{"2 + C1 (PO Box 1,\nCape Town) B1 ZAR 15.50 ", "4" + good[1:]}},
@@ -134,10 +135,10 @@ func TestReader(t *testing.T) {
 		{why: "totals, and references that a spreadsheet has shortened", text: header + "Summe,,,B1,1,ZAR,\nC1,,,Grand Total,1,ZAR,\nC1,,,TOTAL-1,1,ZAR,\n####,,,B4,1,ZAR,\nC1,,,12E3,1,ZAR,\n", want: []string{
 			`2 - customer_reference "Summe" is the word for a total`, `3 - bill_reference "Grand Total" is the word for a total`, "4 + C1 () TOTAL-1 ZAR 1.00 ", `5 - customer_reference "####" was shortened`, "6 + C1 () 12E3 ZAR 1.00 ",
 		}},
-		{why: "a row in one cell, as a row with an unclosed quote is in the file of rejected rows", text: header + "\"C1,Zoë,,B1,15.50,ZAR,2031-01-31\"\n", want: []string{"2 - is in one cell: divide it into its cells"}},
+		{why: "a row in one cell, as a row with an unclosed quote is in the file of rejected rows", text: header + "\"C1,Zoë,,B1,15.50,ZAR,2031-01-31\"\n", want: []string{"2 - is in one cell: move each value to its own cell"}},
 		{why: "what programs write for no value", text: header + `C1,\N,(null),B1,1,ZAR,` + "\nC1,#REF!,#N/A,B2,1,ZAR,\n", want: []string{
-			`2 + C1 () B1 ZAR 1.00  (name is "\\N", which means no value: it is left out; email is "(null)", which means no value: it is left out)`,
-			`3 + C1 () B2 ZAR 1.00  (name is "#REF!", which means no value: it is left out; email is "#N/A", which means no value: it is left out)`,
+			`2 + C1 () B1 ZAR 1.00  (name is "\\N", a word for a missing value: it is left out; email is "(null)", a word for a missing value: it is left out)`,
+			`3 + C1 () B2 ZAR 1.00  (name is "#REF!", a word for a missing value: it is left out; email is "#N/A", a word for a missing value: it is left out)`,
 		}},
 		{why: "several addresses, and none", text: header + "C1,,a@example.com; b@example.com,B1,1,ZAR,\nC2,,Zoë <z@example.com>,B2,1,ZAR,\nC3,,zoë@example.com,B3,1,ZAR,\n", want: []string{
 			`2 + C1 () B1 ZAR 1.00  (email "a@example.com; b@example.com" is not an e-mail address)`,
@@ -145,7 +146,7 @@ func TestReader(t *testing.T) {
 		}},
 		{why: "years that nobody means", text: header + "C1,,,B1,1,ZAR,1899-12-30\nC1,,,B2,1,ZAR,0031-01-02\n", want: []string{"2 - due_date 1899-12-30 is in the year 1899", "3 - due_date 0031-01-02 is in the year 31"}},
 		{why: "names and addresses that mean no value are left out, and reported", text: header + "C1,NULL,n/a,B1,15.50,ZAR,\n", want: []string{
-			`2 + C1 () B1 ZAR 15.50  (name is "NULL", which means no value: it is left out; email is "n/a", which means no value: it is left out)`,
+			`2 + C1 () B1 ZAR 15.50  (name is "NULL", a word for a missing value: it is left out; email is "n/a", a word for a missing value: it is left out)`,
 		}},
 		{why: "names that cannot be", text: header + "C1,Zo\ufffd,,B1,1,ZAR,\nC1,a\x07b,,B1,1,ZAR,\nC1," + strings.Repeat("ë", 256) + ",,B1,1,ZAR,\n", want: []string{"2 - name contains a control character or U+FFFD", "3 - name contains a control character", "4 - name has 256 characters"}},
 		{why: "currencies", text: header + "C1,,,B1,1,zar,\nC1,,,B2,1,R,\nC1,,,B3,1,,\n", want: []string{"2 + C1 () B1 ZAR 1.00 ", `3 - currency "R" is not a code like ZAR`, `4 - currency "" is not a code`}},
@@ -174,7 +175,7 @@ func TestReader(t *testing.T) {
 	}
 }
 
-// dates are the rows of a37_dates.csv, the first of which is on line 2.
+// dates returns the rows of a37_dates.csv. The first one is on line 2.
 func dates(want map[int]string) []string {
 	rows := make([]string, 24)
 	for n := range rows {
@@ -214,7 +215,7 @@ func readAll(t *testing.T, path, args string) ([]string, error) {
 	return rows, err
 }
 
-// words splits flags at spaces, but for those in quotes.
+// words splits flags at spaces that are not in quotes.
 func words(args string) []string {
 	var all []string
 	for i, part := range strings.Split(args, "'") {

@@ -22,11 +22,11 @@ import (
 const (
 	webhookPath = "/webhooks/moment"
 
-	readTimeout   = 10 * time.Second // for a delivery to arrive: it has 1 MiB at most
+	readTimeout   = 10 * time.Second // to read a delivery of at most 1 MiB
 	healthTimeout = 2 * time.Second
 
-	// remember is longer than Moment delivers an event again. Its reference does not state the
-	// time.
+	// remember must be longer than the time for which Moment delivers an event again. Moment's
+	// reference does not state that time.
 	remember = 30 * 24 * time.Hour
 )
 
@@ -70,8 +70,9 @@ func (r *receiver) route(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-// logOf adds the values that explain a rejection, because a gateway may have compressed the body,
-// and Moment knows a delivery by its id. They are truncated, because the sender controls them.
+// logOf returns a logger with the values that explain a rejection. The encoding shows whether a
+// gateway has compressed the body, and Moment can find a delivery by its id. All values are
+// truncated, because the sender controls them.
 func (r *receiver) logOf(req *http.Request) *slog.Logger {
 	short := func(text string) string { return text[:min(len(text), 100)] }
 	return r.log.With(slog.String("method", short(req.Method)), slog.String("path", short(req.URL.Path)),
@@ -124,13 +125,13 @@ func (r *receiver) insert(ctx context.Context, tx *sql.Tx, args postPayment) err
 	return r.store.inPlace()
 }
 
-// health responds with 503 if no event can be stored, so that a load balancer sends no deliveries
-// here. A conflict does not change the status, because other deliveries are stored.
+// health responds with 503 if events cannot be stored, so that a load balancer sends no deliveries
+// to this process. A conflict does not change the status, because other deliveries are stored.
 func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 	ctx, cancel := context.WithTimeout(req.Context(), healthTimeout)
 	defer cancel()
 	details := "ok\n"
-	probe := "healthz " + rand.Text() // stored as in a delivery, and removed again
+	probe := "healthz " + rand.Text() // stored like a delivery, and then removed
 	err := r.marks.Process(ctx, &moment.Event{MessageID: probe}, func(ctx context.Context, tx *sql.Tx) error {
 		job, err := r.jobs.InsertTx(ctx, tx, postPayment{EventID: probe}, nil)
 		if err == nil {

@@ -26,7 +26,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-const patience = 30 * time.Second // with a busy machine
+const patience = 30 * time.Second // because the machine may be busy
 
 var secret = moment.RawWebhookSecret([]byte("the secret of these tests"))
 
@@ -45,7 +45,7 @@ func newPostgres(t *testing.T) string {
 	name := fmt.Sprintf("biller_test_%d_%d", os.Getpid(), databases.Add(1))
 	address.Path = "/" + name
 	admin := func(statement string) {
-		connection, err := pgx.Connect(context.Background(), dsn) // again, because PostgreSQL may have been restarted
+		connection, err := pgx.Connect(context.Background(), dsn) // a new connection, because PostgreSQL may have been restarted
 		require.NoError(t, err)
 		_, err = connection.Exec(context.Background(), statement)
 		assert.NoError(t, err)
@@ -122,7 +122,7 @@ func (b *base) exec(statement string, args ...any) {
 	}))
 }
 
-// ask returns what a query for one value says.
+// ask returns the result of a query for one value.
 func ask[T any](b *base, query string, args ...any) (value T) {
 	b.Helper()
 	require.NoError(b, inTx(context.Background(), b.rows, nil, func(tx *sql.Tx) error {
@@ -131,7 +131,7 @@ func ask[T any](b *base, query string, args ...any) (value T) {
 	return value
 }
 
-// deliver returns the status of a delivery that is signed now.
+// deliver signs and delivers an event, and returns the status.
 func (b *base) deliver(message, body string) int {
 	b.Helper()
 	return b.respond(b.sign(message, body)).Code
@@ -163,7 +163,7 @@ func payment(n, amount int) string {
 	return fmt.Sprintf(`{"id":"evt_%d","type":"obligation.amount_applied","data":{"id":"ob_%d","amount":%d,"currency":"ZAR","payment_id":"pay_%d","bill_id":"bill_1"}}`, n, n, amount, n)
 }
 
-// work works payments until the test ends, and returns what becomes of the jobs.
+// work works payments until the test ends, and returns the events of the jobs.
 func (b *base) work() (events <-chan *river.Event) {
 	b.Helper()
 	return b.workWith(momenttest.NewServer(momenttest.InProcess()).Client(), "bills_none")
@@ -200,7 +200,7 @@ func receiveFrom[T any](t testing.TB, what string, from <-chan T) T {
 // until polls until the condition is true.
 func until(t testing.TB, limit time.Duration, what string, yes func() bool) {
 	t.Helper()
-	for begun := time.Now(); !yes(); time.Sleep(5 * time.Millisecond) { // of other processes
+	for begun := time.Now(); !yes(); time.Sleep(5 * time.Millisecond) { // a poll, because other processes may change the condition
 		require.Less(t, time.Since(begun), limit, "waited in vain: "+what)
 	}
 }

@@ -22,12 +22,12 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// formulaSigns begin a cell that a spreadsheet would evaluate. The reader removes the quote before
-// them.
+// formulaSigns are the first characters of cells that a spreadsheet would evaluate. biller writes a
+// quote before them, and the reader removes it.
 const formulaSigns = "=+-@\t\r"
 
-// finish prints the outcomes of a run's rows, of earlier processes too, and writes the file of
-// rejected rows.
+// finish prints the outcomes of all rows of a run, including those that earlier processes settled.
+// It writes the file of rejected rows.
 func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) error {
 	fmt.Fprintf(stdout, "%s, %s mode (%d rows were open at this start):\n", w.config.input.File, w.run.mode, w.opened)
 	var counts map[string]int
@@ -38,7 +38,7 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 		}
 		path, err := w.writeRejected(ctx, tx)
 		if err == nil {
-			fmt.Fprintf(stdout, "Unless you have done so, correct the rejected rows in %s, and run that file instead of this one.\n", path)
+			fmt.Fprintf(stdout, "Correct the rejected rows in %s, and run that file instead of this one, unless you have done so.\n", path)
 		}
 		return err
 	})
@@ -51,7 +51,7 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 	case stopped != nil:
 		return fmt.Errorf("stopped; start it again to continue: %w", stopped)
 	case counts["open"] > 0 && !w.imported:
-		return fmt.Errorf("%d rows have no definite response: start it again. The last reason: %w", counts["open"], w.last)
+		return fmt.Errorf("%d rows are still open: start it again to continue. The last error: %w", counts["open"], w.last)
 	case counts[rejected] > 0:
 		return exitError{fmt.Errorf("%d rows were rejected", counts[rejected]), exitRejected}
 	}
@@ -94,8 +94,9 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (path string, er
 	return path, err
 }
 
-// rejectedRows returns the content of that file. It has the columns of the input. It begins with a
-// byte order mark, because spreadsheets do not recognise UTF-8 without one.
+// rejectedRows returns the content of the file of rejected rows. It has the columns of the input
+// after two of its own. It begins with a byte order mark, because spreadsheets do not recognise
+// UTF-8 without one.
 func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx) ([]byte, error) {
 	var header []string
 	if err := json.Unmarshal([]byte(w.run.header), &header); err != nil {
@@ -103,7 +104,7 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx) ([]byte, error) {
 	}
 	text := bytes.NewBufferString("\ufeff")
 	out := csv.NewWriter(text)
-	if strings.ContainsAny(w.run.comma, ";\t") { // otherwise a comma, because the file has no line sep=
+	if strings.ContainsAny(w.run.comma, ";\t") { // otherwise a comma, because biller writes no line "sep="
 		out.Comma = rune(w.run.comma[0])
 	}
 	write := func(line, reason string, cells []string) error {
@@ -119,7 +120,7 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx) ([]byte, error) {
 		}
 		return out.Write(row)
 	}
-	_ = write("rejected_line", "rejected_reason", header) // into memory
+	_ = write("rejected_line", "rejected_reason", header) // it cannot fail, because it writes into memory
 	err := each(ctx, tx, func(scan func(...any) error) error {
 		var line, reason string
 		var cells []byte
@@ -138,7 +139,7 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	ledger := &store{} // SQLite's may be locked by serve
+	ledger := &store{} // empty for an SQLite file, because serve may have locked it
 	if c.postgres != nil {
 		if ledger, err = openPostgres(ctx, c.postgres, nil); err != nil {
 			return err
@@ -194,7 +195,7 @@ func compare(ctx context.Context, client *moment.Client, ledger *store, b row) (
 	}
 	bill, err = client.Bills.Get(ctx, b.Reference)
 	if errors.Is(err, moment.ErrNotFound) && rejects(err) {
-		return nil, []string{"there is no such bill at Moment"}, nil
+		return nil, []string{"the bill does not exist at Moment"}, nil
 	}
 	if err != nil {
 		return nil, nil, err
@@ -208,17 +209,17 @@ func compare(ctx context.Context, client *moment.Client, ledger *store, b row) (
 			differences = append(differences, text)
 		}
 	}
-	report(customer.ExternalReference != b.Customer.ExternalReference, "the bill is another customer's")
-	report(bill.DueMoney() != b.Money, fmt.Sprintf("the bill is about %v, and not %v", bill.DueMoney(), b.Money))
-	report(!b.Due.IsZero() && bill.DueDate != b.Due, fmt.Sprintf("the bill is due on %v, and not on %v", bill.DueDate, b.Due))
-	report(bill.Status == moment.BillStatusVoided, "the bill is voided")
+	report(customer.ExternalReference != b.Customer.ExternalReference, "the bill at Moment has another customer")
+	report(bill.DueMoney() != b.Money, fmt.Sprintf("the amount is %v at Moment, but %v in the file", bill.DueMoney(), b.Money))
+	report(!b.Due.IsZero() && bill.DueDate != b.Due, fmt.Sprintf("the due date is %v at Moment, but %v in the file", bill.DueDate, b.Due))
+	report(bill.Status == moment.BillStatusVoided, "the bill is voided at Moment")
 	if ledger.rows != nil {
 		entered := moment.Money{Currency: bill.Currency}
 		err = inTx(ctx, ledger.rows, readOnly, func(tx *sql.Tx) error {
 			return tx.QueryRowContext(ctx, "SELECT coalesce(sum(amount), 0) FROM ledger WHERE obligation_id = $1 AND currency = $2",
 				bill.ID, string(bill.Currency)).Scan(&entered.Amount)
 		})
-		report(entered != bill.PaidMoney(), fmt.Sprintf("payments of %v are at Moment, and of %v in the ledger", bill.PaidMoney(), entered))
+		report(entered != bill.PaidMoney(), fmt.Sprintf("the payments are %v at Moment, but %v in the ledger", bill.PaidMoney(), entered))
 	}
 	return bill, differences, err
 }

@@ -22,11 +22,11 @@ var ourColumns = []string{"customer_reference", "name", "email", "bill_reference
 
 // format has the flags that say how to read a file.
 type format struct {
-	Encoding   string            `default:"utf-8"      enum:"utf-8,windows-1252" help:"Encoding of a file that is not UTF-16: ${enum}."`
-	Columns    map[string]string `mapsep:"none"        placeholder:"OURS=THEIRS" help:"The file's name of a column; OURS= if it is missing."`
-	DateFormat string            `default:"YYYY-MM-DD" help:"How dates are written: YYYY, YY, MM, M, MMM (Jan), MMMM, DD, D."`
-	Decimal    string            `default:"."          help:"The decimal point of amounts, or their decimal comma."`
-	Currency   moment.Currency   `placeholder:"ZAR"    help:"The currency of all bills, if there is no column."`
+	Encoding   string            `default:"utf-8"      enum:"utf-8,windows-1252" help:"The encoding of a file that is not UTF-16: ${enum}."`
+	Columns    map[string]string `mapsep:"none"        placeholder:"OURS=THEIRS" help:"The name of a column in the file; OURS= if the file lacks it."`
+	DateFormat string            `default:"YYYY-MM-DD" help:"The form of dates: YYYY, YY, MM, M, MMM (Jan), MMMM, DD, D."`
+	Decimal    string            `default:"."          help:"The decimal separator of amounts: a point or a comma."`
+	Currency   moment.Currency   `placeholder:"ZAR"    help:"The currency of all bills, if the file has no column for it."`
 }
 
 // Validate implements kong.Validatable.
@@ -68,7 +68,7 @@ func (r *reader) findColumns() error {
 				continue
 			}
 			if absent {
-				return fmt.Errorf("there is a column %s, and a flag that says otherwise: leave out the flag", name)
+				return fmt.Errorf("there is a column %s, although --columns or --currency says that it is missing: leave out that flag", name)
 			}
 			if _, twice := r.columns[ours]; twice {
 				return fmt.Errorf("there are two columns %s: rename one of them", name)
@@ -84,7 +84,7 @@ func (r *reader) findColumns() error {
 	}
 	if len(r.columns) == 0 { // the row is not printed, because it may have names of customers
 		return fmt.Errorf("the first row names none of the columns %s. Remove the rows above the header, add a header, "+
-			"or name the file's columns with --columns OURS=THEIRS, once for each", strings.Join(missing, ", "))
+			"or name each of the file's columns with --columns OURS=THEIRS", strings.Join(missing, ", "))
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("there is no column %s. The header has %q. Name the file's column with --columns OURS=THEIRS, "+
@@ -111,7 +111,7 @@ func (r *reader) cell(cells []string, column string) string {
 	}
 	text := strings.TrimSpace(cells[i])
 	if len(text) > 1 && text[0] == '\'' && strings.ContainsRune(formulaSigns, rune(text[1])) {
-		text = text[1:] // as the file of rejected rows quotes it
+		text = text[1:] // the file of rejected rows adds this quote
 	}
 	return text
 }
@@ -131,19 +131,19 @@ type row struct {
 	line     int
 	cells    []string // as they are in the file
 	problems []string // why it is rejected
-	warnings []string // reported, but no reason to reject the row
+	warnings []string // reported; they do not reject the row
 }
 
 // parse returns a row with all of its problems.
 func (r *reader) parse(line int, cells []string) row {
 	b := row{line: line, cells: cells}
 	if !isEmpty(cells[min(len(cells), len(r.header)):]) {
-		b.problems = []string{fmt.Sprintf("has %d cells, and the header has %d: a cell that contains %q must be in quotes",
+		b.problems = []string{fmt.Sprintf("has %d cells, but the header has %d: a cell that contains %q must be in quotes",
 			len(cells), len(r.header), r.comma)}
 		return b
 	}
 	if strings.Contains(cells[0], r.comma) && isEmpty(cells[1:]) {
-		b.problems = []string{"is in one cell: divide it into its cells"}
+		b.problems = []string{"is in one cell: move each value to its own cell"}
 		return b
 	}
 	cell := func(column string) string { return r.cell(cells, column) }
@@ -167,10 +167,10 @@ func (b *row) dueDate(text string, f format) {
 	b.Due = moment.DateOf(at)
 	switch now := time.Now(); {
 	case err != nil:
-		b.problems = append(b.problems, fmt.Sprintf("due_date %.40q is not a day in the form %s: correct it or leave it empty, "+
-			"or say with --date-format how all dates are written", text, f.DateFormat))
+		b.problems = append(b.problems, fmt.Sprintf("due_date %.40q is not a date in the form %s: correct it or leave it empty, "+
+			"or set the form of all dates with --date-format", text, f.DateFormat))
 	case at.Year() < 2000:
-		b.problems = append(b.problems, fmt.Sprintf("due_date %v is in the year %d", b.Due, at.Year()))
+		b.problems = append(b.problems, fmt.Sprintf("due_date %v is in the year %d: the earliest year is 2000", b.Due, at.Year()))
 	case at.Before(now.AddDate(0, 0, -1)):
 		b.warnings = append(b.warnings, fmt.Sprintf("due_date %v is in the past", b.Due))
 	case at.After(now.AddDate(10, 0, 0)):
@@ -182,7 +182,7 @@ var (
 	// placeholder matches the words that programs write for a missing value.
 	placeholder = regexp.MustCompile(`(?i)^(\(null\)|<null>|null|none|nil|n/a|nan|-|\\n|#(n/a|ref!|name\?|value!|div/0!|num!|null!))$`)
 
-	// totals matches the words before a total, because it would be raised as a bill.
+	// totals matches the words in the row of a total, because the total would be raised as a bill.
 	totals = regexp.MustCompile(`(?i)^(sub|grand)?[ _-]*(totals?|totaal|sum|summe)$`)
 
 	// shortened matches large numbers as spreadsheets show them.
@@ -195,13 +195,13 @@ func (b *row) reference(column string, cell func(string) string) string {
 	argument, isArgument := errors.AsType[*moment.ArgumentError](moment.CheckReference(text))
 	switch {
 	case placeholder.MatchString(text):
-		reason = "means no value"
+		reason = "is a word for a missing value: write the reference"
 	case totals.MatchString(text):
-		reason = "is the word for a total: if it is a reference, change it"
+		reason = "is the word for a total: remove the row, or change the reference"
 	case shortened.MatchString(text):
 		reason = "was shortened by a spreadsheet: format the column as text, and export it again"
 	case strings.HasPrefix(text, "bcus_"), strings.HasPrefix(text, "bacc_"), strings.HasPrefix(text, "bill_"):
-		reason = "begins like one of Moment's ids, and must be your own reference"
+		reason = "begins like one of Moment's ids: write your own reference"
 	case isArgument:
 		reason = argument.Reason
 	default:
@@ -218,12 +218,12 @@ func (b *row) text(column string, cell func(string) string) string {
 	isControl := func(r rune) bool { return r == utf8.RuneError || unicode.IsControl(r) && r != '\n' && r != '\t' }
 	switch n := utf8.RuneCountInString(text); {
 	case placeholder.MatchString(text):
-		b.warnings = append(b.warnings, fmt.Sprintf("%s is %q, which means no value: it is left out", column, text))
+		b.warnings = append(b.warnings, fmt.Sprintf("%s is %q, a word for a missing value: it is left out", column, text))
 		return ""
 	case strings.ContainsFunc(text, isControl):
-		b.problems = append(b.problems, column+" contains a control character or U+FFFD: was it exported correctly?")
+		b.problems = append(b.problems, column+" contains a control character or U+FFFD: correct it, or export the file again")
 	case n > moment.MaxNameLength:
-		b.problems = append(b.problems, fmt.Sprintf("%s has %d characters: %d are allowed", column, n, moment.MaxNameLength))
+		b.problems = append(b.problems, fmt.Sprintf("%s has %d characters: shorten it to %d", column, n, moment.MaxNameLength))
 	case column == "email" && text != "":
 		if address, err := mail.ParseAddress(text); err != nil || address.Address != text {
 			b.warnings = append(b.warnings, fmt.Sprintf("email %.80q is not an e-mail address", text))
@@ -247,21 +247,21 @@ func (r *reader) parseMoney(text, code string) (moment.Money, error) {
 			hint = ". If all amounts have a decimal comma, add --decimal ,"
 		}
 		return moment.Money{}, fmt.Errorf("amount %.40q is not a number like 1250%s00, "+
-			"without signs, letters, spaces and separators of thousands%s", text, r.Decimal, hint)
+			"without signs, letters, spaces and thousands separators%s", text, r.Decimal, hint)
 	}
 	decimals := match[2]
 	if len(decimals) == 3 && exponent < 3 && len(match[1]) <= 3 {
-		return moment.Money{}, fmt.Errorf("amount %q may be in thousands: write %s%s, or fewer decimals", text, match[1], decimals)
+		return moment.Money{}, fmt.Errorf("amount %q may be in thousands: write %s%s if it is, and otherwise fewer decimals", text, match[1], decimals)
 	}
 	for len(decimals) > exponent && strings.HasSuffix(decimals, "0") {
 		decimals = decimals[:len(decimals)-1]
 	}
 	if len(decimals) > exponent {
-		return moment.Money{}, fmt.Errorf("amount %.40q has more decimals than the %d of %s", text, exponent, currency)
+		return moment.Money{}, fmt.Errorf("amount %.40q has too many decimals: %s has %d", text, currency, exponent)
 	}
 	money, err := moment.ParseMoney(strings.TrimSuffix(match[1]+"."+decimals, "."), currency)
 	if err != nil || money.Amount < 1 || money.Amount > moment.MaxBillAmount {
-		return money, fmt.Errorf("amount %.40q is out of range: a bill has more than zero, and at most %v",
+		return money, fmt.Errorf("amount %.40q is out of range: it must be more than zero, and at most %v",
 			text, moment.MaxBillAmount.In(currency))
 	}
 	return money, nil

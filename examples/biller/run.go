@@ -18,8 +18,8 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// The outcomes of a row. An earlier run, or an attempt whose response was lost, raised a bill that
-// is found. SQL sets the outcome "duplicate" of a row that is the same as an earlier one.
+// The outcomes of a row. A bill is found if an earlier run raised it, or an attempt whose response
+// was lost. SQL sets the outcome "duplicate" if a row is the same as an earlier one.
 const (
 	raised   = "raised"
 	found    = "found"
@@ -27,19 +27,20 @@ const (
 )
 
 // The first hundred rows are a sample. A run stops if more than half of them are rejected, because
-// the file may be misread. A sample of less than minSample rows shows nothing.
+// the file may be misread. A sample of fewer than minSample rows is ignored, because it is too
+// small.
 const (
 	lastEarly = 101 // because the header is line 1
 	minSample = 10
 )
 
 var (
-	errEarly  = errors.New("more than half of the first hundred rows are rejected: are the flags for the file right?")
-	errWarned = exitError{errors.New("nothing was sent: --yes continues"), exitUsage}
+	errEarly  = errors.New("more than half of the first hundred rows are rejected: check the flags for the file")
+	errWarned = exitError{errors.New("nothing was sent: check the warnings, and add --yes to continue"), exitUsage}
 )
 
-// These statements join the rows of a run by their id only, because PostgreSQL has no statistics
-// about a new run, and would compare each row with each other.
+// These statements join the rows of a run by their id only. PostgreSQL has no statistics about a
+// new run, and with another join it may compare each row with all others.
 
 // twice settles the rows whose bill_reference occurs twice. All of them are rejected if their
 // contents differ, because nobody knows which is right.
@@ -49,7 +50,7 @@ UPDATE biller_rows SET
 	params = NULL, cells = CASE WHEN NOT o.same THEN cells END,
 	reason = CASE WHEN o.same THEN 'is the same as line ' || o.first || ': the bill is raised once'
 		ELSE 'bill_reference is on line ' || CASE WHEN line = o.first THEN o.last ELSE o.first END
-			|| ' too, with another content: which is right?' END
+			|| ' too, with different content: remove the wrong row' END
 FROM (
 	SELECT id, min(line) OVER bills AS first, max(line) OVER bills AS last, min(hash) OVER bills = max(hash) OVER bills AS same
 	FROM biller_rows WHERE run = $1 AND outcome IS NULL WINDOW bills AS (PARTITION BY bill)) o
@@ -58,7 +59,7 @@ WHERE o.id = biller_rows.id AND o.first < o.last AND (NOT o.same OR o.first < li
 // differing reports customers with several names or e-mail addresses, on their first row.
 const differing = `
 UPDATE biller_rows SET reason =
-	ltrim(reason || '; customer_reference is on other lines with other names or e-mail addresses: which is right?', '; ')
+	ltrim(reason || '; customer_reference is on other lines with other names or e-mail addresses: check which is right', '; ')
 FROM (SELECT min(id) AS id FROM biller_rows WHERE run = $1 AND outcome IS NULL GROUP BY person HAVING min(customer) <> max(customer)) o
 WHERE o.id = biller_rows.id`
 
@@ -75,12 +76,12 @@ type run struct {
 	token                        string // part of the idempotency keys
 	name, keyHash, mode, service string
 	header, comma                string // of the file; the header as JSON
-	rejectedFile, rejectedHash   string // the file of rejected rows, and its content, as it was written
-	sample, early                int    // the number of the first rows, and of those that are rejected
+	rejectedFile, rejectedHash   string // the path of the file of rejected rows, and a hash of its content
+	sample, early                int    // the number of first rows, and the number of rejected ones among them
 }
 
-// prepare returns the run of a file with this hash. It loads a new file, and stops with errWarned
-// if the file may do harm.
+// prepare returns the run of a file with this hash. It loads the file if it is new, and returns
+// errWarned if the file may do harm.
 func (s *store) prepare(ctx context.Context, c config, hash string, mode moment.Mode, stderr io.Writer) (r run, err error) {
 	r, err = s.owner(ctx, c, mode)
 	if err != nil {
@@ -142,7 +143,7 @@ func (c config) fileHash() (string, error) {
 	}
 	defer func() { _ = file.Close() }()
 	hash := sha256.New()
-	if _, err := io.Copy(hash, file); err != nil { // a folder, for example
+	if _, err := io.Copy(hash, file); err != nil { // for example, it is a folder
 		return "", exitError{err, exitUsage}
 	}
 	fmt.Fprintf(hash, "%q", fmt.Sprint(c.input.format))
@@ -227,9 +228,9 @@ func (r run) tooManyEarly() bool { return r.sample >= minSample && r.early > r.s
 // bare returns a reference without leading zeros, unless it is all zeros.
 func bare(reference string) string { return cmp.Or(strings.TrimLeft(reference, "0"), reference) }
 
-// compare warns of the same file under another API key, of references that have leading zeros in
-// earlier files, and of an earlier file with the same name that has nothing in common with this
-// one.
+// compare returns a warning in three cases. The same file was run with another API key. References
+// have other leading zeros in earlier files. An earlier file of the same name has no reference in
+// common with this one.
 func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []string, err error) {
 	var another bool
 	var earlier, rows, zeros, line int
@@ -241,7 +242,7 @@ func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []s
 		return nil, err
 	}
 	if another {
-		warnings = append(warnings, "this file was run with another API key: is this one another company's?")
+		warnings = append(warnings, "this file was run with another API key: check that this key belongs to the right company")
 	}
 	for column, name := range map[string]string{"bill": "bill_reference", "person": "customer_reference"} {
 		err := tx.QueryRowContext(ctx, fmt.Sprintf(lostZeros, column), r.id, r.keyHash, r.mode, r.service).Scan(&zeros, &line)
@@ -250,7 +251,7 @@ func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []s
 		}
 		if zeros > 0 {
 			warnings = append(warnings, fmt.Sprintf(
-				"%s has other leading zeros than in an earlier file (%d rows, the first on line %d): were they lost?", name, zeros, line))
+				"%s has other leading zeros than in an earlier file (%d rows, the first on line %d): check whether they were lost", name, zeros, line))
 		}
 	}
 	var shared bool
@@ -259,8 +260,8 @@ func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []s
 			OR EXISTS (SELECT person FROM biller_rows WHERE run = $1 AND outcome IS NULL INTERSECT SELECT person FROM biller_rows WHERE run = $2)
 		FROM biller_rows WHERE run = $1 AND outcome IS NULL`, r.id, earlier).Scan(&rows, &shared)
 	if earlier > 0 && rows > 0 && !shared {
-		warnings = append(warnings, fmt.Sprintf("0 of %d references are in the earlier run of %s: were leading zeros lost? "+
-			"If it is another file, put its date into the name", rows, r.name))
+		warnings = append(warnings, fmt.Sprintf("0 of %d references are in the earlier run of %s: check whether leading zeros were lost. "+
+			"If this is a different file, include its date in its name", rows, r.name))
 	}
 	return warnings, err
 }

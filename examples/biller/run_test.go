@@ -32,25 +32,25 @@ func rows(n int) string {
 const mixed = header + "C1,Zoë,z@example.com,B1,15.50,ZAR,2031-01-31\n" +
 	"C2,=cmd|x,,B2,\"15,50\",ZAR,\n" + // to be corrected
 	"C3,,,B3,1,ZAR,\n" +
-	"C3,,,B3,1,ZAR,\n" + // the same again
-	"C4,,,B4,20000,ZAR,\nC4,,,B4,30000,ZAR,\n" + // different: nobody knows which is right
+	"C3,,,B3,1,ZAR,\n" + // a duplicate
+	"C4,,,B4,20000,ZAR,\nC4,,,B4,30000,ZAR,\n" + // the same reference with different content
 	"C5,\"Shop,,B5,1,ZAR,\n"
 
 const mixedRejected = "\ufeffrejected_line,rejected_reason," + header +
-	`3,"amount ""15,50"" is not a number like 1250.00, without signs, letters, spaces and separators of thousands. If all amounts have a decimal comma, add --decimal ,",C2,'=cmd|x,,B2,"15,50",ZAR,` + "\n" +
-	"6,\"bill_reference is on line 7 too, with another content: which is right?\",C4,,,B4,20000,ZAR,\n" +
-	"7,\"bill_reference is on line 6 too, with another content: which is right?\",C4,,,B4,30000,ZAR,\n" +
-	`8,has a quote that is not closed,"C5,""Shop,,B5,1,ZAR,"` + "\n"
+	`3,"amount ""15,50"" is not a number like 1250.00, without signs, letters, spaces and thousands separators. If all amounts have a decimal comma, add --decimal ,",C2,'=cmd|x,,B2,"15,50",ZAR,` + "\n" +
+	"6,\"bill_reference is on line 7 too, with different content: remove the wrong row\",C4,,,B4,20000,ZAR,\n" +
+	"7,\"bill_reference is on line 6 too, with different content: remove the wrong row\",C4,,,B4,30000,ZAR,\n" +
+	`8,has a quote that is not closed: close or remove it,"C5,""Shop,,B5,1,ZAR,"` + "\n"
 
 func TestCheck(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", mixed)
 	assert.Equal(t, exitFailed, w.biller("check", "bills.csv"))
-	assert.Equal(t, `line 3, rejected: amount "15,50" is not a number like 1250.00, without signs, letters, spaces and separators of thousands. If all amounts have a decimal comma, add --decimal ,
+	assert.Equal(t, `line 3, rejected: amount "15,50" is not a number like 1250.00, without signs, letters, spaces and thousands separators. If all amounts have a decimal comma, add --decimal ,
 line 5, duplicate: is the same as line 4: the bill is raised once
-line 6, rejected: bill_reference is on line 7 too, with another content: which is right?
-line 7, rejected: bill_reference is on line 6 too, with another content: which is right?
-line 8, rejected: has a quote that is not closed
+line 6, rejected: bill_reference is on line 7 too, with different content: remove the wrong row
+line 7, rejected: bill_reference is on line 6 too, with different content: remove the wrong row
+line 8, rejected: has a quote that is not closed: close or remove it
 `+filepath.Join(w.dir, "bills.csv")+`:
   duplicate       1  ZAR 1.00
   rejected        4
@@ -67,20 +67,20 @@ line 8, rejected: has a quote that is not closed
 	assert.Len(t, left, 3, "check leaves nothing behind")
 }
 
-// A customer with two names in a file is reported, because the first response decides which is
-// kept.
+// A customer with two names in a file is reported, because Moment keeps only the name that it
+// receives first.
 func TestCustomersThatDiffer(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC2,Di,,B2,1,ZAR,\nC1,,,B3,1,ZAR,\nC2,Dinah,,B4,1,ZAR,\n")
 	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
-	assert.Equal(t, "line 3, note: customer_reference is on other lines with other names or e-mail addresses: which is right?\n"+
+	assert.Equal(t, "line 3, note: customer_reference is on other lines with other names or e-mail addresses: check which is right\n"+
 		filepath.Join(w.dir, "bills.csv")+":\n  to raise        4  ZAR 4.00\n", w.stdout)
 	w.file("bills.csv", header)
 	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
 	assert.Contains(t, w.stdout, "no rows")
 }
 
-// A reference that is in the file twice is raised once, or not at all if its rows differ.
+// A reference that occurs twice is raised once, or not at all if its rows differ.
 func TestTwice(t *testing.T) {
 	for _, row := range []struct {
 		amounts string
@@ -112,7 +112,7 @@ func TestRun(t *testing.T) {
   duplicate       1  ZAR 1.00
   raised          2  ZAR 16.50
   rejected        4
-Unless you have done so, correct the rejected rows in `+filepath.Join(w.dir, "bills.rejected.csv")+", and run that file instead of this one.\n", w.stdout)
+Correct the rejected rows in `+filepath.Join(w.dir, "bills.rejected.csv")+", and run that file instead of this one, unless you have done so.\n", w.stdout)
 	for _, name := range []string{"bills.rejected.csv", "biller.db", "biller.db.lock"} {
 		info, err := os.Stat(filepath.Join(w.dir, name))
 		require.NoError(t, err)
@@ -152,7 +152,7 @@ func TestTextInAnotherEncodingSendsNothing(t *testing.T) {
 	assert.Zero(t, w.requests.Load())
 }
 
-// A run warns before it does harm, with exit code 2, and --yes continues.
+// A run that may do harm stops with a warning and exit code 2. --yes continues.
 func TestWarnings(t *testing.T) {
 	read := func(name string) string {
 		text, err := os.ReadFile(filepath.Join("testdata", name))
@@ -163,10 +163,10 @@ func TestWarnings(t *testing.T) {
 	for _, row := range []struct {
 		why           string
 		first, second string
-		key           string // of the second
+		key           string // for the second file
 		warning       string
 	}{
-		{"leading zeros that a spreadsheet has removed", read("zeros-before-excel.csv"), read("zeros-after-excel.csv"), "", "0 of 2 references are in the earlier run of bills.csv: were leading zeros lost?"},
+		{"leading zeros that a spreadsheet has removed", read("zeros-before-excel.csv"), read("zeros-after-excel.csv"), "", "0 of 2 references are in the earlier run of bills.csv: check whether leading zeros were lost."},
 		{"zeros of some references", header + "C,,,0771,1,ZAR,\nC,,,1001,1,ZAR,\n", header + "C,,,771,1,ZAR,\nC,,,1001,1,ZAR,\n", "", "bill_reference has other leading zeros than in an earlier file (1 rows, the first on line 2)"},
 		{"zeros of some customers, whose bills are new", header + "C,,,A1,1,ZAR,\n007,,,A2,1,ZAR,\n", header + "C,,,E1,1,ZAR,\n7,,,E2,1,ZAR,\n", "", "customer_reference has other leading zeros than in an earlier file (1 rows, the first on line 3)"},
 		{"customers that have both forms", header + "7,,,A1,1,ZAR,\n007,,,A2,1,ZAR,\n", header + "7,,,E1,1,ZAR,\n007,,,E2,1,ZAR,\n", "", ""},
@@ -217,7 +217,7 @@ func respond(rw http.ResponseWriter, status int, own bool) bool {
 	return true
 }
 
-// A run stops when it gets nowhere. Only the service's own rejection rejects a row.
+// A run stops if it makes no progress. Only the service's own rejection rejects a row.
 func TestStops(t *testing.T) {
 	always := func(status int, own bool) func(int64, http.ResponseWriter) bool {
 		return func(_ int64, rw http.ResponseWriter) bool { return respond(rw, status, own) }
@@ -233,9 +233,9 @@ func TestStops(t *testing.T) {
 	}{
 		{"the service rejects ten bills in a row", 200, always(422, true), exitFailed, "rejected 10 bills in a row", 10, 100},
 		{"it rejects nine", 9, always(422, true), exitRejected, "", 9, 9},
-		{"a gateway responds to the first request", 200, always(404, false), exitFailed, "is the base URL right?", 0, 100},
-		{"the API key is wrong", 200, always(401, true), exitFailed, "is the API key right?", 0, 100},
-		{"it may not create bills", 200, always(403, true), exitFailed, "is the API key right?", 0, 100},
+		{"a gateway responds to the first request", 200, always(404, false), exitFailed, "check MOMENT_BASE_URL: ", 0, 100},
+		{"the API key is wrong", 200, always(401, true), exitFailed, "check MOMENT_API_KEY: ", 0, 100},
+		{"it may not create bills", 200, always(403, true), exitFailed, "check MOMENT_API_KEY: ", 0, 100},
 		{"two of three of the first hundred are rejected", 400, func(n int64, rw http.ResponseWriter) bool { return n%3 > 0 && respond(rw, 422, true) }, exitFailed, "more than half of the first hundred", 51, 200},
 		{"the service goes down", 200, func(n int64, rw http.ResponseWriter) bool { return n > 1 && respond(rw, 503, false) }, exitFailed, "50 attempts failed in a row", 0, 500},
 		{"a gateway fails, and limits the next attempts", 1, func(n int64, rw http.ResponseWriter) bool {
@@ -273,7 +273,7 @@ func TestStops(t *testing.T) {
 	assert.Contains(t, w.stderr, "connection refused")
 }
 
-// Bills that differ from those at Moment are the file's fault, and stop nothing.
+// Bills that differ from those at Moment are rejected, but do not stop the run.
 func TestManyMismatches(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", rows(30))
@@ -292,7 +292,7 @@ func TestRejectedRowsOfAnotherSeparator(t *testing.T) {
 	assert.Equal(t, exitDone, w.biller("run", "bills.rejected.csv"), w.stderr)
 }
 
-// Rejections after the first hundred rows stop nothing, nor do those that a clerk has seen.
+// Rejections after the first hundred rows do not stop a run, and neither do those before --yes.
 func TestRejectionsAfterAWarning(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", strings.Replace(rows(200), ",15.50,", ",R 15.50,", 51))
@@ -326,7 +326,7 @@ func TestBillsThatExist(t *testing.T) {
 	assert.Equal(t, int64(n), w.requests.Load()-before, "a customer whom an earlier run has seen needs no requests")
 }
 
-// What exists decides about a row: a bill is not raised for another person, nor twice.
+// A bill is neither raised for another person nor raised twice, if it or its customer exists.
 func TestWhatExists(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", rows(9))
@@ -345,14 +345,14 @@ func TestWhatExists(t *testing.T) {
 	assert.Equal(t, "c1@example.com", customer(t, w, "C1").Email)
 	got := w.read("more.rejected.csv")
 	for _, want := range []string{
-		"and differs in amount_due: it is ZAR 15.50, unpaid, due on 2031-01-31\",C0", "customer_reference has the name \"\"Name 2\"\" at Moment: is it another person?\",C2",
-		"and differs in customer: it is", "and differs in status: it is ZAR 15.50, voided, due",
+		"but differs in amount_due: the bill at Moment is ZAR 15.50, unpaid, due on 2031-01-31\",C0", "customer_reference has the name \"\"Name 2\"\" at Moment: check whether it is another person\",C2",
+		"but differs in customer: the bill at Moment is", "but differs in status: the bill at Moment is ZAR 15.50, voided, due",
 	} {
 		assert.Contains(t, got, want)
 	}
 }
 
-// A write without a definite response is settled, however it ended.
+// A write without a definite response is settled, whether it was applied or not.
 func TestUnknownOutcomes(t *testing.T) {
 	for _, fault := range []momenttest.Fault{
 		momenttest.DropAfterCommit(), momenttest.DropBeforeCommit(), momenttest.Truncate(), momenttest.Status(503), momenttest.ServiceError(500), momenttest.RateLimit(0),
@@ -398,8 +398,8 @@ func TestReconcile(t *testing.T) {
 	w.file("bills.csv", strings.NewReplacer("B3,15.50", "B3,1.00", "C4,", "C0,", "B5,15.50,ZAR,2031-01-31", "B6,15.50,ZAR,\nC5,,,B5,15.50,ZAR,2031-02-28\nC5,,,B7,x,ZAR,").Replace(rows(6)))
 	assert.Equal(t, exitRejected, w.biller("reconcile", "bills.csv"), w.stderr)
 	for _, want := range []string{
-		"line 4: the bill is voided", "line 5: the bill is about ZAR 15.50, and not ZAR 1.00", "line 6: the bill is another customer's",
-		"line 7: there is no such bill at Moment", "line 8: the bill is due on 2031-01-31, and not on 2031-02-28", `line 9: amount "x"`,
+		"line 4: the bill is voided", "line 5: the amount is ZAR 15.50 at Moment, but ZAR 1.00 in the file", "line 6: the bill at Moment has another customer",
+		"line 7: the bill does not exist at Moment", "line 8: the due date is 2031-01-31 at Moment, but 2031-02-28 in the file", `line 9: amount "x"`,
 		": 2 rows agree with their bills (1 paid), and 6 differ\n",
 	} {
 		assert.Contains(t, w.stdout, want)
@@ -425,8 +425,8 @@ func TestReconcileWithTheLedger(t *testing.T) {
 		code   int
 		says   string
 	}{
-		{0, exitRejected, "line 3: payments of ZAR 15.50 are at Moment, and of ZAR 0.00 in the ledger\n"},
-		{1600, exitRejected, "line 3: payments of ZAR 15.50 are at Moment, and of ZAR 16.00 in the ledger\n"},
+		{0, exitRejected, "line 3: the payments are ZAR 15.50 at Moment, but ZAR 0.00 in the ledger\n"},
+		{1600, exitRejected, "line 3: the payments are ZAR 15.50 at Moment, but ZAR 16.00 in the ledger\n"},
 		{-50, exitDone, "2 rows agree with their bills (1 paid)"}, // a reversal
 	} {
 		b.exec(`INSERT INTO ledger (event_id, payment_id, obligation_kind, obligation_id, amount, currency, posted_at)
@@ -481,7 +481,7 @@ func TestChangedRejectedRows(t *testing.T) {
 	w.file("bills.csv", header+"C1,,,B1,x,ZAR,\nC2,,,B2,1,ZAR,\n")
 	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 501, false) })
 	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
-	assert.Contains(t, w.stderr, "1 rows have no definite response: start it again. The last reason: moment: create bill: 501")
+	assert.Contains(t, w.stderr, "1 rows are still open: start it again to continue. The last error: moment: create bill: 501")
 	w.file("bills.rejected.csv", "changed")
 	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
 		return r.Method == http.MethodPost && respond(rw, 422, true)
@@ -492,7 +492,7 @@ func TestChangedRejectedRows(t *testing.T) {
 	assert.Contains(t, w.read("bills.rejected-2.csv"), "B2")
 }
 
-// Each month has its own file of rejected rows, also if a run is started again.
+// Each month has its own file of rejected rows, even if a run is started again.
 func TestRejectedRowsOfTheNextMonth(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC1,,,B2,x,ZAR,\n")
@@ -519,7 +519,7 @@ func TestFileThatChangesDuringItsRun(t *testing.T) {
 	assert.Contains(t, w.read("bills.rejected.csv"), "rejected_line,rejected_reason,"+header+"3,")
 }
 
-// Attempts after an unknown outcome make the same call, although the customer is known meanwhile.
+// Attempts after an unknown outcome make the same call, even if the customer is known by then.
 func TestLaterAttemptsMakeTheSameCall(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC1,,,B2,1,ZAR,\n")
@@ -538,11 +538,11 @@ func TestLaterAttemptsMakeTheSameCall(t *testing.T) {
 	assert.Equal(t, calls[0], calls[1])
 }
 
-// If the rejected rows cannot be written, no part of them is left behind, and no file is named.
+// If the rejected rows cannot be written, no part of a file remains, and no file is named.
 func TestRejectedRowsThatCannotBeWritten(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", header+"C1,,,B1,x,ZAR,\n")
-	require.NoError(t, os.MkdirAll(filepath.Join(w.dir, "bills.rejected.csv.new", "x"), 0o700)) // where it is written first
+	require.NoError(t, os.MkdirAll(filepath.Join(w.dir, "bills.rejected.csv.new", "x"), 0o700)) // the file is written here before it is renamed
 	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
 	assert.NotContains(t, w.stdout, "Correct the rejected rows")
 	assert.NoDirExists(t, filepath.Join(w.dir, "bills.rejected.csv"))

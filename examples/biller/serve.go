@@ -37,14 +37,14 @@ const (
 )
 
 const (
-	attemptTimeout = 10 * time.Second // of a request; the four of a call end before the default of --job-timeout
-	storeTimeout   = 10 * time.Second // of an event or a result; Moment delivers an event again after that
+	attemptTimeout = 10 * time.Second // of a request; a call has four, and ends before the default of --job-timeout
+	storeTimeout   = 10 * time.Second // to store an event or a result; Moment then delivers the event again
 
 	// Jobs, deliveries and telemetry end within 25 seconds, because Kubernetes kills after 30.
 	stopTimeout      = 20 * time.Second
 	telemetryTimeout = 3 * time.Second
 
-	// A person may have to look at discarded and cancelled jobs.
+	// Discarded and cancelled jobs are kept for longer, because a person may have to look at them.
 	keepGivenUp = 90 * 24 * time.Hour
 )
 
@@ -62,23 +62,23 @@ func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Log
 		config.Queues = map[string]river.QueueConfig{queueBills: {MaxWorkers: bills}}
 		config.FetchCooldown, config.FetchPollInterval = 30*time.Millisecond, 50*time.Millisecond // each fetch locks an SQLite file
 		config.JobTimeout, config.SoftStopTimeout = w.timeout, stopTimeout
-		config.CompletedJobRetentionPeriod = remember // to find a second payment under an event
+		config.CompletedJobRetentionPeriod = remember // to find a second payment with the same event
 		config.CancelledJobRetentionPeriod, config.DiscardedJobRetentionPeriod = keepGivenUp, keepGivenUp
 	}
 	if w != nil && w.timeout > 0 { // serve or work, not run
 		config.ErrorHandler = &errorLog{log, rate.Sometimes{Interval: time.Minute}}
 		config.Queues[queuePayments] = river.QueueConfig{MaxWorkers: maxPayments}
-		config.RescueStuckJobsAfter = 2 * w.timeout // its process was killed, or it would have ended
+		config.RescueStuckJobsAfter = 2 * w.timeout // the job would have ended by then, so its process was killed
 	}
 	if s.lock == nil {
-		config.FetchCooldown, config.FetchPollInterval = 20*time.Millisecond, 0 // the shorter, the more jobs and queries a second
+		config.FetchCooldown, config.FetchPollInterval = 20*time.Millisecond, 0 // a shorter cooldown works more jobs a second, and needs more queries
 		config.ReindexerSchedule = river.NeverSchedule()                        // it needs the rights of the tables' owner
 	}
 	return river.NewClient(s.driver, config)
 }
 
-// errorLog logs jobs that keep failing, because River logs a failure as information. It also logs a
-// rejected API key, which all jobs of a backlog meet before one of them keeps failing.
+// errorLog logs jobs that keep failing, because River logs a failure as information. It logs a
+// rejected API key at once, because all jobs of a backlog fail before one of them keeps failing.
 type errorLog struct {
 	log  *slog.Logger
 	keys rate.Sometimes
@@ -90,7 +90,7 @@ func (l *errorLog) HandleError(ctx context.Context, job *rivertype.JobRow, err e
 		l.log.ErrorContext(ctx, "job keeps failing", slog.String("kind", job.Kind), slog.Int64("job", job.ID),
 			slog.Int("attempt", job.Attempt), slog.String("error", err.Error()))
 	}
-	switch text := err.Error(); { // of loggable
+	switch text := err.Error(); { // loggable made the text
 	case job.Attempt >= maxAttempts:
 		report()
 	case strings.Contains(text, "status=401"), strings.Contains(text, "status=403"):
@@ -104,11 +104,11 @@ func (*errorLog) HandlePanic(context.Context, *rivertype.JobRow, any, string) *r
 	return nil
 }
 
-// serve runs a process that receives, works, or both: the flags of the other are nil. It ends with
-// ctx, after the jobs and deliveries in progress.
+// serve runs a process that receives, works, or both. The flags are nil for what it does not do.
+// After ctx ends, it completes the jobs and deliveries in progress.
 func serve(ctx context.Context, c config, receives *receiveFlags, works *workFlags, stderr io.Writer) (err error) {
 	if c.postgres == nil && (receives == nil || works == nil) {
-		return exitError{errors.New("an SQLite file has one process: use serve, or set DATABASE_URL"), exitUsage}
+		return exitError{errors.New("receive and work need PostgreSQL: use serve, or set DATABASE_URL"), exitUsage}
 	}
 	var w *worker
 	var verifier *moment.WebhookVerifier
@@ -141,7 +141,7 @@ func serve(ctx context.Context, c config, receives *receiveFlags, works *workFla
 		log.ErrorContext(ctx, "failed", slog.String("error", err.Error()))
 		return err
 	}
-	return nil // also if ctx ended during the start
+	return nil // even if ctx ended during the start
 }
 
 // run receives if there is a verifier, and works if there is a worker.
@@ -200,7 +200,7 @@ func (s *store) warnOfOthers(ctx context.Context, own string, log *slog.Logger) 
 			var queue string
 			var bills int
 			err := scan(&queue, &bills)
-			log.WarnContext(ctx, "bills wait for another API key or base URL, or for run", slog.String("queue", queue), slog.Int("bills", bills))
+			log.WarnContext(ctx, "ignores bills of another API key or base URL, or of biller run", slog.String("queue", queue), slog.Int("bills", bills))
 			return err
 		}, "SELECT queue, count(*) FROM river_job WHERE kind = 'raise_bill' AND finalized_at IS NULL AND queue <> $1 GROUP BY queue", own)
 	})
@@ -230,7 +230,7 @@ func (r *receiver) serve(ctx context.Context, address string) error {
 		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 		defer cancel()
 		if err := server.Shutdown(limit); err != nil {
-			_ = server.Close() // rolls back the deliveries in flight; Moment sends them again
+			_ = server.Close() // rolls back the deliveries in flight; Moment delivers them again
 			r.log.ErrorContext(limit, "deliveries aborted", slog.String("error", err.Error()))
 		}
 	})

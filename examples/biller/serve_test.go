@@ -35,8 +35,7 @@ func (b *base) untilBlocked(table string) {
 	})
 }
 
-// A delivery that is broken off in the middle leaves nothing behind, and is stored when it is
-// delivered again.
+// An interrupted delivery stores nothing, and is stored when it is delivered again.
 func TestDeliveryIsBrokenOff(t *testing.T) {
 	b := newPostgresBase(t)
 	release := b.blockJobs()
@@ -120,7 +119,7 @@ func TestReceiverShutdown(t *testing.T) {
 	assert.Equal(t, 1, marks)
 }
 
-// The ledger may be locked for a long time: receivers start meanwhile, and store events.
+// Receivers start and store events even if the ledger is locked for a long time.
 func TestLedgerIsLocked(t *testing.T) {
 	b := newPostgresBase(t)
 	tx, err := b.rows.BeginTx(t.Context(), nil)
@@ -156,8 +155,7 @@ func TestListen(t *testing.T) {
 	receiveFrom(t, "a job", events)
 }
 
-// Jobs of a machine that has disappeared in the middle of a transaction do not wait for its locks
-// for ever.
+// If a machine disappears in the middle of a transaction, jobs do not wait for its locks for ever.
 func TestSessionsEnd(t *testing.T) {
 	b := newPostgresBase(t)
 	assert.Equal(t, "1min", ask[string](b, "SELECT current_setting('idle_in_transaction_session_timeout')"))
@@ -171,7 +169,7 @@ func TestSessionsEnd(t *testing.T) {
 	}), "read-only transaction")
 }
 
-// A job whose worker was killed is worked again once it has been running for longer than it can.
+// A job whose worker was killed is retried after the time for which a job can run.
 func TestRescue(t *testing.T) {
 	b := newPostgresBase(t)
 	for event, ago := range map[string]time.Duration{"evt_1": 3 * time.Minute, "evt_2": 90 * time.Second} {
@@ -185,7 +183,7 @@ func TestRescue(t *testing.T) {
 	assert.Equal(t, "running", ask[string](b, "SELECT state::text FROM river_job WHERE args->>'event_id' = 'evt_2'"), "its worker may be alive")
 }
 
-// A process ends in time although the database does not accept the outcome of its job.
+// A process ends in time even if the database does not accept the outcome of its job.
 func TestStopWithoutADatabase(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes as long as a statement may")
@@ -197,7 +195,7 @@ func TestStopWithoutADatabase(t *testing.T) {
 	tx, err := b.rows.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
 	defer func() { _ = tx.Rollback() }()
-	_, err = tx.ExecContext(t.Context(), "LOCK TABLE biller_rows IN SHARE MODE") // for reading only
+	_, err = tx.ExecContext(t.Context(), "LOCK TABLE biller_rows IN SHARE MODE") // it can only be read
 	require.NoError(t, err)
 	jobs, err := b.newClient(&worker{store: b.store, client: srv.Client(), timeout: time.Minute}, queue, 1, b.logger())
 	require.NoError(t, err)

@@ -24,26 +24,26 @@ import (
 
 const serviceEnv = "MOMENT_TEST_SERVICE" // makes the test binary the service
 
-// tally is what the service has, and what arrived there.
+// tally counts the objects of the service, and the requests that arrived.
 type tally struct {
 	Requests  int
-	Dropped   int // whose response was lost
+	Dropped   int // requests whose response was lost
 	Bills     int
 	Money     moment.Amount
-	Raised    int // bills, as far as the responses show
+	Raised    int // bills that a response reported as raised
 	OtherKeys int // calls for a bill that an earlier call with another key may have raised
 }
 
-// serveMoment is the service, in a process of its own, until its input ends. Of so many requests
-// one is applied, and its response is lost.
+// serveMoment runs the fake of the service in this process, until its input ends. One of every
+// dropEvery requests is applied, but its response is lost.
 func serveMoment() {
 	var dropEvery int
 	_, _ = fmt.Sscan(os.Getenv(serviceEnv), &dropEvery)
 	srv := momenttest.NewServer()
 	var mu sync.Mutex
 	var all tally
-	// By bill: the last key under which one may have been raised, and whether a response says that
-	// it was.
+	// sent has the last key under which a bill may have been raised, and whether a response
+	// reported it.
 	type sent struct {
 		key    string
 		raised bool
@@ -62,7 +62,7 @@ func serveMoment() {
 					now.Money += bill.AmountDue
 				}
 			}
-			_ = json.NewEncoder(w).Encode(now) //nolint:errchkjson // the test sees it
+			_ = json.NewEncoder(w).Encode(now) //nolint:errchkjson // the test would notice
 			return
 		}
 		n := requests.Add(1)
@@ -77,7 +77,7 @@ func serveMoment() {
 			return
 		}
 		body, err := io.ReadAll(r.Body)
-		if err != nil { // the worker was killed while it sent: the service has seen no request
+		if err != nil { // the worker was killed before it had sent the whole request
 			panic(http.ErrAbortHandler)
 		}
 		var bill struct {
@@ -86,12 +86,12 @@ func serveMoment() {
 		_ = json.Unmarshal(body, &bill)
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		status := &statusWriter{ResponseWriter: w}
-		mu.Lock() // before the response, because a retry may overtake a request whose response is lost
+		mu.Lock() // locked before the response, because a retry may overtake a request whose response is lost
 		defer mu.Unlock()
 		srv.ServeHTTP(status, r)
 		key := r.Header.Get("Idempotency-Key")
 		before, known := calls[bill.Reference]
-		if status.code/100 == 4 { // this key has raised nothing, also if a response was lost
+		if status.code/100 == 4 { // this key has raised nothing, even if a response was lost
 			if before.key == key {
 				delete(calls, bill.Reference)
 			}
@@ -112,15 +112,15 @@ func serveMoment() {
 	}
 	fmt.Fprintln(os.Stdout, "http://"+listener.Addr().String())
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin) // it ends with the test, however that ends
+		_, _ = io.Copy(io.Discard, os.Stdin) // the input ends when the test ends or is killed
 		os.Exit(0)
 	}()
-	panic(http.Serve(listener, handler)) //nolint:gosec // of a test
+	panic(http.Serve(listener, handler)) //nolint:gosec // only for tests
 }
 
-// The service sees a bill that is sent under two keys, also if the responses are lost.
+// The tally counts a bill that is sent under two keys, even if the responses are lost.
 func TestTally(t *testing.T) {
-	service := startService(t, 1) // no request has a response
+	service := startService(t, 1) // all responses are lost
 	post := func(path, key, body string) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, service.url+path, strings.NewReader(body))
 		require.NoError(t, err)
@@ -182,7 +182,7 @@ func startService(t *testing.T, dropEvery int) *service {
 	return &service{strings.TrimSpace(url), cmd.Process.Pid}
 }
 
-// tally asks the service. Only tallyAll counts the bills that it has, because that takes long.
+// tally requests the counts. Only tallyAll counts the bills of the service, because that is slow.
 func (s *service) tally(t *testing.T) (now tally) {
 	t.Helper()
 	return s.get(t, "/tally")

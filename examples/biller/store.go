@@ -23,10 +23,10 @@ import (
 	"github.com/moment-billing/moment-go/momentsql"
 )
 
-// schema has the biller's own tables. cells and params are removed when a bill is raised, because
-// they contain personal data. customer, person and hash are hashes: of a customer's data, of its
-// reference, of the row. The bare references have no leading zeros. A row without an outcome is
-// open.
+// schema is the schema of the biller's own tables. cells and params are removed when a bill is
+// raised, because they contain personal data. The column customer is a hash of a customer's data,
+// person is a hash of its reference, and hash is a hash of the row. The columns that end in _bare
+// are for references without leading zeros. A row without an outcome is open.
 const schema = `
 CREATE TABLE IF NOT EXISTS biller_salt (id INTEGER PRIMARY KEY, salt TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS biller_runs (
@@ -52,7 +52,7 @@ type store struct {
 	migrator   *rivermigrate.Migrator[*sql.Tx]
 	schema     string // in PostgreSQL
 
-	lock *flock.Flock // of an SQLite file; released when the process ends, however it ends
+	lock *flock.Flock // of an SQLite file; the system releases it when the process ends
 	path string
 	file os.FileInfo
 }
@@ -60,7 +60,7 @@ type store struct {
 // openStore locks the file, and creates its tables.
 func openStore(ctx context.Context, path string) (*store, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // because all names of a file must have one lock
+		path = target // because all paths of a file must have the same lock
 	}
 	lock := flock.New(path + ".lock")
 	locked, err := lock.TryLock()
@@ -128,14 +128,14 @@ func (s *store) inPlace() error {
 	}
 	file, err := os.Stat(s.path)
 	if err == nil && !os.SameFile(file, s.file) {
-		err = errors.New("the database is not the file that was opened")
+		err = errors.New("the database file was replaced after it was opened")
 	}
 	return err
 }
 
-// release makes the jobs of a killed process available, and those that wait for a retry. This
-// process has the lock, so nobody else works them. They get all attempts again, because a killed
-// job has not failed.
+// release makes two kinds of jobs available: those of a killed process, and those that wait for a
+// retry. No other process works them, because this one has the lock. They get all attempts again,
+// because a killed job has not failed.
 func (s *store) release(ctx context.Context) error {
 	if s.lock == nil {
 		return nil
@@ -230,8 +230,8 @@ func (s *store) migrate(ctx context.Context) error {
 	})
 }
 
-// printMigration prints the statements of migrate for an administrator. The transaction of each
-// River version records it, so an interrupted migration can continue.
+// printMigration prints the statements of migrate for an administrator. Each of River's versions is
+// recorded in its own transaction, so that an interrupted migration can continue.
 func (s *store) printMigration(ctx context.Context, w io.Writer) error {
 	missing, err := s.migrator.Migrate(ctx, rivermigrate.DirectionUp, &rivermigrate.MigrateOpts{DryRun: true})
 	if err != nil {
@@ -240,7 +240,7 @@ func (s *store) printMigration(ctx context.Context, w io.Writer) error {
 	statements := []string{s.tables()}
 	for _, version := range missing.Versions {
 		record := "(version) VALUES (%d)"
-		if version.Version >= 5 { // which adds the column line
+		if version.Version >= 5 { // version 5 adds the column line
 			record = "(line, version) VALUES ('main', %d)"
 		}
 		statements = append(statements, fmt.Sprintf("%s\nINSERT INTO %s.river_migration "+record+";", version.SQL, s.schema, version.Version))
@@ -262,20 +262,20 @@ func (s *store) ready(ctx context.Context) error {
 	state, err := s.migrator.Validate(ctx, nil)
 	switch {
 	case err != nil && strings.Contains(err.Error(), "permission denied"):
-		err = fmt.Errorf("%w: run the GRANTs that biller migrate --print prints", err)
+		err = fmt.Errorf("%w: run the GRANT statements that biller migrate --print prints", err)
 	case err == nil && !state.OK:
-		err = errors.New("the tables are missing, or River's are old: run biller migrate")
+		err = errors.New("the tables are missing or not up to date: run biller migrate")
 	}
 	return err
 }
 
 const (
-	startTimeout = 30 * time.Second // then the process ends, and its supervisor restarts it
+	startTimeout = 30 * time.Second // after that, the process ends, and its supervisor restarts it
 	tryTimeout   = 5 * time.Second
 	betweenTries = 2 * time.Second
 )
 
-// await retries for startTimeout, and logs the reason.
+// await retries for startTimeout, and logs the reason of each failure.
 func await(ctx context.Context, log *slog.Logger, what string, try func(context.Context) error) error {
 	_, err := backoff.Retry(ctx, func() (any, error) {
 		ctx, cancel := context.WithTimeout(ctx, tryTimeout)
@@ -294,7 +294,7 @@ func await(ctx context.Context, log *slog.Logger, what string, try func(context.
 // migrate creates the tables in PostgreSQL, or prints the statements.
 func migrate(ctx context.Context, c config, printed bool, stdout, stderr io.Writer) error {
 	if c.postgres == nil {
-		return exitError{errors.New("DATABASE_URL is not set; an SQLite file needs no migrate"), exitUsage}
+		return exitError{errors.New("DATABASE_URL is not set: migrate is for PostgreSQL only"), exitUsage}
 	}
 	s, err := openPostgres(ctx, c.postgres, nil)
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// Traces and metrics are sent to the endpoint at the end at the latest, and nowhere without one.
+// Traces and metrics are sent to the endpoint before the process ends, and are not sent without an
+// endpoint.
 func TestTelemetry(t *testing.T) {
 	t.Cleanup(func() { otel.SetTracerProvider(noop.NewTracerProvider()) })
 	var mu sync.Mutex
@@ -43,7 +44,7 @@ func TestTelemetry(t *testing.T) {
 	}
 }
 
-// A missing collector only delays the end by a few seconds.
+// Without a collector, a process only ends a few seconds later.
 func TestTelemetryWithoutACollector(t *testing.T) {
 	t.Cleanup(func() { otel.SetTracerProvider(noop.NewTracerProvider()) })
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
@@ -56,7 +57,7 @@ func TestTelemetryWithoutACollector(t *testing.T) {
 	assert.Less(t, time.Since(begun), telemetryTimeout+time.Second)
 }
 
-// A job is linked to the delivery that it is from, and no span names the payment.
+// The span of a job is linked to its delivery, and no span names the payment.
 func TestTraceOfAPayment(t *testing.T) {
 	recorder := tracetest.NewSpanRecorder()
 	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(recorder)))

@@ -26,12 +26,12 @@ import (
 
 const (
 	batchSize   = 1000 // jobs in one transaction
-	maxAttempts = 4    // of a job; then its row stays open until the next start
+	maxAttempts = 4    // of a job; after that, its row stays open until the next start
 
-	longestWait = time.Hour // after a 429
+	longestWait = time.Hour // the longest wait after a 429
 
-	maxRejections = 10 // in a row, by the service; then the run stops
-	maxFailures   = 50 // in a row, without an outcome; then the run stops
+	maxRejections = 10 // the run stops after so many rejections by the service in a row
+	maxFailures   = 50 // the run stops after so many attempts without an outcome in a row
 )
 
 // raiseBill is the job of a row. It contains no names and no references, because River keeps and
@@ -63,7 +63,7 @@ func (r run) sharedQueue() string { return "bills_" + hashOf(r.keyHash, r.mode, 
 // an imported file.
 func runFile(ctx context.Context, c config, imported bool, stdout, stderr io.Writer) error {
 	if c.postgres != nil && !imported {
-		return exitError{errors.New("run works on an SQLite file: name it with --database, or use import and work with DATABASE_URL"), exitUsage}
+		return exitError{errors.New("run needs an SQLite file: name it with --database, or use import and work with DATABASE_URL"), exitUsage}
 	}
 	client, err := c.connect()
 	if err != nil {
@@ -88,8 +88,8 @@ func runFile(ctx context.Context, c config, imported bool, stdout, stderr io.Wri
 	return w.finish(context.WithoutCancel(ctx), stopped, stdout)
 }
 
-// work works the open rows until they are settled, ctx ends, or the run is stopped. It returns the
-// reason if rows are still open.
+// work works the open rows until they are settled, ctx ends, or the run is stopped. If rows are
+// still open, it returns the reason.
 func (w *worker) work(ctx context.Context, log *slog.Logger, stderr io.Writer) error {
 	jobs, err := w.store.newClient(w, w.run.queue(), w.config.workers(), log)
 	if err := errors.Join(err, w.store.release(ctx)); err != nil {
@@ -145,7 +145,7 @@ func (w *worker) enqueue(ctx context.Context, jobs *river.Client[*sql.Tx], stder
 				return err
 			}
 			if result.UniqueSkippedAsDuplicate && has != params[i].Args {
-				fmt.Fprintf(stderr, "warning: row %d has a job of another content\n", has.Row)
+				fmt.Fprintf(stderr, "warning: row %d already has a job with different content\n", has.Row)
 			}
 		}
 	}
@@ -157,22 +157,23 @@ type worker struct {
 
 	store   *store
 	client  *moment.Client
-	timeout time.Duration // of a job; -1 for a run, whose jobs may wait for the rate limit
+	timeout time.Duration // of a job; -1 for a run, because its jobs may wait for the rate limit
 
 	run      run
 	config   config
-	imported bool // the run is worked by others
+	imported bool // other processes work the run
 	bar      *progressbar.ProgressBar
 	stop     context.CancelCauseFunc // of the run; nil for imported files
 
 	mu                   sync.Mutex // guards the fields below
-	opened, left         int        // jobs at the start, and those without an end
+	opened, left         int        // the number of jobs at the start, and of jobs that have not ended
 	last                 error      // of the last attempt without an outcome
 	reached              bool       // the service itself has responded
 	rejections, failures int        // in a row
 }
 
-// NextRetry is soon for a run, because a person waits. Otherwise it is River's, over weeks.
+// NextRetry returns a time within seconds for a run, because a person waits. Otherwise it returns
+// the zero time, which selects River's policy of retries over weeks.
 func (w *worker) NextRetry(job *river.Job[raiseBill]) time.Time {
 	if w.stop == nil {
 		return time.Time{}
@@ -189,10 +190,10 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 	defer w.mu.Unlock()
 	failure, isFailure := errors.AsType[*moment.Error](res.err)
 	if isFailure && !w.reached && !failure.FromService && failure.Status/100 == 4 && failure.Status != 429 {
-		w.stop(fmt.Errorf("is the base URL right? %w", res.err))
+		w.stop(fmt.Errorf("check MOMENT_BASE_URL: %w", res.err))
 	}
 	if isFailure && failure.FromService && (failure.Status == http.StatusUnauthorized || failure.Status == http.StatusForbidden) {
-		w.stop(fmt.Errorf("is the API key right? %w", res.err))
+		w.stop(fmt.Errorf("check MOMENT_API_KEY: %w", res.err))
 	}
 	w.reached = w.reached || res.err == nil || isFailure && failure.FromService
 	switch res.outcome {
@@ -212,7 +213,7 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 		}
 		w.rejections++
 		if w.rejections == maxRejections {
-			w.stop(fmt.Errorf("the service rejected %d bills in a row (--yes continues): %w", maxRejections, res.err))
+			w.stop(fmt.Errorf("the service rejected %d bills in a row (add --yes to continue): %w", maxRejections, res.err))
 		}
 		if res.line <= lastEarly {
 			w.run.early++
@@ -233,7 +234,7 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 	return nil
 }
 
-// fail stops a run, because it waits for the outcome of each job.
+// fail stops a run, because the run would otherwise wait for the outcome of this job for ever.
 func (w *worker) fail(err error) error {
 	if w.stop != nil {
 		w.stop(err)
@@ -246,7 +247,7 @@ func (w *worker) save(ctx context.Context, id int64, res result) error {
 		cells = CASE WHEN $1 = 'rejected' THEN cells END WHERE id = $4 AND outcome IS NULL AND $1 <> ''`, res.outcome, reasonOf(res.err), res.customerID, id)
 }
 
-// reasonOf returns an error as people read it in the file of rejected rows.
+// reasonOf returns the text of an error for the file of rejected rows.
 func reasonOf(err error) string {
 	if err == nil {
 		return ""
@@ -256,16 +257,16 @@ func reasonOf(err error) string {
 		return strings.TrimPrefix(err.Error(), "moment: ")
 	}
 	if customer, ok := mismatch.Existing.(*moment.Customer); ok {
-		return fmt.Sprintf("customer_reference has the name %q at Moment: is it another person?", customer.Name)
+		return fmt.Sprintf("customer_reference has the name %q at Moment: check whether it is another person", customer.Name)
 	}
-	text := "bill_reference exists at Moment, and differs in " + strings.Join(mismatch.Differences, " and ")
+	text := "bill_reference exists at Moment, but differs in " + strings.Join(mismatch.Differences, " and ")
 	if bill, ok := mismatch.Existing.(*moment.Bill); ok {
-		text += fmt.Sprintf(": it is %v, %s, due on %v", bill.DueMoney(), bill.Status, bill.DueDate)
+		text += fmt.Sprintf(": the bill at Moment is %v, %s, due on %v", bill.DueMoney(), bill.Status, bill.DueDate)
 	}
 	return text
 }
 
-// Work raises a bill, however often it is called.
+// Work raises a bill exactly once, even if it is called again.
 func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 	defer func() {
 		if reason := recover(); reason != nil {
@@ -300,7 +301,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 	case res.outcome != "":
 	case ctx.Err() != nil: // the process stops
 		return loggable(res.err)
-	case res.wait > 0: // not an attempt
+	case res.wait > 0: // it does not count as an attempt
 		return river.JobSnooze(res.wait)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
@@ -323,7 +324,7 @@ type result struct {
 	line                int
 	outcome, customerID string
 	err                 error
-	wait                time.Duration // which a 429 asks for
+	wait                time.Duration // the time that a 429 asks for
 }
 
 // raise creates a bill and its customer, or finds them. It does not change an existing customer's

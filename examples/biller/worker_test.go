@@ -21,7 +21,7 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// stored returns a run whose rows and jobs are stored, and of which nothing was sent.
+// stored returns a database with a run whose rows and jobs are stored, but not sent.
 func stored(t *testing.T, n int) (*world, *store) {
 	t.Helper()
 	w := newWorld(t)
@@ -40,8 +40,7 @@ func stored(t *testing.T, n int) (*world, *store) {
 	return w, s
 }
 
-// Jobs that a killed process left running are worked at once, and those of other queues are left
-// alone.
+// Jobs that a killed process left running are worked at once. Jobs in other queues do not change.
 func TestJobsOfAKilledProcess(t *testing.T) {
 	w, s := stored(t, 4)
 	for n, state := range []string{"running", "retryable", "scheduled"} {
@@ -57,8 +56,7 @@ func TestJobsOfAKilledProcess(t *testing.T) {
 	assert.Equal(t, "4", w.ask(w.store(), "SELECT count(*) FROM river_job WHERE kind = 'raise_bill'"), "no job is made twice")
 }
 
-// A row that is open gets another job if its job has ended, and a job of another content is
-// reported.
+// An open row gets another job if its job has ended. A job with different content is reported.
 func TestJobsThatAreThere(t *testing.T) {
 	w, s := stored(t, 3)
 	w.exec(s, "UPDATE river_job SET state = 'cancelled', finalized_at = created_at WHERE id = 1")
@@ -67,7 +65,7 @@ func TestJobsThatAreThere(t *testing.T) {
 	s.close()
 	w.biller("run", "bills.csv", "--yes")
 	assert.ElementsMatch(t, []string{"B0", "B1", "B2"}, w.bills())
-	assert.Contains(t, w.stderr, "row 3 has a job of another content")
+	assert.Contains(t, w.stderr, "row 3 already has a job with different content")
 }
 
 // A row that was settled before its process was killed is not sent again.
@@ -97,7 +95,7 @@ func TestKeyAfterARestart(t *testing.T) {
 	assert.Equal(t, []string{"B0"}, w.bills())
 }
 
-// A gateway's response rejects no row, and neither does a write whose outcome is unknown.
+// A row is rejected neither by a gateway's response nor by a write whose outcome is unknown.
 func TestRejects(t *testing.T) {
 	for _, row := range []struct {
 		err  error
@@ -115,7 +113,7 @@ func TestRejects(t *testing.T) {
 	}
 }
 
-// One process works a file, and its settings are those that survive a power failure.
+// Only one process works a file, and the file survives a power failure because of its settings.
 func TestStore(t *testing.T) {
 	w := newWorld(t)
 	s := w.store()
@@ -148,7 +146,7 @@ func TestPeopleAndKeysStayOut(t *testing.T) {
 	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
 		body, _ := io.ReadAll(r.Body)
 		r.Body = io.NopCloser(strings.NewReader(string(body)))
-		if strings.Contains(string(body), "NALEDI") && n < 5 { // also attempts that fail
+		if strings.Contains(string(body), "NALEDI") && n < 5 { // so that attempts fail too
 			n++
 			return respond(rw, 500+n%2*-78, true)
 		}
@@ -166,7 +164,7 @@ func TestPeopleAndKeysStayOut(t *testing.T) {
 	assert.Equal(t, "1", w.ask(s, "SELECT count(*) FROM biller_rows WHERE cells IS NOT NULL"), "of the rejected row")
 }
 
-// A process keeps to its rate, lowers it at each 429, and restores it within a minute.
+// A process limits its rate, lowers the limit at each 429, and restores it within a minute.
 func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		status := 200
@@ -213,7 +211,7 @@ func TestUnreadableRow(t *testing.T) {
 	assert.Contains(t, w.stderr, "unexpected end of JSON input")
 }
 
-// The names of a row that occurs twice are removed too.
+// The names in a duplicate row are removed too.
 func TestNamesOfRowsThatOccurTwice(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", rows(1)+strings.TrimPrefix(rows(1), header))
@@ -230,7 +228,8 @@ func TestPanicEndsTheRun(t *testing.T) {
 	assert.ErrorContains(t, w.work(ctx, slog.New(slog.DiscardHandler), io.Discard), "panic: ")
 }
 
-// A failure of the database is not wrong usage: the command may be started again.
+// A failure of the database does not have the exit code of wrong usage, because the command may be
+// started again.
 func TestFailureOfTheDatabase(t *testing.T) {
 	w, s := stored(t, 1)
 	w.exec(s, "ALTER TABLE biller_runs RENAME COLUMN token TO elsewhere")
