@@ -53,7 +53,7 @@ type config struct {
 	Database string  `placeholder:"FILE" help:"The SQLite file. Default: biller.db in the CSV file's folder, or in the working folder."`
 	Yes      bool    `help:"Continue after a warning."`
 
-	ListenURL          string `placeholder:"URL"  env:"DATABASE_LISTEN_URL" help:"PostgreSQL's own address, for LISTEN. Without it, workers poll."`
+	ListenURL          string `placeholder:"URL"  env:"DATABASE_LISTEN_URL" help:"PostgreSQL's own address, for LISTEN. Default: poll."`
 	UnverifiedDatabase bool   `help:"Allow other modes than sslmode=verify-full for a PostgreSQL server on another machine."`
 
 	input            fileFlags // of the commands that read a file

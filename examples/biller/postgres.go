@@ -63,7 +63,8 @@ type schemaConn struct{ *stdlib.Conn }
 // settings are made at the start of each transaction. The timeout ends the transactions of a
 // machine that has disappeared, because their locks would block others. Sequential scans are off,
 // because PostgreSQL would otherwise not use an index if it has no statistics about a new file.
-const settings = "; SET LOCAL search_path = " + pgSchema + "; SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL enable_seqscan = off"
+const settings = "; SET LOCAL search_path = " + pgSchema +
+	"; SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL enable_seqscan = off"
 
 // BeginTx implements [driver.ConnBeginTx]. The settings need no round trip of their own.
 func (c schemaConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
@@ -107,7 +108,8 @@ func parseDSN(name, dsn string, unverified bool) (*pgx.ConnConfig, error) {
 	}
 	address, err := url.Parse(dsn)
 	if err != nil || !dsnForm.MatchString(dsn) {
-		return nil, problem("write postgres://user:password@host:5432/database, with special characters in the form %XX. Allowed parameters: " + dsnParams)
+		return nil, problem("write postgres://user:password@host:5432/database, with special characters in the form %XX. " +
+			"Allowed parameters: " + dsnParams)
 	}
 	query := address.Query()
 	if host := address.Hostname(); host != "localhost" && !net.ParseIP(host).IsLoopback() && !unverified {
@@ -122,7 +124,8 @@ func parseDSN(name, dsn string, unverified bool) (*pgx.ConnConfig, error) {
 	address.RawQuery = query.Encode()
 	parsed, err := pgx.ParseConfig(address.String())
 	if err != nil { // its text may quote the address
-		return nil, problem("has a wrong parameter, or names a certificate that cannot be read. A PG… variable of the environment may be wrong too")
+		return nil, problem("has a wrong parameter, or names a certificate that cannot be read. " +
+			"A PG… variable of the environment may be wrong too")
 	}
 	return parsed, nil
 }

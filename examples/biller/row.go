@@ -23,7 +23,7 @@ var ourColumns = []string{"customer_reference", "name", "email", "bill_reference
 // format has the flags that say how to read a file.
 type format struct {
 	Encoding   string            `default:"utf-8"      enum:"utf-8,windows-1252" help:"The encoding of a file that is not UTF-16: ${enum}."`
-	Columns    map[string]string `mapsep:"none"        placeholder:"OURS=THEIRS" help:"The name of a column in the file; OURS= if the file lacks it."`
+	Columns    map[string]string `mapsep:"none"        placeholder:"OURS=THEIRS" help:"The name of a column in the file; OURS= if it is missing."`
 	DateFormat string            `default:"YYYY-MM-DD" help:"The form of dates: YYYY, YY, MM, M, MMM (Jan), MMMM, DD, D."`
 	Decimal    string            `default:"."          help:"The decimal separator of amounts: a point or a comma."`
 	Currency   moment.Currency   `placeholder:"ZAR"    help:"The currency of all bills, if the file has no column for it."`
@@ -251,7 +251,8 @@ func (r *reader) parseMoney(text, code string) (moment.Money, error) {
 	}
 	decimals := match[2]
 	if len(decimals) == 3 && exponent < 3 && len(match[1]) <= 3 {
-		return moment.Money{}, fmt.Errorf("amount %q may be in thousands: write %s%s if it is, and otherwise fewer decimals", text, match[1], decimals)
+		return moment.Money{}, fmt.Errorf("amount %q may be in thousands: write %s%s if it is, and otherwise fewer decimals",
+			text, match[1], decimals)
 	}
 	for len(decimals) > exponent && strings.HasSuffix(decimals, "0") {
 		decimals = decimals[:len(decimals)-1]

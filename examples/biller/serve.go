@@ -71,7 +71,8 @@ func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Log
 		config.RescueStuckJobsAfter = 2 * w.timeout // the job would have ended by then, so its process was killed
 	}
 	if s.lock == nil {
-		config.FetchCooldown, config.FetchPollInterval = 20*time.Millisecond, 0 // a shorter cooldown works more jobs a second, and needs more queries
+		// A shorter cooldown works more jobs a second, and needs more queries.
+		config.FetchCooldown, config.FetchPollInterval = 20*time.Millisecond, 0
 		config.ReindexerSchedule = river.NeverSchedule()                        // it needs the rights of the tables' owner
 	}
 	return river.NewClient(s.driver, config)
@@ -200,7 +201,8 @@ func (s *store) warnOfOthers(ctx context.Context, own string, log *slog.Logger) 
 			var queue string
 			var bills int
 			err := scan(&queue, &bills)
-			log.WarnContext(ctx, "ignores bills of another API key or base URL, or of biller run", slog.String("queue", queue), slog.Int("bills", bills))
+			log.WarnContext(ctx, "ignores bills of another API key or base URL, or of biller run",
+				slog.String("queue", queue), slog.Int("bills", bills))
 			return err
 		}, "SELECT queue, count(*) FROM river_job WHERE kind = 'raise_bill' AND finalized_at IS NULL AND queue <> $1 GROUP BY queue", own)
 	})

@@ -244,7 +244,8 @@ func (w *worker) fail(err error) error {
 
 func (w *worker) save(ctx context.Context, id int64, res result) error {
 	return w.store.exec(ctx, `UPDATE biller_rows SET outcome = $1, reason = $2, customer_id = $3, params = NULL,
-		cells = CASE WHEN $1 = 'rejected' THEN cells END WHERE id = $4 AND outcome IS NULL AND $1 <> ''`, res.outcome, reasonOf(res.err), res.customerID, id)
+		cells = CASE WHEN $1 = 'rejected' THEN cells END WHERE id = $4 AND outcome IS NULL AND $1 <> ''`,
+		res.outcome, reasonOf(res.err), res.customerID, id)
 }
 
 // reasonOf returns the text of an error for the file of rejected rows.
