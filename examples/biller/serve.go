@@ -73,7 +73,7 @@ func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Log
 	if s.lock == nil {
 		// A shorter cooldown works more jobs a second, and needs more queries.
 		config.FetchCooldown, config.FetchPollInterval = 20*time.Millisecond, 0
-		config.ReindexerSchedule = river.NeverSchedule()                        // it needs the rights of the tables' owner
+		config.ReindexerSchedule = river.NeverSchedule() // it needs the rights of the tables' owner
 	}
 	return river.NewClient(s.driver, config)
 }
