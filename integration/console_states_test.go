@@ -17,7 +17,7 @@ func (c console) testStates(t *testing.T) {
 	m.bill(t, "INV-1", 2000)
 	b.waitText(t, "row-request", "INV-1")
 
-	// The lists that were requested before Clear do not fill the timeline again.
+	// Clear removes the rows that were shown. A list that was requested before adds only new rows.
 	b.run(t, `
 		const real = window.fetch;
 		window.fetch = async (path, ...rest) => {
@@ -33,7 +33,8 @@ func (c console) testStates(t *testing.T) {
 	b.run(t, `window.release()`)
 	m.bill(t, "INV-3", 2000)
 	b.waitText(t, "row-request", "INV-3")
-	b.waitRows(t, 1)
+	b.waitText(t, "row-request", "INV-2")
+	b.waitRows(t, 2)
 
 	// A request that is open when its response arrives shows it.
 	m.post(t, "/_mock/faults", `{"fault": "delay", "delay": "2s"}`)

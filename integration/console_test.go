@@ -271,7 +271,7 @@ func (c console) testLive(t *testing.T) {
 		created <- err
 	}()
 	b.waitText(t, "row-request", "no response")
-	b.waitText(t, "row-request", "Create bill INV-3your fault: The operation runs after a delay")
+	b.waitText(t, "row-request", "Create bill INV-3fault: The operation runs after a delay")
 	require.NoError(t, <-created)
 	b.waitText(t, "row-request", "Create bill INV-3")
 	b.waitRows(t, 1)

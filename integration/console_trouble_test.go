@@ -33,17 +33,18 @@ func (c console) testTrouble(t *testing.T) {
 	b.wait(t, `!document.querySelector('[data-testid="fault-left"]')`)
 
 	// Every fault that is offered is one that moment-mock has.
+	added := `document.querySelectorAll('[data-testid="result"]')[0].textContent.startsWith("Added: see") && !document.querySelector('[data-testid="add-fault"]').disabled`
 	for _, fault := range eval[[]string](t, b, `[...document.querySelectorAll('[data-testid="fault-fault"] option')].map(o => o.value)`) {
 		b.choose(t, "fault-fault", fault)
 		b.click(t, "add-fault")
-		b.waitText(t, "result", "Added: see")
+		b.wait(t, added)
 	}
 	b.wait(t, `document.querySelectorAll('[data-testid="fault-left"]').length === 7`)
 	b.click(t, "clear-faults")
 	for _, operation := range eval[[]string](t, b, `[...document.querySelectorAll('[data-testid="fault-on"] option')].map(o => o.value)`) {
 		b.choose(t, "fault-on", operation)
 		b.click(t, "add-fault")
-		b.wait(t, `document.querySelectorAll('[data-testid="result"]')[0].textContent.startsWith("Added: see") && !document.querySelector('[data-testid="add-fault"]').disabled`)
+		b.wait(t, added)
 	}
 	b.wait(t, `document.querySelectorAll('[data-testid="fault-left"]').length === 15`)
 	b.click(t, "clear-faults")
@@ -62,12 +63,12 @@ func (c console) testTrouble(t *testing.T) {
 	require.NoError(t, os.WriteFile(exported, []byte(state), 0o600))
 	b.run(t, `window.confirm = text => { window.asked = text; return false }`)
 	b.click(t, "reset")
-	require.Equal(t, "Delete all data?", eval[string](t, b, "asked"))
+	require.Equal(t, "Remove all other data?", eval[string](t, b, "asked"))
 	_, err = m.client.Bills.Get(t.Context(), "INV-1")
 	require.NoError(t, err, "not without a confirmation")
 	b.run(t, `window.confirm = () => true`)
 	b.click(t, "reset")
-	b.waitText(t, "result", "All data is deleted.")
+	b.waitText(t, "result", "Back to the seed.")
 	_, err = m.client.Bills.Get(t.Context(), "INV-1")
 	require.ErrorIs(t, err, moment.ErrNotFound)
 	b.do(t, chromedp.SetUploadFiles(byTestID("import"), []string{exported}))

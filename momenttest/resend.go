@@ -50,11 +50,12 @@ func (h *Handler) Resend(ctx context.Context, messageID string, r Resend) (*Deli
 	d := &Delivery{MessageID: m.ID, Body: m.Event}
 	var at time.Time
 	for d.Attempts < max(1, r.Times) {
-		at = later(h.now().Add(-r.Age), at)
+		now := h.now()
+		at = later(now.Add(-r.Age), at)
 		a := h.attempt(ctx, m, *to, key, at)
 		a.Resent, a.OtherSecret = true, r.Secret != ""
 		if r.Age > 0 {
-			a.SentAt = h.now().UTC().Truncate(time.Second)
+			a.SentAt = now.UTC().Truncate(time.Second)
 		}
 		d.record(a)
 		if !a.Acknowledged() && ctx.Err() != nil {

@@ -62,7 +62,7 @@ func (r *receiver) route(w http.ResponseWriter, req *http.Request) {
 	switch {
 	case req.URL.Path == webhookPath:
 		r.deliver(w, req)
-	case req.URL.Path == "/healthz" && req.Method == http.MethodGet:
+	case req.URL.Path == "/healthz" && (req.Method == http.MethodGet || req.Method == http.MethodHead):
 		r.health(w, req)
 	default:
 		r.logOf(req).WarnContext(req.Context(), "request rejected", slog.Int("status", http.StatusNotFound))

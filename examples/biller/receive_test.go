@@ -2,6 +2,7 @@ package main
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -97,4 +98,5 @@ func TestRejectionsAreLogged(t *testing.T) {
 			assert.Contains(t, b.log.String(), part, row.why)
 		}
 	}
+	assert.Equal(t, 200, b.respond(httptest.NewRequest(http.MethodHead, "/healthz", nil)).Code, "some probes send HEAD")
 }

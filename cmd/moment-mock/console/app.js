@@ -1,5 +1,3 @@
-// The views, and the polling of the admin API.
-
 import { $, capital, load, loadCurrencies } from "./dom.js";
 import * as live from "./live.js";
 import * as ledger from "./ledger.js";

@@ -151,6 +151,7 @@ function say(output, text, kind = "") {
 }
 
 export async function run(button, output, call, done, text) {
+	const place = $("object").contains(output) && location.hash;
 	button.disabled = true;
 	for (const other of document.querySelectorAll(".result")) say(other, ""); // it is about an earlier call
 	say(output, "Sending …");
@@ -159,13 +160,13 @@ export async function run(button, output, call, done, text) {
 		const [said, bad = !result.ok] = result.ok ? [text?.(result) ?? "Done."].flat() : [problem(result)];
 		say(output, said, bad ? "bad" : "good");
 		if (result.ok) await done?.(result);
-		if (!output.isConnected) $("object-facts")?.after(output); // the form is gone
+		if (!output.isConnected && place === location.hash) $("object-facts")?.after(output); // the form is gone
 	} catch (error) {
 		say(output, error.message, "bad");
 	} finally {
 		button.disabled = false;
 		// Disabling it removed the focus.
-		if (document.activeElement === document.body) (button.isConnected ? button : $("object").querySelector("h3"))?.focus();
+		if (document.activeElement === document.body) (button.isConnected ? button : place === location.hash && $("object").querySelector("h3"))?.focus?.();
 	}
 }
 

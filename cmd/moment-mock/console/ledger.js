@@ -1,5 +1,3 @@
-// Customers, accounts, bills and payment requests, and their actions.
-
 import { $, capital, singular, quiet, el, fill, load, money, decimal, minorUnits, pretty, code, calls, form, random, local } from "./dom.js";
 
 const shown = 200; // rows of the list
@@ -54,17 +52,17 @@ function list() {
 
 function payForm(o) {
 	const currency = o.currency;
-	const due = o.amount_remaining ?? o.amount ?? o.balance;
+	const left = ({ amount_remaining: rest, amount, balance }) => ((rest ??= amount ?? balance) > 0 ? decimal(rest, currency) : "");
 	const f = form({
 		prefix: "pay-", inputs: {
-			amount: { label: `Amount in ${currency}`, value: due > 0 ? decimal(due, currency) : "", required: true, inputMode: "decimal" },
+			amount: { label: `Amount in ${currency}`, value: left(o), required: true, inputMode: "decimal" },
 			deliver: { label: "Tell your endpoint", options: [["", "now"], ["hold", "later: hold the event back"]] },
 		},
 		call: (v) => ({ method: "POST", path: "/_mock/payments", body: { to: o.id, amount: v.amount.trim(), deliver: v.deliver || undefined } }),
 		submit: "Pay", testid: "pay",
 		done: async () => {
 			await reload();
-			f.querySelector("input").value = decimal(find(o.id).amount_remaining ?? due, currency);
+			f.querySelector("input").value = left(find(o.id) ?? o);
 			f.dispatchEvent(new Event("input"));
 		},
 		text: ({ json: r }) => {
@@ -135,8 +133,9 @@ function detail() {
 	}
 	const kind = kindOf(o.id);
 	const open = isOpen(o);
-	if (box.dataset.id !== o.id + open) {
-		box.dataset.id = o.id + open;
+	const shown = [o.id, o.status, o.currency, title(o)].join();
+	if (box.dataset.id !== shown) {
+		box.dataset.id = shown;
 		fill(box,
 			el("h3", { text: capital(`${singular(kind)} ${title(o)}`), tabIndex: -1, testid: "object-title" }),
 			el("div", { id: "object-facts" }),

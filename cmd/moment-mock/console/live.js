@@ -1,7 +1,5 @@
-// The timeline: requests, payments and deliveries, the newest first.
-
-import { $, capital, singular, el, fill as put, load, money, curl, copyButton, copyable, pretty, code, calls, send, clock, key } from "./dom.js";
-import { faults } from "./trouble.js";
+import { $, capital, singular, el, fill as put, load, money, curl, copyButton, copyable, pretty, code, calls, clock, key } from "./dom.js";
+import { faultName } from "./trouble.js";
 
 const limit = 1000; // rows that are kept
 const longest = 16 << 10; // of a body that is kept
@@ -45,7 +43,7 @@ function requestRow(r) {
 	return {
 		key: "r" + r.id, kind: "request", at: r.at, data: { ...r, body: cut(r.body), response: cut(r.response) }, detail: requestDetail,
 		what: operation(r) + (o.external_reference ?? parse(r.body)?.external_reference ?? ""), code: r.status || "no response", good: !failed,
-		note: [r.fault && "your fault: " + faults[r.fault.fault], failed ? o.detail ?? o.title : amount(o), `${r.method} ${r.path}`].filter(Boolean).join(" · "),
+		note: [r.fault && "fault: " + faultName(r.fault), failed ? o.detail ?? o.title : amount(o), `${r.method} ${r.path}`].filter(Boolean).join(" · "),
 		pay: !failed && r.method !== "GET" && open && o.id, left: o.amount_remaining, pays: !open && o.status && o.id, status: o.status,
 	};
 }
@@ -235,8 +233,7 @@ export function forget(now) {
 	$("live-empty").hidden = false;
 	$("live-limit").hidden = true;
 	pending.clear();
-	lastRequest = 0;
-	lastEvent = sessionStorage[run] ?? 0;
+	[lastRequest, lastEvent] = JSON.parse(sessionStorage[run] ?? "[0, 0]");
 }
 
 export function start() {
@@ -248,9 +245,8 @@ export function start() {
 		$("live-pause").ariaPressed = String(paused);
 		$("live-pause").textContent = paused ? "Resume" : "Pause";
 	});
-	$("live-clear").addEventListener("click", async () => {
-		await send({ method: "DELETE", path: "/_mock/requests" });
-		sessionStorage[run] = lastEvent;
+	$("live-clear").addEventListener("click", () => {
+		sessionStorage[run] = JSON.stringify([lastRequest, lastEvent]);
 		forget(run);
 	});
 	const example = { method: "POST", path: "/billing/bills", body: {

@@ -1,11 +1,9 @@
-// Faults, the clock, and all data.
-
 import { $, el, fill, load, code, copyable, curl, calls, form, resultLine, run, local } from "./dom.js";
 
 const operations = [...["customer", "account", "bill", "payment request"].flatMap((o) => ["create", "get", "update"].map((verb) => verb + " " + o)), "void bill", "get payment"];
 
 // As in docs/testing.md.
-export const faults = {
+const faults = {
 	status: "A gateway fails, nothing runs",
 	rate_limit: "Too many requests (429), nothing runs",
 	service_error: "Moment fails, and saves its response",
@@ -49,7 +47,9 @@ export async function refresh() {
 	$("now").textContent = local(now.now);
 }
 
-const describe = (f) => [faults[f.fault], f.status, f.delay, f.retry_after && `Retry-After ${f.retry_after}`, "to " + ([f.on ?? []].flat().join(" or ") || "any request"), `${f.times ?? 1} left`].filter(Boolean).join(" · ");
+export const faultName = (f) => faults[f.status === 429 ? "rate_limit" : f.fault];
+
+const describe = (f) => [faultName(f), f.status, f.delay, f.retry_after && `Retry-After ${f.retry_after}`, "to " + ([f.on ?? []].flat().join(" or ") || "any request"), `${f.times ?? 1} left`].filter(Boolean).join(" · ");
 
 function card(name, ...content) {
 	return el("div", { class: "card" }, el("h3", { text: name }), ...content);
@@ -70,8 +70,8 @@ export function start(changed) {
 		card("Faults to come", el("ul", { id: "faults-left" }), calls([{ label: "Remove all faults", testid: "clear-faults", text: () => "All are removed.", call: { method: "DELETE", path: "/_mock/faults" } }], after)),
 		card("Clock", el("p", {}, "It is ", el("strong", { id: "now" }), " in moment-mock. Events that become due are delivered at once."),
 			calls([advance("5 seconds later", "5s"), advance("5 minutes later", "5m"), advance("A day later", "24h"), advance("30 days later", "720h")], after)),
-		card("Data", el("p", { text: "A reset deletes all data, faults and requests, and sets the clock back." }),
-			calls([{ label: "Reset", ask: "Delete all data?", danger: true, testid: "reset", text: () => "All data is deleted.", call: { method: "DELETE", path: "/_mock/state" } }], after),
+		card("Data", el("p", { text: "A reset restores the seed and the clock, and removes everything else." }),
+			calls([{ label: "Reset", ask: "Remove all other data?", danger: true, testid: "reset", text: () => "Back to the seed.", call: { method: "DELETE", path: "/_mock/state" } }], after),
 			el("h4", { text: "Export" }), el("p", {}, el("a", { class: "button", href: "/_mock/state", download: "moment-mock.json", text: "Download the data", testid: "export" })),
 			copyable(code(curl({ method: "GET", path: "/_mock/state" }) + " > moment-mock.json", "The export as curl")),
 			el("h4", {}, el("label", { htmlFor: "import", text: "Import, which replaces all data" })), file, imported,
