@@ -38,18 +38,18 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 		}
 		path, err := w.writeRejected(ctx, tx)
 		if err == nil {
-			fmt.Fprintf(stdout, "Correct the rejected rows in %s, and run that file instead of this one, unless you have done so.\n", path)
+			fmt.Fprintf(stdout, "Correct the rejected rows in %s, which has the reasons, and run that file instead of this one, unless you have done so.\n", path)
 		}
 		return err
 	})
-	if w.imported && counts["open"] > 0 {
+	if w.imported && counts["open"] > 0 && stopped == nil {
 		fmt.Fprintf(stdout, "The open rows have jobs in %s.\n", cmp.Or(w.store.path, "PostgreSQL"))
 	}
 	switch {
 	case err != nil:
 		return err
 	case stopped != nil:
-		return fmt.Errorf("stopped; start it again to continue: %w", stopped)
+		return fmt.Errorf("stopped; start it again to continue: %w", explainRights(stopped))
 	case counts["open"] > 0 && !w.imported:
 		return fmt.Errorf("%d rows are still open: start it again to continue. The last error: %w", counts["open"], w.last)
 	case counts[rejected] > 0:
@@ -85,7 +85,8 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (path string, er
 		path = fmt.Sprintf("%s-%d.csv", base, n)
 	}
 	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
-		return "", errors.Join(err, os.Remove(path+".new"))
+		_ = os.Remove(path + ".new") // which may not exist
+		return "", err
 	}
 	if err := os.Rename(path+".new", path); err != nil {
 		return "", err

@@ -235,7 +235,9 @@ func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []s
 	var another bool
 	var earlier, rows, zeros, line int
 	err = tx.QueryRowContext(ctx, `SELECT
-			count(*) FILTER (WHERE file_hash = $1 AND key_hash <> $2) > 0, coalesce(max(CASE WHEN name = $3 AND key_hash = $2 THEN id END), 0)
+			count(*) FILTER (WHERE file_hash = $1 AND key_hash <> $2
+				AND EXISTS (SELECT 1 FROM biller_rows WHERE run = biller_runs.id AND customer_id <> '')) > 0,
+			coalesce(max(CASE WHEN name = $3 AND key_hash = $2 THEN id END), 0)
 		FROM biller_runs WHERE (mode, service) = ($4, $5) AND id < $6`,
 		hash, r.keyHash, r.name, r.mode, r.service, r.id).Scan(&another, &earlier)
 	if err != nil {

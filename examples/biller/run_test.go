@@ -112,7 +112,7 @@ func TestRun(t *testing.T) {
   duplicate       1  ZAR 1.00
   raised          2  ZAR 16.50
   rejected        4
-Correct the rejected rows in `+filepath.Join(w.dir, "bills.rejected.csv")+", and run that file instead of this one, unless you have done so.\n", w.stdout)
+Correct the rejected rows in `+filepath.Join(w.dir, "bills.rejected.csv")+", which has the reasons, and run that file instead of this one, unless you have done so.\n", w.stdout)
 	for _, name := range []string{"bills.rejected.csv", "biller.db", "biller.db.lock"} {
 		info, err := os.Stat(filepath.Join(w.dir, name))
 		require.NoError(t, err)
@@ -345,7 +345,7 @@ func TestWhatExists(t *testing.T) {
 	assert.Equal(t, "c1@example.com", customer(t, w, "C1").Email)
 	got := w.read("more.rejected.csv")
 	for _, want := range []string{
-		"but differs in amount_due: the bill at Moment is ZAR 15.50, unpaid, due on 2031-01-31\",C0", "customer_reference has the name \"\"Name 2\"\" at Moment: check whether it is another person\",C2",
+		"but differs in amount_due: the bill at Moment is ZAR 15.50, unpaid, due on 2031-01-31. Use another bill_reference, change the bill at Moment, or remove the row\",C0", "customer_reference has the name \"\"Name 2\"\" at Moment: check whether it is another person\",C2",
 		"but differs in customer: the bill at Moment is", "but differs in status: the bill at Moment is ZAR 15.50, voided, due",
 	} {
 		assert.Contains(t, got, want)
@@ -490,6 +490,17 @@ func TestChangedRejectedRows(t *testing.T) {
 	assert.Equal(t, "changed", w.read("bills.rejected.csv"))
 	assert.Contains(t, w.read("bills.rejected-2.csv"), "B1")
 	assert.Contains(t, w.read("bills.rejected-2.csv"), "B2")
+}
+
+// A run with a mistyped API key raises nothing, so the right one is not another company's.
+func TestKeyThatWasMistyped(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(2))
+	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 401, true) })
+	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
+	w.setFront(nil)
+	w.key = "sk_test_ANOTHER_KEY"
+	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
 }
 
 // Each month has its own file of rejected rows, even if a run is started again.

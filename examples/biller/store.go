@@ -260,11 +260,15 @@ COMMIT;
 // ready returns an error unless all tables exist. River's are created last.
 func (s *store) ready(ctx context.Context) error {
 	state, err := s.migrator.Validate(ctx, nil)
-	switch {
-	case err != nil && strings.Contains(err.Error(), "permission denied"):
-		err = fmt.Errorf("%w: run the GRANT statements that biller migrate --print prints", err)
-	case err == nil && !state.OK:
+	if err == nil && !state.OK {
 		err = errors.New("the tables are missing or not up to date: run biller migrate")
+	}
+	return explainRights(err)
+}
+
+func explainRights(err error) error {
+	if err != nil && strings.Contains(err.Error(), "permission denied") {
+		err = fmt.Errorf("%w: run the GRANT statements that biller migrate --print prints", err)
 	}
 	return err
 }

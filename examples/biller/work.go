@@ -262,9 +262,12 @@ func reasonOf(err error) string {
 	}
 	text := "bill_reference exists at Moment, but differs in " + strings.Join(mismatch.Differences, " and ")
 	if bill, ok := mismatch.Existing.(*moment.Bill); ok {
-		text += fmt.Sprintf(": the bill at Moment is %v, %s, due on %v", bill.DueMoney(), bill.Status, bill.DueDate)
+		text += fmt.Sprintf(": the bill at Moment is %v, %s", bill.DueMoney(), bill.Status)
+		if !bill.DueDate.IsZero() {
+			text += fmt.Sprintf(", due on %v", bill.DueDate)
+		}
 	}
-	return text
+	return text + ". Use another bill_reference, change the bill at Moment, or remove the row"
 }
 
 // Work raises a bill exactly once, even if it is called again.
