@@ -56,7 +56,7 @@ func demo(ctx context.Context, c config, bills int, stdout, stderr io.Writer) (e
 	if has != want {
 		return fmt.Errorf("the fake has %s, but should have %s", has, want)
 	}
-	fmt.Fprintf(stdout, "The fake has %s, each exactly once. The files of the demo were removed.\n", has)
+	fmt.Fprintf(stdout, "The fake has %s, each exactly once. The files of the demo, with the rejected rows too, were removed.\n", has)
 	return nil
 }
 

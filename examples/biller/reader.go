@@ -24,7 +24,7 @@ const maxRow = 64 << 10 // bytes, because an unclosed quote would otherwise swal
 
 var (
 	errQuote    = errors.New(`has a quote inside a quoted cell: double it, as in "the ""Shop"" Ltd"`)
-	errUnclosed = errors.New("has a quote that is not closed: close or remove it")
+	errUnclosed = errors.New("has a quote that is not closed: write its cells again")
 	errLong     = fmt.Errorf("has more than %d KiB: shorten it", maxRow>>10)
 )
 

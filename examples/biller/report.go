@@ -29,7 +29,7 @@ const formulaSigns = "=+-@\t\r"
 // finish prints the outcomes of all rows of a run, including those that earlier processes settled.
 // It writes the file of rejected rows.
 func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) error {
-	fmt.Fprintf(stdout, "%s, %s mode (%d rows were open at this start):\n", w.config.input.File, w.run.mode, w.opened)
+	fmt.Fprintf(stdout, "%s, %s mode (rows open at this start: %d):\n", w.config.input.File, w.run.mode, w.opened)
 	var counts map[string]int
 	err := inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) (err error) {
 		counts, err = w.run.printTotals(ctx, tx, "open", stdout)
@@ -51,9 +51,13 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 	case stopped != nil:
 		return fmt.Errorf("stopped; start it again to continue: %w", explainRights(stopped))
 	case counts["open"] > 0 && !w.imported:
-		return fmt.Errorf("%d rows are still open: start it again to continue. The last error: %w", counts["open"], w.last)
+		hint := ""
+		if _, ok := errors.AsType[*moment.ConnectionError](w.last); ok {
+			hint = "check MOMENT_BASE_URL and the network, and "
+		}
+		return fmt.Errorf("rows still open: %d: %sstart it again to continue. The last error: %w", counts["open"], hint, w.last)
 	case counts[rejected] > 0:
-		return exitError{fmt.Errorf("%d rows were rejected", counts[rejected]), exitRejected}
+		return exitError{fmt.Errorf("rows rejected: %d", counts[rejected]), exitRejected}
 	}
 	return nil
 }
@@ -182,9 +186,9 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s: %d rows agree with their bills (%d paid), and %d differ\n", c.input.File, same, paid, differing)
+	fmt.Fprintf(stdout, "%s: rows that agree with their bills: %d (%d paid); that differ: %d\n", c.input.File, same, paid, differing)
 	if differing > 0 {
-		return exitError{fmt.Errorf("%d rows differ", differing), exitRejected}
+		return exitError{fmt.Errorf("rows that differ: %d", differing), exitRejected}
 	}
 	return nil
 }

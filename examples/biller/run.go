@@ -253,7 +253,7 @@ func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []s
 		}
 		if zeros > 0 {
 			warnings = append(warnings, fmt.Sprintf(
-				"%s has other leading zeros than in an earlier file (%d rows, the first on line %d): check whether they were lost", name, zeros, line))
+				"%s has other leading zeros than in an earlier file (rows: %d, the first on line %d): check whether they were lost", name, zeros, line))
 		}
 	}
 	var shared bool
@@ -305,7 +305,7 @@ func check(ctx context.Context, c config, stdout io.Writer) (err error) {
 	return inTx(ctx, s.rows, nil, func(tx *sql.Tx) error {
 		counts, err := new(run).load(ctx, tx, c, stdout)
 		if err == nil && counts[rejected] > 0 {
-			err = fmt.Errorf("%d rows have problems", counts[rejected])
+			err = fmt.Errorf("rows with problems: %d", counts[rejected])
 		}
 		return err
 	})

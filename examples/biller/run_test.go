@@ -40,7 +40,7 @@ const mixedRejected = "\ufeffrejected_line,rejected_reason," + header +
 	`3,"amount ""15,50"" is not a number like 1250.00, without signs, letters, spaces and thousands separators. If all amounts have a decimal comma, add --decimal ,",C2,'=cmd|x,,B2,"15,50",ZAR,` + "\n" +
 	"6,\"bill_reference is on line 7 too, with different content: remove the wrong row\",C4,,,B4,20000,ZAR,\n" +
 	"7,\"bill_reference is on line 6 too, with different content: remove the wrong row\",C4,,,B4,30000,ZAR,\n" +
-	`8,has a quote that is not closed: close or remove it,"C5,""Shop,,B5,1,ZAR,"` + "\n"
+	`8,has a quote that is not closed: write its cells again,"C5,""Shop,,B5,1,ZAR,"` + "\n"
 
 func TestCheck(t *testing.T) {
 	w := newWorld(t)
@@ -50,7 +50,7 @@ func TestCheck(t *testing.T) {
 line 5, duplicate: is the same as line 4: the bill is raised once
 line 6, rejected: bill_reference is on line 7 too, with different content: remove the wrong row
 line 7, rejected: bill_reference is on line 6 too, with different content: remove the wrong row
-line 8, rejected: has a quote that is not closed: close or remove it
+line 8, rejected: has a quote that is not closed: write its cells again
 `+filepath.Join(w.dir, "bills.csv")+`:
   duplicate       1  ZAR 1.00
   rejected        4
@@ -108,7 +108,7 @@ func TestRun(t *testing.T) {
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
 	assert.ElementsMatch(t, []string{"B1", "B3"}, w.bills())
 	assert.Equal(t, mixedRejected, w.read("bills.rejected.csv"))
-	assert.Equal(t, filepath.Join(w.dir, "bills.csv")+`, test mode (2 rows were open at this start):
+	assert.Equal(t, filepath.Join(w.dir, "bills.csv")+`, test mode (rows open at this start: 2):
   duplicate       1  ZAR 1.00
   raised          2  ZAR 16.50
   rejected        4
@@ -167,13 +167,13 @@ func TestWarnings(t *testing.T) {
 		warning       string
 	}{
 		{"leading zeros that a spreadsheet has removed", read("zeros-before-excel.csv"), read("zeros-after-excel.csv"), "", "0 of 2 references are in the earlier run of bills.csv: check whether leading zeros were lost."},
-		{"zeros of some references", header + "C,,,0771,1,ZAR,\nC,,,1001,1,ZAR,\n", header + "C,,,771,1,ZAR,\nC,,,1001,1,ZAR,\n", "", "bill_reference has other leading zeros than in an earlier file (1 rows, the first on line 2)"},
-		{"zeros of some customers, whose bills are new", header + "C,,,A1,1,ZAR,\n007,,,A2,1,ZAR,\n", header + "C,,,E1,1,ZAR,\n7,,,E2,1,ZAR,\n", "", "customer_reference has other leading zeros than in an earlier file (1 rows, the first on line 3)"},
+		{"zeros of some references", header + "C,,,0771,1,ZAR,\nC,,,1001,1,ZAR,\n", header + "C,,,771,1,ZAR,\nC,,,1001,1,ZAR,\n", "", "bill_reference has other leading zeros than in an earlier file (rows: 1, the first on line 2)"},
+		{"zeros of some customers, whose bills are new", header + "C,,,A1,1,ZAR,\n007,,,A2,1,ZAR,\n", header + "C,,,E1,1,ZAR,\n7,,,E2,1,ZAR,\n", "", "customer_reference has other leading zeros than in an earlier file (rows: 1, the first on line 3)"},
 		{"customers that have both forms", header + "7,,,A1,1,ZAR,\n007,,,A2,1,ZAR,\n", header + "7,,,E1,1,ZAR,\n007,,,E2,1,ZAR,\n", "", ""},
 		{"nothing in common", rows(5), strings.NewReplacer("C", "D", "B", "E").Replace(rows(5)), "", "0 of 5 references"},
 		{"the bills of the next month, of the same customers", rows(5), strings.ReplaceAll(rows(5), ",B", ",E"), "", ""},
 		{"a row more", rows(5), rows(6), "", ""},
-		{"zeros of a bill that was rejected, and has lost them when it was corrected", header + "C,,,0691,x,ZAR,\nC,,,B1,1,ZAR,\n", header + "C,,,691,1,ZAR,\n", "", "bill_reference has other leading zeros than in an earlier file (1 rows, the first on line 2)"},
+		{"zeros of a bill that was rejected, and has lost them when it was corrected", header + "C,,,0691,x,ZAR,\nC,,,B1,1,ZAR,\n", header + "C,,,691,1,ZAR,\n", "", "bill_reference has other leading zeros than in an earlier file (rows: 1, the first on line 2)"},
 		{"a rejected bill that is corrected with its zeros", header + "C,,,0691,x,ZAR,\nC,,,B1,1,ZAR,\n", header + "C,,,0691,1,ZAR,\n", "", ""},
 		{"leading zeros of another company's references", header + "C,,,0771,1,ZAR,\n", header + "C,,,771,1,ZAR,\n", "sk_test_ANOTHER_KEY", ""},
 		{"the API key of another company", rows(5), rows(5), "sk_test_ANOTHER_KEY", "this file was run with another API key"},
@@ -400,7 +400,7 @@ func TestReconcile(t *testing.T) {
 	for _, want := range []string{
 		"line 4: the bill is voided", "line 5: the amount is ZAR 15.50 at Moment, but ZAR 1.00 in the file", "line 6: the bill at Moment has another customer",
 		"line 7: the bill does not exist at Moment", "line 8: the due date is 2031-01-31 at Moment, but 2031-02-28 in the file", `line 9: amount "x"`,
-		": 2 rows agree with their bills (1 paid), and 6 differ\n",
+		": rows that agree with their bills: 2 (1 paid); that differ: 6\n",
 	} {
 		assert.Contains(t, w.stdout, want)
 	}
@@ -427,7 +427,7 @@ func TestReconcileWithTheLedger(t *testing.T) {
 	}{
 		{0, exitRejected, "line 3: the payments are ZAR 15.50 at Moment, but ZAR 0.00 in the ledger\n"},
 		{1600, exitRejected, "line 3: the payments are ZAR 15.50 at Moment, but ZAR 16.00 in the ledger\n"},
-		{-50, exitDone, "2 rows agree with their bills (1 paid)"}, // a reversal
+		{-50, exitDone, "rows that agree with their bills: 2 (1 paid)"}, // a reversal
 	} {
 		b.exec(`INSERT INTO ledger (event_id, payment_id, obligation_kind, obligation_id, amount, currency, posted_at)
 			VALUES ('evt_' || $2::bigint, 'pay_1', 'bill', $1, $2::bigint, 'ZAR', 0)`, bill.ID, row.amount)
@@ -481,7 +481,7 @@ func TestChangedRejectedRows(t *testing.T) {
 	w.file("bills.csv", header+"C1,,,B1,x,ZAR,\nC2,,,B2,1,ZAR,\n")
 	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 501, false) })
 	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
-	assert.Contains(t, w.stderr, "1 rows are still open: start it again to continue. The last error: moment: create bill: 501")
+	assert.Contains(t, w.stderr, "rows still open: 1: start it again to continue. The last error: moment: create bill: 501")
 	w.file("bills.rejected.csv", "changed")
 	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
 		return r.Method == http.MethodPost && respond(rw, 422, true)
@@ -490,6 +490,16 @@ func TestChangedRejectedRows(t *testing.T) {
 	assert.Equal(t, "changed", w.read("bills.rejected.csv"))
 	assert.Contains(t, w.read("bills.rejected-2.csv"), "B1")
 	assert.Contains(t, w.read("bills.rejected-2.csv"), "B2")
+}
+
+// If there is no connection, the message names the address.
+func TestNoConnection(t *testing.T) {
+	w := newWorld(t)
+	w.url = "http://127.0.0.1:1"
+	w.file("bills.csv", rows(1))
+	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
+	assert.Contains(t, w.stderr, "rows still open: 1: check MOMENT_BASE_URL and the network, and start it again to continue. The last error: moment: create bill: ")
+	assert.Contains(t, w.stderr, "connection refused")
 }
 
 // A run with a mistyped API key raises nothing, so the right one is not another company's.
