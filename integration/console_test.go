@@ -221,6 +221,7 @@ func (c console) testLive(t *testing.T) {
 
 	m.pay(t, raised.ID, "5.00")
 	b.waitText(t, "row-delivery", "204")
+	require.Contains(t, eval[string](t, b, `document.querySelector('[data-testid="row-send"]').ariaLabel`), "Resend ZAR 5.00 to ", "as a screen reader says it")
 	b.do(t, chromedp.Click(chromedp.CSS(`[data-testid="row-request"] [aria-expanded="true"]`))) // collapse
 	b.expand(t, "delivery")
 	b.click(t, "send-twice")

@@ -25,7 +25,6 @@ export const quiet = (text) => el("p", { class: "quiet", text });
 
 export const $ = (id) => document.getElementById(id);
 
-// ISO 4217: {"2": "AEDAFN…"}.
 const exponents = new Map();
 export async function loadCurrencies() {
 	const byExponent = await (await fetch("/_mock/console/currencies.json")).json();

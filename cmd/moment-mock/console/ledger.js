@@ -21,7 +21,6 @@ function amount(o) {
 	return text && o.balance !== undefined ? "balance " + text : text;
 }
 
-// The newest customers are first.
 function tree() {
 	const bills = Map.groupBy(state.bills, (b) => b.account_id ?? b.customer_id);
 	const accounts = Map.groupBy(state.accounts, (a) => a.customer_id);

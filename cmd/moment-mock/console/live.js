@@ -152,7 +152,7 @@ function fill(row) {
 		if (row.li.firstChild.ariaExpanded !== "true") toggle(row);
 		row.li.querySelector(".buttons > *").click();
 	} }));
-	if (row.send) row.button.textContent = row.send;
+	if (row.send) Object.assign(row.button, { textContent: row.send, ariaLabel: row.send + " " + row.note });
 	row.li.hidden = !matches(row);
 }
 
