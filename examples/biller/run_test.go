@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -494,12 +495,11 @@ func TestChangedRejectedRows(t *testing.T) {
 
 // If there is no connection, the message names the address.
 func TestNoConnection(t *testing.T) {
-	w := newWorld(t)
-	w.url = "http://127.0.0.1:1"
-	w.file("bills.csv", rows(1))
-	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
-	assert.Contains(t, w.stderr, "rows still open: 1: check MOMENT_BASE_URL and the network, and start it again to continue. The last error: moment: create bill: ")
-	assert.Contains(t, w.stderr, "connection refused")
+	_, s := stored(t, 1)
+	w := &worker{store: s, run: run{id: 1}, last: &moment.ConnectionError{Op: "create bill", Err: errors.New("connection refused")}}
+	err := w.finish(t.Context(), nil, io.Discard)
+	assert.ErrorContains(t, err, "rows still open: 1: check MOMENT_BASE_URL and the network, and start it again to continue. The last error: ")
+	assert.ErrorContains(t, err, "connection refused")
 }
 
 // A run with a mistyped API key raises nothing, so the right one is not another company's.
