@@ -480,9 +480,12 @@ func TestDemo(t *testing.T) {
 func TestChangedRejectedRows(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", header+"C1,,,B1,x,ZAR,\nC2,,,B2,1,ZAR,\n")
-	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 501, false) })
-	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
-	assert.Contains(t, w.stderr, "rows still open: 1: start it again to continue. The last error: moment: create bill: 501")
+	ctx, interrupt := context.WithCancel(t.Context())
+	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool {
+		interrupt()
+		return respond(rw, 501, false)
+	})
+	assert.Equal(t, exitFailed, w.billerUntil(ctx, "run", "bills.csv"))
 	w.file("bills.rejected.csv", "changed")
 	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
 		return r.Method == http.MethodPost && respond(rw, 422, true)
