@@ -60,8 +60,7 @@ func TestPost(t *testing.T) {
 	}
 }
 
-// If the job cannot be completed, there is no entry. If there is no entry, the job is not
-// completed.
+// The transaction commits the entry and the end of the job together, or commits neither.
 func TestPostIsOneTransaction(t *testing.T) {
 	const fail = `CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'; `
 	for why, trigger := range map[string]string{

@@ -113,7 +113,7 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx) ([]byte, error) {
 		out.Comma = rune(w.run.comma[0])
 	}
 	write := func(line, reason string, cells []string) error {
-		if len(header) > 0 && header[0] == "rejected_line" { // the input is such a file itself
+		if header[0] == "rejected_line" { // the input is such a file itself
 			cells = cells[min(2, len(cells)-1):]
 		}
 		row := slices.Grow([]string{line, reason}, len(cells))

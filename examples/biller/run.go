@@ -256,12 +256,15 @@ func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []s
 				"%s has other leading zeros than in an earlier file (rows: %d, the first on line %d): check whether they were lost", name, zeros, line))
 		}
 	}
+	if earlier == 0 {
+		return warnings, nil
+	}
 	var shared bool
 	err = tx.QueryRowContext(ctx, `SELECT count(*),
 			EXISTS (SELECT bill FROM biller_rows WHERE run = $1 AND outcome IS NULL INTERSECT SELECT bill FROM biller_rows WHERE run = $2)
 			OR EXISTS (SELECT person FROM biller_rows WHERE run = $1 AND outcome IS NULL INTERSECT SELECT person FROM biller_rows WHERE run = $2)
 		FROM biller_rows WHERE run = $1 AND outcome IS NULL`, r.id, earlier).Scan(&rows, &shared)
-	if earlier > 0 && rows > 0 && !shared {
+	if rows > 0 && !shared {
 		warnings = append(warnings, fmt.Sprintf("0 of %d references are in the earlier run of %s: check whether leading zeros were lost. "+
 			"If this is a different file, include its date in its name", rows, r.name))
 	}

@@ -496,7 +496,7 @@ func TestChangedRejectedRows(t *testing.T) {
 	assert.Contains(t, w.read("bills.rejected-2.csv"), "B2")
 }
 
-// If there is no connection, the message names the address.
+// The message for a failed connection names MOMENT_BASE_URL, because the address may be wrong.
 func TestNoConnection(t *testing.T) {
 	_, s := stored(t, 1)
 	w := &worker{store: s, run: run{id: 1}, last: &moment.ConnectionError{Op: "create bill", Err: errors.New("connection refused")}}

@@ -202,13 +202,19 @@ func TestCallsAtALowRate(t *testing.T) {
 	}
 }
 
-// A run ends with the error of a row that cannot be read, because its outcome would never arrive.
-func TestUnreadableRow(t *testing.T) {
-	w, s := stored(t, 3)
-	w.exec(s, "UPDATE biller_rows SET params = '{' WHERE id = 2")
-	s.close()
-	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
-	assert.Contains(t, w.stderr, "unexpected end of JSON input")
+// A run ends with the error of its database. Its exit code is not that of wrong usage, because the
+// command may be started again.
+func TestFailureOfTheDatabase(t *testing.T) {
+	for _, row := range []struct{ why, statement, says string }{
+		{"a row cannot be read, so its outcome would never arrive", "UPDATE biller_rows SET params = '{' WHERE id = 2", "unexpected end of JSON input"},
+		{"the run cannot be read", "ALTER TABLE biller_runs RENAME COLUMN token TO elsewhere", "token"},
+	} {
+		w, s := stored(t, 3)
+		w.exec(s, row.statement)
+		s.close()
+		assert.Equal(t, exitFailed, w.biller("run", "bills.csv"), row.why)
+		assert.Contains(t, w.stderr, row.says, row.why)
+	}
 }
 
 // The names in a duplicate row are removed too.
@@ -226,14 +232,4 @@ func TestPanicEndsTheRun(t *testing.T) {
 	defer cancel()
 	w := &worker{store: s, run: run{id: 1}, config: config{Rate: 100}, timeout: -1} // without a client, so its jobs panic
 	assert.ErrorContains(t, w.work(ctx, slog.New(slog.DiscardHandler), io.Discard), "panic: ")
-}
-
-// A failure of the database does not have the exit code of wrong usage, because the command may be
-// started again.
-func TestFailureOfTheDatabase(t *testing.T) {
-	w, s := stored(t, 1)
-	w.exec(s, "ALTER TABLE biller_runs RENAME COLUMN token TO elsewhere")
-	s.close()
-	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
-	assert.Contains(t, w.stderr, "token")
 }
