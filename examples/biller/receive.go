@@ -143,12 +143,10 @@ func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 		if err != nil {
 			return err
 		}
-		return each(ctx, tx, func(scan func(...any) error) error {
-			var event, payment string
-			var amount moment.Money
-			err := scan(&event, &payment, &amount.Amount, &amount.Currency)
+		var event, payment string
+		var amount moment.Money
+		return each(ctx, tx, []any{&event, &payment, &amount.Amount, &amount.Currency}, func() {
 			details += fmt.Sprintf("conflict: payment %q of %v is not posted, because another payment has its event %q\n", payment, amount, event)
-			return err
 		}, "SELECT event_id, payment_id, amount, currency FROM ledger_conflicts ORDER BY found_at DESC LIMIT 10")
 	})
 	if err = errors.Join(err, r.store.inPlace()); err != nil {

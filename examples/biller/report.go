@@ -126,15 +126,15 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx) ([]byte, error) {
 		return out.Write(row)
 	}
 	_ = write("rejected_line", "rejected_reason", header) // it cannot fail, because it writes into memory
-	err := each(ctx, tx, func(scan func(...any) error) error {
-		var line, reason string
-		var cells []byte
+	var line, reason string
+	var cells []byte
+	var failed error
+	err := each(ctx, tx, []any{&line, &cells, &reason}, func() {
 		var texts []string
-		err := errors.Join(scan(&line, &cells, &reason), json.Unmarshal(cells, &texts))
-		return errors.Join(err, write(line, reason, texts))
+		failed = errors.Join(failed, json.Unmarshal(cells, &texts), write(line, reason, texts))
 	}, "SELECT line, cells, reason FROM biller_rows WHERE run = $1 AND outcome = 'rejected' ORDER BY id", w.run.id)
 	out.Flush()
-	return text.Bytes(), errors.Join(err, out.Error())
+	return text.Bytes(), errors.Join(err, failed, out.Error())
 }
 
 // reconcile compares the rows of a file with the bills at Moment. The first failed call ends it,

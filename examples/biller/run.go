@@ -195,14 +195,10 @@ func (r *run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (co
 	if err != nil {
 		return nil, err
 	}
-	err = each(ctx, tx, func(scan func(...any) error) error {
-		var line int
-		var outcome, reason string
-		if err := scan(&line, &outcome, &reason); err != nil {
-			return err
-		}
+	var line int
+	var outcome, reason string
+	err = each(ctx, tx, []any{&line, &outcome, &reason}, func() {
 		fmt.Fprintf(out, "line %d, %s: %s\n", line, outcome, reason)
-		return nil
 	}, "SELECT line, coalesce(outcome, 'note'), reason FROM biller_rows WHERE run = $1 AND reason <> '' ORDER BY id", r.id)
 	if err != nil {
 		return nil, err
@@ -276,19 +272,16 @@ func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []s
 // may be wrong.
 func (r run) printTotals(ctx context.Context, tx *sql.Tx, open string, out io.Writer) (map[string]int, error) {
 	counts := map[string]int{}
-	return counts, each(ctx, tx, func(scan func(...any) error) error {
-		var outcome, total string
-		var n int
-		var money moment.Money
-		if err := scan(&outcome, &money.Currency, &n, &money.Amount); err != nil {
-			return err
-		}
+	var outcome string
+	var n int
+	var money moment.Money
+	return counts, each(ctx, tx, []any{&outcome, &money.Currency, &n, &money.Amount}, func() {
 		counts[outcome] += n
+		total := ""
 		if outcome != rejected {
 			total = money.String()
 		}
 		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-9s %7d  %s", outcome, n, total), " "))
-		return nil
 	}, `SELECT coalesce(outcome, $1), CASE WHEN outcome = 'rejected' THEN '' ELSE currency END, count(*), sum(amount)
 		FROM biller_rows WHERE run = $2 GROUP BY 1, 2 ORDER BY 1, 2`, open, r.id)
 }

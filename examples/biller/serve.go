@@ -197,13 +197,11 @@ func (c config) run(ctx context.Context, receives *receiveFlags, verifier *momen
 // warnOfOthers logs the queues with bills that this process does not raise.
 func (s *store) warnOfOthers(ctx context.Context, own string, log *slog.Logger) error {
 	return inTx(ctx, s.rows, readOnly, func(tx *sql.Tx) error {
-		return each(ctx, tx, func(scan func(...any) error) error {
-			var queue string
-			var bills int
-			err := scan(&queue, &bills)
+		var queue string
+		var bills int
+		return each(ctx, tx, []any{&queue, &bills}, func() {
 			log.WarnContext(ctx, "ignores bills of another API key or base URL, or of biller run",
 				slog.String("queue", queue), slog.Int("bills", bills))
-			return err
 		}, "SELECT queue, count(*) FROM river_job WHERE kind = 'raise_bill' AND finalized_at IS NULL AND queue <> $1 GROUP BY queue", own)
 	})
 }

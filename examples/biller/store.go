@@ -169,17 +169,18 @@ func (s *store) exec(ctx context.Context, statement string, args ...any) error {
 	})
 }
 
-// each calls do for each row of a query's result. do reads the row with scan.
-func each(ctx context.Context, tx *sql.Tx, do func(scan func(...any) error) error, query string, args ...any) error {
+// each copies each row of a query's result into the variables, and then calls do.
+func each(ctx context.Context, tx *sql.Tx, variables []any, do func(), query string, args ...any) error {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
-		if err := do(rows.Scan); err != nil {
+		if err := rows.Scan(variables...); err != nil {
 			return err
 		}
+		do()
 	}
 	return rows.Err()
 }

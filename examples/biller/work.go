@@ -122,12 +122,10 @@ func (w *worker) enqueue(ctx context.Context, jobs *river.Client[*sql.Tx], stder
 	for last := int64(0); ; {
 		var params []river.InsertManyParams
 		err := inTx(ctx, w.store.rows, readOnly, func(tx *sql.Tx) error {
-			return each(ctx, tx, func(scan func(...any) error) error {
-				var args raiseBill
-				err := scan(&args.Row, &args.Hash)
+			var args raiseBill
+			return each(ctx, tx, []any{&args.Row, &args.Hash}, func() {
 				last = args.Row
 				params = append(params, river.InsertManyParams{Args: args, InsertOpts: &river.InsertOpts{Queue: queue, MaxAttempts: attempts}})
-				return err
 			}, "SELECT id, hash FROM biller_rows WHERE run = $1 AND outcome IS NULL AND id > $2 ORDER BY id LIMIT $3", w.run.id, last, batchSize)
 		})
 		if err != nil || len(params) == 0 {
