@@ -205,11 +205,9 @@ func (f *fleet) checkStored(m *sender) {
 	}
 	require.NotEmpty(f, acknowledged, "nothing was acknowledged before the restart")
 	until(f, patience, "PostgreSQL responds", func() bool { // the old connections are broken
-		return inTx(f.Context(), f.rows, nil, func(tx *sql.Tx) error {
-			var event string
-			return each(f.Context(), tx, []any{&event}, func() { delete(acknowledged, event) },
-				"SELECT args->>'event_id' FROM river_job WHERE kind = 'post_payment'")
-		}) == nil
+		var event string
+		return f.read(f.Context(), []any{&event}, func() { delete(acknowledged, event) },
+			"SELECT args->>'event_id' FROM river_job WHERE kind = 'post_payment'") == nil
 	})
 	assert.Empty(f, acknowledged, "events that were acknowledged and lost")
 }

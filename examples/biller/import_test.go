@@ -172,21 +172,33 @@ func TestOwners(t *testing.T) {
 		assert.NotEqual(b, ours, theirs)
 		srv := momenttest.NewServer()
 		b.Cleanup(srv.Close)
-		receiveFrom(b, "a job", b.workWith(srv.Client(), ours))
+		events := b.workWith(srv.Client(), ours)
+		receiveFrom(b, "a job", events)
 		assert.Equal(b, 1, ask[int](b, "SELECT count(*) FROM river_job WHERE state = 'available' AND queue = $1", theirs))
 		assert.Len(b, srv.State().Bills, 1)
-		newCustomer := func(key, bill string) bool {
-			b.importBills(key, "UCR1,,,"+bill+",1.00,ZAR,\n", format{})
-			return ask[bool](b, "SELECT customer_id = '' FROM biller_rows ORDER BY id DESC LIMIT 1")
+		hasNewCustomer := func(bill string) bool { // its first request
+			for _, req := range srv.Requests() {
+				if strings.Contains(string(req.Body), bill) {
+					return strings.Contains(string(req.Body), "UCR1")
+				}
+			}
+			return false
 		}
-		assert.False(b, newCustomer("sk_test_A", "UBR3"), "a customer of an earlier file is known")
-		assert.True(b, newCustomer("sk_test_B", "UBR4"), "but not to another company")
+		b.importBills("sk_test_A", "UCR1,,,UBR3,1.00,ZAR,\n", format{})
+		receiveFrom(b, "a job", events)
+		assert.True(b, hasNewCustomer("UBR1"))
+		assert.False(b, hasNewCustomer("UBR3"), "a customer of an earlier file is known")
+		b.importBills("sk_test_B", "UCR1,,,UBR4,1.00,ZAR,\n", format{})
 		require.NoError(b, b.warnOfOthers(b.Context(), ours, b.logger()))
 		assert.Contains(b, b.log.String(), `"level":"WARN","msg":"ignores bills of another API key or base URL, or of biller run","queue":"`+theirs+`","bills":2`)
 		whose, err := b.owner(b.Context(), config{key: "sk_test_A"}, moment.ModeTest)
 		require.NoError(b, err)
 		assert.Equal(b, ours, whose.sharedQueue(), "as workers find it")
 		assert.NotContains(b, whose.keyHash, "sk_test")
+		events = b.workWith(srv.Client(), theirs)
+		receiveFrom(b, "a job", events)
+		receiveFrom(b, "a job", events)
+		assert.True(b, hasNewCustomer("UBR4"), "but not to another company")
 	})
 }
 

@@ -140,13 +140,10 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 		args = []string{"--help"}
 	}
 	helped := false
-	parser, err := kong.New(&c, kong.Name("biller"), kong.Writers(stdout, stdout), kong.Exit(func(int) { helped = true }),
+	parser := kong.Must(&c, kong.Name("biller"), kong.Writers(stdout, stdout), kong.Exit(func(int) { helped = true }),
 		kong.Description("Raises the bills of a CSV file with Moment, each exactly once. "+
 			"run, reconcile, import, serve and work need MOMENT_API_KEY, and read MOMENT_BASE_URL. "+
 			"serve and receive need MOMENT_WEBHOOK_SECRET. DATABASE_URL is the address of PostgreSQL."))
-	if err != nil {
-		return c, "", err
-	}
 	parsed, err := parser.Parse(args)
 	if helped {
 		return c, "", nil
@@ -163,11 +160,9 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	if err != nil {
 		return c, "", err
 	}
-	c.input = c.Check
-	for _, flags := range []fileFlags{c.Run, c.Reconcile, c.Import} {
-		if flags.File != "" {
-			c.input = flags
-		}
+	input, readsFile := parsed.Selected().Target.Interface().(fileFlags)
+	if c.input = input; !readsFile {
+		c.input = c.Check // the defaults, for demo
 	}
 	c.Database = cmp.Or(c.Database, filepath.Join(filepath.Dir(c.input.File), "biller.db"))
 	c.key, c.baseURL = os.Getenv("MOMENT_API_KEY"), os.Getenv("MOMENT_BASE_URL")

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -152,7 +153,7 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 	}
 	defer ledger.close()
 	var mu sync.Mutex
-	same, paid, differing := 0, 0, 0
+	same, paid, differing := 0, 0, map[int]string{} // by line
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.workers())
 	file, err := open(c.input)
@@ -164,31 +165,32 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 			bill, differences, err := compare(ctx, client, ledger, b)
 			mu.Lock()
 			defer mu.Unlock()
-			if err != nil {
-				return err
-			}
-			if len(differences) > 0 {
-				differing++
-				fmt.Fprintf(stdout, "line %d: %s\n", b.line, strings.Join(differences, "; "))
-			} else {
+			switch {
+			case err != nil:
+			case len(differences) > 0:
+				differing[b.line] = strings.Join(differences, "; ")
+			case bill.Status == moment.BillStatusPaid:
+				paid++
+				fallthrough
+			default:
 				same++
-				if bill.Status == moment.BillStatusPaid {
-					paid++
-				}
 			}
-			return nil
+			return err
 		})
 		return ctx.Err()
 	})
 	if failed := group.Wait(); failed != nil {
 		err = failed
 	}
+	for _, line := range slices.Sorted(maps.Keys(differing)) {
+		fmt.Fprintf(stdout, "line %d: %s\n", line, differing[line])
+	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s: rows that agree with their bills: %d (%d paid); that differ: %d\n", c.input.File, same, paid, differing)
-	if differing > 0 {
-		return exitError{fmt.Errorf("rows that differ: %d", differing), exitRejected}
+	fmt.Fprintf(stdout, "%s: rows that agree with their bills: %d (%d paid); that differ: %d\n", c.input.File, same, paid, len(differing))
+	if len(differing) > 0 {
+		return exitError{fmt.Errorf("rows that differ: %d", len(differing)), exitRejected}
 	}
 	return nil
 }
@@ -220,10 +222,8 @@ func compare(ctx context.Context, client *moment.Client, ledger *store, b row) (
 	report(bill.Status == moment.BillStatusVoided, "the bill is voided at Moment")
 	if ledger.rows != nil {
 		entered := moment.Money{Currency: bill.Currency}
-		err = inTx(ctx, ledger.rows, readOnly, func(tx *sql.Tx) error {
-			return tx.QueryRowContext(ctx, "SELECT coalesce(sum(amount), 0) FROM ledger WHERE obligation_id = $1 AND currency = $2",
-				bill.ID, string(bill.Currency)).Scan(&entered.Amount)
-		})
+		err = ledger.read(ctx, []any{&entered.Amount}, func() {},
+			"SELECT coalesce(sum(amount), 0) FROM ledger WHERE obligation_id = $1 AND currency = $2", bill.ID, string(bill.Currency))
 		report(entered != bill.PaidMoney(), fmt.Sprintf("the payments are %v at Moment, but %v in the ledger", bill.PaidMoney(), entered))
 	}
 	return bill, differences, err

@@ -63,12 +63,38 @@ UPDATE biller_rows SET reason =
 FROM (SELECT min(id) AS id FROM biller_rows WHERE run = $1 AND outcome IS NULL GROUP BY person HAVING min(customer) <> max(customer)) o
 WHERE o.id = biller_rows.id`
 
-// known copies the ids of customers from earlier runs, which saves requests.
-const known = `
-UPDATE biller_rows SET customer_id = coalesce((
-	SELECT k.customer_id FROM biller_rows k JOIN biller_runs r ON r.id = k.run
-	WHERE k.customer = biller_rows.customer AND k.customer_id <> '' AND (r.key_hash, r.mode, r.service) = ($2, $3, $4) LIMIT 1), '')
-WHERE run = $1 AND outcome IS NULL`
+// A warning is the result of one of these queries, which otherwise return no row.
+const (
+	anotherKey = `
+SELECT 'this file was run with another API key: check that this key belongs to the right company'
+FROM biller_runs own JOIN biller_runs r ON r.id < own.id AND r.file_hash = own.file_hash
+WHERE own.id = $1 AND r.key_hash <> own.key_hash AND (r.mode, r.service) = (own.mode, own.service)
+	AND EXISTS (SELECT 1 FROM biller_rows WHERE run = r.id AND customer_id <> '')
+LIMIT 1`
+
+	// lostZeros finds references that earlier runs have only with other leading zeros. %[1]s is their
+	// column, and %[2]s is its name in the file.
+	lostZeros = `
+SELECT '%[2]s has other leading zeros than in an earlier file (rows: ' || count(*) || ', the first on line ' || min(line)
+	|| '): check whether they were lost'
+FROM (SELECT %[1]s, %[1]s_bare, min(line) AS line FROM biller_rows WHERE run = $1 AND outcome IS NULL GROUP BY 1, 2) n
+WHERE (SELECT max(CASE WHEN e.%[1]s = n.%[1]s THEN 1 ELSE 0 END) = 0 FROM biller_rows e JOIN biller_runs r ON r.id = e.run
+	WHERE e.%[1]s_bare = n.%[1]s_bare AND e.run < $1
+		AND (r.key_hash, r.mode, r.service) = (SELECT key_hash, mode, service FROM biller_runs WHERE id = $1))
+HAVING count(*) > 0`
+
+	// nothingShared compares the run with the last one of the same name.
+	nothingShared = `
+SELECT '0 of ' || count(*) || ' references are in the earlier run of ' || max(earlier.name) || ': check whether leading zeros were lost. '
+	|| 'If this is a different file, include its date in its name'
+FROM (SELECT r.id, r.name FROM biller_runs own JOIN biller_runs r ON r.id < own.id
+		AND (r.name, r.key_hash, r.mode, r.service) = (own.name, own.key_hash, own.mode, own.service)
+	WHERE own.id = $1 ORDER BY r.id DESC LIMIT 1) earlier CROSS JOIN biller_rows
+WHERE run = $1 AND outcome IS NULL
+	AND NOT EXISTS (SELECT bill FROM biller_rows WHERE run = $1 AND outcome IS NULL INTERSECT SELECT bill FROM biller_rows WHERE run = earlier.id)
+	AND NOT EXISTS (SELECT person FROM biller_rows WHERE run = $1 AND outcome IS NULL INTERSECT SELECT person FROM biller_rows WHERE run = earlier.id)
+HAVING count(*) > 0`
+)
 
 // run is one file for one API key, mode and service. It has its own rows and jobs.
 type run struct {
@@ -87,15 +113,23 @@ func (s *store) prepare(ctx context.Context, c config, hash string, mode moment.
 	if err != nil {
 		return r, err
 	}
+	file, err := open(c.input)
+	if err != nil {
+		return r, err
+	}
+	defer func() { _ = file.file.Close() }()
+	header, _ := json.Marshal(file.header) //nolint:errchkjson // texts
 	err = inTx(ctx, s.rows, nil, func(tx *sql.Tx) error {
 		token := rand.Text() // of a new run
-		err := tx.QueryRowContext(ctx, `INSERT INTO biller_runs (file_hash, key_hash, mode, service, name, token) VALUES ($1, $2, $3, $4, $5, $6)
+		err := tx.QueryRowContext(ctx, `INSERT INTO biller_runs (file_hash, key_hash, mode, service, name, token, header, comma)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (file_hash, key_hash, mode, service) DO UPDATE SET mode = excluded.mode
 			RETURNING id, token, header, comma, rejected_file, rejected_hash`,
-			hash, r.keyHash, r.mode, r.service, r.name, token).Scan(&r.id, &r.token, &r.header, &r.comma, &r.rejectedFile, &r.rejectedHash)
+			hash, r.keyHash, r.mode, r.service, r.name, token, string(header), file.comma).
+			Scan(&r.id, &r.token, &r.header, &r.comma, &r.rejectedFile, &r.rejectedHash)
 		isNew := r.token == token
 		if err == nil && isNew {
-			_, err = r.load(ctx, tx, c, stderr)
+			_, err = r.load(ctx, tx, file, stderr)
 		}
 		if err != nil {
 			return err
@@ -107,7 +141,7 @@ func (s *store) prepare(ctx context.Context, c config, hash string, mode moment.
 		}
 		var warnings []string
 		if isNew {
-			warnings, err = r.compare(ctx, tx, hash)
+			warnings, err = r.compare(ctx, tx)
 		}
 		if r.tooManyEarly() {
 			warnings = append(warnings, errEarly.Error())
@@ -152,13 +186,7 @@ func (c config) fileHash() (string, error) {
 
 // load stores all rows of a file before anything is sent, because a later row may show that the
 // file is misread. It prints the problems and the totals.
-func (r *run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (counts map[string]int, err error) {
-	file, err := open(c.input)
-	if err != nil {
-		return nil, err
-	}
-	header, _ := json.Marshal(file.header) //nolint:errchkjson // texts
-	r.header, r.comma = string(header), file.comma
+func (r run) load(ctx context.Context, tx *sql.Tx, file *reader, out io.Writer) (counts map[string]int, err error) {
 	err = file.eachRow(func(b row) error {
 		var outcome any
 		var params []byte
@@ -180,17 +208,10 @@ func (r *run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (co
 			string(cells), string(params), outcome, strings.Join(append(b.problems, b.warnings...), "; "))
 		return err
 	})
-	if err == nil {
-		_, err = tx.ExecContext(ctx, "UPDATE biller_runs SET header = $1, comma = $2 WHERE id = $3", r.header, r.comma, r.id)
-	}
-	if err == nil {
-		_, err = tx.ExecContext(ctx, twice, r.id)
-	}
-	if err == nil {
-		_, err = tx.ExecContext(ctx, differing, r.id)
-	}
-	if err == nil {
-		_, err = tx.ExecContext(ctx, known, r.id, r.keyHash, r.mode, r.service)
+	for _, statement := range []string{twice, differing} {
+		if err == nil {
+			_, err = tx.ExecContext(ctx, statement, r.id)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -203,7 +224,7 @@ func (r *run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (co
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(out, "%s:\n", c.input.File)
+	fmt.Fprintf(out, "%s:\n", file.file.Name())
 	counts, err = r.printTotals(ctx, tx, "to raise", out)
 	if err == nil && len(counts) == 0 {
 		fmt.Fprintln(out, "  no rows")
@@ -211,58 +232,21 @@ func (r *run) load(ctx context.Context, tx *sql.Tx, c config, out io.Writer) (co
 	return counts, err
 }
 
-// lostZeros finds references that earlier runs have only with other leading zeros.
-const lostZeros = `
-SELECT count(*), coalesce(min(line), 0)
-FROM (SELECT %[1]s, %[1]s_bare, min(line) AS line FROM biller_rows WHERE run = $1 AND outcome IS NULL GROUP BY 1, 2) n
-WHERE (SELECT max(CASE WHEN e.%[1]s = n.%[1]s THEN 1 ELSE 0 END) = 0 FROM biller_rows e JOIN biller_runs r ON r.id = e.run
-	WHERE e.%[1]s_bare = n.%[1]s_bare AND e.run < $1 AND (r.key_hash, r.mode, r.service) = ($2, $3, $4))`
-
 // tooManyEarly reports whether too many of the first rows are rejected.
 func (r run) tooManyEarly() bool { return r.sample >= minSample && r.early > r.sample/2 }
 
 // bare returns a reference without leading zeros, unless it is all zeros.
 func bare(reference string) string { return cmp.Or(strings.TrimLeft(reference, "0"), reference) }
 
-// compare returns a warning in three cases. The same file was run with another API key. References
-// have other leading zeros in earlier files. An earlier file of the same name has no reference in
-// common with this one.
-func (r run) compare(ctx context.Context, tx *sql.Tx, hash string) (warnings []string, err error) {
-	var another bool
-	var earlier, rows, zeros, line int
-	err = tx.QueryRowContext(ctx, `SELECT
-			count(*) FILTER (WHERE file_hash = $1 AND key_hash <> $2
-				AND EXISTS (SELECT 1 FROM biller_rows WHERE run = biller_runs.id AND customer_id <> '')) > 0,
-			coalesce(max(CASE WHEN name = $3 AND key_hash = $2 THEN id END), 0)
-		FROM biller_runs WHERE (mode, service) = ($4, $5) AND id < $6`,
-		hash, r.keyHash, r.name, r.mode, r.service, r.id).Scan(&another, &earlier)
-	if err != nil {
-		return nil, err
-	}
-	if another {
-		warnings = append(warnings, "this file was run with another API key: check that this key belongs to the right company")
-	}
-	for column, name := range map[string]string{"bill": "bill_reference", "person": "customer_reference"} {
-		err := tx.QueryRowContext(ctx, fmt.Sprintf(lostZeros, column), r.id, r.keyHash, r.mode, r.service).Scan(&zeros, &line)
-		if err != nil {
-			return nil, err
+// compare returns the warnings about a new run.
+func (r run) compare(ctx context.Context, tx *sql.Tx) (warnings []string, err error) {
+	var warning string
+	for _, query := range []string{
+		anotherKey, fmt.Sprintf(lostZeros, "bill", "bill_reference"), fmt.Sprintf(lostZeros, "person", "customer_reference"), nothingShared,
+	} {
+		if err == nil {
+			err = each(ctx, tx, []any{&warning}, func() { warnings = append(warnings, warning) }, query, r.id)
 		}
-		if zeros > 0 {
-			warnings = append(warnings, fmt.Sprintf(
-				"%s has other leading zeros than in an earlier file (rows: %d, the first on line %d): check whether they were lost", name, zeros, line))
-		}
-	}
-	if earlier == 0 {
-		return warnings, nil
-	}
-	var shared bool
-	err = tx.QueryRowContext(ctx, `SELECT count(*),
-			EXISTS (SELECT bill FROM biller_rows WHERE run = $1 AND outcome IS NULL INTERSECT SELECT bill FROM biller_rows WHERE run = $2)
-			OR EXISTS (SELECT person FROM biller_rows WHERE run = $1 AND outcome IS NULL INTERSECT SELECT person FROM biller_rows WHERE run = $2)
-		FROM biller_rows WHERE run = $1 AND outcome IS NULL`, r.id, earlier).Scan(&rows, &shared)
-	if rows > 0 && !shared {
-		warnings = append(warnings, fmt.Sprintf("0 of %d references are in the earlier run of %s: check whether leading zeros were lost. "+
-			"If this is a different file, include its date in its name", rows, r.name))
 	}
 	return warnings, err
 }
@@ -299,7 +283,11 @@ func check(ctx context.Context, c config, stdout io.Writer) (err error) {
 	}
 	defer s.close()
 	return inTx(ctx, s.rows, nil, func(tx *sql.Tx) error {
-		counts, err := new(run).load(ctx, tx, c, stdout)
+		file, err := open(c.input)
+		if err != nil {
+			return err
+		}
+		counts, err := run{}.load(ctx, tx, file, stdout)
 		if err == nil && counts[rejected] > 0 {
 			err = fmt.Errorf("rows with problems: %d", counts[rejected])
 		}

@@ -196,14 +196,12 @@ func (c config) run(ctx context.Context, receives *receiveFlags, verifier *momen
 
 // warnOfOthers logs the queues with bills that this process does not raise.
 func (s *store) warnOfOthers(ctx context.Context, own string, log *slog.Logger) error {
-	return inTx(ctx, s.rows, readOnly, func(tx *sql.Tx) error {
-		var queue string
-		var bills int
-		return each(ctx, tx, []any{&queue, &bills}, func() {
-			log.WarnContext(ctx, "ignores bills of another API key or base URL, or of biller run",
-				slog.String("queue", queue), slog.Int("bills", bills))
-		}, "SELECT queue, count(*) FROM river_job WHERE kind = 'raise_bill' AND finalized_at IS NULL AND queue <> $1 GROUP BY queue", own)
-	})
+	var queue string
+	var bills int
+	return s.read(ctx, []any{&queue, &bills}, func() {
+		log.WarnContext(ctx, "ignores bills of another API key or base URL, or of biller run",
+			slog.String("queue", queue), slog.Int("bills", bills))
+	}, "SELECT queue, count(*) FROM river_job WHERE kind = 'raise_bill' AND finalized_at IS NULL AND queue <> $1 GROUP BY queue", own)
 }
 
 // openDatabase opens the SQLite file, or waits for PostgreSQL if DATABASE_URL is set.

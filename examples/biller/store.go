@@ -185,6 +185,11 @@ func each(ctx context.Context, tx *sql.Tx, variables []any, do func(), query str
 	return rows.Err()
 }
 
+// read is each in a transaction of its own.
+func (s *store) read(ctx context.Context, variables []any, do func(), query string, args ...any) error {
+	return inTx(ctx, s.rows, readOnly, func(tx *sql.Tx) error { return each(ctx, tx, variables, do, query, args...) })
+}
+
 // identity and collation are PostgreSQL's: SQLite has no such syntax. The collation is fixed,
 // because an index may miss rows after an update of the operating system's collations.
 const (

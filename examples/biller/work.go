@@ -121,16 +121,14 @@ func (w *worker) enqueue(ctx context.Context, jobs *river.Client[*sql.Tx], stder
 	}
 	for last := int64(0); ; {
 		var params []river.InsertManyParams
-		err := inTx(ctx, w.store.rows, readOnly, func(tx *sql.Tx) error {
-			var args raiseBill
-			return each(ctx, tx, []any{&args.Row, &args.Hash}, func() {
-				last = args.Row
-				params = append(params, river.InsertManyParams{Args: args, InsertOpts: &river.InsertOpts{Queue: queue, MaxAttempts: attempts}})
-			}, "SELECT id, hash FROM biller_rows WHERE run = $1 AND outcome IS NULL AND id > $2 ORDER BY id LIMIT $3", w.run.id, last, batchSize)
-		})
+		var args raiseBill
+		err := w.store.read(ctx, []any{&args.Row, &args.Hash}, func() {
+			params = append(params, river.InsertManyParams{Args: args, InsertOpts: &river.InsertOpts{Queue: queue, MaxAttempts: attempts}})
+		}, "SELECT id, hash FROM biller_rows WHERE run = $1 AND outcome IS NULL AND id > $2 ORDER BY id LIMIT $3", w.run.id, last, batchSize)
 		if err != nil || len(params) == 0 {
 			return err
 		}
+		last = args.Row
 		w.opened += len(params)
 		w.left = w.opened
 		results, err := jobs.InsertMany(ctx, params)
@@ -251,21 +249,20 @@ func reasonOf(err error) string {
 	if err == nil {
 		return ""
 	}
-	mismatch, _ := errors.AsType[*moment.MismatchError](err)
-	if mismatch == nil {
+	mismatch, isMismatch := errors.AsType[*moment.MismatchError](err)
+	if !isMismatch {
 		return strings.TrimPrefix(err.Error(), "moment: ")
 	}
 	if customer, ok := mismatch.Existing.(*moment.Customer); ok {
 		return fmt.Sprintf("customer_reference has the name %q at Moment: check whether it is another person", customer.Name)
 	}
-	text := "bill_reference exists at Moment, but differs in " + strings.Join(mismatch.Differences, " and ")
-	if bill, ok := mismatch.Existing.(*moment.Bill); ok {
-		text += fmt.Sprintf(": the bill at Moment is %v, %s", bill.DueMoney(), bill.Status)
-		if !bill.DueDate.IsZero() {
-			text += fmt.Sprintf(", due on %v", bill.DueDate)
-		}
+	bill, due := mismatch.Existing.(*moment.Bill), "" //nolint:forcetypeassert // biller creates no accounts
+	if !bill.DueDate.IsZero() {
+		due = ", due on " + bill.DueDate.String()
 	}
-	return text + ". Use another bill_reference, change the bill at Moment, or remove the row"
+	return fmt.Sprintf("bill_reference exists at Moment, but differs in %s: the bill at Moment is %v, %s%s. "+
+		"Use another bill_reference, change the bill at Moment, or remove the row",
+		strings.Join(mismatch.Differences, " and "), bill.DueMoney(), bill.Status, due)
 }
 
 // Work raises a bill exactly once, even if it is called again.
@@ -278,13 +275,14 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 	var line int
 	var token, hash, params, customerID, known string
 	var b bill
-	err := inTx(ctx, w.store.rows, readOnly, func(tx *sql.Tx) error {
-		return tx.QueryRowContext(ctx, `SELECT b.line, b.hash, b.params, b.customer_id, r.token, coalesce((SELECT k.customer_id FROM biller_rows k
-				WHERE k.customer = b.customer AND k.run = b.run AND k.customer_id <> '' LIMIT 1), '')
-			FROM biller_rows b JOIN biller_runs r ON r.id = b.run WHERE b.id = $1 AND b.outcome IS NULL`, job.Args.Row).
-			Scan(&line, &hash, &params, &customerID, &token, &known)
-	})
-	if errors.Is(err, sql.ErrNoRows) {
+	isOpen := false
+	err := w.store.read(ctx, []any{&line, &hash, &params, &customerID, &token, &known}, func() { isOpen = true },
+		`SELECT b.line, b.hash, b.params, b.customer_id, r.token, coalesce((
+			SELECT k.customer_id FROM biller_rows k JOIN biller_runs e ON e.id = k.run
+			WHERE k.customer = b.customer AND k.customer_id <> '' AND (e.key_hash, e.mode, e.service) = (r.key_hash, r.mode, r.service)
+			LIMIT 1), '')
+		FROM biller_rows b JOIN biller_runs r ON r.id = b.run WHERE b.id = $1 AND b.outcome IS NULL`, job.Args.Row)
+	if err == nil && !isOpen {
 		return nil // the process was killed after the row was settled
 	}
 	if err == nil && known != "" && customerID == "" && job.Attempt == 1 { // later attempts must make the same call as the first
