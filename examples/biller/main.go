@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"syscall"
@@ -160,9 +161,9 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	if err != nil {
 		return c, "", err
 	}
-	input, readsFile := parsed.Selected().Target.Interface().(fileFlags)
-	if c.input = input; !readsFile {
-		c.input = c.Check // the defaults, for demo
+	c.input = c.Check // the defaults, for demo
+	if input, ok := reflect.TypeAssert[fileFlags](parsed.Selected().Target); ok {
+		c.input = input
 	}
 	c.Database = cmp.Or(c.Database, filepath.Join(filepath.Dir(c.input.File), "biller.db"))
 	c.key, c.baseURL = os.Getenv("MOMENT_API_KEY"), os.Getenv("MOMENT_BASE_URL")

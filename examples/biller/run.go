@@ -56,12 +56,15 @@ FROM (
 	FROM biller_rows WHERE run = $1 AND outcome IS NULL WINDOW bills AS (PARTITION BY bill)) o
 WHERE o.id = biller_rows.id AND o.first < o.last AND (NOT o.same OR o.first < line)`
 
-// differing reports customers with several names or e-mail addresses, on their first row.
+// differing reports customers with several names or e-mail addresses, on the first row of each.
 const differing = `
 UPDATE biller_rows SET reason =
-	ltrim(reason || '; customer_reference is on other lines with other names or e-mail addresses: check which is right', '; ')
-FROM (SELECT min(id) AS id FROM biller_rows WHERE run = $1 AND outcome IS NULL GROUP BY person HAVING min(customer) <> max(customer)) o
-WHERE o.id = biller_rows.id`
+	ltrim(reason || '; customer_reference has another name or e-mail address on line ' || o.line || ': check which is right', '; ')
+FROM (
+	SELECT min(id) AS id, min(line) FILTER (WHERE customer <> usual) AS line
+	FROM (SELECT id, line, person, customer, first_value(customer) OVER (PARTITION BY person ORDER BY id) AS usual FROM biller_rows WHERE run = $1 AND outcome IS NULL) r
+	GROUP BY person) o
+WHERE o.id = biller_rows.id AND o.line > 0`
 
 // A warning is the result of one of these queries, which otherwise return no row.
 const (

@@ -74,7 +74,7 @@ func TestCustomersThatDiffer(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC2,Di,,B2,1,ZAR,\nC1,,,B3,1,ZAR,\nC2,Dinah,,B4,1,ZAR,\n")
 	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
-	assert.Equal(t, "line 3, note: customer_reference is on other lines with other names or e-mail addresses: check which is right\n"+
+	assert.Equal(t, "line 3, note: customer_reference has another name or e-mail address on line 5: check which is right\n"+
 		filepath.Join(w.dir, "bills.csv")+":\n  to raise        4  ZAR 4.00\n", w.stdout)
 	w.file("bills.csv", header)
 	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
