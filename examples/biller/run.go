@@ -26,18 +26,7 @@ const (
 	rejected = "rejected"
 )
 
-// The first hundred rows are a sample. A run stops if more than half of them are rejected, because
-// the file may be misread. A sample of fewer than minSample rows is ignored, because it is too
-// small.
-const (
-	lastEarly = 101 // because the header is line 1
-	minSample = 10
-)
-
-var (
-	errEarly  = errors.New("more than half of the first hundred rows are rejected: check the flags for the file")
-	errWarned = exitError{errors.New("nothing was sent: check the warnings, and add --yes to continue"), exitUsage}
-)
+var errWarned = exitError{errors.New("nothing was sent: check the warnings, and add --yes to continue"), exitUsage}
 
 // These statements join the rows of a run by their id only. PostgreSQL has no statistics about a
 // new run, and with another join it may compare each row with all others.
@@ -68,6 +57,12 @@ WHERE o.id = biller_rows.id AND o.line > 0`
 
 // A warning is the result of one of these queries, which otherwise return no row.
 const (
+	// tooManyRejected is not for fewer than ten rows, because they say little about a file.
+	tooManyRejected = `
+SELECT 'more than half of the first hundred rows are rejected: check the flags for the file'
+FROM (SELECT count(*) AS n, count(*) FILTER (WHERE outcome = 'rejected') AS bad FROM biller_rows WHERE run = $1 AND line <= 101) rows
+WHERE n >= 10 AND bad > n / 2`
+
 	anotherKey = `
 SELECT 'this file was run with another API key: check that this key belongs to the right company'
 FROM biller_runs own JOIN biller_runs r ON r.id < own.id AND r.file_hash = own.file_hash
@@ -75,8 +70,8 @@ WHERE own.id = $1 AND r.key_hash <> own.key_hash AND (r.mode, r.service) = (own.
 	AND EXISTS (SELECT 1 FROM biller_rows WHERE run = r.id AND customer_id <> '')
 LIMIT 1`
 
-	// lostZeros finds references that earlier runs have only with other leading zeros. %[1]s is their
-	// column, and %[2]s is its name in the file.
+	// lostZeros finds references that earlier runs have only with other leading zeros. %[1]s is
+	// their column, and %[2]s is its name in the file.
 	lostZeros = `
 SELECT '%[2]s has other leading zeros than in an earlier file (rows: ' || count(*) || ', the first on line ' || min(line)
 	|| '): check whether they were lost'
@@ -106,7 +101,6 @@ type run struct {
 	name, keyHash, mode, service string
 	header, comma                string // of the file; the header as JSON
 	rejectedFile, rejectedHash   string // the path of the file of rejected rows, and a hash of its content
-	sample, early                int    // the number of first rows, and the number of rejected ones among them
 }
 
 // prepare returns the run of a file with this hash. It loads the file if it is new, and returns
@@ -130,29 +124,19 @@ func (s *store) prepare(ctx context.Context, c config, hash string, mode moment.
 			RETURNING id, token, header, comma, rejected_file, rejected_hash`,
 			hash, r.keyHash, r.mode, r.service, r.name, token, string(header), file.comma).
 			Scan(&r.id, &r.token, &r.header, &r.comma, &r.rejectedFile, &r.rejectedHash)
-		isNew := r.token == token
-		if err == nil && isNew {
+		queries := []string{tooManyRejected}
+		if err == nil && r.token == token { // it is new
 			_, err = r.load(ctx, tx, file, stderr)
+			queries = append(queries, anotherKey, fmt.Sprintf(lostZeros, "bill", "bill_reference"),
+				fmt.Sprintf(lostZeros, "person", "customer_reference"), nothingShared)
 		}
-		if err != nil {
-			return err
+		var warning string
+		for _, query := range queries {
+			if err == nil {
+				err = each(ctx, tx, []any{&warning}, func() { fmt.Fprintln(stderr, "warning:", warning) }, query, r.id)
+			}
 		}
-		err = tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE outcome = 'rejected')
-			FROM biller_rows WHERE run = $1 AND line <= $2`, r.id, lastEarly).Scan(&r.sample, &r.early)
-		if err != nil {
-			return err
-		}
-		var warnings []string
-		if isNew {
-			warnings, err = r.compare(ctx, tx)
-		}
-		if r.tooManyEarly() {
-			warnings = append(warnings, errEarly.Error())
-		}
-		for _, warning := range warnings {
-			fmt.Fprintln(stderr, "warning:", warning)
-		}
-		if err == nil && len(warnings) > 0 && !c.Yes {
+		if err == nil && warning != "" && !c.Yes {
 			err = errWarned
 		}
 		return err
@@ -235,24 +219,8 @@ func (r run) load(ctx context.Context, tx *sql.Tx, file *reader, out io.Writer) 
 	return counts, err
 }
 
-// tooManyEarly reports whether too many of the first rows are rejected.
-func (r run) tooManyEarly() bool { return r.sample >= minSample && r.early > r.sample/2 }
-
 // bare returns a reference without leading zeros, unless it is all zeros.
 func bare(reference string) string { return cmp.Or(strings.TrimLeft(reference, "0"), reference) }
-
-// compare returns the warnings about a new run.
-func (r run) compare(ctx context.Context, tx *sql.Tx) (warnings []string, err error) {
-	var warning string
-	for _, query := range []string{
-		anotherKey, fmt.Sprintf(lostZeros, "bill", "bill_reference"), fmt.Sprintf(lostZeros, "person", "customer_reference"), nothingShared,
-	} {
-		if err == nil {
-			err = each(ctx, tx, []any{&warning}, func() { warnings = append(warnings, warning) }, query, r.id)
-		}
-	}
-	return warnings, err
-}
 
 // printTotals prints and returns the number of rows with each outcome, and prints their amounts.
 // open is the name of rows without an outcome. Rejected rows have no total, because their amounts

@@ -261,7 +261,7 @@ func TestStops(t *testing.T) {
 			s.close()
 			w.setFront(nil)
 			if w.biller("run", "bills.csv") == exitUsage {
-				assert.Contains(t, w.stderr, errEarly.Error(), "which is not forgotten")
+				assert.Contains(t, w.stderr, "more than half of the first hundred rows are rejected", "which is not forgotten")
 				w.biller("run", "bills.csv", "--yes")
 			}
 			assert.Len(t, w.bills(), row.rows-n, "started again, it raises the others")
