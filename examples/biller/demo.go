@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -38,22 +37,19 @@ func demo(ctx context.Context, c config, bills int, stdout, stderr io.Writer) (e
 	if err := errors.Join(os.WriteFile(c.input.File, []byte(text), 0o600), failed, failed2, failed3, service.Start()); err != nil {
 		return err
 	}
-	lines := bufio.NewScanner(output)
-	if !lines.Scan() {
+	if _, err := fmt.Fscanln(output, &c.baseURL); err != nil {
 		return errors.Join(errors.New("the fake did not start"), service.Wait())
 	}
-	c.baseURL = lines.Text()
 	err = runFile(ctx, c, false, stdout, stderr)
 	if exit, ok := errors.AsType[exitError](err); ok && exit.code == exitRejected {
 		err = nil // because some rows of the demo are invalid
 	}
 	_ = input.Close()
-	lines.Scan()
-	has := lines.Text()
-	if err := errors.Join(err, service.Wait()); err != nil {
+	has, failed := io.ReadAll(output)
+	if err := errors.Join(err, failed, service.Wait()); err != nil {
 		return err
 	}
-	if has != want {
+	if string(has) != want {
 		return fmt.Errorf("the fake has %s, but should have %s", has, want)
 	}
 	fmt.Fprintf(stdout, "The fake has %s, each exactly once. The files of the demo, with the rejected rows too, were removed.\n", has)
@@ -68,7 +64,7 @@ func fake(stdin io.Reader, stdout io.Writer) {
 	fmt.Fprintln(stdout, srv.URL)
 	_, _ = io.Copy(io.Discard, stdin)
 	srv.Close()
-	fmt.Fprintln(stdout, summary(srv.State().Bills))
+	fmt.Fprint(stdout, summary(srv.State().Bills))
 }
 
 // summary returns the number and the total of bills. Equal summaries mean that each bill exists

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/time/rate"
 
 	"github.com/moment-billing/moment-go"
@@ -59,7 +59,7 @@ type config struct {
 
 	input            fileFlags // of the commands that read a file
 	key, baseURL     string
-	postgres, listen *pgx.ConnConfig // nil: an SQLite file, or polling
+	postgres, listen *pgxpool.Config // nil: an SQLite file, or polling
 }
 
 type receiveFlags struct {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"regexp"
@@ -24,19 +26,15 @@ const pgSchema = "biller"
 const maxConns = 20
 
 // openPostgres returns a store that connects later. River polls if listen is nil.
-func openPostgres(ctx context.Context, address, listen *pgx.ConnConfig) (*store, error) {
-	pool := sql.OpenDB(connector{stdlib.GetConnector(*address)})
+func openPostgres(ctx context.Context, address, listen *pgxpool.Config) (*store, error) {
+	pool := sql.OpenDB(connector{stdlib.GetConnector(*address.ConnConfig)})
 	pool.SetMaxOpenConns(maxConns)
 	pool.SetMaxIdleConns(maxConns)
-	s := &store{rows: pool, jobs: pool, schema: pgSchema}
+	s := &store{rows: pool, jobs: pool, schema: pgSchema, closers: []io.Closer{pool}}
 	driver := riverdatabasesql.New(pool)
 	if listen != nil {
-		config, err := pgxpool.ParseConfig("")
-		if err != nil {
-			return nil, err
-		}
-		config.ConnConfig, config.MaxConns = listen, 1
-		listener, err := pgxpool.NewWithConfig(ctx, config)
+		listen.MaxConns = 1
+		listener, err := pgxpool.NewWithConfig(ctx, listen)
 		if err != nil {
 			return nil, err
 		}
@@ -52,10 +50,8 @@ type connector struct{ driver.Connector }
 // Connect implements [driver.Connector].
 func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := c.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return schemaConn{conn.(*stdlib.Conn)}, nil //nolint:forcetypeassert // the connector is pgx's
+	pgxConn, _ := conn.(*stdlib.Conn) // nil if there is an error
+	return schemaConn{pgxConn}, err
 }
 
 type schemaConn struct{ *stdlib.Conn }
@@ -72,14 +68,8 @@ func (c schemaConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.
 	if opts.ReadOnly {
 		begin = "BEGIN READ ONLY"
 	}
-	if c.Conn.Conn().IsClosed() {
-		return nil, driver.ErrBadConn
-	}
 	tx, err := c.Conn.Conn().BeginTx(ctx, pgx.TxOptions{BeginQuery: begin + settings})
-	if err != nil {
-		return nil, err
-	}
-	return schemaTx{tx, ctx}, nil
+	return schemaTx{tx, ctx}, err
 }
 
 type schemaTx struct {
@@ -101,7 +91,7 @@ var dsnForm = regexp.MustCompile(`^postgres(ql)?://[^:/?#@\s]+(:[^/?#@\s]*)?@[^/
 // parseDSN parses a PostgreSQL address strictly. Its errors never quote the address, because a
 // password may be anywhere in a mistyped one. A host that is not loopback must be verified unless
 // unverified is true, because a man in the middle would read the password and change the payments.
-func parseDSN(name, dsn string, unverified bool) (*pgx.ConnConfig, error) {
+func parseDSN(name, dsn string, unverified bool) (*pgxpool.Config, error) {
 	problem := func(text string) error { return fmt.Errorf("%s: %s", name, text) }
 	if strings.TrimSpace(dsn) != dsn {
 		return nil, problem("has spaces or a line break at its start or end: remove them")
@@ -118,11 +108,10 @@ func parseDSN(name, dsn string, unverified bool) (*pgx.ConnConfig, error) {
 		}
 		query.Set("sslmode", "verify-full")
 	}
-	if query.Get("default_query_exec_mode") == "" {
-		query.Set("default_query_exec_mode", "exec") // PgBouncer in transaction mode has no prepared statements
-	}
+	execMode := cmp.Or(query.Get("default_query_exec_mode"), "exec") // PgBouncer in transaction mode has no prepared statements
+	query.Set("default_query_exec_mode", execMode)
 	address.RawQuery = query.Encode()
-	parsed, err := pgx.ParseConfig(address.String())
+	parsed, err := pgxpool.ParseConfig(address.String())
 	if err != nil { // its text may quote the address
 		return nil, problem("has a wrong parameter, or names a certificate that cannot be read. " +
 			"A PG… variable of the environment may be wrong too")

@@ -44,7 +44,7 @@ func TestDSN(t *testing.T) {
 		parsed, err := parseDSN("DATABASE_URL", row.dsn, row.unverified)
 		if row.says == "" {
 			require.NoError(t, err, row.why)
-			assert.Equal(t, "hunter2", parsed.Password, row.why)
+			assert.Equal(t, "hunter2", parsed.ConnConfig.Password, row.why)
 			continue
 		}
 		require.ErrorContains(t, err, row.says, row.why)
@@ -74,11 +74,11 @@ func TestDSNDefaults(t *testing.T) {
 	} {
 		parsed, err := parseDSN("DATABASE_URL", dsn, false)
 		require.NoError(t, err, dsn)
-		assert.Equal(t, want.mode, parsed.DefaultQueryExecMode, dsn)
-		if assert.Equal(t, want.verified, parsed.TLSConfig != nil, dsn); want.verified {
-			assert.Equal(t, "db.example.com", parsed.TLSConfig.ServerName)
-			assert.False(t, parsed.TLSConfig.InsecureSkipVerify)
-			assert.Empty(t, parsed.Fallbacks, "no attempt without TLS")
+		assert.Equal(t, want.mode, parsed.ConnConfig.DefaultQueryExecMode, dsn)
+		if assert.Equal(t, want.verified, parsed.ConnConfig.TLSConfig != nil, dsn); want.verified {
+			assert.Equal(t, "db.example.com", parsed.ConnConfig.TLSConfig.ServerName)
+			assert.False(t, parsed.ConnConfig.TLSConfig.InsecureSkipVerify)
+			assert.Empty(t, parsed.ConnConfig.Fallbacks, "no attempt without TLS")
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -134,6 +135,24 @@ func TestStore(t *testing.T) {
 	again, err := openStore(t.Context(), filepath.Join(w.dir, "biller.db"))
 	require.NoError(t, err)
 	again.close()
+}
+
+// An SQLite file is the one that was named, even if its name has a meaning for SQLite or in a URL.
+func TestNameOfTheStore(t *testing.T) {
+	t.Chdir(t.TempDir())
+	paths := []string{"biller.db", "a b+c#d%41&e=f.db", filepath.Join(t.TempDir(), "a b+c#d%41.db")}
+	if runtime.GOOS != "windows" { // which has no such names
+		paths = append(paths, ":memory:")
+	}
+	for _, path := range paths {
+		s, err := openStore(t.Context(), path)
+		require.NoError(t, err, path)
+		s.close()
+		info, err := os.Stat(path)
+		require.NoError(t, err, path)
+		assert.NotZero(t, info.Size(), path)
+		assert.Equal(t, path, s.path)
+	}
 }
 
 // River's jobs and log contain no personal data and no API key, and names are removed when a bill
