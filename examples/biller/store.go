@@ -217,8 +217,7 @@ func (s *store) createTables(ctx context.Context) error {
 // second process wait.
 func (s *store) migrate(ctx context.Context) error {
 	return inTx(ctx, s.rows, nil, func(lock *sql.Tx) error {
-		_, err := lock.ExecContext(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock(7215504202)")
-		if err != nil {
+		if _, err := lock.ExecContext(ctx, "SET LOCAL idle_in_transaction_session_timeout = 0; SELECT pg_advisory_xact_lock(7215504202)"); err != nil {
 			return err
 		}
 		return s.createTables(ctx)
