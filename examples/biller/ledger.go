@@ -79,11 +79,8 @@ const longestPause = 15 * time.Minute
 
 // NextRetry follows River's policy up to longestPause.
 func (p *poster) NextRetry(job *river.Job[postPayment]) time.Time {
-	next, last := new(river.DefaultClientRetryPolicy).NextRetry(job.JobRow), time.Now().Add(longestPause)
-	if next.After(last) {
-		return last
-	}
-	return next
+	next := new(river.DefaultClientRetryPolicy).NextRetry(job.JobRow)
+	return time.Now().Add(min(time.Until(next), longestPause))
 }
 
 // Work posts a payment, and completes its job in the same transaction.

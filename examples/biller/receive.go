@@ -47,7 +47,7 @@ func newReceiver(s *store, verifier *moment.WebhookVerifier, jobs *river.Client[
 
 func (r *receiver) server() *http.Server {
 	return &http.Server{
-		Handler:           http.HandlerFunc(r.route),
+		Handler:           r,
 		ReadHeaderTimeout: readTimeout / 2,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      readTimeout + storeTimeout + time.Second, // it starts at the end of the headers
@@ -57,47 +57,40 @@ func (r *receiver) server() *http.Server {
 	}
 }
 
-// route does not use [http.ServeMux], because its redirects would not be logged.
-func (r *receiver) route(w http.ResponseWriter, req *http.Request) {
+// ServeHTTP does not use [http.ServeMux], because its redirects would not be logged. The log lines
+// have the values that explain a rejection: the encoding shows whether a gateway has compressed the
+// body, and Moment can find a delivery by its id. They are truncated, because the sender controls
+// them.
+func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	short := func(key, value string) slog.Attr { return slog.String(key, value[:min(len(value), 100)]) }
+	log := r.log.With(short("method", req.Method), short("path", req.URL.Path),
+		short("webhook_id", req.Header.Get("Webhook-Id")), short("content_encoding", req.Header.Get("Content-Encoding")))
 	switch {
 	case req.URL.Path == webhookPath:
-		r.deliver(w, req)
+		r.deliver(w, req, log)
 	case req.URL.Path == "/healthz" && (req.Method == http.MethodGet || req.Method == http.MethodHead):
 		r.health(w, req)
 	default:
-		r.logOf(req).WarnContext(req.Context(), "request rejected", slog.Int("status", http.StatusNotFound))
+		log.WarnContext(req.Context(), "request rejected", slog.Int("status", http.StatusNotFound))
 		http.NotFound(w, req)
 	}
 }
 
-// logOf returns a logger with the values that explain a rejection. The encoding shows whether a
-// gateway has compressed the body, and Moment can find a delivery by its id. All values are
-// truncated, because the sender controls them.
-func (r *receiver) logOf(req *http.Request) *slog.Logger {
-	short := func(text string) string { return text[:min(len(text), 100)] }
-	return r.log.With(slog.String("method", short(req.Method)), slog.String("path", short(req.URL.Path)),
-		slog.String("webhook_id", short(req.Header.Get("Webhook-Id"))),
-		slog.String("content_encoding", short(req.Header.Get("Content-Encoding"))))
-}
-
 // deliver responds with 204 after an event is stored.
-func (r *receiver) deliver(w http.ResponseWriter, req *http.Request) {
+func (r *receiver) deliver(w http.ResponseWriter, req *http.Request, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(req.Context(), readTimeout+storeTimeout)
 	defer cancel()
-	log := r.logOf(req)
 	if req.Method != http.MethodPost {
 		log.WarnContext(ctx, "request rejected", slog.Int("status", http.StatusMethodNotAllowed))
 	}
 	var args postPayment
 	var failed error
 	r.marks.Handler(r.verifier, func(ctx context.Context, tx *sql.Tx, e *moment.Event) error {
-		payment, ok := e.Data.(*moment.AmountApplied)
-		if !ok {
-			return nil
+		if payment, ok := e.Data.(*moment.AmountApplied); ok {
+			kind, id := payment.Obligation()
+			args = postPayment{e.ID, payment.PaymentID, string(kind), id, payment.Amount, payment.Currency}
+			failed = r.insert(ctx, tx, args)
 		}
-		kind, id := payment.Obligation()
-		args = postPayment{e.ID, payment.PaymentID, string(kind), id, payment.Amount, payment.Currency}
-		failed = r.insert(ctx, tx, args)
 		return failed
 	}, moment.WithHandlerLogger(log), r.observe).ServeHTTP(w, req.WithContext(ctx))
 	r.store.recordConflict(ctx, log, args, failed) // after the transaction has ended
@@ -160,7 +153,7 @@ func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 // prune removes old marks at the start and once a day. momentsql's Prune does not use a
 // transaction, so it would not find our schema.
 func (r *receiver) prune(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		err := r.store.exec(ctx, "DELETE FROM moment_webhook_messages WHERE processed_at < $1", time.Now().Add(-remember).Unix())
 		if err != nil && ctx.Err() == nil {
 			r.log.ErrorContext(ctx, "old marks not removed", slog.String("error", err.Error()))
@@ -168,7 +161,6 @@ func (r *receiver) prune(ctx context.Context) {
 		select {
 		case <-time.After(24 * time.Hour):
 		case <-ctx.Done():
-			return
 		}
 	}
 }

@@ -139,7 +139,7 @@ func (b *base) deliver(message, body string) int {
 
 func (b *base) respond(req *http.Request) *httptest.ResponseRecorder {
 	recorder := httptest.NewRecorder()
-	b.r.server().Handler.ServeHTTP(recorder, req)
+	b.r.ServeHTTP(recorder, req)
 	return recorder
 }
 

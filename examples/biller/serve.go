@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
-	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -23,7 +21,6 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
-	"golang.org/x/sync/errgroup"
 	"golang.org/x/time/rate"
 
 	"github.com/moment-billing/moment-go"
@@ -48,13 +45,12 @@ const (
 	keepGivenUp = 90 * 24 * time.Hour
 )
 
-// otelConfig links the span of each job to the delivery that inserted it.
-var otelConfig = &otelriver.MiddlewareConfig{EnableTracePropagation: true, EnableWorkSpanJobKindSuffix: true}
-
 // newClient returns River's client, which works payments and the bills of a queue. It only inserts
 // jobs if w is nil.
 func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Logger) (*river.Client[*sql.Tx], error) {
-	config := &river.Config{ID: rand.Text(), Schema: s.schema, Plugins: []rivertype.Plugin{otelriver.NewMiddleware(otelConfig)}, Logger: log}
+	// The span of each job is linked to the delivery that inserted it.
+	traces := otelriver.NewMiddleware(&otelriver.MiddlewareConfig{EnableTracePropagation: true, EnableWorkSpanJobKindSuffix: true})
+	config := &river.Config{ID: rand.Text(), Schema: s.schema, Plugins: []rivertype.Plugin{traces}, Logger: log}
 	if w != nil {
 		config.Workers = river.NewWorkers()
 		river.AddWorker(config.Workers, &poster{store: s, log: log})
@@ -66,7 +62,7 @@ func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Log
 		config.CancelledJobRetentionPeriod, config.DiscardedJobRetentionPeriod = keepGivenUp, keepGivenUp
 	}
 	if w != nil && w.timeout > 0 { // serve or work, not run
-		config.ErrorHandler = &errorLog{log, rate.Sometimes{Interval: time.Minute}}
+		config.ErrorHandler = &errorLog{log, rate.NewLimiter(rate.Every(time.Minute), 1)}
 		config.Queues[queuePayments] = river.QueueConfig{MaxWorkers: maxPayments}
 		config.RescueStuckJobsAfter = 2 * w.timeout // the job would have ended by then, so its process was killed
 	}
@@ -82,20 +78,16 @@ func (s *store) newClient(w *worker, queueBills string, bills int, log *slog.Log
 // rejected API key at once, because all jobs of a backlog fail before one of them keeps failing.
 type errorLog struct {
 	log  *slog.Logger
-	keys rate.Sometimes
+	keys *rate.Limiter // of the lines about rejected keys
 }
 
 // HandleError implements [river.ErrorHandler].
 func (l *errorLog) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
-	report := func() {
+	text := err.Error() // loggable made it
+	keyRejected := strings.Contains(text, "status=401") || strings.Contains(text, "status=403")
+	if job.Attempt >= maxAttempts || keyRejected && l.keys.Allow() {
 		l.log.ErrorContext(ctx, "job keeps failing", slog.String("kind", job.Kind), slog.Int64("job", job.ID),
-			slog.Int("attempt", job.Attempt), slog.String("error", err.Error()))
-	}
-	switch text := err.Error(); { // loggable made the text
-	case job.Attempt >= maxAttempts:
-		report()
-	case strings.Contains(text, "status=401"), strings.Contains(text, "status=403"):
-		l.keys.Do(report)
+			slog.Int("attempt", job.Attempt), slog.String("error", text))
 	}
 	return nil
 }
@@ -125,11 +117,8 @@ func serve(ctx context.Context, c config, receives *receiveFlags, works *workFla
 	if receives != nil {
 		secret := os.Getenv("MOMENT_WEBHOOK_SECRET")
 		old := cmp.Or(os.Getenv("MOMENT_WEBHOOK_OLD_SECRET"), secret)
-		if _, err := moment.NewWebhookVerifier(secret); err != nil {
-			return exitError{fmt.Errorf("MOMENT_WEBHOOK_SECRET: %w", err), exitUsage}
-		}
 		if verifier, err = moment.NewWebhookVerifier(secret, moment.WithAdditionalSecret(old)); err != nil {
-			return exitError{fmt.Errorf("MOMENT_WEBHOOK_OLD_SECRET: %w", err), exitUsage}
+			return exitError{fmt.Errorf("MOMENT_WEBHOOK_SECRET or MOMENT_WEBHOOK_OLD_SECRET: %w", err), exitUsage}
 		}
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
@@ -168,30 +157,33 @@ func (c config) run(ctx context.Context, receives *receiveFlags, verifier *momen
 	if err = errors.Join(err, s.release(ctx)); err != nil {
 		return err
 	}
-	group, ctx := errgroup.WithContext(ctx)
-	if verifier != nil {
-		r, err := newReceiver(s, verifier, jobs, log)
-		if err != nil {
-			return err
-		}
-		group.Go(func() error { return r.serve(ctx, receives.Listen) })
+	r, err := newReceiver(s, verifier, jobs, log)
+	if err != nil {
+		return err
+	}
+	server, failed := r.server(), make(chan error, 1)
+	if receives != nil {
+		server.Addr = receives.Listen
+		go func() { failed <- server.ListenAndServe() }()
+		go r.prune(ctx)
 	}
 	if w != nil {
-		group.Go(func() error {
-			if err := jobs.Start(ctx); err != nil {
-				return err
-			}
-			<-ctx.Done()
-			select {
-			case <-jobs.Stopped():
-			case <-time.After(stopTimeout + time.Second): // the database does not respond
-				log.ErrorContext(ctx, "jobs aborted")
-			}
-			return nil
-		})
+		if err := jobs.Start(ctx); err != nil {
+			return err
+		}
 	}
-	log.InfoContext(ctx, "started", slog.String("file", s.path), slog.Bool("receives", verifier != nil), slog.Bool("works", w != nil))
-	return group.Wait()
+	log.InfoContext(ctx, "started", slog.String("file", s.path), slog.String("listen", server.Addr), slog.Bool("works", w != nil))
+	select {
+	case err = <-failed:
+	case <-ctx.Done(): // River stops fetching jobs too
+	}
+	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout+time.Second)
+	defer cancel()
+	if aborted := errors.Join(server.Shutdown(limit), jobs.Stop(limit)); aborted != nil { // the database does not respond
+		_ = server.Close() // rolls back the deliveries in flight; Moment delivers them again
+		log.ErrorContext(limit, "jobs or deliveries aborted", slog.String("error", aborted.Error()))
+	}
+	return err
 }
 
 // warnOfOthers logs the queues with bills that this process does not raise.
@@ -213,31 +205,6 @@ func (c config) openDatabase(ctx context.Context, log *slog.Logger) (s *store, e
 		err = await(ctx, log, "the tables in PostgreSQL", s.ready)
 	}
 	return s, err
-}
-
-// serve handles deliveries until ctx ends, and completes those in flight.
-func (r *receiver) serve(ctx context.Context, address string) error {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
-	if err != nil {
-		return err
-	}
-	server, ended := r.server(), make(chan struct{})
-	go r.prune(ctx)
-	context.AfterFunc(ctx, func() {
-		defer close(ended)
-		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
-		defer cancel()
-		if err := server.Shutdown(limit); err != nil {
-			_ = server.Close() // rolls back the deliveries in flight; Moment delivers them again
-			r.log.ErrorContext(limit, "deliveries aborted", slog.String("error", err.Error()))
-		}
-	})
-	r.log.InfoContext(ctx, "listening", slog.String("address", listener.Addr().String()))
-	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	<-ended
-	return nil
 }
 
 // startTelemetry sends traces and metrics to OTEL_EXPORTER_OTLP_ENDPOINT, if that is set. stop

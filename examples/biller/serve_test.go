@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -83,8 +82,11 @@ func TestReceiverShutdown(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	address := freeAddresses(t, 1)[0]
 	ended := make(chan error, 1)
-	go func() { ended <- b.r.serve(ctx, address) }()
-	until(t, patience, "it listens", func() bool { return strings.Contains(b.log.String(), "listening") })
+	parsed, err := parseDSN("DATABASE_URL", b.address, false)
+	require.NoError(t, err)
+	t.Setenv("MOMENT_WEBHOOK_SECRET", secret)
+	go func() { ended <- serve(ctx, config{postgres: parsed}, &receiveFlags{Listen: address}, nil, &b.log) }()
+	awaitListening(t, address)
 	release := b.blockJobs()
 	responded := make(chan string, 1)
 	req, err := signed(t.Context(), "http://"+address, secret, "msg_1", payment(1, 1500))
