@@ -14,17 +14,17 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
+// paymentColumns are the columns of a payment. Amounts are in minor units. The primary key event_id
+// prevents a second entry even after a month, when the marks of messages are removed.
+const paymentColumns = `event_id TEXT COLLATE "C" PRIMARY KEY, payment_id TEXT NOT NULL, obligation_kind TEXT NOT NULL,
+	obligation_id TEXT NOT NULL, amount BIGINT NOT NULL, currency TEXT NOT NULL`
+
 // ledgerSchema is the schema of the ledger. It has an entry for each payment, and one with a
-// negative amount for each reversal. Amounts are in minor units. The primary key event_id prevents
-// a second entry even after a month, when the marks of messages are removed.
+// negative amount for each reversal.
 const ledgerSchema = `
-CREATE TABLE IF NOT EXISTS ledger (
-	event_id TEXT COLLATE "C" PRIMARY KEY, payment_id TEXT NOT NULL, obligation_kind TEXT NOT NULL, obligation_id TEXT NOT NULL,
-	amount BIGINT NOT NULL, currency TEXT NOT NULL, posted_at BIGINT NOT NULL);
+CREATE TABLE IF NOT EXISTS ledger (` + paymentColumns + `, posted_at BIGINT NOT NULL);
 CREATE INDEX IF NOT EXISTS ledger_obligation ON ledger (obligation_id);
-CREATE TABLE IF NOT EXISTS ledger_conflicts (
-	event_id TEXT COLLATE "C" PRIMARY KEY, payment_id TEXT NOT NULL, obligation_kind TEXT NOT NULL, obligation_id TEXT NOT NULL,
-	amount BIGINT NOT NULL, currency TEXT NOT NULL, found_at BIGINT NOT NULL);`
+CREATE TABLE IF NOT EXISTS ledger_conflicts (` + paymentColumns + `, found_at BIGINT NOT NULL);`
 
 const queuePayments = "payments"
 

@@ -106,14 +106,12 @@ func (r *receiver) insert(ctx context.Context, tx *sql.Tx, args postPayment) err
 	if err != nil {
 		return err
 	}
-	if result.UniqueSkippedAsDuplicate {
-		var has postPayment
-		if err := json.Unmarshal(result.Job.EncodedArgs, &has); err != nil {
-			return err
-		}
-		if has != args {
-			return errConflict
-		}
+	var has postPayment // an earlier payment, if River has a job for the event
+	if err := json.Unmarshal(result.Job.EncodedArgs, &has); err != nil {
+		return err
+	}
+	if has != args {
+		return errConflict
 	}
 	return r.store.inPlace()
 }

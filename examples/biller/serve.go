@@ -26,14 +26,11 @@ import (
 	"github.com/moment-billing/moment-go"
 )
 
-// maxPayments and maxBills limit the concurrent jobs of a process. Each payment needs a connection
-// to the database.
 const (
+	// The concurrent jobs of a process are limited. Each payment needs a connection to the database.
 	maxPayments = 8
 	maxBills    = 16
-)
 
-const (
 	attemptTimeout = 10 * time.Second // of a request; a call has four, and ends before the default of --job-timeout
 	storeTimeout   = 10 * time.Second // to store an event or a result; Moment then delivers the event again
 
@@ -41,8 +38,7 @@ const (
 	stopTimeout      = 20 * time.Second
 	telemetryTimeout = 3 * time.Second
 
-	// Discarded and cancelled jobs are kept for longer, because a person may have to look at them.
-	keepGivenUp = 90 * 24 * time.Hour
+	keepGivenUp = 90 * 24 * time.Hour // discarded and cancelled jobs, because a person may have to look at them
 )
 
 // newClient returns River's client, which works payments and the bills of a queue. It only inserts
@@ -134,7 +130,8 @@ func serve(ctx context.Context, c config, receives *receiveFlags, works *workFla
 	return nil // even if ctx ended during the start
 }
 
-// run receives if there is a verifier, and works if there is a worker.
+// run receives if there is a verifier, and works if there is a worker. It returns the reason why it
+// ends.
 func (c config) run(ctx context.Context, receives *receiveFlags, verifier *moment.WebhookVerifier, w *worker, log *slog.Logger) error {
 	s, err := c.openDatabase(ctx, log)
 	if err != nil {
@@ -161,29 +158,28 @@ func (c config) run(ctx context.Context, receives *receiveFlags, verifier *momen
 	if err != nil {
 		return err
 	}
-	server, failed := r.server(), make(chan error, 1)
-	if receives != nil {
-		server.Addr = receives.Listen
-		go func() { failed <- server.ListenAndServe() }()
-		go r.prune(ctx)
-	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
 	if w != nil {
 		if err := jobs.Start(ctx); err != nil {
 			return err
 		}
 	}
-	log.InfoContext(ctx, "started", slog.String("file", s.path), slog.String("listen", server.Addr), slog.Bool("works", w != nil))
-	select {
-	case err = <-failed:
-	case <-ctx.Done(): // River stops fetching jobs too
+	server := r.server()
+	if receives != nil {
+		server.Addr = receives.Listen
+		go func() { stop(server.ListenAndServe()) }()
+		go r.prune(ctx)
 	}
+	log.InfoContext(ctx, "started", slog.String("file", s.path), slog.String("listen", server.Addr), slog.Bool("works", w != nil))
+	<-ctx.Done() // River stops fetching jobs too
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout+time.Second)
 	defer cancel()
 	if aborted := errors.Join(server.Shutdown(limit), jobs.Stop(limit)); aborted != nil { // the database does not respond
 		_ = server.Close() // rolls back the deliveries in flight; Moment delivers them again
 		log.ErrorContext(limit, "jobs or deliveries aborted", slog.String("error", aborted.Error()))
 	}
-	return err
+	return context.Cause(ctx)
 }
 
 // warnOfOthers logs the queues with bills that this process does not raise.
