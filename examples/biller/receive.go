@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -145,7 +144,7 @@ func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 		http.Error(w, "nothing can be stored", http.StatusServiceUnavailable)
 		return
 	}
-	_, _ = io.WriteString(w, details)
+	fmt.Fprint(w, details)
 }
 
 // prune removes old marks at the start and once a day. momentsql's Prune does not use a

@@ -138,24 +138,19 @@ func (c config) run(ctx context.Context, receives *receiveFlags, verifier *momen
 		return err
 	}
 	defer s.close()
-	queue := ""
+	var whose run // the bills that this process raises
 	if w != nil {
-		whose, err := s.owner(ctx, c, w.client.Mode())
-		if err != nil {
+		w.store = s
+		if whose, err = s.owner(ctx, c, w.client.Mode()); err != nil {
 			return err
 		}
-		w.store, queue = s, whose.sharedQueue()
-		if err := s.warnOfOthers(ctx, queue, log); err != nil {
+		if err := s.warnOfOthers(ctx, whose.sharedQueue(), log); err != nil {
 			return err
 		}
-		log.InfoContext(ctx, "works", slog.String("mode", whose.mode), slog.String("base_url", cmp.Or(whose.service, "Moment's own")))
 	}
-	jobs, err := s.newClient(w, queue, c.workers(), log)
-	if err = errors.Join(err, s.release(ctx)); err != nil {
-		return err
-	}
-	r, err := newReceiver(s, verifier, jobs, log)
-	if err != nil {
+	jobs, err := s.newClient(w, whose.sharedQueue(), c.workers(), log)
+	r, failed := newReceiver(s, verifier, jobs, log)
+	if err = errors.Join(err, failed, s.release(ctx)); err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
@@ -171,7 +166,8 @@ func (c config) run(ctx context.Context, receives *receiveFlags, verifier *momen
 		go func() { stop(server.ListenAndServe()) }()
 		go r.prune(ctx)
 	}
-	log.InfoContext(ctx, "started", slog.String("file", s.path), slog.String("listen", server.Addr), slog.Bool("works", w != nil))
+	log.InfoContext(ctx, "started", slog.String("file", s.path), slog.String("listen", server.Addr), slog.Bool("works", w != nil),
+		slog.String("mode", whose.mode), slog.String("base_url", whose.service))
 	<-ctx.Done() // River stops fetching jobs too
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout+time.Second)
 	defer cancel()

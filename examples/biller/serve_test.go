@@ -121,6 +121,34 @@ func TestReceiverShutdown(t *testing.T) {
 	assert.Equal(t, 1, marks)
 }
 
+// A worker that is asked to end completes its jobs first.
+func TestWorkerShutdown(t *testing.T) {
+	b := newPostgresBase(t)
+	tx, err := b.rows.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = tx.ExecContext(t.Context(), "LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE")
+	require.NoError(t, err)
+	parsed, err := parseDSN("DATABASE_URL", b.address, false)
+	require.NoError(t, err)
+	id := b.insert(onePayment)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- serve(ctx, config{postgres: parsed, key: "sk_test_A", Rate: 50}, nil, &workFlags{JobTimeout: time.Minute}, &b.log)
+	}()
+	b.untilBlocked("ledger")
+	stop()
+	select {
+	case err := <-ended:
+		assert.NoError(t, err)
+		t.Error("it has ended before the payment was posted")
+	case <-time.After(time.Second):
+	}
+	require.NoError(t, tx.Rollback())
+	require.NoError(t, receiveFrom(t, "the end", ended))
+	assert.Equal(t, "completed", ask[string](b, "SELECT state::text FROM river_job WHERE id = $1", id))
+}
+
 // Receivers start and store events even if the ledger is locked for a long time.
 func TestLedgerIsLocked(t *testing.T) {
 	b := newPostgresBase(t)
