@@ -27,7 +27,7 @@ import (
 )
 
 const (
-	// The concurrent jobs of a process are limited. Each payment needs a connection to the database.
+	// The most concurrent jobs of a process. Each payment needs a connection to the database.
 	maxPayments = 8
 	maxBills    = 16
 
@@ -38,7 +38,7 @@ const (
 	stopTimeout      = 20 * time.Second
 	telemetryTimeout = 3 * time.Second
 
-	keepGivenUp = 90 * 24 * time.Hour // discarded and cancelled jobs, because a person may have to look at them
+	keepGivenUp = 90 * 24 * time.Hour // for a person who looks at discarded and cancelled jobs
 )
 
 // newClient returns River's client, which works payments and the bills of a queue. It only inserts
