@@ -38,28 +38,22 @@ type reader struct {
 	comma   string        // between cells
 	header  []string
 	columns map[string]int // the index of each of our columns that the file has
-	amount  *regexp.Regexp
 }
 
 // eachRow calls do for each row that is not empty, and closes the file.
 func (r *reader) eachRow(do func(row) error) error {
 	defer func() { _ = r.file.Close() }()
-	for {
-		line, cells, broken, err := r.record()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return exitError{fmt.Errorf("%s: %w", r.file.Name(), err), exitUsage}
-		case broken != nil:
-			err = do(row{line: line, cells: cells, problems: []string{broken.Error()}})
-		case !isEmpty(cells):
-			err = do(r.parse(line, cells))
-		}
-		if err != nil {
+	b, err := r.record()
+	for ; err == nil; b, err = r.record() {
+		r.parse(&b)
+		if err := do(b); err != nil {
 			return err
 		}
 	}
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return exitError{fmt.Errorf("%s: %w", r.file.Name(), err), exitUsage}
 }
 
 func isEmpty(cells []string) bool { return strings.TrimSpace(strings.Join(cells, "")) == "" }
@@ -70,7 +64,7 @@ func open(f fileFlags) (*reader, error) {
 	if err != nil {
 		return nil, exitError{err, exitUsage}
 	}
-	r := &reader{format: f.format, file: file, line: 1, amount: regexp.MustCompile(`^([0-9]+)(?:[` + f.Decimal + `]([0-9]+))?$`)}
+	r := &reader{format: f.format, file: file, line: 1}
 	if r.text, err = r.decode(file); err == nil {
 		err = r.readHeader()
 	}
@@ -97,10 +91,7 @@ func (r *reader) decode(file io.Reader) (*bufio.Reader, error) {
 		}
 		raw = bufio.NewReader(unpacked)
 	}
-	head, err := raw.Peek(4)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
+	head, _ := raw.Peek(4) // the first record has the error
 	for begin, is := range spreadsheets {
 		if bytes.HasPrefix(head, []byte(begin)) {
 			return nil, fmt.Errorf("is %s: open it in a spreadsheet, and save it as CSV UTF-8", is)
@@ -120,58 +111,62 @@ func (r *reader) decode(file io.Reader) (*bufio.Reader, error) {
 	return bufio.NewReaderSize(transform.NewReader(raw, unicode.BOMOverride(decoder)), 2*maxRow), nil
 }
 
-var sepLine = regexp.MustCompile(`^"?sep=([^"])`)
+var (
+	sepLine  = regexp.MustCompile(`^"?sep=([^"])`)
+	textLine = regexp.MustCompile(`[^\r\n]*[^\s,;"][^\r\n]*`) // the first row that is not empty
+)
 
 // readHeader reads the names of the columns. Cells are separated by the header's most frequent
 // separator, unless a line "sep=;" names one.
 func (r *reader) readHeader() error {
-	named := ""
-	for isEmpty(r.header) {
-		window, _ := r.text.Peek(maxRow)
-		text := string(firstLine(window))
-		if r.comma = named; named == "" {
-			r.comma = slices.MaxFunc([]string{",", ";", "\t"}, func(a, b string) int { return strings.Count(text, a) - strings.Count(text, b) })
-		}
-		line, cells, broken, err := r.record()
-		if errors.Is(err, io.EOF) {
-			return errors.New("is empty: its first row must name the columns")
-		}
-		if err == nil && broken != nil {
-			err = fmt.Errorf("line %d %w", line, broken)
-		}
-		if err != nil {
-			return err
-		}
-		if match := sepLine.FindStringSubmatch(text); match != nil {
-			named = match[1]
-		} else {
-			r.header = cells
-		}
+	window, _ := r.text.Peek(maxRow)
+	text := string(textLine.Find(window))
+	r.comma = slices.MaxFunc([]string{",", ";", "\t"}, func(a, b string) int { return strings.Count(text, a) - strings.Count(text, b) })
+	b, err := r.record()
+	if match := sepLine.FindStringSubmatch(text); match != nil && err == nil {
+		r.comma = match[1]
+		b, err = r.record()
 	}
+	switch {
+	case errors.Is(err, io.EOF):
+		return errors.New("is empty: its first row must name the columns")
+	case err != nil:
+		return err
+	case len(b.problems) > 0:
+		return fmt.Errorf("line %d %s", b.line, b.problems[0])
+	}
+	r.header = b.cells
 	return r.findColumns()
 }
 
-// record returns the cells of the next row. The only cell of a broken row is its first line, and
-// reading continues at the next line.
-func (r *reader) record() (line int, cells []string, broken, err error) {
-	window, err := r.text.Peek(maxRow)
-	if len(window) == 0 || err != nil && !errors.Is(err, io.EOF) {
-		return 0, nil, nil, err
+// record returns the next row that is not empty, and only its cells. The only cell of a broken row
+// is its first line, and reading continues at the next line.
+func (r *reader) record() (b row, err error) {
+	for err == nil && len(b.problems) == 0 && isEmpty(b.cells) {
+		window, failed := r.text.Peek(maxRow)
+		if len(window) == 0 || failed != nil && !errors.Is(failed, io.EOF) {
+			return b, failed
+		}
+		first := firstLine(window)
+		cells, size, broken := r.split(window)
+		lines := bytes.Split(window[:size+len(firstLine(window[size:]))], []byte("\n"))
+		if slices.ContainsFunc(lines[1:], r.looksLikeRow) {
+			broken = errUnclosed
+		}
+		if len(first) == maxRow || size == maxRow && broken == nil {
+			broken = errLong
+			first = bytes.TrimRightFunc(first, func(r rune) bool { return r == utf8.RuneError }) // half a character
+		}
+		b = row{line: r.line, cells: cells}
+		if broken != nil {
+			b.cells, b.problems, size = []string{string(first)}, []string{broken.Error()}, len(first)
+		}
+		err = r.check(window[:size])
+		r.line += 1 + bytes.Count(window[:size], []byte("\n"))
+		_, _ = r.text.Discard(size)
+		r.endLine()
 	}
-	first := firstLine(window)
-	cells, size, broken := r.split(window)
-	if len(first) == maxRow || size == maxRow {
-		broken = errLong
-		first = bytes.TrimRightFunc(first, func(r rune) bool { return r == utf8.RuneError }) // half a character
-	}
-	if broken != nil {
-		cells, size = []string{string(first)}, len(first)
-	}
-	line, err = r.line, r.check(window[:size])
-	r.line += 1 + bytes.Count(window[:size], []byte("\n"))
-	_, _ = r.text.Discard(size)
-	r.endLine()
-	return line, cells, broken, err
+	return b, err
 }
 
 func firstLine(text []byte) []byte {
@@ -183,16 +178,12 @@ func firstLine(text []byte) []byte {
 
 // endLine reads to the end of the line: LF, CR LF, or the CR of old Macs.
 func (r *reader) endLine() {
-	for {
-		switch b, err := r.text.ReadByte(); {
-		case b == '\r':
-			if after, _ := r.text.Peek(1); string(after) == "\n" {
-				_, _ = r.text.Discard(1)
-			}
-			return
-		case b == '\n', err != nil:
-			return
-		}
+	var b byte
+	for err := error(nil); err == nil && b != '\n' && b != '\r'; {
+		b, err = r.text.ReadByte()
+	}
+	if after, _ := r.text.Peek(1); b == '\r' && string(after) == "\n" {
+		_, _ = r.text.Discard(1)
 	}
 }
 
@@ -200,6 +191,7 @@ func (r *reader) endLine() {
 // name in the file may be wrong.
 func (r *reader) check(text []byte) error {
 	var hint string
+	encoded, err := charmap.Windows1252.NewEncoder().Bytes(text) // as it was, if this is its encoding
 	switch {
 	case bytes.IndexByte(text, 0) >= 0:
 		hint = "it contains a NUL; export it as CSV UTF-8"
@@ -207,18 +199,12 @@ func (r *reader) check(text []byte) error {
 		hint = "export it as CSV UTF-8, or add --encoding windows-1252 if the file is from a spreadsheet in a Western European language"
 	case r.Encoding != "utf-8" && bytes.ContainsRune(text, utf8.RuneError):
 		hint = "it contains bytes that are not characters; export it as CSV UTF-8"
-	case r.Encoding == "windows-1252" && wasUTF8(text):
+	case r.Encoding == "windows-1252" && err == nil && !bytes.Equal(encoded, text) && utf8.Valid(encoded):
 		hint = "it is UTF-8; leave out --encoding"
 	default:
 		return nil
 	}
 	return fmt.Errorf("line %d is not %s: %s", r.line, r.Encoding, hint)
-}
-
-// wasUTF8 reports whether text was UTF-8 before it was decoded as Windows-1252.
-func wasUTF8(text []byte) bool {
-	encoded, err := charmap.Windows1252.NewEncoder().Bytes(text)
-	return err == nil && !bytes.Equal(encoded, text) && utf8.Valid(encoded)
 }
 
 var unquote = strings.NewReplacer(`""`, `"`, "\r\n", "\n")
@@ -228,46 +214,37 @@ var unquote = strings.NewReplacer(`""`, `"`, "\r\n", "\n")
 // with one.
 func (r *reader) split(text []byte) (cells []string, size int, err error) {
 	for rest := text; ; rest = rest[len(r.comma):] {
-		if quoted, is := bytes.CutPrefix(bytes.TrimLeft(rest, " "), []byte(`"`)); is {
-			end := r.closingQuote(quoted)
-			if end < 0 {
+		trimmed := bytes.TrimLeft(rest, " ")
+		end := 0 // of a quoted cell
+		for bytes.HasPrefix(trimmed[end:], []byte(`"`)) {
+			length := bytes.IndexByte(trimmed[end+1:], '"')
+			if length < 0 {
 				return cells, 0, errUnclosed
 			}
-			cells = append(cells, unquote.Replace(string(quoted[:end])))
-			rest = bytes.TrimLeft(quoted[end+1:], " ")
-		} else {
-			end := bytes.IndexAny(rest, r.comma+"\r\n")
-			if end < 0 {
-				end = len(rest)
-			}
-			cells = append(cells, string(rest[:end]))
-			rest = rest[end:]
+			end += length + 2
 		}
+		if end > 0 {
+			cells = append(cells, unquote.Replace(string(trimmed[1:end-1])))
+			rest = bytes.TrimLeft(trimmed[end:], " ")
+		} else {
+			cell, _, _ := bytes.Cut(firstLine(rest), []byte(r.comma))
+			cells = append(cells, string(cell))
+			rest = rest[len(cell):]
+		}
+		size = len(text) - len(rest)
 		if len(firstLine(rest)) == 0 {
-			return cells, len(text) - len(rest), nil
+			return cells, size, nil
 		}
 		if !bytes.HasPrefix(rest, []byte(r.comma)) {
-			return cells, 0, errQuote
+			return cells, size, errQuote
 		}
 	}
 }
 
-// closingQuote returns the index of the quote that ends a cell, or -1. A quote is unclosed if a
-// line in the cell looks like a row: it has a reference and an amount in their columns.
-func (r *reader) closingQuote(text []byte) int {
-	for i := 0; i < len(text); i++ {
-		switch {
-		case text[i] == '\n':
-			cells, _, err := r.split(firstLine(text[i+1:]))
-			hasAmount := strings.IndexAny(r.cell(cells, "amount"), "0123456789") == 0
-			if hasAmount && moment.CheckReference(r.cell(cells, "bill_reference")) == nil && !errors.Is(err, errQuote) {
-				return -1
-			}
-		case text[i] == '"' && bytes.HasPrefix(text[i+1:], []byte(`"`)):
-			i++
-		case text[i] == '"':
-			return i
-		}
-	}
-	return -1
+// looksLikeRow reports whether a line has a reference and an amount in their columns. Then a quote
+// before it is unclosed.
+func (r *reader) looksLikeRow(line []byte) bool {
+	cells, _, err := r.split(firstLine(line))
+	hasAmount := strings.IndexAny(r.cell(cells, "amount"), "0123456789") == 0
+	return hasAmount && moment.CheckReference(r.cell(cells, "bill_reference")) == nil && !errors.Is(err, errQuote)
 }

@@ -54,6 +54,9 @@ var dateParts = strings.NewReplacer("YYYY", "2006", "YY", "06", "MMMM", "January
 // layout returns the date format in the notation of package time.
 func (f format) layout() string { return dateParts.Replace(strings.ToUpper(f.DateFormat)) }
 
+// remedies are other ways to add a column than to the file.
+var remedies = map[string]string{"currency": " (--currency ZAR sets it)"}
+
 // findColumns finds our columns in the header, and reports all missing ones at once. A missing
 // column is an error, because a misspelt due_date would otherwise be ignored.
 func (r *reader) findColumns() error {
@@ -63,24 +66,17 @@ func (r *reader) findColumns() error {
 		theirs, named := r.Columns[ours]
 		absent := named && theirs == "" || ours == "currency" && r.Currency != ""
 		theirs = cmp.Or(theirs, ours)
-		for i, name := range r.header {
-			if normal(name) != normal(theirs) {
-				continue
-			}
-			if absent {
-				return fmt.Errorf("there is a column %s, although --columns or --currency says that it is missing: leave out that flag", name)
-			}
-			if _, twice := r.columns[ours]; twice {
-				return fmt.Errorf("there are two columns %s: rename one of them", name)
-			}
+		isTheirs := func(name string) bool { return normal(name) == normal(theirs) }
+		switch i := slices.IndexFunc(r.header, isTheirs); {
+		case i < 0 && !absent:
+			missing = append(missing, theirs+remedies[theirs])
+		case i >= 0 && absent:
+			return fmt.Errorf("there is a column %s, although --columns or --currency says that it is missing: leave out that flag", r.header[i])
+		case slices.ContainsFunc(r.header[i+1:], isTheirs):
+			return fmt.Errorf("there are two columns %s: rename one of them", r.header[i])
+		case i >= 0:
 			r.columns[ours] = i
 		}
-		if _, found := r.columns[ours]; !found && !absent {
-			missing = append(missing, theirs)
-		}
-	}
-	if slices.Contains(missing, "currency") {
-		missing[slices.Index(missing, "currency")] = "currency (--currency ZAR sets it)"
 	}
 	if len(r.columns) == 0 { // the row is not printed, because it may have names of customers
 		return fmt.Errorf("the first row names none of the columns %s. Remove the rows above the header, add a header, "+
@@ -93,15 +89,10 @@ func (r *reader) findColumns() error {
 	return nil
 }
 
+var ignored = regexp.MustCompile(`[-_\s\v\x{85}\pZ\x{200b}\x{feff}]`) // in the names of columns
+
 // normal returns a column's name in the form in which names are compared.
-func normal(name string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || strings.ContainsRune("-_\u200b\ufeff", r) {
-			return -1
-		}
-		return unicode.ToLower(r)
-	}, name)
-}
+func normal(name string) string { return strings.ToLower(ignored.ReplaceAllString(name, "")) }
 
 // cell returns a cell without surrounding spaces. It is empty if the row is too short.
 func (r *reader) cell(cells []string, column string) string {
@@ -134,80 +125,76 @@ type row struct {
 	warnings []string // reported; they do not reject the row
 }
 
-// parse returns a row with all of its problems.
-func (r *reader) parse(line int, cells []string) row {
-	b := row{line: line, cells: cells}
-	if !isEmpty(cells[min(len(cells), len(r.header)):]) {
-		b.problems = []string{fmt.Sprintf("has %d cells, but the header has %d: a cell that contains %q must be in quotes",
-			len(cells), len(r.header), r.comma)}
-		return b
-	}
-	if strings.Contains(cells[0], r.comma) && isEmpty(cells[1:]) {
-		b.problems = []string{"is in one cell: move each value to its own cell"}
-		return b
-	}
-	cell := func(column string) string { return r.cell(cells, column) }
-	b.Customer.ExternalReference = b.reference("customer_reference", cell)
-	b.Customer.Name = b.text("name", cell)
-	b.Customer.Email = b.text("email", cell)
-	b.Reference = b.reference("bill_reference", cell)
-	var err error
-	if b.Money, err = r.parseMoney(cell("amount"), cell("currency")); err != nil {
-		b.problems = append(b.problems, err.Error())
-	}
-	if date := cell("due_date"); date != "" {
-		b.dueDate(date, r.format)
-	}
-	return b
+func (b *row) rejectf(format string, args ...any) {
+	b.problems = append(b.problems, fmt.Sprintf(format, args...))
 }
 
-// dueDate does not guess the form of a date, because it would swap days and months.
-func (b *row) dueDate(text string, f format) {
+// parse reads the values of a row that is not broken, and finds all of its problems.
+func (r *reader) parse(b *row) {
+	switch n := len(b.cells); {
+	case len(b.problems) > 0:
+	case !isEmpty(b.cells[min(n, len(r.header)):]):
+		b.rejectf("has %d cells, but the header has %d: a cell that contains %q must be in quotes", n, len(r.header), r.comma)
+	case strings.Contains(b.cells[0], r.comma) && isEmpty(b.cells[1:]):
+		b.rejectf("is in one cell: move each value to its own cell")
+	default:
+		cell := func(column string) string { return r.cell(b.cells, column) }
+		b.Customer.ExternalReference = b.reference("customer_reference", cell)
+		b.Customer.Name = b.text("name", cell)
+		b.Customer.Email = b.text("email", cell)
+		b.Reference = b.reference("bill_reference", cell)
+		b.Money = b.money(cell("amount"), cell("currency"), r.format)
+		b.Due = b.date(cell("due_date"), r.format)
+	}
+}
+
+// date does not guess the form of a date, because it would swap days and months.
+func (b *row) date(text string, f format) moment.Date {
 	at, err := time.Parse(f.layout(), text)
-	b.Due = moment.DateOf(at)
+	date := moment.DateOf(at)
 	switch now := time.Now(); {
+	case text == "":
+		return moment.Date{}
 	case err != nil:
-		b.problems = append(b.problems, fmt.Sprintf("due_date %.40q is not a date in the form %s: correct it or leave it empty, "+
-			"or set the form of all dates with --date-format", text, f.DateFormat))
+		b.rejectf("due_date %.40q is not a date in the form %s: correct it or leave it empty, "+
+			"or set the form of all dates with --date-format", text, f.DateFormat)
 	case at.Year() < 2000:
-		b.problems = append(b.problems, fmt.Sprintf("due_date %v is in the year %d: the earliest year is 2000", b.Due, at.Year()))
+		b.rejectf("due_date %v is in the year %d: the earliest year is 2000", date, at.Year())
 	case at.Before(now.AddDate(0, 0, -1)):
-		b.warnings = append(b.warnings, fmt.Sprintf("due_date %v is in the past", b.Due))
+		b.warnings = append(b.warnings, fmt.Sprintf("due_date %v is in the past", date))
 	case at.After(now.AddDate(10, 0, 0)):
-		b.warnings = append(b.warnings, fmt.Sprintf("due_date %v is more than ten years away", b.Due))
+		b.warnings = append(b.warnings, fmt.Sprintf("due_date %v is more than ten years away", date))
 	}
+	return date
 }
 
-var (
-	// placeholder matches the words that programs write for a missing value.
-	placeholder = regexp.MustCompile(`(?i)^(\(null\)|<null>|null|none|nil|n/a|nan|-|\\n|#(n/a|ref!|name\?|value!|div/0!|num!|null!))$`)
+// placeholder matches the words that programs write for a missing value.
+var placeholder = regexp.MustCompile(`(?i)^(\(null\)|<null>|null|none|nil|n/a|nan|-|\\n|#(n/a|ref!|name\?|value!|div/0!|num!|null!))$`)
 
-	// totals matches the words in the row of a total, because the total would be raised as a bill.
-	totals = regexp.MustCompile(`(?i)^(sub|grand)?[ _-]*(totals?|totaal|sum|summe)$`)
-
-	// shortened matches large numbers as spreadsheets show them.
-	shortened = regexp.MustCompile(`(?i)^([0-9.,]+e\+[0-9]+|#+)$`)
-)
+// notReferences match texts that are no references, although most of them have the form of one.
+var notReferences = []struct {
+	form   *regexp.Regexp
+	reason string
+}{
+	{placeholder, "is a word for a missing value: write the reference"},
+	// A total would be raised as a bill.
+	{regexp.MustCompile(`(?i)^(sub|grand)?[ _-]*(totals?|totaal|sum|summe)$`), "is the word for a total: remove the row, or change the reference"},
+	// Spreadsheets show large numbers like this.
+	{regexp.MustCompile(`(?i)^([0-9.,]+e\+[0-9]+|#+)$`), "was shortened by a spreadsheet: format the column as text, and export it again"},
+	{regexp.MustCompile(`^(bcus|bacc|bill)_`), "begins like one of Moment's ids: write your own reference"},
+}
 
 func (b *row) reference(column string, cell func(string) string) string {
 	text := cell(column)
-	var reason string
-	argument, isArgument := errors.AsType[*moment.ArgumentError](moment.CheckReference(text))
-	switch {
-	case placeholder.MatchString(text):
-		reason = "is a word for a missing value: write the reference"
-	case totals.MatchString(text):
-		reason = "is the word for a total: remove the row, or change the reference"
-	case shortened.MatchString(text):
-		reason = "was shortened by a spreadsheet: format the column as text, and export it again"
-	case strings.HasPrefix(text, "bcus_"), strings.HasPrefix(text, "bacc_"), strings.HasPrefix(text, "bill_"):
-		reason = "begins like one of Moment's ids: write your own reference"
-	case isArgument:
-		reason = argument.Reason
-	default:
-		return text
+	for _, not := range notReferences {
+		if not.form.MatchString(text) {
+			b.rejectf("%s %.40q %s", column, text, not.reason)
+			return text
+		}
 	}
-	b.problems = append(b.problems, fmt.Sprintf("%s %.40q %s", column, text, reason))
+	if argument, is := errors.AsType[*moment.ArgumentError](moment.CheckReference(text)); is {
+		b.rejectf("%s %.40q %s", column, text, argument.Reason)
+	}
 	return text
 }
 
@@ -221,9 +208,9 @@ func (b *row) text(column string, cell func(string) string) string {
 		b.warnings = append(b.warnings, fmt.Sprintf("%s is %q, a word for a missing value: it is left out", column, text))
 		return ""
 	case strings.ContainsFunc(text, isControl):
-		b.problems = append(b.problems, column+" contains a control character or U+FFFD: correct it, or export the file again")
+		b.rejectf("%s contains a control character or U+FFFD: correct it, or export the file again", column)
 	case n > moment.MaxNameLength:
-		b.problems = append(b.problems, fmt.Sprintf("%s has %d characters: shorten it to %d", column, n, moment.MaxNameLength))
+		b.rejectf("%s has %d characters: shorten it to %d", column, n, moment.MaxNameLength)
 	case column == "email" && text != "":
 		if address, err := mail.ParseAddress(text); err != nil || address.Address != text {
 			b.warnings = append(b.warnings, fmt.Sprintf("email %.80q is not an e-mail address", text))
@@ -232,40 +219,36 @@ func (b *row) text(column string, cell func(string) string) string {
 	return text
 }
 
-// parseMoney rejects thousands separators, and three decimals that may be one, because 1.250 means
+var digits = regexp.MustCompile(`^[0-9]+$`)
+
+// money rejects thousands separators, and three decimals that may be one, because 1.250 means
 // different amounts in different countries. Decimals beyond those of the currency must be zeros.
-func (r *reader) parseMoney(text, code string) (moment.Money, error) {
-	currency := cmp.Or(r.Currency, moment.Currency(strings.ToUpper(code)))
-	exponent, err := currency.Exponent()
-	if err != nil {
-		return moment.Money{}, fmt.Errorf("currency %.20q is not a code like ZAR", code)
-	}
-	match := r.amount.FindStringSubmatch(text)
-	if match == nil {
+func (b *row) money(text, code string, f format) moment.Money {
+	currency := cmp.Or(f.Currency, moment.Currency(strings.ToUpper(code)))
+	exponent, unknown := currency.Exponent()
+	whole, decimals, hasDecimals := strings.Cut(text, f.Decimal)
+	n := min(exponent, len(decimals))
+	kept := decimals[:n] + strings.TrimRight(decimals[n:], "0")
+	money, err := moment.ParseMoney(strings.TrimSuffix(whole+"."+kept, "."), currency)
+	switch {
+	case unknown != nil:
+		b.rejectf("currency %.20q is not a code like ZAR", code)
+	case !digits.MatchString(whole) || hasDecimals && !digits.MatchString(decimals):
 		hint := ""
-		if strings.Contains(text, ",") && r.Decimal == "." {
+		if strings.Contains(text, ",") && f.Decimal == "." {
 			hint = ". If all amounts have a decimal comma, add --decimal ,"
 		}
-		return moment.Money{}, fmt.Errorf("amount %.40q is not a number like 1250%s00, "+
-			"without signs, letters, spaces and thousands separators%s", text, r.Decimal, hint)
+		b.rejectf("amount %.40q is not a number like 1250%s00, without signs, letters, spaces and thousands separators%s", text, f.Decimal, hint)
+	case len(decimals) == 3 && exponent < 3 && len(whole) <= 3:
+		b.rejectf("amount %q may be in thousands: write %s%s if it is, and otherwise fewer decimals", text, whole, decimals)
+	case len(kept) > exponent:
+		b.rejectf("amount %.40q has too many decimals: %s has %d", text, currency, exponent)
+	case err != nil || money.Amount < 1 || money.Amount > moment.MaxBillAmount:
+		b.rejectf("amount %.40q is out of range: it must be more than zero, and at most %v", text, moment.MaxBillAmount.In(currency))
+	default:
+		return money
 	}
-	decimals := match[2]
-	if len(decimals) == 3 && exponent < 3 && len(match[1]) <= 3 {
-		return moment.Money{}, fmt.Errorf("amount %q may be in thousands: write %s%s if it is, and otherwise fewer decimals",
-			text, match[1], decimals)
-	}
-	for len(decimals) > exponent && strings.HasSuffix(decimals, "0") {
-		decimals = decimals[:len(decimals)-1]
-	}
-	if len(decimals) > exponent {
-		return moment.Money{}, fmt.Errorf("amount %.40q has too many decimals: %s has %d", text, currency, exponent)
-	}
-	money, err := moment.ParseMoney(strings.TrimSuffix(match[1]+"."+decimals, "."), currency)
-	if err != nil || money.Amount < 1 || money.Amount > moment.MaxBillAmount {
-		return money, fmt.Errorf("amount %.40q is out of range: it must be more than zero, and at most %v",
-			text, moment.MaxBillAmount.In(currency))
-	}
-	return money, nil
+	return moment.Money{} // because the amounts of rejected rows are summed up too, and their sum could overflow
 }
 
 func hashOf(parts ...string) string {
