@@ -262,3 +262,11 @@ func compressed(text string) string {
 	_ = w.Close()
 	return b.String()
 }
+
+// The amounts of rejected rows are not added up, because their sum may be larger than an integer.
+func TestRejectedAmountsDoNotOverflow(t *testing.T) {
+	path := write(t, header+"C1,,,B1,90000000000000000.00,ZAR,\nC1,,,B2,90000000000000000.00,ZAR,\n")
+	var stdout, stderr strings.Builder
+	assert.Equal(t, exitFailed, start(t.Context(), []string{"check", path}, &stdout, &stderr))
+	assert.Contains(t, stdout.String(), "rejected        2", stderr.String())
+}

@@ -143,7 +143,7 @@ func (r *reader) parse(b *row) {
 		b.Customer.Name = b.text("name", cell)
 		b.Customer.Email = b.text("email", cell)
 		b.Reference = b.reference("bill_reference", cell)
-		b.Money = b.money(cell("amount"), cell("currency"), r.format)
+		b.parseMoney(cell("amount"), cell("currency"), r.format)
 		b.Due = b.date(cell("due_date"), r.format)
 	}
 }
@@ -221,9 +221,9 @@ func (b *row) text(column string, cell func(string) string) string {
 
 var digits = regexp.MustCompile(`^[0-9]+$`)
 
-// money rejects thousands separators, and three decimals that may be one, because 1.250 means
+// parseMoney rejects thousands separators, and three decimals that may be one, because 1.250 means
 // different amounts in different countries. Decimals beyond those of the currency must be zeros.
-func (b *row) money(text, code string, f format) moment.Money {
+func (b *row) parseMoney(text, code string, f format) {
 	currency := cmp.Or(f.Currency, moment.Currency(strings.ToUpper(code)))
 	exponent, unknown := currency.Exponent()
 	whole, decimals, hasDecimals := strings.Cut(text, f.Decimal)
@@ -245,10 +245,9 @@ func (b *row) money(text, code string, f format) moment.Money {
 		b.rejectf("amount %.40q has too many decimals: %s has %d", text, currency, exponent)
 	case err != nil || money.Amount < 1 || money.Amount > moment.MaxBillAmount:
 		b.rejectf("amount %.40q is out of range: it must be more than zero, and at most %v", text, moment.MaxBillAmount.In(currency))
-	default:
-		return money
+	default: // only then, because SQL adds up the amounts of rejected rows too, and their sum could overflow
+		b.Money = money
 	}
-	return moment.Money{} // because the amounts of rejected rows are summed up too, and their sum could overflow
 }
 
 func hashOf(parts ...string) string {
