@@ -54,9 +54,6 @@ var dateParts = strings.NewReplacer("YYYY", "2006", "YY", "06", "MMMM", "January
 // layout returns the date format in the notation of package time.
 func (f format) layout() string { return dateParts.Replace(strings.ToUpper(f.DateFormat)) }
 
-// remedies are other ways to add a column than to the file.
-var remedies = map[string]string{"currency": " (--currency ZAR sets it)"}
-
 // findColumns finds our columns in the header, and reports all missing ones at once. A missing
 // column is an error, because a misspelt due_date would otherwise be ignored.
 func (r *reader) findColumns() error {
@@ -69,7 +66,7 @@ func (r *reader) findColumns() error {
 		isTheirs := func(name string) bool { return normal(name) == normal(theirs) }
 		switch i := slices.IndexFunc(r.header, isTheirs); {
 		case i < 0 && !absent:
-			missing = append(missing, theirs+remedies[theirs])
+			missing = append(missing, strings.Replace(theirs, "currency", "currency (--currency ZAR sets it)", 1))
 		case i >= 0 && absent:
 			return fmt.Errorf("there is a column %s, although --columns or --currency says that it is missing: leave out that flag", r.header[i])
 		case slices.ContainsFunc(r.header[i+1:], isTheirs):
@@ -139,10 +136,10 @@ func (r *reader) parse(b *row) {
 		b.rejectf("is in one cell: move each value to its own cell")
 	default:
 		cell := func(column string) string { return r.cell(b.cells, column) }
-		b.Customer.ExternalReference = b.reference("customer_reference", cell)
-		b.Customer.Name = b.text("name", cell)
-		b.Customer.Email = b.text("email", cell)
-		b.Reference = b.reference("bill_reference", cell)
+		b.Customer.ExternalReference = b.reference("customer_reference", cell("customer_reference"))
+		b.Customer.Name = b.text("name", cell("name"))
+		b.Customer.Email = b.text("email", cell("email"))
+		b.Reference = b.reference("bill_reference", cell("bill_reference"))
 		b.parseMoney(cell("amount"), cell("currency"), r.format)
 		b.Due = b.date(cell("due_date"), r.format)
 	}
@@ -184,8 +181,7 @@ var notReferences = []struct {
 	{regexp.MustCompile(`^(bcus|bacc|bill)_`), "begins like one of Moment's ids: write your own reference"},
 }
 
-func (b *row) reference(column string, cell func(string) string) string {
-	text := cell(column)
+func (b *row) reference(column, text string) string {
 	for _, not := range notReferences {
 		if not.form.MatchString(text) {
 			b.rejectf("%s %.40q %s", column, text, not.reason)
@@ -200,8 +196,7 @@ func (b *row) reference(column string, cell func(string) string) string {
 
 // text returns a name or an e-mail address, which may be empty. Placeholders are left out, because
 // no customer is called NULL, and because a customer needs neither for a bill.
-func (b *row) text(column string, cell func(string) string) string {
-	text := cell(column)
+func (b *row) text(column, text string) string {
 	isControl := func(r rune) bool { return r == utf8.RuneError || unicode.IsControl(r) && r != '\n' && r != '\t' }
 	switch n := utf8.RuneCountInString(text); {
 	case placeholder.MatchString(text):
