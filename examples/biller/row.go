@@ -168,7 +168,8 @@ func (b *row) date(text string, f format) moment.Date {
 // placeholder matches the words that programs write for a missing value.
 var placeholder = regexp.MustCompile(`(?i)^(\(null\)|<null>|null|none|nil|n/a|nan|-|\\n|#(n/a|ref!|name\?|value!|div/0!|num!|null!))$`)
 
-// notReferences match texts that are no references, although most of them have the form of one.
+// notReferences match texts that cannot be meant as a reference, although CheckReference accepts
+// some of them.
 var notReferences = []struct {
 	form   *regexp.Regexp
 	reason string
