@@ -114,6 +114,18 @@ func TestRejects(t *testing.T) {
 	}
 }
 
+// A bill waits as long as a 429 asks, but at most an hour and at least a second.
+func TestWaitAfterALimit(t *testing.T) {
+	srv := momenttest.NewServer()
+	t.Cleanup(srv.Close)
+	w := &worker{client: srv.Client(moment.WithMaxRetries(0))}
+	b := bill{Reference: "B1", Money: moment.Money{Amount: 100, Currency: moment.ZAR}, Customer: moment.CustomerCreateParams{ExternalReference: "C1"}}
+	for asked, want := range map[time.Duration]time.Duration{0: time.Second, 10 * time.Minute: 10 * time.Minute, 24 * time.Hour: time.Hour} {
+		srv.Fail(momenttest.RateLimit(asked))
+		assert.Equal(t, want, w.raise(t.Context(), b, "seed", "").wait, asked)
+	}
+}
+
 // Only one process works a file, and the file survives a power failure because of its settings.
 func TestStore(t *testing.T) {
 	w := newWorld(t)
