@@ -128,7 +128,7 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintln(stderr, "biller:", err)
+	fmt.Fprintln(stderr, "biller:", explain(err))
 	if exit, ok := errors.AsType[exitError](err); ok {
 		return exit.code
 	}

@@ -118,6 +118,12 @@ func TestReader(t *testing.T) {
 		{why: "three decimals may be thousands, unless the currency has three, or the number would need two separators", text: header + "C,,,B1,1.250,ZAR,\nC,,,B2,12.000,JPY,\nC,,,B3,1.250,BHD,\nC,,,B4,1250.000,ZAR,\n", want: []string{
 			`2 - amount "1.250" may be in thousands: write 1250 if it is, and otherwise fewer decimals`, `3 - amount "12.000" may be in thousands`, "4 + C () B3 BHD 1.250 ", "5 + C () B4 ZAR 1250.00 ",
 		}},
+		{why: "all problems, although the decimals of an unknown currency are unknown", text: header + "C,,,B1,\"1 250,00\",R,\nC,,,B2,1.250,R,\nC,,,B3,\"1,250.00\",ZAR,\n", want: []string{
+			`2 - currency "R" is not a code like ZAR; amount "1 250,00" is not a number like 1250.00, without signs, letters, spaces and thousands separators. If all amounts have a decimal comma, add --decimal ,`,
+			`3 - currency "R" is not a code like ZAR`, `4 - amount "1,250.00" is not a number like 1250.00, without signs, letters, spaces and thousands separators`,
+		}},
+		{why: "less than one cannot be in thousands", text: header + "C,,,B1,0.001,ZAR,\nC,,,B2,0.100,ZAR,\n", want: []string{`2 - amount "0.001" has too many decimals: ZAR has 2`, "3 + C () B2 ZAR 0.10 "}},
+		{why: "a currency in lower case", text: strings.Replace(header, ",currency", "", 1) + "C,,,B1,1.00,\n", args: "--currency zar", want: []string{"2 + C () B1 ZAR 1.00 "}},
 		{why: "a point is not a decimal comma: 1.250 may be a thousand", text: strings.ReplaceAll(header, ",", ";") + "C;;;B;1.250;ZAR;\nC;;;B;1.250,00;ZAR;\n", args: "--decimal ,", want: []string{`2 - amount "1.250" is not a number like 1250,00`, "3 - amount"}},
 		{why: "cells that are not quoted shift the others", text: header + "C1,Naledi, Pillay,,B1,15.50,ZAR,2031-01-31\n", want: []string{"2 - has 8 cells, but the header has 7"}},
 		{why: "trailing cells added", text: header + strings.TrimSpace(ordinary) + ",,,\n", want: []string{good}},
@@ -141,8 +147,8 @@ func TestReader(t *testing.T) {
 			`3 + C1 () B2 ZAR 1.00  (name is "#REF!", a word for a missing value: it is left out; email is "#N/A", a word for a missing value: it is left out)`,
 		}},
 		{why: "several addresses, and none", text: header + "C1,,a@example.com; b@example.com,B1,1,ZAR,\nC2,,Zoë <z@example.com>,B2,1,ZAR,\nC3,,zoë@example.com,B3,1,ZAR,\n", want: []string{
-			`2 + C1 () B1 ZAR 1.00  (email "a@example.com; b@example.com" is not an e-mail address)`,
-			`3 + C2 () B2 ZAR 1.00  (email "Zoë <z@example.com>" is not an e-mail address)`, "4 + C3 () B3 ZAR 1.00 ",
+			`2 + C1 () B1 ZAR 1.00  (email "a@example.com; b@example.com" is not an e-mail address: it is sent as it is)`,
+			`3 + C2 () B2 ZAR 1.00  (email "Zoë <z@example.com>" is not an e-mail address: it is sent as it is)`, "4 + C3 () B3 ZAR 1.00 ",
 		}},
 		{why: "years that nobody means", text: header + "C1,,,B1,1,ZAR,1899-12-30\nC1,,,B2,1,ZAR,0031-01-02\n", want: []string{"2 - due_date 1899-12-30 is in the year 1899", "3 - due_date 0031-01-02 is in the year 31"}},
 		{why: "names and addresses that mean no value are left out, and reported", text: header + "C1,NULL,n/a,B1,15.50,ZAR,\n", want: []string{
@@ -150,7 +156,7 @@ func TestReader(t *testing.T) {
 		}},
 		{why: "names that cannot be", text: header + "C1,Zo\ufffd,,B1,1,ZAR,\nC1,a\x07b,,B1,1,ZAR,\nC1," + strings.Repeat("ë", 256) + ",,B1,1,ZAR,\n", want: []string{"2 - name contains a control character or U+FFFD", "3 - name contains a control character", "4 - name has 256 characters"}},
 		{why: "currencies", text: header + "C1,,,B1,1,zar,\nC1,,,B2,1,R,\nC1,,,B3,1,,\n", want: []string{"2 + C1 () B1 ZAR 1.00 ", `3 - currency "R" is not a code like ZAR`, `4 - currency "" is not a code`}},
-		{why: "as the file of rejected rows quotes formulas", text: header + "C1,'=1+1,'-x,B1,1,ZAR,\nC1,'t Hooft,,B2,1,ZAR,\n", want: []string{`2 + C1 (=1+1) B1 ZAR 1.00  (email "-x" is not an e-mail address)`, "3 + C1 ('t Hooft) B2 ZAR 1.00 "}},
+		{why: "as the file of rejected rows quotes formulas", text: header + "C1,'=1+1,'-x,B1,1,ZAR,\nC1,'t Hooft,,B2,1,ZAR,\n", want: []string{`2 + C1 (=1+1) B1 ZAR 1.00  (email "-x" is not an e-mail address: it is sent as it is)`, "3 + C1 ('t Hooft) B2 ZAR 1.00 "}},
 		{why: "all problems of a row at once", text: header + "C 1,,,B 1,x,ZAR,y\n", want: []string{`2 - customer_reference "C 1" must not contain ' ': an external reference has only a-z, A-Z, 0-9, "_" and "-"; bill_reference "B 1" must not contain ' ': an external reference has only a-z, A-Z, 0-9, "_" and "-"; amount "x" is not a number`}},
 	} {
 		t.Run(row.why, func(t *testing.T) {

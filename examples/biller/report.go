@@ -30,7 +30,7 @@ const formulaSigns = "=+-@\t\r"
 // finish prints the outcomes of all rows of a run, including those that earlier processes settled.
 // It writes the file of rejected rows.
 func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) error {
-	fmt.Fprintf(stdout, "%s, %s mode (rows open at this start: %d):\n", w.config.input.File, w.run.mode, w.opened)
+	fmt.Fprintf(stdout, "%s, %s mode:\n", w.config.input.File, w.run.mode)
 	var counts map[string]int
 	err := inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) (err error) {
 		counts, err = w.run.printTotals(ctx, tx, "open", stdout)
@@ -38,10 +38,15 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 			return err
 		}
 		path, err := w.writeRejected(ctx, tx)
-		if err == nil {
+		switch {
+		case err != nil:
+			return fmt.Errorf("the rejected rows were not written: %w: make room, or make the folder writable, and start it again", err)
+		case counts["open"] > 0 && !w.imported:
+			fmt.Fprintf(stdout, "The rejected rows are in %s, with the reasons. First start this file again, until no row is open.\n", path)
+		default:
 			fmt.Fprintf(stdout, "Correct the rejected rows in %s, which has the reasons, and run that file instead of this one, unless you have done so.\n", path)
 		}
-		return err
+		return nil
 	})
 	if w.imported && counts["open"] > 0 && stopped == nil {
 		fmt.Fprintf(stdout, "The open rows have jobs in %s.\n", cmp.Or(w.store.path, "PostgreSQL"))
@@ -50,7 +55,7 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 	case err != nil:
 		return err
 	case stopped != nil:
-		return fmt.Errorf("stopped; start it again to continue: %w", explainRights(stopped))
+		return fmt.Errorf("stopped; start it again to continue: %w", stopped)
 	case counts["open"] > 0 && !w.imported:
 		hint := ""
 		if _, ok := errors.AsType[*moment.ConnectionError](w.last); ok {
@@ -64,31 +69,32 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 }
 
 // writeRejected writes the rejected rows to a file beside the input, and returns its path. It
-// replaces a file only if this run wrote it and nobody has changed it. Otherwise it uses another
-// name, unless the rows were written before: somebody may have corrected and run them. Only the
+// replaces the last file of this run, unless somebody has changed that: then it writes the rows
+// that no file has yet to another one, because the others may be corrected and raised. Only the
 // owner can read the file, because rows contain names.
 func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (path string, err error) {
-	text, err := w.rejectedRows(ctx, tx)
-	if err != nil {
-		return "", err
-	}
-	base := strings.TrimSuffix(w.config.input.File, ".gz")
+	dir, base := filepath.Split(strings.TrimSuffix(w.config.input.File, ".gz"))
 	base = strings.TrimSuffix(base, filepath.Ext(base)) + ".rejected"
-	hash := hashOf(string(text))
-	path = base + ".csv"
-	if _, err := os.Stat(w.run.rejectedFile); err == nil && hash == w.run.rejectedHash {
-		return w.run.rejectedFile, nil
+	name := w.run.rejectedFile
+	if has, err := os.ReadFile(filepath.Join(dir, name)); err == nil && hashOf(string(has)) != w.run.rejectedHash {
+		name = ""
 	}
-	for n := 2; ; n++ {
-		has, err := os.ReadFile(path)
-		if is := hashOf(string(has)); errors.Is(err, fs.ErrNotExist) || err == nil && (is == hash || is == w.run.rejectedHash) {
-			break
-		}
-		if err != nil {
+	text, err := w.rejectedRows(ctx, tx, name)
+	if err != nil || text == nil {
+		return dir + w.run.rejectedFile, err
+	}
+	free := base + ".csv"
+	for n := 2; name == ""; n++ {
+		has, err := os.ReadFile(dir + free)
+		switch {
+		case errors.Is(err, fs.ErrNotExist), err == nil && bytes.Equal(has, text):
+			name = free
+		case err != nil:
 			return "", err
 		}
-		path = fmt.Sprintf("%s-%d.csv", base, n)
+		free = fmt.Sprintf("%s-%d.csv", base, n)
 	}
+	path = dir + name
 	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
 		_ = os.Remove(path + ".new") // which may not exist
 		return "", err
@@ -96,14 +102,17 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (path string, er
 	if err := os.Rename(path+".new", path); err != nil {
 		return "", err
 	}
-	_, err = tx.ExecContext(ctx, "UPDATE biller_runs SET rejected_file = $1, rejected_hash = $2 WHERE id = $3", path, hash, w.run.id)
+	_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = $1 WHERE run = $2 AND outcome = 'rejected' AND written = ''", name, w.run.id)
+	if err == nil {
+		_, err = tx.ExecContext(ctx, "UPDATE biller_runs SET rejected_file = $1, rejected_hash = $2 WHERE id = $3", name, hashOf(string(text)), w.run.id)
+	}
 	return path, err
 }
 
-// rejectedRows returns the content of the file of rejected rows. It has the columns of the input
-// after two of its own. It begins with a byte order mark, because spreadsheets do not recognise
-// UTF-8 without one.
-func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx) ([]byte, error) {
+// rejectedRows returns the content of the file of that name, with the rows that no file has yet, or
+// nil without any row. It has the columns of the input after two of its own. It begins with a byte
+// order mark, because spreadsheets do not recognise UTF-8 without one.
+func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, name string) ([]byte, error) {
 	var header []string
 	if err := json.Unmarshal([]byte(w.run.header), &header); err != nil {
 		return nil, err
@@ -133,7 +142,10 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx) ([]byte, error) {
 	err := each(ctx, tx, []any{&line, &cells, &reason}, func() {
 		var texts []string
 		failed = errors.Join(failed, json.Unmarshal(cells, &texts), write(line, reason, texts))
-	}, "SELECT line, cells, reason FROM biller_rows WHERE run = $1 AND outcome = 'rejected' ORDER BY id", w.run.id)
+	}, "SELECT line, cells, reason FROM biller_rows WHERE run = $1 AND outcome = 'rejected' AND written IN ('', $2) ORDER BY id", w.run.id, name)
+	if line == "" {
+		return nil, err
+	}
 	out.Flush()
 	return text.Bytes(), errors.Join(err, failed, out.Error())
 }

@@ -26,7 +26,7 @@ type format struct {
 	Columns    map[string]string `mapsep:"none"        placeholder:"OURS=THEIRS" help:"The name of a column in the file; OURS= if it is missing."`
 	DateFormat string            `default:"YYYY-MM-DD" help:"The form of dates: YYYY, YY, MM, M, MMM (Jan), MMMM, DD, D."`
 	Decimal    string            `default:"."          help:"The decimal separator of amounts: a point or a comma."`
-	Currency   moment.Currency   `placeholder:"ZAR"    help:"The currency of all bills, if the file has no column for it."`
+	Currency   string            `placeholder:"ZAR"    help:"The currency of all bills, if the file has no column for it."`
 }
 
 // Validate implements kong.Validatable.
@@ -39,12 +39,14 @@ func (f format) Validate() error {
 	if f.Decimal != "." && f.Decimal != "," {
 		return errors.New("--decimal must be a point or a comma")
 	}
-	if _, err := f.Currency.Exponent(); err != nil && f.Currency != "" {
+	if _, err := moment.Currency(strings.ToUpper(f.Currency)).Exponent(); err != nil && f.Currency != "" {
 		return fmt.Errorf("--currency: %w", err)
 	}
 	day := time.Date(2031, time.December, 30, 0, 0, 0, 0, time.UTC)
-	if at, err := time.Parse(f.layout(), day.Format(f.layout())); err != nil || !at.Equal(day) {
-		return errors.New("--date-format must have a year (YYYY or YY), a month (MM, M, MMM or MMMM) and a day (DD or D)")
+	at, err := time.Parse(f.layout(), day.Format(f.layout()))
+	if err != nil || !at.Equal(day) || strings.ContainsAny(f.DateFormat, "hHsS") {
+		return errors.New("--date-format must have a year (YYYY or YY), a month (MM, M, MMM or MMMM) and a day (DD or D), and no time. " +
+			"If all times in the file are the same, write them as they are: YYYY-MM-DD 00:00")
 	}
 	return nil
 }
@@ -209,7 +211,7 @@ func (b *row) text(column, text string) string {
 		b.rejectf("%s has %d characters: shorten it to %d", column, n, moment.MaxNameLength)
 	case column == "email" && text != "":
 		if address, err := mail.ParseAddress(text); err != nil || address.Address != text {
-			b.warnings = append(b.warnings, fmt.Sprintf("email %.80q is not an e-mail address", text))
+			b.warnings = append(b.warnings, fmt.Sprintf("email %.80q is not an e-mail address: it is sent as it is", text))
 		}
 	}
 	return text
@@ -220,22 +222,24 @@ var digits = regexp.MustCompile(`^[0-9]+$`)
 // parseMoney rejects thousands separators, and three decimals that may be one, because 1.250 means
 // different amounts in different countries. Decimals beyond those of the currency must be zeros.
 func (b *row) parseMoney(text, code string, f format) {
-	currency := cmp.Or(f.Currency, moment.Currency(strings.ToUpper(code)))
+	currency := moment.Currency(strings.ToUpper(cmp.Or(f.Currency, code)))
 	exponent, unknown := currency.Exponent()
+	if unknown != nil {
+		b.rejectf("currency %.20q is not a code like ZAR", code)
+	}
 	whole, decimals, hasDecimals := strings.Cut(text, f.Decimal)
 	n := min(exponent, len(decimals))
 	kept := decimals[:n] + strings.TrimRight(decimals[n:], "0")
 	money, err := moment.ParseMoney(strings.TrimSuffix(whole+"."+kept, "."), currency)
 	switch {
-	case unknown != nil:
-		b.rejectf("currency %.20q is not a code like ZAR", code)
 	case !digits.MatchString(whole) || hasDecimals && !digits.MatchString(decimals):
 		hint := ""
-		if strings.Contains(text, ",") && f.Decimal == "." {
+		if f.Decimal == "." && strings.LastIndex(text, ",") > strings.LastIndex(text, ".") {
 			hint = ". If all amounts have a decimal comma, add --decimal ,"
 		}
 		b.rejectf("amount %.40q is not a number like 1250%s00, without signs, letters, spaces and thousands separators%s", text, f.Decimal, hint)
-	case len(decimals) == 3 && exponent < 3 && len(whole) <= 3:
+	case unknown != nil:
+	case len(decimals) == 3 && exponent < 3 && len(whole) <= 3 && whole[0] != '0':
 		b.rejectf("amount %q may be in thousands: write %s%s if it is, and otherwise fewer decimals", text, whole, decimals)
 	case len(kept) > exponent:
 		b.rejectf("amount %.40q has too many decimals: %s has %d", text, currency, exponent)

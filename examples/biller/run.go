@@ -35,23 +35,25 @@ var errWarned = exitError{errors.New("nothing was sent: check the warnings, and 
 // contents differ, because nobody knows which is right.
 const twice = `
 UPDATE biller_rows SET
-	outcome = CASE WHEN o.same THEN 'duplicate' ELSE 'rejected' END,
-	params = NULL, cells = CASE WHEN NOT o.same THEN cells END,
-	reason = CASE WHEN o.same THEN 'is the same as line ' || o.first || ': the bill is raised once'
-		ELSE 'bill_reference is on line ' || CASE WHEN line = o.first THEN o.last ELSE o.first END
+	outcome = CASE WHEN o.other IS NULL THEN 'duplicate' ELSE 'rejected' END,
+	params = NULL, cells = CASE WHEN o.other IS NOT NULL THEN cells END,
+	reason = CASE WHEN o.other IS NULL THEN 'is the same as line ' || o.first || ': the bill is raised once'
+		ELSE 'bill_reference is on line ' || CASE WHEN hash = o.usual THEN o.other ELSE o.first END
 			|| ' too, with different content: remove the wrong row' END
 FROM (
-	SELECT id, min(line) OVER bills AS first, max(line) OVER bills AS last, min(hash) OVER bills = max(hash) OVER bills AS same
-	FROM biller_rows WHERE run = $1 AND outcome IS NULL WINDOW bills AS (PARTITION BY bill)) o
-WHERE o.id = biller_rows.id AND o.first < o.last AND (NOT o.same OR o.first < line)`
+	SELECT id, first, usual, min(line) FILTER (WHERE hash <> usual) OVER (PARTITION BY bill) AS other
+	FROM (SELECT id, line, bill, hash, min(line) OVER bills AS first, first_value(hash) OVER (bills ORDER BY line) AS usual
+		FROM biller_rows WHERE run = $1 AND outcome IS NULL WINDOW bills AS (PARTITION BY bill)) r) o
+WHERE o.id = biller_rows.id AND (o.other > 0 OR o.first < line)`
 
 // differing reports customers with several names or e-mail addresses, on the first row of each.
 const differing = `
-UPDATE biller_rows SET reason =
-	ltrim(reason || '; customer_reference has another name or e-mail address on line ' || o.line || ': check which is right', '; ')
+UPDATE biller_rows SET reason = ltrim(reason || '; customer_reference has another name or e-mail address on line ' || o.line
+	|| ': correct it, because a row is rejected if its customer has another name at Moment', '; ')
 FROM (
 	SELECT min(id) AS id, min(line) FILTER (WHERE customer <> usual) AS line
-	FROM (SELECT id, line, person, customer, first_value(customer) OVER (PARTITION BY person ORDER BY id) AS usual FROM biller_rows WHERE run = $1 AND outcome IS NULL) r
+	FROM (SELECT id, line, person, customer, first_value(customer) OVER (PARTITION BY person ORDER BY id) AS usual
+		FROM biller_rows WHERE run = $1 AND outcome IS NULL) r
 	GROUP BY person) o
 WHERE o.id = biller_rows.id AND o.line > 0`
 
@@ -64,11 +66,13 @@ FROM (SELECT count(*) AS n, count(*) FILTER (WHERE outcome = 'rejected') AS bad 
 WHERE n >= 10 AND bad > n / 2`
 
 	anotherKey = `
-SELECT 'this file was run with another API key: check that this key belongs to the right company'
-FROM biller_runs own JOIN biller_runs r ON r.id < own.id AND r.file_hash = own.file_hash
-WHERE own.id = $1 AND r.key_hash <> own.key_hash AND (r.mode, r.service) = (own.mode, own.service)
-	AND EXISTS (SELECT 1 FROM biller_rows WHERE run = r.id AND customer_id <> '')
-LIMIT 1`
+SELECT 'rows with the same content were raised with another API key (rows: ' || count(*) || ', the first on line ' || min(line)
+	|| '): check that this key belongs to the right company'
+FROM biller_rows n JOIN biller_runs own ON own.id = n.run
+WHERE run = $1 AND outcome IS NULL AND EXISTS (
+	SELECT 1 FROM biller_rows e JOIN biller_runs r ON r.id = e.run WHERE e.bill_bare = n.bill_bare AND e.hash = n.hash
+		AND e.customer_id <> '' AND r.key_hash <> own.key_hash AND (r.mode, r.service) = (own.mode, own.service))
+HAVING count(*) > 0`
 
 	// lostZeros finds references that earlier runs have only with other leading zeros. %[1]s is
 	// their column, and %[2]s is its name in the file.
@@ -100,7 +104,7 @@ type run struct {
 	token                        string // part of the idempotency keys
 	name, keyHash, mode, service string
 	header, comma                string // of the file; the header as JSON
-	rejectedFile, rejectedHash   string // the path of the file of rejected rows, and a hash of its content
+	rejectedFile, rejectedHash   string // the name of the last file of rejected rows, and a hash of its content
 }
 
 // prepare returns the run of a file with this hash. It loads the file if it is new, and returns

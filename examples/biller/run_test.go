@@ -74,7 +74,7 @@ func TestCustomersThatDiffer(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC2,Di,,B2,1,ZAR,\nC1,,,B3,1,ZAR,\nC2,Dinah,,B4,1,ZAR,\n")
 	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
-	assert.Equal(t, "line 3, note: customer_reference has another name or e-mail address on line 5: check which is right\n"+
+	assert.Equal(t, "line 3, note: customer_reference has another name or e-mail address on line 5: correct it, because a row is rejected if its customer has another name at Moment\n"+
 		filepath.Join(w.dir, "bills.csv")+":\n  to raise        4  ZAR 4.00\n", w.stdout)
 	w.file("bills.csv", header)
 	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
@@ -91,7 +91,8 @@ func TestTwice(t *testing.T) {
 		{"1 1", 1, "duplicate       1  ZAR 1.00"},
 		{"1 2", 0, "rejected        2"},
 		{"1 2 1", 0, "rejected        3"},
-		{"1 1 2", 0, "rejected        3"},
+		{"1 1 2", 0, "line 3, rejected: bill_reference is on line 4 too, with different content"},
+		{"2 1 1", 0, "line 3, rejected: bill_reference is on line 2 too, with different content"},
 		{"1 2 2", 0, "rejected        3"},
 		{"1 x", 1, "rejected        1"},
 	} {
@@ -109,7 +110,7 @@ func TestRun(t *testing.T) {
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
 	assert.ElementsMatch(t, []string{"B1", "B3"}, w.bills())
 	assert.Equal(t, mixedRejected, w.read("bills.rejected.csv"))
-	assert.Equal(t, filepath.Join(w.dir, "bills.csv")+`, test mode (rows open at this start: 2):
+	assert.Equal(t, filepath.Join(w.dir, "bills.csv")+`, test mode:
   duplicate       1  ZAR 1.00
   raised          2  ZAR 16.50
   rejected        4
@@ -177,7 +178,9 @@ func TestWarnings(t *testing.T) {
 		{"zeros of a bill that was rejected, and has lost them when it was corrected", header + "C,,,0691,x,ZAR,\nC,,,B1,1,ZAR,\n", header + "C,,,691,1,ZAR,\n", "", "bill_reference has other leading zeros than in an earlier file (rows: 1, the first on line 2)"},
 		{"a rejected bill that is corrected with its zeros", header + "C,,,0691,x,ZAR,\nC,,,B1,1,ZAR,\n", header + "C,,,0691,1,ZAR,\n", "", ""},
 		{"leading zeros of another company's references", header + "C,,,0771,1,ZAR,\n", header + "C,,,771,1,ZAR,\n", "sk_test_ANOTHER_KEY", ""},
-		{"the API key of another company", rows(5), rows(5), "sk_test_ANOTHER_KEY", "this file was run with another API key"},
+		{"the API key of another company", rows(5), rows(5), "sk_test_ANOTHER_KEY", "rows with the same content were raised with another API key (rows: 5, the first on line 2): check that this key belongs to the right company"},
+		{"some rows were raised with another company's key", rows(2), strings.ReplaceAll(rows(5), "Name 0", "Name X"), "sk_test_ANOTHER_KEY", "rows with the same content were raised with another API key (rows: 1, the first on line 3)"},
+		{"another company's bills of the same references", rows(5), strings.ReplaceAll(rows(5), "15.50", "16.50"), "sk_test_ANOTHER_KEY", ""},
 		{"another file of another company", rows(5), strings.NewReplacer("C", "D", "B", "E").Replace(rows(5)), "sk_test_ANOTHER_KEY", ""},
 		{"more than half of a small file is wrong", rows(1), rows(4) + strings.Repeat("C,,,B,x,ZAR,\n", 6), "", "more than half of the first hundred rows"},
 		{"half of the first hundred rows are wrong", rows(1), half, "", "more than half of the first hundred rows"},
@@ -194,7 +197,8 @@ func TestWarnings(t *testing.T) {
 			}
 			code := w.biller("run", "bills.csv")
 			if row.warning == "" {
-				assert.Equal(t, exitDone, code, w.stderr)
+				assert.NotEqual(t, exitUsage, code, w.stderr)
+				assert.NotContains(t, w.stderr, "warning:")
 				return
 			}
 			assert.Equal(t, exitUsage, code)
@@ -334,7 +338,10 @@ func TestWhatExists(t *testing.T) {
 	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
 	_, err := w.srv.Client().Bills.Void(t.Context(), "B5")
 	require.NoError(t, err)
+	_, err = w.srv.Client().Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "C9"})
+	require.NoError(t, err)
 	w.file("more.csv", header+
+		"C9,Nine,c9@example.com,E9,15.50,ZAR,\n"+ // no name at Moment
 		"C0,Name 0,c0@example.com,B0,15.51,ZAR,2031-01-31\n"+ // another amount
 		"C1,Name 1,new@example.com,E1,15.50,ZAR,\n"+ // another e-mail address
 		"C2,Somebody,,E2,15.50,ZAR,\n"+ // another name
@@ -342,11 +349,11 @@ func TestWhatExists(t *testing.T) {
 		"C4,Name 4,,B3,15.50,ZAR,2031-01-31\n"+ // another customer
 		"C5,Name 5,,B5,15.50,ZAR,2031-01-31\n") // voided
 	assert.Equal(t, exitRejected, w.biller("run", "more.csv"), w.stderr)
-	assert.ElementsMatch(t, append(strings.Fields("B0 B1 B2 B3 B4 B5 B6 B7 B8"), "E1", "E3"), w.bills())
+	assert.ElementsMatch(t, append(strings.Fields("B0 B1 B2 B3 B4 B5 B6 B7 B8"), "E1", "E3", "E9"), w.bills())
 	assert.Equal(t, "c1@example.com", customer(t, w, "C1").Email)
 	got := w.read("more.rejected.csv")
 	for _, want := range []string{
-		"but differs in amount_due: the bill at Moment is ZAR 15.50, unpaid, due on 2031-01-31. Use another bill_reference, change the bill at Moment, or remove the row\",C0", "customer_reference has the name \"\"Name 2\"\" at Moment: check whether it is another person\",C2",
+		"but differs in amount: the bill at Moment is ZAR 15.50, unpaid, due on 2031-01-31. Use another bill_reference, change the bill at Moment, or remove the row\",C0", "customer_reference has the name \"\"Name 2\"\" at Moment: check whether it is another person\",C2",
 		"but differs in customer: the bill at Moment is", "but differs in status: the bill at Moment is ZAR 15.50, voided, due",
 	} {
 		assert.Contains(t, got, want)
@@ -451,6 +458,7 @@ func TestUsage(t *testing.T) {
 		{"run", exitUsage, `expected "<file>"`},
 		{"run bills.csv --columns foo=bar", exitUsage, "OURS is one of customer_reference"},
 		{"run bills.csv --date-format DD/MM", exitUsage, "must have a year"},
+		{"run bills.csv --date-format DD/MM/YYYYThh:mm", exitUsage, "and no time"},
 		{"run bills.csv --decimal ;", exitUsage, "must be a point or a comma"},
 		{"run bills.csv --encoding latin1", exitUsage, "must be one of"},
 		{"run bills.csv --currency R", exitUsage, "currency"},
@@ -486,13 +494,14 @@ func TestChangedRejectedRows(t *testing.T) {
 		return respond(rw, 501, false)
 	})
 	assert.Equal(t, exitFailed, w.billerUntil(ctx, "run", "bills.csv"))
+	assert.Contains(t, w.stdout, "First start this file again, until no row is open.")
 	w.file("bills.rejected.csv", "changed")
 	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
 		return r.Method == http.MethodPost && respond(rw, 422, true)
 	})
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
 	assert.Equal(t, "changed", w.read("bills.rejected.csv"))
-	assert.Contains(t, w.read("bills.rejected-2.csv"), "B1")
+	assert.NotContains(t, w.read("bills.rejected-2.csv"), "B1", "which may be corrected and raised")
 	assert.Contains(t, w.read("bills.rejected-2.csv"), "B2")
 }
 

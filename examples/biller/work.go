@@ -127,8 +127,7 @@ func (w *worker) enqueue(ctx context.Context, jobs *river.Client[*sql.Tx], stder
 			return err
 		}
 		last = args.Row
-		w.opened += len(params)
-		w.left = w.opened
+		w.left += len(params)
 		results, err := jobs.InsertMany(ctx, params)
 		if err != nil {
 			return err
@@ -160,7 +159,7 @@ type worker struct {
 	stop     context.CancelCauseFunc // of the run; nil for imported files
 
 	mu                   sync.Mutex // guards the fields below
-	opened, left         int        // the number of jobs at the start, and of jobs that have not ended
+	left                 int        // the number of jobs that have not ended
 	last                 error      // of the last attempt without an outcome
 	reached              bool       // the service itself has responded
 	rejections, failures int        // in a row
@@ -260,7 +259,7 @@ func reasonOf(err error) string {
 	}
 	return fmt.Sprintf("bill_reference exists at Moment, but differs in %s: the bill at Moment is %v, %s%s. "+
 		"Use another bill_reference, change the bill at Moment, or remove the row",
-		strings.Join(mismatch.Differences, " and "), bill.DueMoney(), bill.Status, due)
+		strings.ReplaceAll(strings.Join(mismatch.Differences, " and "), "amount_due", "amount"), bill.DueMoney(), bill.Status, due)
 }
 
 // Work raises a bill exactly once, even if it is called again.
@@ -322,9 +321,9 @@ type result struct {
 	wait                time.Duration // the time that a 429 asks for
 }
 
-// raise creates a bill and its customer, or finds them. It does not change an existing customer's
-// e-mail address. Another name is a mismatch, because it may be another person. The idempotency key
-// is derived from the run and the row, so a killed job makes the same call again.
+// raise creates a bill and its customer, or finds them. It does not change an existing customer.
+// Another name is a mismatch, because it may be another person. The idempotency key is derived from
+// the run and the row, so a killed job makes the same call again.
 func (w *worker) raise(ctx context.Context, b bill, seed, customerID string) result {
 	params := moment.BillCreateParams{
 		Customer: b.Customer, ExternalReference: b.Reference, Currency: b.Money.Currency, AmountDue: b.Money.Amount, DueDate: b.Due,
@@ -337,7 +336,7 @@ func (w *worker) raise(ctx context.Context, b bill, seed, customerID string) res
 	bill, err := w.client.Bills.Ensure(ctx, params, moment.WithIdempotencyKey(key), moment.WithResponse(&resp))
 	mismatch, isMismatch := errors.AsType[*moment.MismatchError](err)
 	switch {
-	case isMismatch && customerID == "" && slices.Equal(mismatch.Differences, []string{"customer.email"}):
+	case isMismatch && customerID == "" && isSamePerson(mismatch):
 		return w.raise(ctx, b, seed, b.Customer.ExternalReference)
 	case rejects(err):
 		return result{outcome: rejected, err: err}
@@ -352,6 +351,13 @@ func (w *worker) raise(ctx context.Context, b bill, seed, customerID string) res
 		return result{outcome: raised, customerID: bill.CustomerID}
 	}
 	return result{outcome: found, customerID: bill.CustomerID}
+}
+
+// isSamePerson reports whether only a customer differs, and may be the same person: it has the same
+// name at Moment, or none.
+func isSamePerson(mismatch *moment.MismatchError) bool {
+	customer, is := mismatch.Existing.(*moment.Customer)
+	return is && (customer.Name == "" || !slices.Contains(mismatch.Differences, "customer.name"))
 }
 
 // rejects reports whether a row cannot be raised: the service itself rejected it, or the client did

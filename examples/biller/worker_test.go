@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -246,6 +247,18 @@ func TestFailureOfTheDatabase(t *testing.T) {
 		assert.Equal(t, exitFailed, w.biller("run", "bills.csv"), row.why)
 		assert.Contains(t, w.stderr, row.says, row.why)
 	}
+}
+
+// An error of a database says what to do about it, once.
+func TestExplain(t *testing.T) {
+	for text, want := range map[string]string{
+		"permission denied for table biller_rows":    "permission denied for table biller_rows: run the GRANT statements that biller migrate --print prints",
+		"open bills.rejected.csv: permission denied": "open bills.rejected.csv: permission denied",
+		"b.db: database or disk is full (13)":        "b.db: database or disk is full (13): make room in the folder of the database, and start it again. No bill is raised twice",
+	} {
+		assert.EqualError(t, explain(explain(errors.New(text))), want)
+	}
+	assert.NoError(t, explain(nil))
 }
 
 // The names in a duplicate row are removed too.
