@@ -235,7 +235,8 @@ func TestServerUsage(t *testing.T) {
 		says        string
 	}{
 		{"many processes on a file", nil, []string{"work"}, "use serve, or set DATABASE_URL"},
-		{"no secret", map[string]string{"MOMENT_API_KEY": "sk_test_A"}, []string{"serve"}, "MOMENT_WEBHOOK_SECRET"},
+		{"no secret", map[string]string{"MOMENT_API_KEY": "sk_test_A"}, []string{"serve"}, "MOMENT_WEBHOOK_SECRET is missing"},
+		{"a wrong old secret", map[string]string{"MOMENT_API_KEY": "sk_test_A", "MOMENT_WEBHOOK_SECRET": secret, "MOMENT_WEBHOOK_OLD_SECRET": "whsec_hunter2"}, []string{"serve"}, "MOMENT_WEBHOOK_OLD_SECRET has another form"},
 		{"no key", map[string]string{"MOMENT_WEBHOOK_SECRET": secret}, []string{"serve"}, "MOMENT_API_KEY"},
 		{"no time", nil, []string{"serve", "--job-timeout", "1ms"}, "--job-timeout"},
 		{"a mistyped database", map[string]string{"DATABASE_URL": "postgress://u:hunter2@h/d", "MOMENT_API_KEY": "sk_test_A"}, []string{"work"}, "write postgres://"},

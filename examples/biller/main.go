@@ -32,6 +32,8 @@ const (
 	exitRejected = 3 // finished, but rows were rejected. For reconcile: rows differ
 )
 
+var errStopped = errors.New("stopped; start it again to continue")
+
 // exitError is an error with an exit code. The exit code of other errors is exitFailed.
 type exitError struct {
 	error
@@ -128,11 +130,15 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintln(stderr, "biller:", explain(err))
-	if exit, ok := errors.AsType[exitError](err); ok {
-		return exit.code
+	exit, hasCode := errors.AsType[exitError](err)
+	if !hasCode {
+		exit.code = exitFailed
 	}
-	return exitFailed
+	if ctx.Err() != nil && !hasCode && !errors.Is(err, errStopped) { // err may name a consequence only
+		err = errStopped
+	}
+	fmt.Fprintln(stderr, "biller:", explain(err))
+	return exit.code
 }
 
 // parseFlags returns the name of the command. It is empty after help.

@@ -179,6 +179,23 @@ func TestStartWaits(t *testing.T) {
 	}
 }
 
+// A process that starts waits for the address of LISTEN too, and names its variable.
+func TestStartWaitsForListen(t *testing.T) {
+	b := newPostgresBase(t)
+	var c config
+	var err error
+	c.postgres, err = parseDSN("DATABASE_URL", b.address, false)
+	require.NoError(t, err)
+	c.listen, err = parseDSN("DATABASE_LISTEN_URL", "postgres://u:hunter2@127.0.0.1:1/d", false)
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), betweenTries)
+	defer cancel()
+	_, err = c.openDatabase(ctx, b.logger())
+	require.ErrorContains(t, err, "waited for PostgreSQL at DATABASE_LISTEN_URL: ")
+	assert.Contains(t, b.log.String(), `"for":"PostgreSQL at DATABASE_LISTEN_URL","error":"failed to connect`)
+	assert.NotContains(t, b.log.String(), "hunter2")
+}
+
 // A database that does not respond at all is reported too.
 func TestStartWaitsForASilentDatabase(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -38,6 +38,7 @@ func openPostgres(ctx context.Context, address, listen *pgxpool.Config) (*store,
 		if err != nil {
 			return nil, err
 		}
+		s.listener = listener
 		driver = riverdatabasesql.NewWithPgxListener(pool, listener)
 	}
 	return s, s.setDriver(driver)
@@ -89,8 +90,9 @@ var dsnForm = regexp.MustCompile(`^postgres(ql)?://[^:/?#@\s]+(:[^/?#@\s]*)?@[^/
 	`(\?((` + dsnParams + `)=[^&#\s]*(&|$))*)?$`)
 
 // parseDSN parses a PostgreSQL address strictly. Its errors never quote the address, because a
-// password may be anywhere in a mistyped one. A host that is not loopback must be verified unless
-// unverified is true, because a man in the middle would read the password and change the payments.
+// password may be anywhere in a mistyped one. A host that is not loopback is verified, because a
+// man in the middle would read the password and change the payments. With unverified, the address
+// may name another sslmode.
 func parseDSN(name, dsn string, unverified bool) (*pgxpool.Config, error) {
 	problem := func(text string) error { return fmt.Errorf("%s: %s", name, text) }
 	if strings.TrimSpace(dsn) != dsn {
@@ -102,11 +104,12 @@ func parseDSN(name, dsn string, unverified bool) (*pgxpool.Config, error) {
 			"Allowed parameters: " + dsnParams)
 	}
 	query := address.Query()
-	if host := address.Hostname(); host != "localhost" && !net.ParseIP(host).IsLoopback() && !unverified {
-		if mode := query.Get("sslmode"); mode != "" && mode != "verify-full" {
+	if host := address.Hostname(); host != "localhost" && !net.ParseIP(host).IsLoopback() {
+		mode := cmp.Or(query.Get("sslmode"), "verify-full")
+		if mode != "verify-full" && !unverified {
 			return nil, problem("needs sslmode=verify-full, because the host is another machine. --unverified-database allows other modes")
 		}
-		query.Set("sslmode", "verify-full")
+		query.Set("sslmode", mode)
 	}
 	execMode := cmp.Or(query.Get("default_query_exec_mode"), "exec") // PgBouncer in transaction mode has no prepared statements
 	query.Set("default_query_exec_mode", execMode)

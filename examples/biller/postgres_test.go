@@ -72,13 +72,15 @@ func TestDSNDefaults(t *testing.T) {
 		"postgres://u:p@db.example.com/d?sslmode=verify-full&sslmode=disable":     {true, pgx.QueryExecModeExec},
 		"postgres://u:p@db.example.com/d?sslmode=verify-full&connect_timeout=5":   {true, pgx.QueryExecModeExec},
 	} {
-		parsed, err := parseDSN("DATABASE_URL", dsn, false)
-		require.NoError(t, err, dsn)
-		assert.Equal(t, want.mode, parsed.ConnConfig.DefaultQueryExecMode, dsn)
-		if assert.Equal(t, want.verified, parsed.ConnConfig.TLSConfig != nil, dsn); want.verified {
-			assert.Equal(t, "db.example.com", parsed.ConnConfig.TLSConfig.ServerName)
-			assert.False(t, parsed.ConnConfig.TLSConfig.InsecureSkipVerify)
-			assert.Empty(t, parsed.ConnConfig.Fallbacks, "no attempt without TLS")
+		for _, unverified := range []bool{false, true} { // the flag allows other modes, and does not set one
+			parsed, err := parseDSN("DATABASE_URL", dsn, unverified)
+			require.NoError(t, err, dsn)
+			assert.Equal(t, want.mode, parsed.ConnConfig.DefaultQueryExecMode, dsn)
+			if assert.Equal(t, want.verified, parsed.ConnConfig.TLSConfig != nil, dsn); want.verified {
+				assert.Equal(t, "db.example.com", parsed.ConnConfig.TLSConfig.ServerName)
+				assert.False(t, parsed.ConnConfig.TLSConfig.InsecureSkipVerify)
+				assert.Empty(t, parsed.ConnConfig.Fallbacks, "no attempt without TLS")
+			}
 		}
 	}
 }

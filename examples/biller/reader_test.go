@@ -118,9 +118,9 @@ func TestReader(t *testing.T) {
 		{why: "three decimals may be thousands, unless the currency has three, or the number would need two separators", text: header + "C,,,B1,1.250,ZAR,\nC,,,B2,12.000,JPY,\nC,,,B3,1.250,BHD,\nC,,,B4,1250.000,ZAR,\n", want: []string{
 			`2 - amount "1.250" may be in thousands: write 1250 if it is, and otherwise fewer decimals`, `3 - amount "12.000" may be in thousands`, "4 + C () B3 BHD 1.250 ", "5 + C () B4 ZAR 1250.00 ",
 		}},
-		{why: "all problems, although the decimals of an unknown currency are unknown", text: header + "C,,,B1,\"1 250,00\",R,\nC,,,B2,1.250,R,\nC,,,B3,\"1,250.00\",ZAR,\n", want: []string{
+		{why: "all problems, although the decimals of an unknown currency are unknown", text: header + "C,,,B1,\"1 250,00\",R,\nC,,,B2,1.250,R,\nC,,,B3,\"1,250.00\",ZAR,x\n", want: []string{
 			`2 - currency "R" is not a code like ZAR; amount "1 250,00" is not a number like 1250.00, without signs, letters, spaces and thousands separators. If all amounts have a decimal comma, add --decimal ,`,
-			`3 - currency "R" is not a code like ZAR`, `4 - amount "1,250.00" is not a number like 1250.00, without signs, letters, spaces and thousands separators`,
+			`3 - currency "R" is not a code like ZAR`, `4 - amount "1,250.00" is not a number like 1250.00, without signs, letters, spaces and thousands separators; due_date "x"`,
 		}},
 		{why: "less than one cannot be in thousands", text: header + "C,,,B1,0.001,ZAR,\nC,,,B2,0.100,ZAR,\n", want: []string{`2 - amount "0.001" has too many decimals: ZAR has 2`, "3 + C () B2 ZAR 0.10 "}},
 		{why: "a currency in lower case", text: strings.Replace(header, ",currency", "", 1) + "C,,,B1,1.00,\n", args: "--currency zar", want: []string{"2 + C () B1 ZAR 1.00 "}},

@@ -55,7 +55,7 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 	case err != nil:
 		return err
 	case stopped != nil:
-		return fmt.Errorf("stopped; start it again to continue: %w", stopped)
+		return fmt.Errorf("%w: %w", errStopped, stopped)
 	case counts["open"] > 0 && !w.imported:
 		hint := ""
 		if _, ok := errors.AsType[*moment.ConnectionError](w.last); ok {

@@ -385,8 +385,14 @@ func TestInterruptedRunContinues(t *testing.T) {
 		return false
 	})
 	assert.Equal(t, exitFailed, w.billerUntil(ctx, "run", "bills.csv"))
-	assert.Contains(t, w.stderr, "context canceled")
+	assert.Contains(t, w.stderr, "biller: stopped; start it again to continue")
 	assert.Less(t, len(w.bills()), 300)
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	for _, command := range []string{"run", "import", "check", "reconcile"} {
+		assert.Equal(t, exitFailed, w.billerUntil(stopped, command, "bills.csv"), command)
+		assert.Contains(t, w.stderr, "biller: stopped; start it again to continue", command)
+	}
 	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
 	assert.Len(t, w.bills(), 300)
 	assert.Equal(t, int64(300), w.requests.Load())

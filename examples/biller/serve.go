@@ -6,13 +6,13 @@ import (
 	"crypto/rand"
 	"database/sql"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr/funcr"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/riverqueue/rivercontrib/otelriver"
@@ -113,8 +113,11 @@ func serve(ctx context.Context, c config, receives *receiveFlags, works *workFla
 	if receives != nil {
 		secret := os.Getenv("MOMENT_WEBHOOK_SECRET")
 		old := cmp.Or(os.Getenv("MOMENT_WEBHOOK_OLD_SECRET"), secret)
+		if _, err := moment.NewWebhookVerifier(secret); err != nil {
+			return exitError{errors.New("MOMENT_WEBHOOK_SECRET is missing, or has another form than whsec_…: copy it from Moment again"), exitUsage}
+		}
 		if verifier, err = moment.NewWebhookVerifier(secret, moment.WithAdditionalSecret(old)); err != nil {
-			return exitError{fmt.Errorf("MOMENT_WEBHOOK_SECRET or MOMENT_WEBHOOK_OLD_SECRET: %w", err), exitUsage}
+			return exitError{errors.New("MOMENT_WEBHOOK_OLD_SECRET has another form than whsec_…: copy it from Moment again"), exitUsage}
 		}
 	}
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
@@ -167,7 +170,7 @@ func (c config) run(ctx context.Context, receives *receiveFlags, verifier *momen
 		go r.prune(ctx)
 	}
 	log.InfoContext(ctx, "started", slog.String("file", s.path), slog.String("listen", server.Addr), slog.Bool("works", w != nil),
-		slog.String("mode", whose.mode), slog.String("base_url", whose.service))
+		slog.String("mode", whose.mode), slog.String("base_url", cmp.Or(whose.service, "Moment's own")))
 	<-ctx.Done() // River stops fetching jobs too
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout+time.Second)
 	defer cancel()
@@ -196,6 +199,9 @@ func (c config) openDatabase(ctx context.Context, log *slog.Logger) (s *store, e
 	if s, err = openPostgres(ctx, c.postgres, c.listen); err == nil {
 		err = await(ctx, log, "the tables in PostgreSQL", s.ready)
 	}
+	if err == nil && s.listener != nil {
+		err = await(ctx, log, "PostgreSQL at DATABASE_LISTEN_URL", s.listener.Ping)
+	}
 	return s, err
 }
 
@@ -206,6 +212,9 @@ func startTelemetry(ctx context.Context, log *slog.Logger) (stop func(), err err
 		return func() {}, nil
 	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("telemetry", slog.String("error", err.Error())) }))
+	otel.SetLogger(funcr.New(func(string, string) { // the texts quote settings, which may contain keys
+		log.ErrorContext(ctx, "telemetry: a variable OTEL_… is wrong, and is ignored")
+	}, funcr.Options{}))
 	spans, err := otlptracehttp.New(ctx)
 	points, failed := otlpmetrichttp.New(ctx)
 	if err := errors.Join(err, failed); err != nil {

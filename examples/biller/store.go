@@ -16,6 +16,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/gofrs/flock"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/riverqueue/river/rivermigrate"
@@ -52,7 +53,8 @@ type store struct {
 	rows, jobs *sql.DB
 	driver     riverdriver.Driver[*sql.Tx]
 	migrator   *rivermigrate.Migrator[*sql.Tx]
-	schema     string // in PostgreSQL
+	schema     string        // in PostgreSQL
+	listener   *pgxpool.Pool // for LISTEN; nil if River polls
 
 	lock *flock.Flock // of an SQLite file; the system releases it when the process ends
 	path string

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel"
@@ -42,6 +43,22 @@ func TestTelemetry(t *testing.T) {
 		stop()
 		assert.Equal(t, want, paths)
 	}
+}
+
+// Settings of OpenTelemetry may contain keys, so its own messages are not logged.
+func TestTelemetryWithAWrongSetting(t *testing.T) {
+	t.Cleanup(func() {
+		otel.SetTracerProvider(noop.NewTracerProvider())
+		otel.SetLogger(logr.Discard())
+	})
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key: hunter2")
+	b := new(base)
+	stop, err := startTelemetry(t.Context(), b.logger())
+	require.NoError(t, err)
+	stop()
+	assert.Contains(t, b.log.String(), "telemetry: a variable OTEL_… is wrong, and is ignored")
+	assert.NotContains(t, b.log.String(), "hunter2")
 }
 
 // Without a collector, a process only ends a few seconds later.
