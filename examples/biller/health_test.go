@@ -60,7 +60,7 @@ func TestHealthOfReadOnlyPostgres(t *testing.T) {
 	status, _ := b.health()
 	assert.Equal(t, 503, status)
 	assert.Contains(t, b.log.String(), "read-only transaction")
-	assert.Equal(t, 500, b.deliver("msg_1", payment(1, 100)), "and so does a delivery")
+	assert.Equal(t, 500, b.deliver("msg_1", payment(9, 100)), "and so does a delivery")
 }
 
 func (b *base) name() string { return ask[string](b, "SELECT current_database()") }
@@ -90,7 +90,7 @@ func TestHealthOfTheFile(t *testing.T) {
 			row.harm(b)
 			status, _ := b.health()
 			assert.Equal(t, 503, status)
-			assert.Equal(t, 500, b.deliver("msg_1", payment(1, 100)), "and so does a delivery")
+			assert.Equal(t, 500, b.deliver("msg_1", payment(9, 100)), "and so does a delivery")
 			assert.Equal(t, river.EventKindJobFailed, receiveFrom(t, "a job", b.work()).Kind, "and so does a payment")
 		})
 	}

@@ -199,6 +199,12 @@ func TestOwners(t *testing.T) {
 		receiveFrom(b, "a job", events)
 		receiveFrom(b, "a job", events)
 		assert.True(b, hasNewCustomer("UBR4"), "but not to another company")
+		for bill, change := range map[string]string{"UBR5": "mode = 'live'", "UBR6": "mode = 'test', service = 'https://elsewhere.example'"} {
+			b.exec("UPDATE biller_runs SET " + change)
+			b.importBills("sk_test_B", "UCR1,,,"+bill+",1.00,ZAR,\n", format{})
+			receiveFrom(b, "a job", events)
+			assert.True(b, hasNewCustomer(bill), "nor in another mode or at another service")
+		}
 	})
 }
 

@@ -113,14 +113,20 @@ func (r *reader) decode(file io.Reader) (*bufio.Reader, error) {
 
 var (
 	sepLine  = regexp.MustCompile(`^"?sep=([^"])`)
-	textLine = regexp.MustCompile(`[^\r\n]*[^\s,;"][^\r\n]*`) // the first row that is not empty
+	lineEnd  = regexp.MustCompile(`\r\n?|\n`)
+	textLine = regexp.MustCompile(`[^\r\n]*[^\s\pZ,;"][^\r\n]*`) // the first row that is not empty
 )
 
 // readHeader reads the names of the columns. Cells are separated by the header's most frequent
 // separator, unless a line "sep=;" names one.
 func (r *reader) readHeader() error {
 	window, _ := r.text.Peek(maxRow)
-	text := string(textLine.Find(window))
+	if at := textLine.FindIndex(window); at != nil {
+		r.line += len(lineEnd.FindAllIndex(window[:at[0]], -1))
+		_, _ = r.text.Discard(at[0])
+		window = window[at[0]:]
+	}
+	text := string(firstLine(window))
 	r.comma = slices.MaxFunc([]string{",", ";", "\t"}, func(a, b string) int { return strings.Count(text, a) - strings.Count(text, b) })
 	b, err := r.record()
 	if match := sepLine.FindStringSubmatch(text); match != nil && err == nil {

@@ -105,6 +105,9 @@ func TestReader(t *testing.T) {
 		{why: "a column more, and headers as people write them", text: "Notes,Customer Reference,NAME,e-mail,Bill\u00a0Reference, amount ,Currency,Due-Date\nx,C1,Zoë,,B1,15.50,ZAR,2031-01-31\n", want: []string{good}},
 		{why: "names of their own", text: "Konto,Name,Nr,Betrag,fällig\nC1,Zoë,B1,15.50,2031-01-31\n", args: "--columns customer_reference=konto --columns bill_reference=Nr --columns amount=Betrag --columns due_date=FÄLLIG --columns email= --currency ZAR", want: []string{good}},
 		{why: "all missing columns at once", text: "name,mail,bill_reference,amout\n", err: "there is no column customer_reference, email, amount, currency (--currency ZAR sets it), due_date."},
+		{why: "a name of their own that contains a column's name", text: header + ordinary, args: "--columns 'amount=the currency of'", err: "there is no column the currency of. The header"},
+		{why: "rows without text above the header", text: "\u00a0\n;;\r\n" + header + ordinary, want: []string{"4" + good[1:]}},
+		{why: "the same in a file of an old Mac", text: ";;\r\r" + strings.ReplaceAll(header+ordinary, "\n", "\r"), want: []string{"4" + good[1:]}},
 		{why: "no header: its first row is not printed, because it has names", text: ordinary, err: "the first row names none of the columns customer_reference, name,"},
 		{why: "a column twice", text: "amount," + header, err: "there are two columns amount: rename one of them"},
 		{why: "a column and a flag", text: header + ordinary, args: "--currency ZAR", err: "there is a column currency, although --columns or --currency says that it is missing"},
@@ -115,8 +118,8 @@ func TestReader(t *testing.T) {
 		{why: "invalid amounts", text: header + "C,,,B,\"1,250.00\",ZAR,\nC,,,B,R15.50,ZAR,\nC,,,B,-15.50,ZAR,\nC,,,B,0.00,ZAR,\nC,,,B,1000000.00,ZAR,\nC,,,B,,ZAR,\nC,,,B,1.5E3,ZAR,\nC,,,B,1 250,ZAR,\nC,,,B,99999999999999999999,ZAR,\n", want: []string{
 			"2 - amount", "3 - amount", "4 - amount", `5 - amount "0.00" is out of range`, `6 - amount "1000000.00" is out of range`, `7 - amount "" is not a number`, "8 - amount", "9 - amount", "10 - amount",
 		}},
-		{why: "three decimals may be thousands, unless the currency has three, or the number would need two separators", text: header + "C,,,B1,1.250,ZAR,\nC,,,B2,12.000,JPY,\nC,,,B3,1.250,BHD,\nC,,,B4,1250.000,ZAR,\n", want: []string{
-			`2 - amount "1.250" may be in thousands: write 1250 if it is, and otherwise fewer decimals`, `3 - amount "12.000" may be in thousands`, "4 + C () B3 BHD 1.250 ", "5 + C () B4 ZAR 1250.00 ",
+		{why: "three decimals may be thousands, unless the currency has three, or the number would need two separators", text: header + "C,,,B1,1.250,ZAR,\nC,,,B2,12.000,JPY,\nC,,,B3,1.250,BHD,\nC,,,B4,1250.000,ZAR,\nC,,,B5,123.456,ZAR,\n", want: []string{
+			`2 - amount "1.250" may be in thousands: write 1250 if it is, and otherwise fewer decimals`, `3 - amount "12.000" may be in thousands`, "4 + C () B3 BHD 1.250 ", "5 + C () B4 ZAR 1250.00 ", `6 - amount "123.456" may be in thousands`,
 		}},
 		{why: "all problems, although the decimals of an unknown currency are unknown", text: header + "C,,,B1,\"1 250,00\",R,\nC,,,B2,1.250,R,\nC,,,B3,\"1,250.00\",ZAR,x\n", want: []string{
 			`2 - currency "R" is not a code like ZAR; amount "1 250,00" is not a number like 1250.00, without signs, letters, spaces and thousands separators. If all amounts have a decimal comma, add --decimal ,`,
@@ -134,9 +137,10 @@ func TestReader(t *testing.T) {
 		{why: "a quote inside quotes", text: header + "C0,\"The \"Shop\"\",,B0,1.00,ZAR,\n" + ordinary, want: []string{"2 - has a quote inside a quoted cell", "3" + good[1:]}},
 		{why: "a row of more than 64 KiB", text: header + "C0," + strings.Repeat("é", 40<<10) + ",,B0,1.00,ZAR,\n" + ordinary, want: []string{"2 - has more than 64 KiB", "3" + good[1:]}},
 		{why: "a row of less", text: header + "C0,\"x\",,B0,1.00,ZAR,,,\"" + strings.Repeat(" ", 63<<10) + "\"\n" + ordinary, want: []string{"2 + C0 (x) B0 ZAR 1.00 ", "3" + good[1:]}},
-		{why: "references as no reference is", text: header + "C 1,,,B1,1,ZAR,\n,,,B2,1,ZAR,\nbcus_1,,,B3,1,ZAR,\nC1,,,1.23E+05,1,ZAR,\nN/A,,,B4,1,ZAR,\n" + strings.Repeat("C", 256) + ",,,B5,1,ZAR,\n", want: []string{
+		{why: "references as no reference is", text: header + "C 1,,,B1,1,ZAR,\n,,,B2,1,ZAR,\nbcus_1,,,B3,1,ZAR,\nbacc_1,,,B3,1,ZAR,\nC1,,,bill_1,1,ZAR,\nC1,,,1.23E+05,1,ZAR,\nN/A,,,B4,1,ZAR,\n" + strings.Repeat("C", 256) + ",,,B5,1,ZAR,\n", want: []string{
 			`2 - customer_reference "C 1" must not contain ' '`, `3 - customer_reference "" is empty`, `4 - customer_reference "bcus_1" begins like one of Moment's ids`,
-			`5 - bill_reference "1.23E+05" was shortened by a spreadsheet`, `6 - customer_reference "N/A"`, `7 - customer_reference "CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC" has 256 characters`,
+			`5 - customer_reference "bacc_1" begins like one of Moment's ids`, `6 - bill_reference "bill_1" begins like one of Moment's ids`,
+			`7 - bill_reference "1.23E+05" was shortened by a spreadsheet`, `8 - customer_reference "N/A"`, `9 - customer_reference "CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC" has 256 characters`,
 		}},
 		{why: "totals, and references that a spreadsheet has shortened", text: header + "Summe,,,B1,1,ZAR,\nC1,,,Grand Total,1,ZAR,\nC1,,,TOTAL-1,1,ZAR,\n####,,,B4,1,ZAR,\nC1,,,12E3,1,ZAR,\n", want: []string{
 			`2 - customer_reference "Summe" is the word for a total`, `3 - bill_reference "Grand Total" is the word for a total`, "4 + C1 () TOTAL-1 ZAR 1.00 ", `5 - customer_reference "####" was shortened`, "6 + C1 () 12E3 ZAR 1.00 ",

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -165,7 +164,7 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 	}
 	defer ledger.close()
 	var mu sync.Mutex
-	same, paid, differing := 0, 0, map[int]string{} // by line
+	same, paid, differing := 0, 0, 0
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.workers())
 	file, err := open(c.input)
@@ -177,32 +176,31 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 			bill, differences, err := compare(ctx, client, ledger, b)
 			mu.Lock()
 			defer mu.Unlock()
-			switch {
-			case err != nil:
-			case len(differences) > 0:
-				differing[b.line] = strings.Join(differences, "; ")
-			case bill.Status == moment.BillStatusPaid:
-				paid++
-				fallthrough
-			default:
-				same++
+			if err != nil {
+				return err
 			}
-			return err
+			if len(differences) > 0 {
+				differing++
+				fmt.Fprintf(stdout, "line %d: %s\n", b.line, strings.Join(differences, "; "))
+			} else {
+				same++
+				if bill.Status == moment.BillStatusPaid {
+					paid++
+				}
+			}
+			return nil
 		})
 		return ctx.Err()
 	})
 	if failed := group.Wait(); failed != nil {
 		err = failed
 	}
-	for _, line := range slices.Sorted(maps.Keys(differing)) {
-		fmt.Fprintf(stdout, "line %d: %s\n", line, differing[line])
-	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s: rows that agree with their bills: %d (%d paid); that differ: %d\n", c.input.File, same, paid, len(differing))
-	if len(differing) > 0 {
-		return exitError{fmt.Errorf("rows that differ: %d", len(differing)), exitRejected}
+	fmt.Fprintf(stdout, "%s: rows that agree with their bills: %d (%d paid); that differ: %d\n", c.input.File, same, paid, differing)
+	if differing > 0 {
+		return exitError{fmt.Errorf("rows that differ: %d", differing), exitRejected}
 	}
 	return nil
 }

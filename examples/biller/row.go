@@ -68,7 +68,10 @@ func (r *reader) findColumns() error {
 		isTheirs := func(name string) bool { return normal(name) == normal(theirs) }
 		switch i := slices.IndexFunc(r.header, isTheirs); {
 		case i < 0 && !absent:
-			missing = append(missing, strings.Replace(theirs, "currency", "currency (--currency ZAR sets it)", 1))
+			if theirs == "currency" {
+				theirs += " (--currency ZAR sets it)"
+			}
+			missing = append(missing, theirs)
 		case i >= 0 && absent:
 			return fmt.Errorf("there is a column %s, although --columns or --currency says that it is missing: leave out that flag", r.header[i])
 		case slices.ContainsFunc(r.header[i+1:], isTheirs):

@@ -26,7 +26,18 @@ const (
 	rejected = "rejected"
 )
 
-var errWarned = exitError{errors.New("nothing was sent: check the warnings, and add --yes to continue"), exitUsage}
+// The first hundred rows are a sample. A run stops if more than half of them are rejected, because
+// the file may be misread. A sample of fewer than minSample rows is ignored, because it is too
+// small.
+const (
+	lastEarly = 101 // because the header is line 1
+	minSample = 10
+)
+
+var (
+	errEarly  = errors.New("more than half of the first hundred rows are rejected: check the flags for the file")
+	errWarned = exitError{errors.New("nothing was sent: check the warnings, and add --yes to continue"), exitUsage}
+)
 
 // These statements join the rows of a run by their id only. PostgreSQL has no statistics about a
 // new run, and with another join it may compare each row with all others.
@@ -59,12 +70,6 @@ WHERE o.id = biller_rows.id AND o.line > 0`
 
 // A warning is the result of one of these queries, which otherwise return no row.
 const (
-	// tooManyRejected is not for fewer than ten rows, because they say little about a file.
-	tooManyRejected = `
-SELECT 'more than half of the first hundred rows are rejected: check the flags for the file'
-FROM (SELECT count(*) AS n, count(*) FILTER (WHERE outcome = 'rejected') AS bad FROM biller_rows WHERE run = $1 AND line <= 101) rows
-WHERE n >= 10 AND bad > n / 2`
-
 	anotherKey = `
 SELECT 'rows with the same content were raised with another API key (rows: ' || count(*) || ', the first on line ' || min(line)
 	|| '): check that this key belongs to the right company'
@@ -105,7 +110,11 @@ type run struct {
 	name, keyHash, mode, service string
 	header, comma                string // of the file; the header as JSON
 	rejectedFile, rejectedHash   string // the name of the last file of rejected rows, and a hash of its content
+	sample, early                int    // the number of first rows, and the number of rejected ones among them
 }
+
+// tooManyEarly reports whether too many of the first rows are rejected.
+func (r run) tooManyEarly() bool { return r.sample >= minSample && r.early > r.sample/2 }
 
 // prepare returns the run of a file with this hash. It loads the file if it is new, and returns
 // errWarned if the file may do harm.
@@ -128,17 +137,25 @@ func (s *store) prepare(ctx context.Context, c config, hash string, mode moment.
 			RETURNING id, token, header, comma, rejected_file, rejected_hash`,
 			hash, r.keyHash, r.mode, r.service, r.name, token, string(header), file.comma).
 			Scan(&r.id, &r.token, &r.header, &r.comma, &r.rejectedFile, &r.rejectedHash)
-		queries := []string{tooManyRejected}
+		var queries []string
 		if err == nil && r.token == token { // it is new
 			_, err = r.load(ctx, tx, file, stderr)
-			queries = append(queries, anotherKey, fmt.Sprintf(lostZeros, "bill", "bill_reference"),
-				fmt.Sprintf(lostZeros, "person", "customer_reference"), nothingShared)
+			queries = []string{anotherKey, fmt.Sprintf(lostZeros, "bill", "bill_reference"),
+				fmt.Sprintf(lostZeros, "person", "customer_reference"), nothingShared}
 		}
 		var warning string
 		for _, query := range queries {
 			if err == nil {
 				err = each(ctx, tx, []any{&warning}, func() { fmt.Fprintln(stderr, "warning:", warning) }, query, r.id)
 			}
+		}
+		if err == nil {
+			err = tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE outcome = 'rejected')
+				FROM biller_rows WHERE run = $1 AND line <= $2`, r.id, lastEarly).Scan(&r.sample, &r.early)
+		}
+		if r.tooManyEarly() {
+			warning = errEarly.Error()
+			fmt.Fprintln(stderr, "warning:", warning)
 		}
 		if err == nil && warning != "" && !c.Yes {
 			err = errWarned

@@ -72,10 +72,10 @@ line 8, rejected: has a quote that is not closed: write its cells again
 // receives first.
 func TestCustomersThatDiffer(t *testing.T) {
 	w := newWorld(t)
-	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC2,Di,,B2,1,ZAR,\nC1,,,B3,1,ZAR,\nC2,Dinah,,B4,1,ZAR,\n")
+	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC2,Di,,B2,1,ZAR,\nC1,,,B3,1,ZAR,\nC2,Dinah,,B4,1,ZAR,\nC2,Dee,,B5,1,ZAR,\n")
 	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
 	assert.Equal(t, "line 3, note: customer_reference has another name or e-mail address on line 5: correct it, because a row is rejected if its customer has another name at Moment\n"+
-		filepath.Join(w.dir, "bills.csv")+":\n  to raise        4  ZAR 4.00\n", w.stdout)
+		filepath.Join(w.dir, "bills.csv")+":\n  to raise        5  ZAR 5.00\n", w.stdout)
 	w.file("bills.csv", header)
 	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
 	assert.Contains(t, w.stdout, "no rows")
@@ -211,6 +211,25 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// Only the last earlier file of the same name is compared, and only runs of the same service.
+func TestWarningsAboutEarlierRuns(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(3))
+	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
+	other := strings.NewReplacer("C", "D", "B", "E").Replace(rows(4))
+	w.file("bills.csv", strings.Replace(other, "D3,Name 3,c3@example.com,E3,15.50,ZAR,2031-01-31\n", "", 1))
+	require.Equal(t, exitDone, w.biller("run", "bills.csv", "--yes"), w.stderr)
+	w.file("bills.csv", other)
+	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
+
+	s := w.store()
+	w.exec(s, "UPDATE biller_runs SET service = 'https://elsewhere.example'")
+	s.close()
+	w.key = "sk_test_ANOTHER_KEY"
+	w.file("bills.csv", rows(3))
+	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
+}
+
 func respond(rw http.ResponseWriter, status int, own bool) bool {
 	if own {
 		rw.Header().Set("Content-Type", "application/problem+json")
@@ -237,6 +256,7 @@ func TestStops(t *testing.T) {
 		most     int64
 	}{
 		{"the service rejects ten bills in a row", 200, always(422, true), exitFailed, "rejected 10 bills in a row", 10, 100},
+		{"it rejects all ten bills of a file, so that no row is open", 10, always(422, true), exitFailed, "more than half of the first hundred", 10, 10},
 		{"it rejects nine", 9, always(422, true), exitRejected, "", 9, 9},
 		{"a gateway responds to the first request", 200, always(404, false), exitFailed, "check MOMENT_BASE_URL: ", 0, 100},
 		{"the API key is wrong", 200, always(401, true), exitFailed, "check MOMENT_API_KEY: ", 0, 100},
@@ -265,7 +285,7 @@ func TestStops(t *testing.T) {
 			s.close()
 			w.setFront(nil)
 			if w.biller("run", "bills.csv") == exitUsage {
-				assert.Contains(t, w.stderr, "more than half of the first hundred rows are rejected", "which is not forgotten")
+				assert.Contains(t, w.stderr, errEarly.Error(), "which is not forgotten")
 				w.biller("run", "bills.csv", "--yes")
 			}
 			assert.Len(t, w.bills(), row.rows-n, "started again, it raises the others")
@@ -286,6 +306,15 @@ func TestManyMismatches(t *testing.T) {
 	w.file("bills.csv", strings.ReplaceAll(rows(30), "15.50", "15.51"))
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
 	assert.Contains(t, w.stdout, "rejected       30")
+	w.file("bills.csv", strings.ReplaceAll(rows(40), "15.50", "15.52"))
+	limited := false
+	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
+		rejects := r.Method == http.MethodPost && !limited
+		limited = limited || rejects
+		return rejects && respond(rw, 422, true)
+	})
+	w.biller("run", "bills.csv", "--rate", "1")
+	assert.NotContains(t, w.stderr, errEarly.Error(), "one rejection by the service does not count the others")
 }
 
 // A file of rejected rows can be run if the input has an unusual separator.

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -101,6 +103,7 @@ func serve(ctx context.Context, c config, receives *receiveFlags, works *workFla
 	}
 	var w *worker
 	var verifier *moment.WebhookVerifier
+	var listen string
 	if works != nil {
 		if works.JobTimeout < time.Second {
 			return exitError{errors.New("--job-timeout must be at least 1s"), exitUsage}
@@ -111,6 +114,7 @@ func serve(ctx context.Context, c config, receives *receiveFlags, works *workFla
 		}
 	}
 	if receives != nil {
+		listen = receives.Listen
 		secret := os.Getenv("MOMENT_WEBHOOK_SECRET")
 		old := cmp.Or(os.Getenv("MOMENT_WEBHOOK_OLD_SECRET"), secret)
 		if _, err := moment.NewWebhookVerifier(secret); err != nil {
@@ -126,7 +130,7 @@ func serve(ctx context.Context, c config, receives *receiveFlags, works *workFla
 		return exitError{err, exitUsage}
 	}
 	defer stopTelemetry()
-	if err := c.run(ctx, receives, verifier, w, log); err != nil && ctx.Err() == nil {
+	if err := c.run(ctx, verifier, listen, w, log); err != nil && ctx.Err() == nil {
 		log.ErrorContext(ctx, "failed", slog.String("error", err.Error()))
 		return err
 	}
@@ -135,7 +139,7 @@ func serve(ctx context.Context, c config, receives *receiveFlags, works *workFla
 
 // run receives if there is a verifier, and works if there is a worker. It returns the reason why it
 // ends.
-func (c config) run(ctx context.Context, receives *receiveFlags, verifier *moment.WebhookVerifier, w *worker, log *slog.Logger) error {
+func (c config) run(ctx context.Context, verifier *moment.WebhookVerifier, listen string, w *worker, log *slog.Logger) error {
 	s, err := c.openDatabase(ctx, log)
 	if err != nil {
 		return err
@@ -152,24 +156,31 @@ func (c config) run(ctx context.Context, receives *receiveFlags, verifier *momen
 		}
 	}
 	jobs, err := s.newClient(w, whose.sharedQueue(), c.workers(), log)
-	r, failed := newReceiver(s, verifier, jobs, log)
-	if err = errors.Join(err, failed, s.release(ctx)); err != nil {
+	if err = errors.Join(err, s.release(ctx)); err != nil {
 		return err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	server := new(http.Server) // without a verifier, it is never started
+	if verifier != nil {
+		r, err := newReceiver(s, verifier, jobs, log)
+		if err != nil {
+			return err
+		}
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", listen)
+		if err != nil {
+			return err
+		}
+		server, listen = r.server(), listener.Addr().String()
+		go func() { stop(server.Serve(listener)) }()
+		go r.prune(ctx)
+	}
 	if w != nil {
 		if err := jobs.Start(ctx); err != nil {
 			return err
 		}
 	}
-	server := r.server()
-	if receives != nil {
-		server.Addr = receives.Listen
-		go func() { stop(server.ListenAndServe()) }()
-		go r.prune(ctx)
-	}
-	log.InfoContext(ctx, "started", slog.String("file", s.path), slog.String("listen", server.Addr), slog.Bool("works", w != nil),
+	log.InfoContext(ctx, "started", slog.String("file", s.path), slog.String("listen", listen), slog.Bool("works", w != nil),
 		slog.String("mode", whose.mode), slog.String("base_url", cmp.Or(whose.service, "Moment's own")))
 	<-ctx.Done() // River stops fetching jobs too
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout+time.Second)

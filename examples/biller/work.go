@@ -105,11 +105,13 @@ func (w *worker) work(ctx context.Context, log *slog.Logger, stderr io.Writer) e
 		return err
 	}
 	<-jobs.Stopped() // after ctx has ended, and the calls in flight
-	if w.left > 0 {
-		return context.Cause(ctx)
+	if why := context.Cause(ctx); !errors.Is(why, errFinished) {
+		return why
 	}
 	return nil
 }
+
+var errFinished = errors.New("all jobs have ended")
 
 // enqueue inserts and counts the jobs of open rows. River skips rows that have a job in the queue.
 func (w *worker) enqueue(ctx context.Context, jobs *river.Client[*sql.Tx], stderr io.Writer) error {
@@ -209,20 +211,21 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 		if w.rejections == maxRejections {
 			w.stop(fmt.Errorf("the service rejected %d bills in a row (add --yes to continue): %w", maxRejections, res.err))
 		}
+		if res.line <= lastEarly {
+			w.run.early++
+		}
+		if w.run.tooManyEarly() {
+			w.stop(errEarly)
+		}
 	default:
 		w.rejections, w.failures = 0, 0
 	}
-	err := w.save(ctx, job.Args.Row, res)
-	if err == nil && res.outcome == rejected && w.rejections > 0 {
-		var reason string
-		err = w.store.read(ctx, []any{&reason}, func() { w.stop(errors.New(reason)) }, tooManyRejected, w.run.id)
-	}
-	if err != nil {
+	if err := w.save(ctx, job.Args.Row, res); err != nil {
 		return w.fail(err)
 	}
 	_ = w.bar.Add(1)
 	if w.left--; w.left == 0 {
-		w.stop(nil)
+		w.stop(errFinished)
 	}
 	return nil
 }
@@ -269,14 +272,15 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 			panic(w.fail(fmt.Errorf("panic: %v", reason))) // River logs it
 		}
 	}()
+	var line int
 	var token, hash, params, customerID, known string
 	var b bill
 	isOpen := false
-	err := w.store.read(ctx, []any{&hash, &params, &customerID, &token, &known}, func() { isOpen = true },
-		`SELECT b.hash, b.params, b.customer_id, r.token, coalesce((
+	err := w.store.read(ctx, []any{&line, &hash, &params, &customerID, &token, &known}, func() { isOpen = true },
+		`SELECT b.line, b.hash, b.params, b.customer_id, r.token, coalesce((
 			SELECT k.customer_id FROM biller_rows k JOIN biller_runs e ON e.id = k.run
 			WHERE k.customer = b.customer AND k.customer_id <> '' AND (e.key_hash, e.mode, e.service) = (r.key_hash, r.mode, r.service)
-			LIMIT 1), '')
+			ORDER BY k.run DESC LIMIT 1), '')
 		FROM biller_rows b JOIN biller_runs r ON r.id = b.run WHERE b.id = $1 AND b.outcome IS NULL`, job.Args.Row)
 	if err == nil && !isOpen {
 		return nil // the process was killed after the row was settled
@@ -289,6 +293,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 		return w.fail(err)
 	}
 	res := w.raise(ctx, b, token+hash, customerID)
+	res.line = line
 	if w.stop == nil && errors.Is(res.err, moment.ErrNotFound) {
 		res.outcome = "" // because the address may be wrong, and no person stops this process
 	}
@@ -316,6 +321,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 // result is the result of an attempt. An attempt without an outcome has failed, but may have raised
 // the bill.
 type result struct {
+	line                int
 	outcome, customerID string
 	err                 error
 	wait                time.Duration // the time that a 429 asks for

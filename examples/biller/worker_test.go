@@ -130,8 +130,13 @@ func TestWaitAfterALimit(t *testing.T) {
 // Only one process works a file, and the file survives a power failure because of its settings.
 func TestStore(t *testing.T) {
 	w := newWorld(t)
+	w.file("biller.db", "")
+	require.NoError(t, os.Chmod(filepath.Join(w.dir, "biller.db"), 0o644))
 	s := w.store()
-	_, err := openStore(t.Context(), filepath.Join(w.dir, "biller.db"))
+	info, err := os.Stat(s.path)
+	require.NoError(t, err)
+	assert.Equal(t, "-rw-------", info.Mode().String(), "an existing file too")
+	_, err = openStore(t.Context(), filepath.Join(w.dir, "biller.db"))
 	assert.ErrorContains(t, err, "another biller works on it")
 	link := filepath.Join(t.TempDir(), "link.db")
 	if os.Symlink(s.path, link) == nil { // Windows may not allow it
