@@ -134,8 +134,8 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if !hasCode {
 		exit.code = exitFailed
 	}
-	if ctx.Err() != nil && !hasCode && !errors.Is(err, errStopped) { // err may name a consequence only
-		err = errStopped
+	if ctx.Err() != nil && !errors.Is(err, errStopped) { // err may name a consequence only
+		err, exit.code = errStopped, exitFailed
 	}
 	fmt.Fprintln(stderr, "biller:", explain(err))
 	return exit.code

@@ -160,7 +160,8 @@ func TestReader(t *testing.T) {
 		}},
 		{why: "names that cannot be", text: header + "C1,Zo\ufffd,,B1,1,ZAR,\nC1,a\x07b,,B1,1,ZAR,\nC1," + strings.Repeat("ë", 256) + ",,B1,1,ZAR,\n", want: []string{"2 - name contains a control character or U+FFFD", "3 - name contains a control character", "4 - name has 256 characters"}},
 		{why: "currencies", text: header + "C1,,,B1,1,zar,\nC1,,,B2,1,R,\nC1,,,B3,1,,\n", want: []string{"2 + C1 () B1 ZAR 1.00 ", `3 - currency "R" is not a code like ZAR`, `4 - currency "" is not a code`}},
-		{why: "as the file of rejected rows quotes formulas", text: header + "C1,'=1+1,'-x,B1,1,ZAR,\nC1,'t Hooft,,B2,1,ZAR,\n", want: []string{`2 + C1 (=1+1) B1 ZAR 1.00  (email "-x" is not an e-mail address: it is sent as it is)`, "3 + C1 ('t Hooft) B2 ZAR 1.00 "}},
+		{why: "as the file of rejected rows quotes formulas", text: "rejected_line,rejected_reason," + header + "2,x,C1,'=1+1,'-x,B1,1,ZAR,\n3,x,C1,'t Hooft,,B2,1,ZAR,\n", want: []string{`2 + C1 (=1+1) B1 ZAR 1.00  (email "-x" is not an e-mail address: it is sent as it is)`, "3 + C1 ('t Hooft) B2 ZAR 1.00 "}},
+		{why: "in another file, a quote is part of the name", text: header + "C1,'-5 Club,,B1,1,ZAR,\n", want: []string{"2 + C1 ('-5 Club) B1 ZAR 1.00 "}},
 		{why: "all problems of a row at once", text: header + "C 1,,,B 1,x,ZAR,y\n", want: []string{`2 - customer_reference "C 1" must not contain ' ': an external reference has only a-z, A-Z, 0-9, "_" and "-"; bill_reference "B 1" must not contain ' ': an external reference has only a-z, A-Z, 0-9, "_" and "-"; amount "x" is not a number`}},
 	} {
 		t.Run(row.why, func(t *testing.T) {

@@ -26,6 +26,8 @@ import (
 // quote before them, and the reader removes it.
 const formulaSigns = "=+-@\t\r"
 
+const rejectedLine = "rejected_line" // the first column of a file of rejected rows
+
 // finish prints the outcomes of all rows of a run, including those that earlier processes settled.
 // It writes the file of rejected rows.
 func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) error {
@@ -36,15 +38,15 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 		if err != nil || counts[rejected] == 0 {
 			return err
 		}
-		path, err := w.writeRejected(ctx, tx)
-		switch {
-		case err != nil:
+		files, err := w.writeRejected(ctx, tx)
+		if err != nil {
 			return fmt.Errorf("the rejected rows were not written: %w: make room, or make the folder writable, and start it again", err)
-		case counts["open"] > 0 && !w.imported:
-			fmt.Fprintf(stdout, "The rejected rows are in %s, with the reasons. First start this file again, until no row is open.\n", path)
-		default:
-			fmt.Fprintf(stdout, "Correct the rejected rows in %s, which has the reasons, and run that file instead of this one, unless you have done so.\n", path)
 		}
+		next := "Correct them, and run them instead of this file, unless you have done so."
+		if counts["open"] > 0 && !w.imported {
+			next = "First start this file again, until no row is open."
+		}
+		fmt.Fprintf(stdout, "The rejected rows are in %s, with the reasons. %s\n", strings.Join(files, " and "), next)
 		return nil
 	})
 	if w.imported && counts["open"] > 0 && stopped == nil {
@@ -67,11 +69,11 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 	return nil
 }
 
-// writeRejected writes the rejected rows to a file beside the input, and returns its path. It
-// replaces the last file of this run, unless somebody has changed that: then it writes the rows
-// that no file has yet to another one, because the others may be corrected and raised. Only the
-// owner can read the file, because rows contain names.
-func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (path string, err error) {
+// writeRejected writes the rejected rows to a file beside the input, and returns the paths of all
+// files that have some. It replaces the last file of this run, unless somebody has changed that:
+// then it writes the rows that no file has yet to another one, because the others may be corrected
+// and raised. Only the owner can read the file, because rows contain names.
+func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string, err error) {
 	dir, base := filepath.Split(strings.TrimSuffix(w.config.input.File, ".gz"))
 	base = strings.TrimSuffix(base, filepath.Ext(base)) + ".rejected"
 	name := w.run.rejectedFile
@@ -79,9 +81,32 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (path string, er
 		name = ""
 	}
 	text, err := w.rejectedRows(ctx, tx, name)
-	if err != nil || text == nil {
-		return dir + w.run.rejectedFile, err
+	if err != nil {
+		return nil, err
 	}
+	if text != nil {
+		if name, err = replaceOrCreate(dir, name, base, text); err != nil {
+			return nil, err
+		}
+		_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = $1 WHERE run = $2 AND outcome = 'rejected' AND written = ''", name, w.run.id)
+		if err != nil {
+			return nil, err
+		}
+		_, err = tx.ExecContext(ctx, "UPDATE biller_runs SET rejected_file = $1, rejected_hash = $2 WHERE id = $3", name, hashOf(string(text)), w.run.id)
+		if err != nil {
+			return nil, err
+		}
+	}
+	var rows int
+	err = each(ctx, tx, []any{&name, &rows}, func() {
+		files = append(files, fmt.Sprintf("%s (rows: %d)", dir+name, rows))
+	}, "SELECT written, count(*) FROM biller_rows WHERE run = $1 AND outcome = 'rejected' GROUP BY written ORDER BY min(id)", w.run.id)
+	return files, err
+}
+
+// replaceOrCreate writes the file of that name. Without a name, it creates a file, and returns its
+// name.
+func replaceOrCreate(dir, name, base string, text []byte) (string, error) {
 	free := base + ".csv"
 	for n := 2; name == ""; n++ {
 		has, err := os.ReadFile(dir + free)
@@ -93,19 +118,12 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (path string, er
 		}
 		free = fmt.Sprintf("%s-%d.csv", base, n)
 	}
-	path = dir + name
+	path := dir + name
 	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
 		_ = os.Remove(path + ".new") // which may not exist
 		return "", err
 	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return "", err
-	}
-	_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = $1 WHERE run = $2 AND outcome = 'rejected' AND written = ''", name, w.run.id)
-	if err == nil {
-		_, err = tx.ExecContext(ctx, "UPDATE biller_runs SET rejected_file = $1, rejected_hash = $2 WHERE id = $3", name, hashOf(string(text)), w.run.id)
-	}
-	return path, err
+	return name, os.Rename(path+".new", path)
 }
 
 // rejectedRows returns the content of the file of that name, with the rows that no file has yet, or
@@ -122,7 +140,7 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, name string) ([]b
 		out.Comma = rune(w.run.comma[0])
 	}
 	write := func(line, reason string, cells []string) error {
-		if header[0] == "rejected_line" { // the input is such a file itself
+		if header[0] == rejectedLine { // the input is such a file itself
 			cells = cells[min(2, len(cells)-1):]
 		}
 		row := slices.Grow([]string{line, reason}, len(cells))
@@ -134,7 +152,7 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, name string) ([]b
 		}
 		return out.Write(row)
 	}
-	_ = write("rejected_line", "rejected_reason", header) // it cannot fail, because it writes into memory
+	_ = write(rejectedLine, "rejected_reason", header) // it cannot fail, because it writes into memory
 	var line, reason string
 	var cells []byte
 	var failed error

@@ -26,9 +26,9 @@ const (
 	rejected = "rejected"
 )
 
-// The first hundred rows are a sample. A run stops if more than half of them are rejected, because
-// the file may be misread. A sample of fewer than minSample rows is ignored, because it is too
-// small.
+// The first hundred rows are a sample. A new run stops if more than half of them are rejected,
+// because the file may be misread. A sample of fewer than minSample rows is ignored, because it is
+// too small.
 const (
 	lastEarly = 101 // because the header is line 1
 	minSample = 10
@@ -140,6 +140,11 @@ func (s *store) prepare(ctx context.Context, c config, hash string, mode moment.
 		var queries []string
 		if err == nil && r.token == token { // it is new
 			_, err = r.load(ctx, tx, file, stderr)
+			if err != nil {
+				return err
+			}
+			err = tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE outcome = 'rejected')
+				FROM biller_rows WHERE run = $1 AND line <= $2`, r.id, lastEarly).Scan(&r.sample, &r.early)
 			queries = []string{anotherKey, fmt.Sprintf(lostZeros, "bill", "bill_reference"),
 				fmt.Sprintf(lostZeros, "person", "customer_reference"), nothingShared}
 		}
@@ -148,10 +153,6 @@ func (s *store) prepare(ctx context.Context, c config, hash string, mode moment.
 			if err == nil {
 				err = each(ctx, tx, []any{&warning}, func() { fmt.Fprintln(stderr, "warning:", warning) }, query, r.id)
 			}
-		}
-		if err == nil {
-			err = tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE outcome = 'rejected')
-				FROM biller_rows WHERE run = $1 AND line <= $2`, r.id, lastEarly).Scan(&r.sample, &r.early)
 		}
 		if r.tooManyEarly() {
 			warning = errEarly.Error()
@@ -240,8 +241,10 @@ func (r run) load(ctx context.Context, tx *sql.Tx, file *reader, out io.Writer) 
 	return counts, err
 }
 
-// bare returns a reference without leading zeros, unless it is all zeros.
-func bare(reference string) string { return cmp.Or(strings.TrimLeft(reference, "0"), reference) }
+// bare returns a reference without leading zeros. One of zeros is a single zero.
+func bare(reference string) string {
+	return cmp.Or(strings.TrimLeft(reference, "0"), reference[:min(len(reference), 1)])
+}
 
 // printTotals prints and returns the number of rows with each outcome, and prints their amounts.
 // open is the name of rows without an outcome. Rejected rows have no total, because their amounts

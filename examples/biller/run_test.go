@@ -114,7 +114,7 @@ func TestRun(t *testing.T) {
   duplicate       1  ZAR 1.00
   raised          2  ZAR 16.50
   rejected        4
-Correct the rejected rows in `+filepath.Join(w.dir, "bills.rejected.csv")+", which has the reasons, and run that file instead of this one, unless you have done so.\n", w.stdout)
+The rejected rows are in `+filepath.Join(w.dir, "bills.rejected.csv")+" (rows: 4), with the reasons. Correct them, and run them instead of this file, unless you have done so.\n", w.stdout)
 	for _, name := range []string{"bills.rejected.csv", "biller.db", "biller.db.lock"} {
 		info, err := os.Stat(filepath.Join(w.dir, name))
 		require.NoError(t, err)
@@ -171,6 +171,8 @@ func TestWarnings(t *testing.T) {
 		{"leading zeros that a spreadsheet has removed", read("zeros-before-excel.csv"), read("zeros-after-excel.csv"), "", "0 of 2 references are in the earlier run of bills.csv: check whether leading zeros were lost."},
 		{"zeros of some references", header + "C,,,0771,1,ZAR,\nC,,,1001,1,ZAR,\n", header + "C,,,771,1,ZAR,\nC,,,1001,1,ZAR,\n", "", "bill_reference has other leading zeros than in an earlier file (rows: 1, the first on line 2)"},
 		{"zeros of some customers, whose bills are new", header + "C,,,A1,1,ZAR,\n007,,,A2,1,ZAR,\n", header + "C,,,E1,1,ZAR,\n7,,,E2,1,ZAR,\n", "", "customer_reference has other leading zeros than in an earlier file (rows: 1, the first on line 3)"},
+		{"a reference of zeros", header + "C,,,0000,1,ZAR,\nC,,,A1,1,ZAR,\n", header + "C,,,0,1,ZAR,\nC,,,A2,1,ZAR,\n", "", "bill_reference has other leading zeros than in an earlier file (rows: 1, the first on line 2)"},
+		{"a row without a reference has no zeros", header + "C,,,,1,ZAR,\nC,,,A1,1,ZAR,\n", header + "C,,,0,1,ZAR,\nC,,,A2,1,ZAR,\n", "", ""},
 		{"customers that have both forms", header + "7,,,A1,1,ZAR,\n007,,,A2,1,ZAR,\n", header + "7,,,E1,1,ZAR,\n007,,,E2,1,ZAR,\n", "", ""},
 		{"nothing in common", rows(5), strings.NewReplacer("C", "D", "B", "E").Replace(rows(5)), "", "0 of 5 references"},
 		{"the bills of the next month, of the same customers", rows(5), strings.ReplaceAll(rows(5), ",B", ",E"), "", ""},
@@ -284,10 +286,7 @@ func TestStops(t *testing.T) {
 			}
 			s.close()
 			w.setFront(nil)
-			if w.biller("run", "bills.csv") == exitUsage {
-				assert.Contains(t, w.stderr, errEarly.Error(), "which is not forgotten")
-				w.biller("run", "bills.csv", "--yes")
-			}
+			w.biller("run", "bills.csv")
 			assert.Len(t, w.bills(), row.rows-n, "started again, it raises the others")
 		})
 	}
@@ -382,7 +381,7 @@ func TestWhatExists(t *testing.T) {
 	assert.Equal(t, "c1@example.com", customer(t, w, "C1").Email)
 	got := w.read("more.rejected.csv")
 	for _, want := range []string{
-		"but differs in amount: the bill at Moment is ZAR 15.50, unpaid, due on 2031-01-31. Use another bill_reference, change the bill at Moment, or remove the row\",C0", "customer_reference has the name \"\"Name 2\"\" at Moment: check whether it is another person\",C2",
+		"but differs in amount: the bill at Moment is ZAR 15.50, unpaid, due on 2031-01-31. Use another bill_reference, change the bill at Moment, or remove the row\",C0", "customer_reference has the name \"\"Name 2\"\" at Moment. If it is the same person, write that name or leave it empty. Otherwise use another customer_reference\",C2",
 		"but differs in customer: the bill at Moment is", "but differs in status: the bill at Moment is ZAR 15.50, voided, due",
 	} {
 		assert.Contains(t, got, want)
@@ -519,8 +518,64 @@ func TestDemo(t *testing.T) {
 	assert.Empty(t, left)
 }
 
+// A database that cannot be opened is wrong usage, because another start would not help.
+func TestWrongDatabase(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(1))
+	w.file("text.db", strings.Repeat("no database\n", 100))
+	for database, says := range map[string]string{
+		"text.db": "file is not a database", ".": "is a directory", "missing/biller.db": "the folder must exist, and be writable",
+	} {
+		assert.Equal(t, exitUsage, w.biller("run", "bills.csv", "--database", filepath.Join(w.dir, database)))
+		assert.Contains(t, w.stderr, says)
+	}
+	assert.Zero(t, w.requests.Load())
+}
+
+// A run that was stopped by rejections continues without a warning, because its rows were checked.
+func TestStoppedByRejections(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(100))
+	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
+	w.file("bills.csv", strings.ReplaceAll(rows(160), "15.50", "15.52")) // 100 bills differ
+	ctx, interrupt := context.WithCancel(t.Context())
+	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if !strings.Contains(string(body), "B159") {
+			return false
+		}
+		interrupt()
+		return respond(rw, 501, false) // this row stays open
+	})
+	assert.Equal(t, exitFailed, w.billerUntil(ctx, "run", "bills.csv"), w.stderr)
+	require.Contains(t, w.stdout, "rejected      100")
+	w.setFront(nil)
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	assert.NotContains(t, w.stderr, "warning")
+	assert.Len(t, w.bills(), 160)
+}
+
 // A file of rejected rows that somebody has changed is not overwritten.
 func TestChangedRejectedRows(t *testing.T) {
+	w := interruptedRun(t)
+	w.file("bills.rejected.csv", "changed")
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	assert.Equal(t, "changed", w.read("bills.rejected.csv"))
+	assert.NotContains(t, w.read("bills.rejected-2.csv"), "B1", "which may be corrected and raised")
+	assert.Contains(t, w.read("bills.rejected-2.csv"), "B2")
+	assert.Contains(t, w.stdout, "are in "+filepath.Join(w.dir, "bills.rejected.csv")+" (rows: 1) and "+filepath.Join(w.dir, "bills.rejected-2.csv")+" (rows: 1), with")
+
+	w = interruptedRun(t)
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	assert.Contains(t, w.read("bills.rejected.csv"), "B1", "a file that nobody has changed gets the later rows too")
+	assert.Contains(t, w.read("bills.rejected.csv"), "B2")
+	assert.NoFileExists(t, filepath.Join(w.dir, "bills.rejected-2.csv"))
+}
+
+// interruptedRun returns a folder with a rejected row B1, and a run whose next start rejects B2.
+func interruptedRun(t *testing.T) *world {
+	t.Helper()
 	w := newWorld(t)
 	w.file("bills.csv", header+"C1,,,B1,x,ZAR,\nC2,,,B2,1,ZAR,\n")
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -530,14 +585,10 @@ func TestChangedRejectedRows(t *testing.T) {
 	})
 	assert.Equal(t, exitFailed, w.billerUntil(ctx, "run", "bills.csv"))
 	assert.Contains(t, w.stdout, "First start this file again, until no row is open.")
-	w.file("bills.rejected.csv", "changed")
 	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
 		return r.Method == http.MethodPost && respond(rw, 422, true)
 	})
-	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
-	assert.Equal(t, "changed", w.read("bills.rejected.csv"))
-	assert.NotContains(t, w.read("bills.rejected-2.csv"), "B1", "which may be corrected and raised")
-	assert.Contains(t, w.read("bills.rejected-2.csv"), "B2")
+	return w
 }
 
 // The message for a failed connection names MOMENT_BASE_URL, because the address may be wrong.

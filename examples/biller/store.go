@@ -70,14 +70,15 @@ func openStore(ctx context.Context, path string) (*store, error) {
 	}
 	lock := flock.New(path + ".lock")
 	if locked, err := lock.TryLock(); err != nil {
-		return nil, fmt.Errorf("%w: the folder must exist, and be writable. Copy the CSV file to another folder, or change --database", err)
+		err = fmt.Errorf("%w: the folder must exist, and be writable. Copy the CSV file to another folder, or change --database", err)
+		return nil, exitError{err, exitUsage}
 	} else if !locked {
 		return nil, fmt.Errorf("%s: another biller works on it: wait until it ends, or name another --database", path)
 	}
 	s := &store{lock: lock, path: path, closers: []io.Closer{lock}}
 	if err := s.open(ctx); err != nil {
 		s.close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, exitError{fmt.Errorf("%s: %w", path, err), exitUsage}
 	}
 	return s, nil
 }

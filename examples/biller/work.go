@@ -254,7 +254,8 @@ func reasonOf(err error) string {
 		return strings.TrimPrefix(err.Error(), "moment: ")
 	}
 	if customer, ok := mismatch.Existing.(*moment.Customer); ok {
-		return fmt.Sprintf("customer_reference has the name %q at Moment: check whether it is another person", customer.Name)
+		return fmt.Sprintf("customer_reference has the name %q at Moment. If it is the same person, write that name or leave it empty. "+
+			"Otherwise use another customer_reference", customer.Name)
 	}
 	bill, due := mismatch.Existing.(*moment.Bill), "" //nolint:forcetypeassert // biller creates no accounts
 	if !bill.DueDate.IsZero() {
