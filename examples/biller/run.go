@@ -145,8 +145,10 @@ func (s *store) prepare(ctx context.Context, c config, hash string, mode moment.
 			}
 			err = tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE outcome = 'rejected')
 				FROM biller_rows WHERE run = $1 AND line <= $2`, r.id, lastEarly).Scan(&r.sample, &r.early)
-			queries = []string{anotherKey, fmt.Sprintf(lostZeros, "bill", "bill_reference"),
-				fmt.Sprintf(lostZeros, "person", "customer_reference"), nothingShared}
+			queries = []string{
+				anotherKey, fmt.Sprintf(lostZeros, "bill", "bill_reference"),
+				fmt.Sprintf(lostZeros, "person", "customer_reference"), nothingShared,
+			}
 		}
 		var warning string
 		for _, query := range queries {

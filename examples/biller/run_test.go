@@ -312,7 +312,7 @@ func TestManyMismatches(t *testing.T) {
 		limited = limited || rejects
 		return rejects && respond(rw, 422, true)
 	})
-	w.biller("run", "bills.csv", "--rate", "1")
+	w.biller("run", "bills.csv")
 	assert.NotContains(t, w.stderr, errEarly.Error(), "one rejection by the service does not count the others")
 }
 

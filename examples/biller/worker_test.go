@@ -131,7 +131,7 @@ func TestWaitAfterALimit(t *testing.T) {
 func TestStore(t *testing.T) {
 	w := newWorld(t)
 	w.file("biller.db", "")
-	require.NoError(t, os.Chmod(filepath.Join(w.dir, "biller.db"), 0o644))
+	require.NoError(t, os.Chmod(filepath.Join(w.dir, "biller.db"), 0o644)) //nolint:gosec // openStore must change it
 	s := w.store()
 	info, err := os.Stat(s.path)
 	require.NoError(t, err)
