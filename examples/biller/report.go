@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -31,7 +30,11 @@ const rejectedLine = "rejected_line" // the first column of a file of rejected r
 // finish prints the outcomes of all rows of a run, including those that earlier processes settled.
 // It writes the file of rejected rows.
 func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) error {
-	fmt.Fprintf(stdout, "%s, %s mode:\n", w.config.input.File, w.run.mode)
+	repeated := ""
+	if w.bar == nil && !w.imported && stopped == nil {
+		repeated = "; no row was open, so nothing was sent. The outcomes are"
+	}
+	fmt.Fprintf(stdout, "%s, %s mode%s:\n", w.config.input.File, w.run.mode, repeated)
 	var counts map[string]int
 	err := inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) (err error) {
 		counts, err = w.run.printTotals(ctx, tx, "open", stdout)
@@ -181,7 +184,8 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 		}
 	}
 	defer ledger.close()
-	var mu sync.Mutex
+	turn := make(chan struct{}) // closed when it is the next row's turn to be printed
+	close(turn)
 	same, paid, differing := 0, 0, 0
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(c.workers())
@@ -190,10 +194,12 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 		return err
 	}
 	err = file.eachRow(func(b row) error {
+		before, after := turn, make(chan struct{})
+		turn = after
 		group.Go(func() error {
+			defer close(after)
 			bill, differences, err := compare(ctx, client, ledger, b)
-			mu.Lock()
-			defer mu.Unlock()
+			<-before
 			if err != nil {
 				return err
 			}

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +126,7 @@ The rejected rows are in `+filepath.Join(w.dir, "bills.rejected.csv")+" (rows: 4
 	before := w.requests.Load()
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
 	assert.Equal(t, before, w.requests.Load(), "a run that is finished sends nothing")
+	assert.Contains(t, w.stdout, "bills.csv, test mode; no row was open, so nothing was sent. The outcomes are:\n  duplicate       1")
 
 	corrected := strings.NewReplacer(`"15,50",ZAR`, "15.50,ZAR", "B4,30000,ZAR", "B4b,30000,ZAR", `"C5,""Shop,,B5,1,ZAR,"`, "C5,Shop,,B5,1,ZAR,").Replace(mixedRejected)
 	w.file("bills.rejected.csv", corrected)
@@ -224,12 +227,17 @@ func TestWarningsAboutEarlierRuns(t *testing.T) {
 	w.file("bills.csv", other)
 	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
 
-	s := w.store()
-	w.exec(s, "UPDATE biller_runs SET service = 'https://elsewhere.example'")
-	s.close()
 	w.key = "sk_test_ANOTHER_KEY"
-	w.file("bills.csv", rows(3))
-	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
+	for i, change := range []string{
+		"UPDATE biller_rows SET outcome = 'found'", // the other key has raised nothing
+		"UPDATE biller_rows SET outcome = 'raised'; UPDATE biller_runs SET service = 'https://elsewhere.example'",
+	} {
+		s := w.store()
+		w.exec(s, change)
+		s.close()
+		w.file("bills.csv", rows(3)+strings.Repeat("\n", i+1)) // a new file with the same rows
+		assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
+	}
 }
 
 func respond(rw http.ResponseWriter, status int, own bool) bool {
@@ -437,6 +445,14 @@ func TestReconcile(t *testing.T) {
 	require.NoError(t, err)
 	_, err = w.srv.Client().Bills.Void(t.Context(), "B2")
 	require.NoError(t, err)
+	failures := 0
+	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/B2") || failures == 2 {
+			return false
+		}
+		failures++
+		return respond(rw, 503, false) // so the outcome of an early row is known late
+	})
 	w.file("bills.csv", strings.NewReplacer("B3,15.50", "B3,1.00", "C4,", "C0,", "B5,15.50,ZAR,2031-01-31", "B6,15.50,ZAR,\nC5,,,B5,15.50,ZAR,2031-02-28\nC5,,,B7,x,ZAR,").Replace(rows(6)))
 	assert.Equal(t, exitRejected, w.biller("reconcile", "bills.csv"), w.stderr)
 	for _, want := range []string{
@@ -446,6 +462,8 @@ func TestReconcile(t *testing.T) {
 	} {
 		assert.Contains(t, w.stdout, want)
 	}
+	lines := regexp.MustCompile("line [0-9]:").FindAllString(w.stdout, -1)
+	assert.True(t, slices.IsSorted(lines), lines)
 	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 404, false) })
 	assert.Equal(t, exitFailed, w.biller("reconcile", "bills.csv"), "a gateway's 404 does not say that a bill is missing")
 }
