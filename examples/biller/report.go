@@ -22,7 +22,7 @@ import (
 )
 
 // formulaSigns are the first characters of cells that a spreadsheet would evaluate. biller writes a
-// quote before them, and the reader removes it.
+// quote before them and their own quotes, and the reader removes it.
 const formulaSigns = "=+-@\t\r"
 
 const rejectedLine = "rejected_line" // the first column of a file of rejected rows
@@ -143,12 +143,13 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, name string) ([]b
 		out.Comma = rune(w.run.comma[0])
 	}
 	write := func(line, reason string, cells []string) error {
-		if header[0] == rejectedLine { // the input is such a file itself
-			cells = cells[min(2, len(cells)-1):]
+		quotes := "'"
+		if header[0] == rejectedLine { // the input is such a file itself, and its cells have their quotes
+			cells, quotes = cells[min(2, len(cells)-1):], ""
 		}
 		row := slices.Grow([]string{line, reason}, len(cells))
 		for _, cell := range cells {
-			if cell != "" && strings.ContainsRune(formulaSigns, rune(cell[0])) {
+			if strings.IndexAny(strings.TrimLeft(cell, quotes), formulaSigns) == 0 {
 				cell = "'" + cell
 			}
 			row = append(row, cell)

@@ -103,7 +103,8 @@ func (r *reader) cell(cells []string, column string) string {
 		return ""
 	}
 	text := strings.TrimSpace(cells[i])
-	if len(text) > 1 && text[0] == '\'' && strings.ContainsRune(formulaSigns, rune(text[1])) && r.header[0] == rejectedLine {
+	unquoted := strings.TrimLeft(text, "'")
+	if unquoted != text && strings.IndexAny(unquoted, formulaSigns) == 0 && r.header[0] == rejectedLine {
 		text = text[1:] // the file of rejected rows adds this quote
 	}
 	return text

@@ -643,6 +643,20 @@ func TestRejectedRowsOfTheNextMonth(t *testing.T) {
 	assert.Contains(t, w.read("bills.rejected-2.csv"), "E2")
 }
 
+// Names keep their own quotes in a file of rejected rows, and in one of such a file.
+func TestQuotesOfRejectedRows(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C1,=1,,B1,x,ZAR,\nC2,'=2,,B2,x,ZAR,\nC3,''=3,,B3,x,ZAR,\nC4,'four,,B4,x,ZAR,\n")
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
+	assert.Equal(t, exitRejected, w.biller("run", "bills.rejected.csv"))
+	assert.Contains(t, w.read("bills.rejected.rejected.csv"), "C1,'=1,,B1,")
+	w.file("bills.rejected.rejected.csv", strings.ReplaceAll(w.read("bills.rejected.rejected.csv"), ",x,ZAR", ",1,ZAR"))
+	assert.Equal(t, exitDone, w.biller("run", "bills.rejected.rejected.csv"), w.stderr)
+	for reference, name := range map[string]string{"C1": "=1", "C2": "'=2", "C3": "''=3", "C4": "'four"} {
+		assert.Equal(t, name, customer(t, w, reference).Name)
+	}
+}
+
 // The rejected rows have the header of the file as it was loaded, because somebody may have saved
 // it again with other columns.
 func TestFileThatChangesDuringItsRun(t *testing.T) {
