@@ -197,7 +197,6 @@ func (r *reader) endLine() {
 // name in the file may be wrong.
 func (r *reader) check(text []byte) error {
 	var hint string
-	encoded, err := charmap.Windows1252.NewEncoder().Bytes(text) // as it was, if this is its encoding
 	switch {
 	case bytes.IndexByte(text, 0) >= 0:
 		hint = "it contains a NUL; export it as CSV UTF-8"
@@ -205,12 +204,18 @@ func (r *reader) check(text []byte) error {
 		hint = "export it as CSV UTF-8, or add --encoding windows-1252 if the file is from a spreadsheet in a Western European language"
 	case r.Encoding != "utf-8" && bytes.ContainsRune(text, utf8.RuneError):
 		hint = "it contains bytes that are not characters; export it as CSV UTF-8"
-	case r.Encoding == "windows-1252" && err == nil && !bytes.Equal(encoded, text) && utf8.Valid(encoded):
+	case r.Encoding == "windows-1252" && wasUTF8(text):
 		hint = "it is UTF-8; leave out --encoding"
 	default:
 		return nil
 	}
 	return fmt.Errorf("line %d is not %s: %s", r.line, r.Encoding, hint)
+}
+
+// wasUTF8 reports whether text was UTF-8 before it was decoded as Windows-1252.
+func wasUTF8(text []byte) bool {
+	encoded, err := charmap.Windows1252.NewEncoder().Bytes(text)
+	return err == nil && !bytes.Equal(encoded, text) && utf8.Valid(encoded)
 }
 
 var unquote = strings.NewReplacer(`""`, `"`, "\r\n", "\n")

@@ -137,33 +137,33 @@ func (s *store) prepare(ctx context.Context, c config, hash string, mode moment.
 			RETURNING id, token, header, comma, rejected_file, rejected_hash`,
 			hash, r.keyHash, r.mode, r.service, r.name, token, string(header), file.comma).
 			Scan(&r.id, &r.token, &r.header, &r.comma, &r.rejectedFile, &r.rejectedHash)
-		var queries []string
-		if err == nil && r.token == token { // it is new
-			_, err = r.load(ctx, tx, file, stderr)
-			if err != nil {
-				return err
-			}
-			err = tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE outcome = 'rejected')
-				FROM biller_rows WHERE run = $1 AND line <= $2`, r.id, lastEarly).Scan(&r.sample, &r.early)
-			queries = []string{
-				anotherKey, fmt.Sprintf(lostZeros, "bill", "bill_reference"),
-				fmt.Sprintf(lostZeros, "person", "customer_reference"), nothingShared,
-			}
+		if err != nil || r.token != token { // only a new run is loaded and compared
+			return err
+		}
+		if _, err := r.load(ctx, tx, file, stderr); err != nil {
+			return err
+		}
+		err = tx.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE outcome = 'rejected')
+			FROM biller_rows WHERE run = $1 AND line <= $2`, r.id, lastEarly).Scan(&r.sample, &r.early)
+		if err != nil {
+			return err
 		}
 		var warning string
-		for _, query := range queries {
-			if err == nil {
-				err = each(ctx, tx, []any{&warning}, func() { fmt.Fprintln(stderr, "warning:", warning) }, query, r.id)
+		for _, query := range []string{
+			anotherKey, fmt.Sprintf(lostZeros, "bill", "bill_reference"), fmt.Sprintf(lostZeros, "person", "customer_reference"), nothingShared,
+		} {
+			if err := each(ctx, tx, []any{&warning}, func() { fmt.Fprintln(stderr, "warning:", warning) }, query, r.id); err != nil {
+				return err
 			}
 		}
 		if r.tooManyEarly() {
 			warning = errEarly.Error()
 			fmt.Fprintln(stderr, "warning:", warning)
 		}
-		if err == nil && warning != "" && !c.Yes {
-			err = errWarned
+		if warning != "" && !c.Yes {
+			return errWarned
 		}
-		return err
+		return nil
 	})
 	return r, err
 }
