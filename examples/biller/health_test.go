@@ -126,11 +126,7 @@ func TestHealthOfAFullDisk(t *testing.T) {
 // A receiver reports a database that does not respond before a load balancer stops waiting.
 func TestHealthOfASilentDatabase(t *testing.T) {
 	b := newPostgresBase(t)
-	tx, err := b.rows.BeginTx(t.Context(), nil)
-	require.NoError(t, err)
-	defer func() { _ = tx.Rollback() }()
-	_, err = tx.ExecContext(t.Context(), "LOCK TABLE river_job IN ACCESS EXCLUSIVE MODE")
-	require.NoError(t, err)
+	defer b.lockTable("river_job")()
 	begun := time.Now()
 	status, _ := b.health()
 	assert.Equal(t, 503, status)

@@ -17,12 +17,12 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// blockJobs locks the table of jobs, so that deliveries wait, until the function is called.
-func (b *base) blockJobs() (release func()) {
+// lockTable locks a table, so that all others wait, until the function is called.
+func (b *base) lockTable(table string) (release func()) {
 	b.Helper()
 	tx, err := b.rows.BeginTx(context.Background(), nil)
 	require.NoError(b, err)
-	_, err = tx.ExecContext(b.Context(), "LOCK TABLE river_job IN ACCESS EXCLUSIVE MODE")
+	_, err = tx.ExecContext(b.Context(), "LOCK TABLE "+table+" IN ACCESS EXCLUSIVE MODE")
 	require.NoError(b, err)
 	return func() { require.NoError(b, tx.Rollback()) }
 }
@@ -37,7 +37,7 @@ func (b *base) untilBlocked(table string) {
 // An interrupted delivery stores nothing, and is stored when it is delivered again.
 func TestDeliveryIsBrokenOff(t *testing.T) {
 	b := newPostgresBase(t)
-	release := b.blockJobs()
+	release := b.lockTable("river_job")
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		b.untilBlocked("river_job")
@@ -89,7 +89,7 @@ func TestReceiverShutdown(t *testing.T) {
 	go func() { ended <- serve(ctx, config{postgres: parsed}, &receiveFlags{Listen: address}, nil, &b.log) }()
 	awaitListening(t, address)
 	until(t, patience, "old marks are removed", func() bool { _, marks := b.stored(); return marks == 0 })
-	release := b.blockJobs()
+	release := b.lockTable("river_job")
 	responded := make(chan string, 1)
 	req, err := signed(t.Context(), "http://"+address, secret, "msg_1", payment(1, 1500))
 	require.NoError(t, err)
@@ -126,10 +126,7 @@ func TestReceiverShutdown(t *testing.T) {
 // A worker that is asked to end completes its jobs first.
 func TestWorkerShutdown(t *testing.T) {
 	b := newPostgresBase(t)
-	tx, err := b.rows.BeginTx(t.Context(), nil)
-	require.NoError(t, err)
-	_, err = tx.ExecContext(t.Context(), "LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE")
-	require.NoError(t, err)
+	release := b.lockTable("ledger")
 	parsed, err := parseDSN("DATABASE_URL", b.address, false)
 	require.NoError(t, err)
 	id := b.insert(onePayment)
@@ -146,7 +143,7 @@ func TestWorkerShutdown(t *testing.T) {
 		t.Error("it has ended before the payment was posted")
 	case <-time.After(time.Second):
 	}
-	require.NoError(t, tx.Rollback())
+	release()
 	require.NoError(t, receiveFrom(t, "the end", ended))
 	assert.Equal(t, "completed", ask[string](b, "SELECT state::text FROM river_job WHERE id = $1", id))
 }
@@ -154,10 +151,7 @@ func TestWorkerShutdown(t *testing.T) {
 // Receivers start and store events even if the ledger is locked for a long time.
 func TestLedgerIsLocked(t *testing.T) {
 	b := newPostgresBase(t)
-	tx, err := b.rows.BeginTx(t.Context(), nil)
-	require.NoError(t, err)
-	_, err = tx.ExecContext(t.Context(), "LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE")
-	require.NoError(t, err)
+	release := b.lockTable("ledger")
 	require.NoError(t, b.ready(t.Context()))
 	events := b.work()
 	assert.Equal(t, 204, b.deliver("msg_1", payment(1, 1500)))
@@ -165,7 +159,7 @@ func TestLedgerIsLocked(t *testing.T) {
 	assert.Equal(t, 204, b.deliver("msg_2", payment(1, 1500)), "also while its job waits")
 	status, _ := b.health()
 	assert.Equal(t, 200, status)
-	require.NoError(t, tx.Rollback())
+	release()
 	receiveFrom(t, "a job", events)
 	assert.Equal(t, "evt_1 pay_1 bill bill_1 1500 ZAR", ask[string](b, entries))
 }
