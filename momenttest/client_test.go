@@ -22,12 +22,12 @@ func TestClient(t *testing.T) {
 	_, err := client.Bills.Get(t.Context(), "UBR1")
 	require.ErrorIs(t, err, moment.ErrNotFound)
 
-	elsewhere := srv.Client(moment.WithBaseURL("http://127.0.0.1:1"), moment.WithMaxRetries(0))
+	elsewhere := srv.Client(moment.WithBaseURL(noServer), moment.WithMaxRetries(0))
 	_, err = elsewhere.Bills.Get(t.Context(), "UBR1")
 	assert.ErrorContains(t, err, "connection refused", "options override")
 
 	var log bytes.Buffer
-	_, err = srv.Client(moment.WithBaseURL("http://127.0.0.1:1"), moment.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))).Bills.Get(t.Context(), "UBR1")
+	_, err = srv.Client(moment.WithBaseURL(noServer), moment.WithLogger(slog.New(slog.NewTextHandler(&log, nil)))).Bills.Get(t.Context(), "UBR1")
 	require.ErrorContains(t, err, "4 attempts")
 	waits := regexp.MustCompile(`retry_in=(\S+)`).FindAllStringSubmatch(log.String(), -1)
 	require.Len(t, waits, 3)

@@ -151,7 +151,7 @@ func TestPayerFormDeliversTheEvent(t *testing.T) {
 	submit(t, srv, path, payerGet(t, srv, path), nil)
 	require.Equal(t, int32(1), events.Load())
 
-	endpoint.Close()
+	srv.SetWebhook(noServer, webhookSecret)
 	path = "/_pay/UAR1234567890"
 	receipt := submit(t, srv, path, payerGet(t, srv, path), nil)
 	require.Equal(t, "Paid", texts(receipt)["receipt-status"], "the payer does not see the merchant's failure")

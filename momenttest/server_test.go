@@ -346,10 +346,14 @@ func TestServersAreIndependent(t *testing.T) {
 func TestClose(t *testing.T) {
 	srv := momenttest.NewServer()
 	require.Regexp(t, `^http://127\.0\.0\.1:\d+$`, srv.URL)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(srv.URL, "http://"))
+	require.NoError(t, err)
+	defer func() { _ = conn.Close() }()
 	srv.Close()
 	srv.Close() // like httptest's, it may be closed twice
-	_, err := http.Get(srv.URL)
-	require.Error(t, err)
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Minute)))
+	_, err = conn.Read(make([]byte, 1))
+	require.ErrorIs(t, err, io.EOF)
 
 	// The handler continues behind another listener.
 	r := httptest.NewRequest(http.MethodGet, "/billing/bills/UBR1234567890", http.NoBody)

@@ -2,11 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -59,6 +63,19 @@ type running struct {
 	code           chan int // the exit code, when it has ended; -1 if it was killed
 	end            func()   // asks it to end
 	kill           func()
+	killed         atomic.Bool
+	http           http.Client
+}
+
+// dial refuses to connect to a mock that was killed, because the server of another test may have
+// its port by now.
+func (m *running) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err == nil && m.killed.Load() {
+		_ = conn.Close()
+		return nil, errors.New("the mock was killed")
+	}
+	return conn, err
 }
 
 var exported = regexp.MustCompile(`(?m)^  export (\w+)=(.*)\n`)
@@ -129,7 +146,12 @@ func launch(t *testing.T, args ...string) *running {
 	cmd.Stdout, cmd.Stderr = m.stdout, m.stderr
 	require.NoError(t, cmd.Start())
 	m.end = func() { _ = cmd.Process.Signal(syscall.SIGTERM) }
-	m.kill = func() { _ = cmd.Process.Kill() }
+	m.kill = func() {
+		m.killed.Store(true)
+		_ = cmd.Process.Kill()
+	}
+	m.http.Transport = &http.Transport{DialContext: m.dial}
+	t.Cleanup(m.http.CloseIdleConnections)
 	ended := make(chan bool)
 	go func() {
 		defer close(ended)

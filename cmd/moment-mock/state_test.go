@@ -32,20 +32,20 @@ type reply struct {
 }
 
 // create raises a bill for a new customer, under the key of its number.
-func create(url string, n int) (reply, error) {
+func (m *running) create(n int) (reply, error) {
 	body := fmt.Sprintf(`{"external_reference": "UBR-%d", "currency": "ZAR", "amount_due": 2000, "customer": {"external_reference": "UCR-%d", "name": "<Jane & Roe>"}}`, n, n)
-	return send(http.MethodPost, url+"/billing/bills", body, fmt.Sprint("key-", n))
+	return m.send(http.MethodPost, "/billing/bills", body, fmt.Sprint("key-", n))
 }
 
-func send(method, url, body, key string) (reply, error) {
-	req, err := http.NewRequest(method, url, strings.NewReader(body))
+func (m *running) send(method, path, body, key string) (reply, error) {
+	req, err := http.NewRequest(method, m.url+path, strings.NewReader(body))
 	if err != nil {
 		return reply{}, err
 	}
 	req.Header.Set("Authorization", "Bearer "+anyKey)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Idempotency-Key", key)
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := m.http.Do(req)
 	if err != nil {
 		return reply{}, err
 	}
@@ -107,7 +107,7 @@ func TestKill(t *testing.T) {
 		for range workers {
 			running.Go(func() {
 				for n := range work {
-					r, err := create(m.url, n)
+					r, err := m.create(n)
 					if err != nil {
 						return // it was killed
 					}
@@ -149,10 +149,10 @@ func TestKill(t *testing.T) {
 func isKept(t *testing.T, m *running, n int, first reply) {
 	t.Helper()
 	assert.Equal(t, 201, first.status, first.body)
-	again, err := create(m.url, n)
+	again, err := m.create(n)
 	require.NoError(t, err)
 	assert.Equal(t, reply{201, first.body, true}, again)
-	got, err := send(http.MethodGet, fmt.Sprint(m.url, "/billing/bills/UBR-", n), "", "")
+	got, err := m.send(http.MethodGet, fmt.Sprint("/billing/bills/UBR-", n), "", "")
 	require.NoError(t, err)
 	assert.Equal(t, reply{200, first.body, false}, got)
 }
@@ -209,7 +209,7 @@ func TestRestart(t *testing.T) {
 		{"POST", "/_mock/payments", `{"to": "UCR-2", "amount": "15"}`, 200},
 		{"POST", "/billing/bills/UBR-2/void", ``, 200},
 	} {
-		r, err := send(call.method, m.url+call.path, call.body, moment.NewIdempotencyKey())
+		r, err := m.send(call.method, call.path, call.body, moment.NewIdempotencyKey())
 		require.NoError(t, err)
 		require.Equal(t, call.status, r.status, "%s %s: %s", call.method, call.path, r.body)
 	}
@@ -257,7 +257,7 @@ func TestRestart(t *testing.T) {
 
 func get(t *testing.T, m *running, object string) string {
 	t.Helper()
-	r, err := send(http.MethodGet, m.url+"/billing/"+object, "", "")
+	r, err := m.send(http.MethodGet, "/billing/"+object, "", "")
 	require.NoError(t, err)
 	require.Equal(t, 200, r.status, r.body)
 	return r.body
@@ -419,14 +419,14 @@ func TestFileThatCannotBeReplaced(t *testing.T) {
 			var first reply
 			for run := range 3 {
 				m := launch(t, "--state", path)
-				r, err := create(m.url, 1)
+				r, err := m.create(1)
 				require.NoError(t, err)
 				assert.Equal(t, run > 0, r.replayed)
 				if run == 0 {
 					first = r
 				}
 				isKept(t, m, 1, first)
-				r, err = send(http.MethodDelete, m.url+"/_mock/faults", "", "")
+				r, err = m.send(http.MethodDelete, "/_mock/faults", "", "")
 				require.NoError(t, err)
 				require.Equal(t, 204, r.status)
 				m.kill()
@@ -434,7 +434,7 @@ func TestFileThatCannotBeReplaced(t *testing.T) {
 				assert.Len(t, readState(t, path).Customers, had+1)
 			}
 			m := launch(t, "--state", path)
-			_, err := send(http.MethodDelete, m.url+"/_mock/state", "", "")
+			_, err := m.send(http.MethodDelete, "/_mock/state", "", "")
 			require.NoError(t, err)
 			m.kill()
 			m.wait(t)
@@ -455,7 +455,7 @@ func TestFolderThatCannotBeSynced(t *testing.T) {
 	}
 	for run := range 2 {
 		m := launch(t, "--state", path)
-		r, err := create(m.url, 1)
+		r, err := m.create(1)
 		require.NoError(t, err)
 		assert.Equal(t, run > 0, r.replayed)
 		m.kill()
