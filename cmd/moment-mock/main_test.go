@@ -67,7 +67,7 @@ type running struct {
 	http           http.Client
 }
 
-// dial refuses to connect to a mock that was killed, because the server of another test may have
+// dial does not connect to a mock that was killed, because the server of another test may have
 // its port by now.
 func (m *running) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)

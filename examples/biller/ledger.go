@@ -48,7 +48,7 @@ func (postPayment) InsertOpts() river.InsertOpts {
 }
 
 // errConflict is retried until a person resolves it.
-var errConflict = errors.New("another payment has the same event: see Alerts in README.md")
+var errConflict = errors.New("another payment has the same event: see Alerts in deployment.md")
 
 // recordConflict logs a payment that was not posted, and stores it for /healthz of all processes.
 func (s *store) recordConflict(ctx context.Context, log *slog.Logger, p postPayment, err error) {
