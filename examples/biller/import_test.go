@@ -104,6 +104,20 @@ func TestImportedBill(t *testing.T) {
 	}
 }
 
+// A rejected API key fails all jobs of a backlog, so that a line for each would hide the others.
+func TestOneLineForARejectedKey(t *testing.T) {
+	b := newSQLiteBase(t)
+	srv := momenttest.NewServer()
+	t.Cleanup(srv.Close)
+	srv.Fail(momenttest.ServiceError(401).Times(3))
+	events := b.workWith(srv.Client(), b.importBills("sk_test_A", "UCR1,,,UBR1,1.00,ZAR,\nUCR2,,,UBR2,1.00,ZAR,\nUCR3,,,UBR3,1.00,ZAR,\n", format{}))
+	for range 3 {
+		assert.Equal(t, river.EventKindJobFailed, receiveFrom(t, "a job", events).Kind)
+	}
+	assert.Equal(t, 1, strings.Count(b.log.String(), `"msg":"job keeps failing"`), b.log.String())
+	assert.Contains(t, b.log.String(), "the API key is rejected")
+}
+
 // Workers use the flags of the import, and do not need the file.
 func TestImportedFile(t *testing.T) {
 	onBoth(t, func(b *base) {

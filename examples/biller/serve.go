@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/go-logr/logr/funcr"
@@ -81,11 +80,9 @@ type errorLog struct {
 
 // HandleError implements [river.ErrorHandler].
 func (l *errorLog) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
-	text := err.Error() // loggable made it
-	keyRejected := strings.Contains(text, "status=401") || strings.Contains(text, "status=403")
-	if job.Attempt >= maxAttempts || keyRejected && l.keys.Allow() {
+	if job.Attempt >= maxAttempts || errors.Is(err, errKey) && l.keys.Allow() {
 		l.log.ErrorContext(ctx, "job keeps failing", slog.String("kind", job.Kind), slog.Int64("job", job.ID),
-			slog.Int("attempt", job.Attempt), slog.String("error", text))
+			slog.Int("attempt", job.Attempt), slog.String("error", err.Error()))
 	}
 	return nil
 }

@@ -376,12 +376,18 @@ func rejects(err error) bool {
 	return !errors.Is(err, moment.ErrOutcomeUnknown) && (own || isMismatch || errors.Is(err, moment.ErrInvalidArgument))
 }
 
+var errKey = errors.New("the API key is rejected")
+
 // loggable returns an error without the service's text, which may contain personal data, because
 // River stores and logs the errors of jobs.
 func loggable(err error) error {
+	text := fmt.Sprintf("%T", err)
 	var valuer slog.LogValuer
 	if errors.As(err, &valuer) {
-		return errors.New(valuer.LogValue().Resolve().String())
+		text = valuer.LogValue().Resolve().String()
 	}
-	return fmt.Errorf("%T", err)
+	if errors.Is(err, moment.ErrUnauthorized) || errors.Is(err, moment.ErrForbidden) {
+		return fmt.Errorf("%w: %s", errKey, text)
+	}
+	return errors.New(text)
 }
