@@ -8,10 +8,15 @@ import (
 )
 
 // joined joins the error of a create and the error of the lookup that followed. It returns a
-// mismatch alone, because the lookup has found the object.
+// mismatch alone, because the lookup has found the object. The error of the create gets the longer
+// RetryAfter, because callers read that error.
 func joined(create, lookup error) error {
 	if isMismatch(lookup) {
 		return lookup
+	}
+	var c, l *Error
+	if errors.As(create, &c) && errors.As(lookup, &l) {
+		c.RetryAfter = max(c.RetryAfter, l.RetryAfter)
 	}
 	return &joinedError{create, &lookupError{lookup}}
 }

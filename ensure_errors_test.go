@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -38,6 +39,24 @@ func TestEnsureJoinsErrors(t *testing.T) {
 	var decoded map[string]struct{ Op string }
 	require.NoError(t, json.Unmarshal(text, &decoded))
 	assert.Equal(t, map[string]struct{ Op string }{"create": {"create bill"}, "lookup": {"get bill"}}, decoded)
+}
+
+// A caller that waits for RetryAfter does not call again too early, whichever response asked for it.
+func TestEnsureReportsTheLongestRetryAfter(t *testing.T) {
+	for _, row := range []struct {
+		why            string
+		create, lookup testkit.Reply
+		want           time.Duration
+	}{
+		{"the lookup asks for it", testkit.Problem(409), testkit.Problem(429, "Retry-After: 31"), 31 * time.Second},
+		{"the create asks for a longer one", testkit.Problem(409, "Retry-After: 62"), testkit.Problem(429, "Retry-After: 31"), 62 * time.Second},
+	} {
+		_, err := clientOf(t, testkit.Serve(t, row.create, row.lookup)).Bills.Ensure(t.Context(), ensureBill)
+		var create *moment.Error
+		require.ErrorAs(t, err, &create, row.why)
+		assert.Equal(t, "create bill", create.Op, row.why)
+		assert.Equal(t, row.want, create.RetryAfter, row.why)
+	}
 }
 
 // The reason why the lookup ended is visible.

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -350,8 +349,11 @@ func (w *worker) raise(ctx context.Context, b bill, seed, customerID string) res
 	case resp.StatusCode == http.StatusTooManyRequests && (errors.Is(err, moment.ErrConflict) || !errors.Is(err, moment.ErrOutcomeUnknown)):
 		// The create was limited, or it was rejected and the lookup was limited. No request is in
 		// flight.
-		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-		return result{err: err, wait: min(max(time.Duration(seconds)*time.Second, time.Second), longestWait)}
+		wait := time.Second
+		if failure, ok := errors.AsType[*moment.Error](err); ok {
+			wait = max(failure.RetryAfter, wait)
+		}
+		return result{err: err, wait: min(wait, longestWait)}
 	case err != nil:
 		return result{err: err}
 	case resp.StatusCode == http.StatusCreated:
