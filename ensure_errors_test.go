@@ -41,7 +41,8 @@ func TestEnsureJoinsErrors(t *testing.T) {
 	assert.Equal(t, map[string]struct{ Op string }{"create": {"create bill"}, "lookup": {"get bill"}}, decoded)
 }
 
-// A caller that waits for RetryAfter does not call again too early, whichever response asked for it.
+// A caller that waits for RetryAfter does not call again too early, whichever response asked for
+// it.
 func TestEnsureReportsTheLongestRetryAfter(t *testing.T) {
 	for _, row := range []struct {
 		why            string
