@@ -134,7 +134,7 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if !hasCode {
 		exit.code = exitFailed
 	}
-	if ctx.Err() != nil && !errors.Is(err, errStopped) { // err may name a consequence only
+	if ctx.Err() != nil && !errors.Is(err, errStopped) && exit.code != exitRejected { // err may name a consequence only
 		err, exit.code = errStopped, exitFailed
 	}
 	fmt.Fprintln(stderr, "biller:", explain(err))

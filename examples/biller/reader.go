@@ -24,8 +24,8 @@ const maxRow = 64 << 10 // bytes, because an unclosed quote would otherwise swal
 
 var (
 	errQuote    = errors.New(`has a quote inside a quoted cell: double it, as in "the ""Shop"" Ltd"`)
-	errUnclosed = errors.New("has a quote that is not closed: write its cells again")
-	errLong     = fmt.Errorf("has more than %d KiB: shorten it", maxRow>>10)
+	errUnclosed = errors.New("has a quote that is not closed, or a line in a cell that looks like a row: write its cells again")
+	errLong     = fmt.Errorf("has more than %d KiB: shorten it. A file of rejected rows has only its beginning", maxRow>>10)
 )
 
 // reader reads the rows of a file. It is the only reader of files.
@@ -80,6 +80,8 @@ var spreadsheets = map[string]string{ // by their first bytes
 	"<":                "HTML or XML, which some programs save under the name .xls",
 }
 
+const utf8WithMark = "utf-8 with a byte order mark"
+
 // decode detects the encoding. A byte order mark overrides the flag, because each file of rejected
 // rows has one.
 func (r *reader) decode(file io.Reader) (*bufio.Reader, error) {
@@ -101,6 +103,8 @@ func (r *reader) decode(file io.Reader) (*bufio.Reader, error) {
 	switch begin := string(head) + "  "; { // the first letter of a header in UTF-16 has a zero beside it
 	case strings.HasPrefix(begin, "\xff\xfe"), strings.HasPrefix(begin, "\xfe\xff"):
 		r.Encoding = "utf-16"
+	case strings.HasPrefix(begin, "\xef\xbb\xbf"):
+		r.Encoding = utf8WithMark
 	case begin[0] == 0:
 		r.Encoding, decoder = "utf-16", unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewDecoder()
 	case begin[1] == 0:
@@ -150,7 +154,10 @@ func (r *reader) readHeader() error {
 func (r *reader) record() (b row, err error) {
 	for err == nil && len(b.problems) == 0 && isEmpty(b.cells) {
 		window, failed := r.text.Peek(maxRow)
-		if len(window) == 0 || failed != nil && !errors.Is(failed, io.EOF) {
+		switch {
+		case errors.Is(failed, io.ErrUnexpectedEOF):
+			return b, errors.New("the end of the gzip file is missing: copy the file again")
+		case len(window) == 0, failed != nil && !errors.Is(failed, io.EOF):
 			return b, failed
 		}
 		first := firstLine(window)
@@ -200,9 +207,11 @@ func (r *reader) check(text []byte) error {
 	switch {
 	case bytes.IndexByte(text, 0) >= 0:
 		hint = "it contains a NUL; export it as CSV UTF-8"
+	case !utf8.Valid(text) && r.Encoding == utf8WithMark:
+		hint = "export it as CSV UTF-8"
 	case !utf8.Valid(text):
 		hint = "export it as CSV UTF-8, or add --encoding windows-1252 if the file is from a spreadsheet in a Western European language"
-	case r.Encoding != "utf-8" && bytes.ContainsRune(text, utf8.RuneError):
+	case !strings.HasPrefix(r.Encoding, "utf-8") && bytes.ContainsRune(text, utf8.RuneError):
 		hint = "it contains bytes that are not characters; export it as CSV UTF-8"
 	case r.Encoding == "windows-1252" && wasUTF8(text):
 		hint = "it is UTF-8; leave out --encoding"

@@ -20,6 +20,8 @@ import (
 // ourColumns may be in any order. Other columns are ignored.
 var ourColumns = []string{"customer_reference", "name", "email", "bill_reference", "amount", "currency", "due_date"}
 
+var optionalColumns = []string{"name", "email", "due_date"}
+
 // format has the flags that say how to read a file.
 type format struct {
 	Encoding   string            `default:"utf-8"      enum:"utf-8,windows-1252" help:"The encoding of a file that is not UTF-16: ${enum}."`
@@ -31,9 +33,12 @@ type format struct {
 
 // Validate implements kong.Validatable.
 func (f format) Validate() error {
-	for ours := range f.Columns {
+	for ours, theirs := range f.Columns {
 		if !slices.Contains(ourColumns, ours) {
 			return fmt.Errorf("--columns: write OURS=THEIRS, where OURS is one of %s", strings.Join(ourColumns, ", "))
+		}
+		if theirs == "" && !slices.Contains(optionalColumns, ours) {
+			return fmt.Errorf("--columns %s=: only %s may be missing", ours, strings.Join(optionalColumns, ", "))
 		}
 	}
 	if f.Decimal != "." && f.Decimal != "," {
@@ -82,11 +87,11 @@ func (r *reader) findColumns() error {
 	}
 	if len(r.columns) == 0 { // the row is not printed, because it may have names of customers
 		return fmt.Errorf("the first row names none of the columns %s. Remove the rows above the header, add a header, "+
-			"or name each of the file's columns with --columns OURS=THEIRS", strings.Join(missing, ", "))
+			"separate the cells with commas, semicolons or tabs, or name each of the file's columns with --columns OURS=THEIRS", strings.Join(missing, ", "))
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("there is no column %s. The header has %q. Name the file's column with --columns OURS=THEIRS, "+
-			"or write --columns OURS= if the file lacks it", strings.Join(missing, ", "), r.header)
+			"or write --columns OURS= if the file has no %s", strings.Join(missing, ", "), r.header, strings.Join(optionalColumns, ", no "))
 	}
 	return nil
 }
@@ -185,7 +190,7 @@ var notReferences = []struct {
 	{regexp.MustCompile(`(?i)^(sub|grand)?[ _-]*(totals?|totaal|sum|summe)$`), "is the word for a total: remove the row, or change the reference"},
 	// Spreadsheets show large numbers like this.
 	{regexp.MustCompile(`(?i)^([0-9.,]+e\+[0-9]+|#+)$`), "was shortened by a spreadsheet: format the column as text, and export it again"},
-	{regexp.MustCompile(`^(bcus|bacc|bill)_`), "begins like one of Moment's ids: write your own reference"},
+	{regexp.MustCompile(`^(bcus|bacc|bill)_`), "begins like one of Moment's ids (bill_, bcus_, bacc_): write another reference"},
 }
 
 func (b *row) reference(column, text string) string {

@@ -60,7 +60,7 @@ WHERE o.id = biller_rows.id AND (o.other > 0 OR o.first < line)`
 // differing reports customers with several names or e-mail addresses, on the first row of each.
 const differing = `
 UPDATE biller_rows SET reason = ltrim(reason || '; customer_reference has another name or e-mail address on line ' || o.line
-	|| ': correct it, because a row is rejected if its customer has another name at Moment', '; ')
+	|| ': check both. A row is rejected if its customer has another name at Moment, unless a name is empty', '; ')
 FROM (
 	SELECT min(id) AS id, min(line) FILTER (WHERE customer <> usual) AS line
 	FROM (SELECT id, line, person, customer, first_value(customer) OVER (PARTITION BY person ORDER BY id) AS usual
@@ -236,11 +236,7 @@ func (r run) load(ctx context.Context, tx *sql.Tx, file *reader, out io.Writer) 
 		return nil, err
 	}
 	fmt.Fprintf(out, "%s:\n", file.file.Name())
-	counts, err = r.printTotals(ctx, tx, "to raise", out)
-	if err == nil && len(counts) == 0 {
-		fmt.Fprintln(out, "  no rows")
-	}
-	return counts, err
+	return r.printTotals(ctx, tx, "to raise", out)
 }
 
 // bare returns a reference without leading zeros. One of zeros is a single zero.
@@ -251,12 +247,12 @@ func bare(reference string) string {
 // printTotals prints and returns the number of rows with each outcome, and prints their amounts.
 // open is the name of rows without an outcome. Rejected rows have no total, because their amounts
 // may be wrong.
-func (r run) printTotals(ctx context.Context, tx *sql.Tx, open string, out io.Writer) (map[string]int, error) {
-	counts := map[string]int{}
+func (r run) printTotals(ctx context.Context, tx *sql.Tx, open string, out io.Writer) (counts map[string]int, err error) {
+	counts = map[string]int{}
 	var outcome string
 	var n int
 	var money moment.Money
-	return counts, each(ctx, tx, []any{&outcome, &money.Currency, &n, &money.Amount}, func() {
+	err = each(ctx, tx, []any{&outcome, &money.Currency, &n, &money.Amount}, func() {
 		counts[outcome] += n
 		total := ""
 		if outcome != rejected {
@@ -265,6 +261,10 @@ func (r run) printTotals(ctx context.Context, tx *sql.Tx, open string, out io.Wr
 		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-9s %7d  %s", outcome, n, total), " "))
 	}, `SELECT coalesce(outcome, $1), CASE WHEN outcome = 'rejected' THEN '' ELSE currency END, count(*), sum(amount)
 		FROM biller_rows WHERE run = $2 GROUP BY 1, 2 ORDER BY 1, 2`, open, r.id)
+	if err == nil && len(counts) == 0 {
+		fmt.Fprintln(out, "  no rows")
+	}
+	return counts, err
 }
 
 // check loads the file into a temporary store.

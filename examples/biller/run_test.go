@@ -43,7 +43,7 @@ const mixedRejected = "\ufeffrejected_line,rejected_reason," + header +
 	`3,"amount ""15,50"" is not a number like 1250.00, without signs, letters, spaces and thousands separators. If all amounts have a decimal comma, add --decimal ,",C2,'=cmd|x,,B2,"15,50",ZAR,` + "\n" +
 	"6,\"bill_reference is on line 7 too, with different content: remove the wrong row\",C4,,,B4,20000,ZAR,\n" +
 	"7,\"bill_reference is on line 6 too, with different content: remove the wrong row\",C4,,,B4,30000,ZAR,\n" +
-	`8,has a quote that is not closed: write its cells again,"C5,""Shop,,B5,1,ZAR,"` + "\n"
+	`8,"has a quote that is not closed, or a line in a cell that looks like a row: write its cells again","C5,""Shop,,B5,1,ZAR,"` + "\n"
 
 func TestCheck(t *testing.T) {
 	w := newWorld(t)
@@ -53,7 +53,7 @@ func TestCheck(t *testing.T) {
 line 5, duplicate: is the same as line 4: the bill is raised once
 line 6, rejected: bill_reference is on line 7 too, with different content: remove the wrong row
 line 7, rejected: bill_reference is on line 6 too, with different content: remove the wrong row
-line 8, rejected: has a quote that is not closed: write its cells again
+line 8, rejected: has a quote that is not closed, or a line in a cell that looks like a row: write its cells again
 `+filepath.Join(w.dir, "bills.csv")+`:
   duplicate       1  ZAR 1.00
   rejected        4
@@ -76,10 +76,12 @@ func TestCustomersThatDiffer(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC2,Di,,B2,1,ZAR,\nC1,,,B3,1,ZAR,\nC2,Dinah,,B4,1,ZAR,\nC2,Dee,,B5,1,ZAR,\n")
 	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
-	assert.Equal(t, "line 3, note: customer_reference has another name or e-mail address on line 5: correct it, because a row is rejected if its customer has another name at Moment\n"+
+	assert.Equal(t, "line 3, note: customer_reference has another name or e-mail address on line 5: check both. A row is rejected if its customer has another name at Moment, unless a name is empty\n"+
 		filepath.Join(w.dir, "bills.csv")+":\n  to raise        5  ZAR 5.00\n", w.stdout)
 	w.file("bills.csv", header)
 	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
+	assert.Contains(t, w.stdout, "no rows")
+	assert.Equal(t, exitDone, w.biller("run", "bills.csv"))
 	assert.Contains(t, w.stdout, "no rows")
 }
 
@@ -434,6 +436,22 @@ func TestInterruptedRunContinues(t *testing.T) {
 	assert.Equal(t, int64(300), w.requests.Load())
 }
 
+// Ctrl+C in the middle of the last calls does not ask for another start.
+func TestInterruptedAtTheEnd(t *testing.T) {
+	for text, code := range map[string]int{rows(1): exitDone, rows(1) + "C2,,,B2,x,ZAR,\n": exitRejected} {
+		w := newWorld(t)
+		w.file("bills.csv", text)
+		ctx, interrupt := context.WithCancel(t.Context())
+		w.setFront(func(http.ResponseWriter, *http.Request) bool {
+			interrupt()
+			return false
+		})
+		assert.Equal(t, code, w.billerUntil(ctx, "run", "bills.csv"), w.stderr)
+		assert.NotContains(t, w.stderr, "stopped")
+		assert.Len(t, w.bills(), 1)
+	}
+}
+
 func TestReconcile(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", rows(6))
@@ -509,6 +527,7 @@ func TestUsage(t *testing.T) {
 		{"raise bills.csv", exitUsage, "unexpected argument raise"},
 		{"run", exitUsage, `expected "<file>"`},
 		{"run bills.csv --columns foo=bar", exitUsage, "OURS is one of customer_reference"},
+		{"run bills.csv --columns amount=", exitUsage, "only name, email, due_date may be missing"},
 		{"run bills.csv --date-format DD/MM", exitUsage, "must have a year"},
 		{"run bills.csv --date-format DD/MM/YYYYThh:mm", exitUsage, "and no time"},
 		{"run bills.csv --decimal ;", exitUsage, "must be a point or a comma"},

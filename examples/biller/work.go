@@ -99,15 +99,17 @@ func (w *worker) work(ctx context.Context, log *slog.Logger, stderr io.Writer) e
 	}
 	w.bar = progressbar.NewOptions(w.left, progressbar.OptionSetWriter(stderr), progressbar.OptionShowCount(),
 		progressbar.OptionSetVisibility(term.IsTerminal(int(os.Stderr.Fd()))), progressbar.OptionClearOnFinish())
-	ctx, w.stop = context.WithCancelCause(ctx)
-	if err := jobs.Start(ctx); err != nil {
+	working, stop := context.WithCancelCause(ctx)
+	w.stop = stop
+	if err := jobs.Start(working); err != nil {
 		return err
 	}
-	<-jobs.Stopped() // after ctx has ended, and the calls in flight
-	if why := context.Cause(ctx); !errors.Is(why, errFinished) {
-		return why
+	<-jobs.Stopped() // after working has ended, and the calls in flight
+	why := context.Cause(working)
+	if errors.Is(why, errFinished) || w.left == 0 && ctx.Err() != nil { // Ctrl+C came when the last calls were in flight
+		return nil
 	}
-	return nil
+	return why
 }
 
 var errFinished = errors.New("all jobs have ended")
