@@ -106,7 +106,7 @@ func (w *worker) work(ctx context.Context, log *slog.Logger, stderr io.Writer) e
 	}
 	<-jobs.Stopped() // after working has ended, and the calls in flight
 	why := context.Cause(working)
-	if errors.Is(why, errFinished) || w.left == 0 && ctx.Err() != nil { // Ctrl+C came when the last calls were in flight
+	if errors.Is(why, errFinished) || w.left == 0 && ctx.Err() != nil { // interrupted during the last calls
 		return nil
 	}
 	return why
