@@ -104,6 +104,39 @@ func TestImportedBill(t *testing.T) {
 	}
 }
 
+// A row that a worker rejects while import writes the rejected rows is written by the next import.
+func TestRowsThatAreRejectedMeanwhile(t *testing.T) {
+	b := newPostgresBase(t)
+	b.importBills("sk_test_A", "UCR1,,,UBR1,1.00,ZAR,\nUCR2,,,UBR2,x,ZAR,\n", format{})
+	path := filepath.Join(t.TempDir(), "bills.csv")
+	finish := func(out io.Writer) {
+		r := run{mode: "test", comma: ","}
+		require.NoError(t, b.read(t.Context(), []any{&r.id, &r.header, &r.rejectedFile, &r.rejectedHash}, func() {},
+			"SELECT id, header, rejected_file, rejected_hash FROM biller_runs"))
+		w := &worker{run: r, store: b.store, config: config{input: fileFlags{File: path}}, imported: true}
+		require.ErrorContains(t, w.finish(t.Context(), nil, out), "rows rejected: ")
+	}
+	var first, second strings.Builder
+	finish(writer(func(text []byte) (int, error) {
+		if strings.Contains(string(text), "  rejected") {
+			b.exec("UPDATE biller_rows SET outcome = 'rejected', reason = 'by Moment' WHERE outcome IS NULL")
+		}
+		return first.Write(text)
+	}))
+	assert.Contains(t, first.String(), "rejected        1")
+	assert.Contains(t, first.String(), "bills.rejected.csv (rows: 1), with")
+	finish(&second)
+	assert.Contains(t, second.String(), "rejected        2")
+	assert.Contains(t, second.String(), "bills.rejected.csv (rows: 2), with")
+	text, err := os.ReadFile(strings.TrimSuffix(path, ".csv") + ".rejected.csv")
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "UBR1")
+}
+
+type writer func([]byte) (int, error)
+
+func (w writer) Write(text []byte) (int, error) { return w(text) }
+
 // A rejected API key fails all jobs of a backlog, so that a line for each would hide the others.
 func TestOneLineForARejectedKey(t *testing.T) {
 	b := newSQLiteBase(t)

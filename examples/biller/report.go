@@ -36,7 +36,7 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 	}
 	fmt.Fprintf(stdout, "%s, %s mode%s:\n", w.config.input.File, w.run.mode, repeated)
 	var counts map[string]int
-	err := inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) (err error) {
+	err := inTx(ctx, w.store.rows, snapshot, func(tx *sql.Tx) (err error) {
 		counts, err = w.run.printTotals(ctx, tx, "open", stdout)
 		if err != nil || counts[rejected] == 0 {
 			return err

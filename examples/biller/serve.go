@@ -168,17 +168,18 @@ func (c config) run(ctx context.Context, verifier *moment.WebhookVerifier, liste
 		if err != nil {
 			return err
 		}
-		server, listen = r.server(), listener.Addr().String()
+		server = r.server()
 		go func() { stop(server.Serve(listener)) }()
 		go r.prune(ctx)
+		log.InfoContext(ctx, "receives", slog.String("listen", listener.Addr().String()))
 	}
 	if w != nil {
 		if err := jobs.Start(ctx); err != nil {
 			return err
 		}
+		log.InfoContext(ctx, "works", slog.String("mode", whose.mode), slog.String("base_url", cmp.Or(whose.service, "Moment's own")))
 	}
-	log.InfoContext(ctx, "started", slog.String("file", s.path), slog.String("listen", listen), slog.Bool("works", w != nil),
-		slog.String("mode", whose.mode), slog.String("base_url", cmp.Or(whose.service, "Moment's own")))
+	log.InfoContext(ctx, "started", slog.String("database", cmp.Or(s.path, "PostgreSQL")))
 	<-ctx.Done() // River stops fetching jobs too
 	limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout+time.Second)
 	defer cancel()
@@ -194,7 +195,7 @@ func (s *store) warnOfOthers(ctx context.Context, own string, log *slog.Logger) 
 	var queue string
 	var bills int
 	return s.read(ctx, []any{&queue, &bills}, func() {
-		log.WarnContext(ctx, "ignores bills of another API key or base URL, or of biller run",
+		log.WarnContext(ctx, "ignores bills of another API key or base URL, or those of biller run",
 			slog.String("queue", queue), slog.Int("bills", bills))
 	}, "SELECT queue, count(*) FROM river_job WHERE kind = 'raise_bill' AND finalized_at IS NULL AND queue <> $1 GROUP BY queue", own)
 }

@@ -143,8 +143,12 @@ func (s *store) release(ctx context.Context) error {
 	return err
 }
 
-// readOnly transactions do not wait for SQLite's write lock.
-var readOnly = &sql.TxOptions{ReadOnly: true}
+var (
+	// readOnly transactions do not wait for SQLite's write lock.
+	readOnly = &sql.TxOptions{ReadOnly: true}
+	// All statements of a snapshot see the same rows, even while other processes reject some.
+	snapshot = &sql.TxOptions{Isolation: sql.LevelRepeatableRead}
+)
 
 // inTx runs do in a transaction. options may be nil.
 func inTx(ctx context.Context, pool *sql.DB, options *sql.TxOptions, do func(*sql.Tx) error) error {
@@ -268,7 +272,7 @@ func (s *store) ready(ctx context.Context) error {
 // explain adds to the error of a database what to do about it.
 func explain(err error) error {
 	for text, hint := range map[string]string{
-		"permission denied for": "run the GRANT statements that biller migrate --print prints",
+		"permission denied for": "run the GRANT statements that biller migrate --print prints. Run migrate itself as the owner of the tables",
 		"disk is full":          "make room in the folder of the database, and start it again. No bill is raised twice",
 	} {
 		if err != nil && strings.Contains(err.Error(), text) && !strings.Contains(err.Error(), hint) {

@@ -257,7 +257,7 @@ func TestFailureOfTheDatabase(t *testing.T) {
 // An error of a database says what to do about it, once.
 func TestExplain(t *testing.T) {
 	for text, want := range map[string]string{
-		"permission denied for table biller_rows":    "permission denied for table biller_rows: run the GRANT statements that biller migrate --print prints",
+		"permission denied for table biller_rows":    "permission denied for table biller_rows: run the GRANT statements that biller migrate --print prints. Run migrate itself as the owner of the tables",
 		"open bills.rejected.csv: permission denied": "open bills.rejected.csv: permission denied",
 		"b.db: database or disk is full (13)":        "b.db: database or disk is full (13): make room in the folder of the database, and start it again. No bill is raised twice",
 	} {
