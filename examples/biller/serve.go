@@ -195,7 +195,7 @@ func (s *store) warnOfOthers(ctx context.Context, own string, log *slog.Logger) 
 	var queue string
 	var bills int
 	return s.read(ctx, []any{&queue, &bills}, func() {
-		log.WarnContext(ctx, "ignores bills of another API key or base URL, or those of biller run",
+		log.WarnContext(ctx, "ignores bills of another API key or base URL, or of biller run",
 			slog.String("queue", queue), slog.Int("bills", bills))
 	}, "SELECT queue, count(*) FROM river_job WHERE kind = 'raise_bill' AND finalized_at IS NULL AND queue <> $1 GROUP BY queue", own)
 }

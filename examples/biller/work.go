@@ -105,11 +105,11 @@ func (w *worker) work(ctx context.Context, log *slog.Logger, stderr io.Writer) e
 		return err
 	}
 	<-jobs.Stopped() // after working has ended, and the calls in flight
-	why := context.Cause(working)
-	if errors.Is(why, errFinished) || w.left == 0 && ctx.Err() != nil { // interrupted during the last calls
-		return nil
+	wasLast := w.left == 0 && ctx.Err() != nil // it was interrupted during the last calls
+	if why := context.Cause(working); !errors.Is(why, errFinished) && !wasLast {
+		return why
 	}
-	return why
+	return nil
 }
 
 var errFinished = errors.New("all jobs have ended")
