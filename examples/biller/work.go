@@ -104,7 +104,7 @@ func (w *worker) work(ctx context.Context, log *slog.Logger, stderr io.Writer) e
 	if err := jobs.Start(working); err != nil {
 		return err
 	}
-	<-jobs.Stopped() // after working has ended, and the calls in flight
+	<-jobs.Stopped()                           // after working has ended, and the calls in flight
 	wasLast := w.left == 0 && ctx.Err() != nil // it was interrupted during the last calls
 	if why := context.Cause(working); !errors.Is(why, errFinished) && !wasLast {
 		return why
