@@ -60,8 +60,8 @@ type Error struct {
 	// does not show that an object is missing.
 	FromService bool
 	// RetryAfter is the wait that the response asked for, or 0 if it did not ask. The client did
-	// not wait that long. For Ensure, it is the longest wait that the create or its lookup asked
-	// for.
+	// not wait that long. For Ensure, it is the longest wait that the create and the lookups after
+	// it asked for.
 	RetryAfter time.Duration
 	// RetryBudgetEmpty is set if the call was not retried because the client's retry budget was
 	// spent: see WithRetryBudget.

@@ -21,9 +21,9 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-// webhookSecret is the sample secret of Standard Webhooks.
 const noServer = "http://127.0.0.1:1" // because the system never chooses port 1 for a test
 
+// webhookSecret is the sample secret of Standard Webhooks.
 const webhookSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" //nolint:gosec // it is public
 
 // received is a delivery as it was sent over the wire.

@@ -385,13 +385,13 @@ func TestCloseWaitsForRequestsInFlight(t *testing.T) {
 		srv.Close()
 		close(closed)
 	}()
-	for { // until it accepts no more connections
+	require.Eventually(t, func() bool {
 		another, err := net.Dial("tcp", address)
-		if err != nil {
-			break
+		if err == nil {
+			_ = another.Close()
 		}
-		_ = another.Close()
-	}
+		return err != nil
+	}, time.Minute, time.Millisecond, "it accepts no more connections")
 	_, err = io.WriteString(conn, body)
 	require.NoError(t, err)
 	resp, err := http.ReadResponse(responses, nil)

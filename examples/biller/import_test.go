@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -63,12 +64,14 @@ func TestImportedBill(t *testing.T) {
 		{"402", []momenttest.Fault{momenttest.ServiceError(402).On(bill)}, 0, "cancelled", rejected, 0},
 		{"422", []momenttest.Fault{momenttest.ServiceError(422).On(bill)}, 0, "cancelled", rejected, 0},
 		{"a gateway's 422 rejects nothing", []momenttest.Fault{momenttest.Status(422)}, 0, "retryable", "", 0},
-		{"the API key was deleted", []momenttest.Fault{momenttest.Status(401).Times(5)}, 0, "retryable", "", 0},
+		{"the API key was deleted", []momenttest.Fault{momenttest.ServiceError(401).Times(5)}, 0, "retryable", "", 0},
+		{"a gateway's 403 is not about the key", []momenttest.Fault{momenttest.Status(403).Times(5)}, 0, "retryable", "", 0},
 		{"the API key may not", []momenttest.Fault{momenttest.ServiceError(403).On(bill)}, 0, "retryable", "", 0},
 		{"the address is wrong", []momenttest.Fault{momenttest.ServiceError(404).Times(5)}, 0, "retryable", "", 0},
 		{"the service is down", []momenttest.Fault{momenttest.Status(500).Times(20)}, 0, "retryable", "", 0},
 		{"rate limited after an unknown outcome: an attempt, because the bill may be raised", []momenttest.Fault{momenttest.Status(503).On(bill), momenttest.RateLimit(10 * time.Minute).Times(5)}, 0, "retryable", "", 0},
 		{"rate limited: as long as it asks, and not an attempt", []momenttest.Fault{momenttest.RateLimit(10 * time.Minute).Times(5)}, 0, "scheduled", "", 0},
+		{"the lookup of its customer is rate limited", []momenttest.Fault{momenttest.RateLimit(10 * time.Minute).Times(5).On("get customer")}, 125000, "scheduled", "", 1},
 		{"the lookup of a bill that exists is rate limited", []momenttest.Fault{momenttest.RateLimit(10 * time.Minute).Times(5).On("get bill")}, 125000, "scheduled", "", 1},
 	} {
 		t.Run(row.why, func(t *testing.T) {
@@ -108,34 +111,51 @@ func TestImportedBill(t *testing.T) {
 func TestRowsThatAreRejectedMeanwhile(t *testing.T) {
 	b := newPostgresBase(t)
 	b.importBills("sk_test_A", "UCR1,,,UBR1,1.00,ZAR,\nUCR2,,,UBR2,x,ZAR,\n", format{})
-	path := filepath.Join(t.TempDir(), "bills.csv")
-	finish := func(out io.Writer) {
-		r := run{mode: "test", comma: ","}
-		require.NoError(t, b.read(t.Context(), []any{&r.id, &r.header, &r.rejectedFile, &r.rejectedHash}, func() {},
-			"SELECT id, header, rejected_file, rejected_hash FROM biller_runs"))
-		w := &worker{run: r, store: b.store, config: config{input: fileFlags{File: path}}, imported: true}
-		require.ErrorContains(t, w.finish(t.Context(), nil, out), "rows rejected: ")
+	dir := t.TempDir()
+	var r run
+	require.NoError(t, b.read(t.Context(), []any{&r.id, &r.header}, func() {}, "SELECT id, header FROM biller_runs"))
+	finish := func() string {
+		var out strings.Builder
+		w := &worker{run: r, store: b.store, config: config{input: fileFlags{File: dir + "/bills.csv"}}, imported: true}
+		assert.ErrorContains(t, w.finish(t.Context(), nil, &out), "rows rejected: 2")
+		return out.String()
 	}
-	var first, second strings.Builder
-	finish(writer(func(text []byte) (int, error) {
-		if strings.Contains(string(text), "  rejected") {
-			b.exec("UPDATE biller_rows SET outcome = 'rejected', reason = 'by Moment' WHERE outcome IS NULL")
-		}
-		return first.Write(text)
-	}))
-	assert.Contains(t, first.String(), "rejected        1")
-	assert.Contains(t, first.String(), "bills.rejected.csv (rows: 1), with")
-	finish(&second)
-	assert.Contains(t, second.String(), "rejected        2")
-	assert.Contains(t, second.String(), "bills.rejected.csv (rows: 2), with")
-	text, err := os.ReadFile(strings.TrimSuffix(path, ".csv") + ".rejected.csv")
+	// A pipe holds up import when it looks for a free name.
+	require.NoError(t, exec.Command("mkfifo", dir+"/bills.rejected.csv").Run())
+	first := make(chan string, 1)
+	go func() { first <- finish() }()
+	pipe, err := os.OpenFile(dir+"/bills.rejected.csv", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	b.exec("UPDATE biller_rows SET outcome = 'rejected', reason = 'by Moment' WHERE outcome IS NULL")
+	require.NoError(t, pipe.Close())
+	assert.Contains(t, receiveFrom(t, "the end", first), "bills.rejected-2.csv (rows: 1), with")
+	require.NoError(t, os.Remove(dir+"/bills.rejected.csv"))
+	assert.Contains(t, finish(), "bills.rejected-2.csv (rows: 2), with")
+	text, err := os.ReadFile(dir + "/bills.rejected-2.csv")
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "UBR1")
 }
 
-type writer func([]byte) (int, error)
-
-func (w writer) Write(text []byte) (int, error) { return w(text) }
+// Two imports of one file do not write at the same time, because one of them could replace the
+// file with an older one.
+func TestImportsOverlap(t *testing.T) {
+	b := newPostgresBase(t)
+	b.importBills("sk_test_A", "UCR2,,,UBR2,x,ZAR,\n", format{})
+	dir := t.TempDir()
+	w := &worker{run: run{id: ask[int64](b, "SELECT id FROM biller_runs"), header: `["customer_reference"]`}, store: b.store, config: config{input: fileFlags{File: dir + "/bills.csv"}}, imported: true}
+	other, err := b.rows.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = other.ExecContext(t.Context(), "UPDATE biller_runs SET rejected_file = 'other.csv'")
+	require.NoError(t, err)
+	ended := make(chan error, 1)
+	go func() { ended <- w.finish(t.Context(), nil, io.Discard) }()
+	until(t, patience, "the second one waits", func() bool {
+		return ask[bool](b, "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'transactionid'")
+	})
+	require.NoError(t, other.Commit())
+	require.ErrorContains(t, receiveFrom(t, "the end", ended), "rows rejected: 1")
+	assert.FileExists(t, dir+"/other.csv", "it has seen what the other one wrote")
+}
 
 // A rejected API key fails all jobs of a backlog, so that a line for each would hide the others.
 func TestOneLineForARejectedKey(t *testing.T) {

@@ -69,9 +69,6 @@ func (c schemaConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.
 	if opts.ReadOnly {
 		begin = "BEGIN READ ONLY"
 	}
-	if sql.IsolationLevel(opts.Isolation) == sql.LevelRepeatableRead {
-		begin = "BEGIN ISOLATION LEVEL REPEATABLE READ"
-	}
 	tx, err := c.Conn.Conn().BeginTx(ctx, pgx.TxOptions{BeginQuery: begin + settings})
 	return schemaTx{tx, ctx}, err
 }

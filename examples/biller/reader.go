@@ -25,7 +25,8 @@ const maxRow = 64 << 10 // bytes, because an unclosed quote would otherwise swal
 var (
 	errQuote    = errors.New(`has a quote inside a quoted cell: double it, as in "the ""Shop"" Ltd"`)
 	errUnclosed = errors.New("has a quote that is not closed, or a line in a cell that looks like a row: write its cells again")
-	errLong     = fmt.Errorf("has more than %d KiB: shorten it. A file of rejected rows has only its beginning", maxRow>>10)
+	errLong     = fmt.Errorf("has more than %d KiB: shorten it. The file of rejected rows has only the beginning of this row", maxRow>>10)
+	errGzip     = errors.New("the gzip file is damaged, or its end is missing: copy it again")
 )
 
 // reader reads the rows of a file. It is the only reader of files.
@@ -33,6 +34,7 @@ type reader struct {
 	format
 
 	file    *os.File
+	marked  bool          // as UTF-8 by a byte order mark
 	text    *bufio.Reader // as UTF-8
 	line    int           // the number of the next line, from 1
 	comma   string        // between cells
@@ -80,8 +82,6 @@ var spreadsheets = map[string]string{ // by their first bytes
 	"<":                "HTML or XML, which some programs save under the name .xls",
 }
 
-const utf8WithMark = "utf-8 with a byte order mark"
-
 // decode detects the encoding. A byte order mark overrides the flag, because each file of rejected
 // rows has one.
 func (r *reader) decode(file io.Reader) (*bufio.Reader, error) {
@@ -89,7 +89,7 @@ func (r *reader) decode(file io.Reader) (*bufio.Reader, error) {
 	if head, _ := raw.Peek(2); string(head) == "\x1f\x8b" {
 		unpacked, err := gzip.NewReader(raw)
 		if err != nil {
-			return nil, err
+			return nil, errGzip
 		}
 		raw = bufio.NewReader(unpacked)
 	}
@@ -104,7 +104,7 @@ func (r *reader) decode(file io.Reader) (*bufio.Reader, error) {
 	case strings.HasPrefix(begin, "\xff\xfe"), strings.HasPrefix(begin, "\xfe\xff"):
 		r.Encoding = "utf-16"
 	case strings.HasPrefix(begin, "\xef\xbb\xbf"):
-		r.Encoding = utf8WithMark
+		r.Encoding, r.marked = "utf-8", true
 	case begin[0] == 0:
 		r.Encoding, decoder = "utf-16", unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM).NewDecoder()
 	case begin[1] == 0:
@@ -156,7 +156,7 @@ func (r *reader) record() (b row, err error) {
 		window, failed := r.text.Peek(maxRow)
 		switch {
 		case errors.Is(failed, io.ErrUnexpectedEOF):
-			return b, errors.New("the end of the gzip file is missing: copy the file again")
+			return b, errGzip
 		case len(window) == 0, failed != nil && !errors.Is(failed, io.EOF):
 			return b, failed
 		}
@@ -207,11 +207,11 @@ func (r *reader) check(text []byte) error {
 	switch {
 	case bytes.IndexByte(text, 0) >= 0:
 		hint = "it contains a NUL; export it as CSV UTF-8"
-	case !utf8.Valid(text) && r.Encoding == utf8WithMark:
+	case !utf8.Valid(text) && r.marked:
 		hint = "export it as CSV UTF-8"
 	case !utf8.Valid(text):
 		hint = "export it as CSV UTF-8, or add --encoding windows-1252 if the file is from a spreadsheet in a Western European language"
-	case !strings.HasPrefix(r.Encoding, "utf-8") && bytes.ContainsRune(text, utf8.RuneError):
+	case r.Encoding != "utf-8" && bytes.ContainsRune(text, utf8.RuneError):
 		hint = "it contains bytes that are not characters; export it as CSV UTF-8"
 	case r.Encoding == "windows-1252" && wasUTF8(text):
 		hint = "it is UTF-8; leave out --encoding"

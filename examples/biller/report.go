@@ -36,14 +36,14 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 	}
 	fmt.Fprintf(stdout, "%s, %s mode%s:\n", w.config.input.File, w.run.mode, repeated)
 	var counts map[string]int
-	err := inTx(ctx, w.store.rows, snapshot, func(tx *sql.Tx) (err error) {
+	err := inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) (err error) {
+		files, failed := w.writeRejected(ctx, tx)
 		counts, err = w.run.printTotals(ctx, tx, "open", stdout)
-		if err != nil || counts[rejected] == 0 {
-			return err
+		if failed != nil {
+			return fmt.Errorf("the rejected rows were not written: %w: make room, or make the folder writable, and start it again", failed)
 		}
-		files, err := w.writeRejected(ctx, tx)
-		if err != nil {
-			return fmt.Errorf("the rejected rows were not written: %w: make room, or make the folder writable, and start it again", err)
+		if err != nil || len(files) == 0 {
+			return err
 		}
 		next := "Correct them, and run them instead of this file, unless you have done so."
 		if counts["open"] > 0 && !w.imported {
@@ -79,9 +79,19 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string, err error) {
 	dir, base := filepath.Split(strings.TrimSuffix(w.config.input.File, ".gz"))
 	base = strings.TrimSuffix(base, filepath.Ext(base)) + ".rejected"
-	name := w.run.rejectedFile
-	if has, err := os.ReadFile(filepath.Join(dir, name)); err == nil && hashOf(string(has)) != w.run.rejectedHash {
+	var name, hash string // of the last file
+	err = tx.QueryRowContext(ctx, `UPDATE biller_runs SET rejected_file = rejected_file WHERE id = $1
+		RETURNING rejected_file, rejected_hash`, w.run.id).Scan(&name, &hash) // other imports of the file then wait
+	if err != nil {
+		return nil, err
+	}
+	if has, err := os.ReadFile(filepath.Join(dir, name)); err == nil && hashOf(string(has)) != hash {
 		name = ""
+	}
+	// Only these rows are written, because workers may reject more rows meanwhile.
+	_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = '*' WHERE run = $1 AND outcome = 'rejected' AND written = ''", w.run.id)
+	if err != nil {
+		return nil, err
 	}
 	text, err := w.rejectedRows(ctx, tx, name)
 	if err != nil {
@@ -91,7 +101,7 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string,
 		if name, err = replaceOrCreate(dir, name, base, text); err != nil {
 			return nil, err
 		}
-		_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = $1 WHERE run = $2 AND outcome = 'rejected' AND written = ''", name, w.run.id)
+		_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = $1 WHERE run = $2 AND written = '*'", name, w.run.id)
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +113,7 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string,
 	var rows int
 	err = each(ctx, tx, []any{&name, &rows}, func() {
 		files = append(files, fmt.Sprintf("%s (rows: %d)", dir+name, rows))
-	}, "SELECT written, count(*) FROM biller_rows WHERE run = $1 AND outcome = 'rejected' GROUP BY written ORDER BY min(id)", w.run.id)
+	}, "SELECT written, count(*) FROM biller_rows WHERE run = $1 AND written <> '' GROUP BY written ORDER BY min(id)", w.run.id)
 	return files, err
 }
 
@@ -163,7 +173,7 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, name string) ([]b
 	err := each(ctx, tx, []any{&line, &cells, &reason}, func() {
 		var texts []string
 		failed = errors.Join(failed, json.Unmarshal(cells, &texts), write(line, reason, texts))
-	}, "SELECT line, cells, reason FROM biller_rows WHERE run = $1 AND outcome = 'rejected' AND written IN ('', $2) ORDER BY id", w.run.id, name)
+	}, "SELECT line, cells, reason FROM biller_rows WHERE run = $1 AND outcome = 'rejected' AND written IN ('*', $2) ORDER BY id", w.run.id, name)
 	if line == "" {
 		return nil, err
 	}

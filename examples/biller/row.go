@@ -37,8 +37,8 @@ func (f format) Validate() error {
 		if !slices.Contains(ourColumns, ours) {
 			return fmt.Errorf("--columns: write OURS=THEIRS, where OURS is one of %s", strings.Join(ourColumns, ", "))
 		}
-		if theirs == "" && !slices.Contains(optionalColumns, ours) {
-			return fmt.Errorf("--columns %s=: only %s may be missing", ours, strings.Join(optionalColumns, ", "))
+		if theirs == "" && !slices.Contains(optionalColumns, ours) && (ours != "currency" || f.Currency == "") {
+			return fmt.Errorf("--columns %s=: only %s may be missing, and currency if --currency sets it", ours, strings.Join(optionalColumns, ", "))
 		}
 	}
 	if f.Decimal != "." && f.Decimal != "," {
@@ -91,7 +91,7 @@ func (r *reader) findColumns() error {
 	}
 	if len(missing) > 0 {
 		return fmt.Errorf("there is no column %s. The header has %q. Name the file's column with --columns OURS=THEIRS, "+
-			"or write --columns OURS= if the file has no %s", strings.Join(missing, ", "), r.header, strings.Join(optionalColumns, ", no "))
+			"or write --columns OURS= if the file has no %s", strings.Join(missing, ", "), r.header, strings.Join(optionalColumns, " or "))
 	}
 	return nil
 }

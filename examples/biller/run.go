@@ -60,7 +60,7 @@ WHERE o.id = biller_rows.id AND (o.other > 0 OR o.first < line)`
 // differing reports customers with several names or e-mail addresses, on the first row of each.
 const differing = `
 UPDATE biller_rows SET reason = ltrim(reason || '; customer_reference has another name or e-mail address on line ' || o.line
-	|| ': check both. A row is rejected if its customer has another name at Moment, unless a name is empty', '; ')
+	|| ': check both. A row is rejected if its customer has another name at Moment, unless the row or Moment has no name', '; ')
 FROM (
 	SELECT min(id) AS id, min(line) FILTER (WHERE customer <> usual) AS line
 	FROM (SELECT id, line, person, customer, first_value(customer) OVER (PARTITION BY person ORDER BY id) AS usual
@@ -109,7 +109,6 @@ type run struct {
 	token                        string // part of the idempotency keys
 	name, keyHash, mode, service string
 	header, comma                string // of the file; the header as JSON
-	rejectedFile, rejectedHash   string // the name of the last file of rejected rows, and a hash of its content
 	sample, early                int    // the number of first rows, and the number of rejected ones among them
 }
 
@@ -134,9 +133,9 @@ func (s *store) prepare(ctx context.Context, c config, hash string, mode moment.
 		err := tx.QueryRowContext(ctx, `INSERT INTO biller_runs (file_hash, key_hash, mode, service, name, token, header, comma)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 			ON CONFLICT (file_hash, key_hash, mode, service) DO UPDATE SET mode = excluded.mode
-			RETURNING id, token, header, comma, rejected_file, rejected_hash`,
+			RETURNING id, token, header, comma`,
 			hash, r.keyHash, r.mode, r.service, r.name, token, string(header), file.comma).
-			Scan(&r.id, &r.token, &r.header, &r.comma, &r.rejectedFile, &r.rejectedHash)
+			Scan(&r.id, &r.token, &r.header, &r.comma)
 		if err != nil || r.token != token { // only a new run is loaded and compared
 			return err
 		}

@@ -76,7 +76,7 @@ func TestCustomersThatDiffer(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC2,Di,,B2,1,ZAR,\nC1,,,B3,1,ZAR,\nC2,Dinah,,B4,1,ZAR,\nC2,Dee,,B5,1,ZAR,\n")
 	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
-	assert.Equal(t, "line 3, note: customer_reference has another name or e-mail address on line 5: check both. A row is rejected if its customer has another name at Moment, unless a name is empty\n"+
+	assert.Equal(t, "line 3, note: customer_reference has another name or e-mail address on line 5: check both. A row is rejected if its customer has another name at Moment, unless the row or Moment has no name\n"+
 		filepath.Join(w.dir, "bills.csv")+":\n  to raise        5  ZAR 5.00\n", w.stdout)
 	w.file("bills.csv", header)
 	assert.Equal(t, exitDone, w.biller("check", "bills.csv"))
@@ -423,7 +423,7 @@ func TestInterruptedRunContinues(t *testing.T) {
 		return false
 	})
 	assert.Equal(t, exitFailed, w.billerUntil(ctx, "run", "bills.csv"))
-	assert.Contains(t, w.stderr, "biller: stopped; start it again to continue")
+	assert.Contains(t, w.stderr, "biller: stopped; start it again to continue: context canceled\n")
 	assert.Less(t, len(w.bills()), 300)
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
@@ -449,6 +449,23 @@ func TestInterruptedAtTheEnd(t *testing.T) {
 		assert.Equal(t, code, w.billerUntil(ctx, "run", "bills.csv"), w.stderr)
 		assert.NotContains(t, w.stderr, "stopped")
 		assert.Len(t, w.bills(), 1)
+	}
+}
+
+func TestWhyStopped(t *testing.T) {
+	for _, row := range []struct {
+		why                      string
+		left                     int
+		stopped, interrupted, is error
+	}{
+		{"it is finished", 0, errFinished, nil, nil},
+		{"it is finished, and then interrupted", 0, errFinished, context.Canceled, nil},
+		{"interrupted with open rows", 1, context.Canceled, context.Canceled, context.Canceled},
+		{"interrupted during the last calls", 0, context.Canceled, context.Canceled, nil},
+		{"it stopped itself", 0, errEarly, nil, errEarly},
+		{"it stopped itself, and then was interrupted: the person must see the reason", 0, errEarly, context.Canceled, errEarly},
+	} {
+		assert.Equal(t, row.is, (&worker{left: row.left}).whyStopped(row.stopped, row.interrupted), row.why)
 	}
 }
 
@@ -528,6 +545,8 @@ func TestUsage(t *testing.T) {
 		{"run", exitUsage, `expected "<file>"`},
 		{"run bills.csv --columns foo=bar", exitUsage, "OURS is one of customer_reference"},
 		{"run bills.csv --columns amount=", exitUsage, "only name, email, due_date may be missing"},
+		{"run bills.csv --columns currency=", exitUsage, "--columns currency=: only"},
+		{"run bills.csv --columns currency= --currency ZAR", exitUsage, "MOMENT_API_KEY"},
 		{"run bills.csv --date-format DD/MM", exitUsage, "must have a year"},
 		{"run bills.csv --date-format DD/MM/YYYYThh:mm", exitUsage, "and no time"},
 		{"run bills.csv --decimal ;", exitUsage, "must be a point or a comma"},

@@ -121,6 +121,7 @@ func TestReceiverShutdown(t *testing.T) {
 	require.NoError(t, receiveFrom(t, "the end", ended))
 	_, marks := b.stored()
 	assert.Equal(t, 1, marks)
+	assert.Contains(t, b.log.String(), `"msg":"receives","listen":"`+address+`"`)
 }
 
 // A worker that is asked to end completes its jobs first.
@@ -146,6 +147,7 @@ func TestWorkerShutdown(t *testing.T) {
 	release()
 	require.NoError(t, receiveFrom(t, "the end", ended))
 	assert.Equal(t, "completed", ask[string](b, "SELECT state::text FROM river_job WHERE id = $1", id))
+	assert.Contains(t, b.log.String(), `"msg":"works","mode":"test","base_url":"Moment's own"`)
 }
 
 // Receivers start and store events even if the ledger is locked for a long time.

@@ -143,12 +143,8 @@ func (s *store) release(ctx context.Context) error {
 	return err
 }
 
-var (
-	// readOnly transactions do not wait for SQLite's write lock.
-	readOnly = &sql.TxOptions{ReadOnly: true}
-	// All statements of a snapshot see the same rows, even while other processes reject some.
-	snapshot = &sql.TxOptions{Isolation: sql.LevelRepeatableRead}
-)
+// readOnly transactions do not wait for SQLite's write lock.
+var readOnly = &sql.TxOptions{ReadOnly: true}
 
 // inTx runs do in a transaction. options may be nil.
 func inTx(ctx context.Context, pool *sql.DB, options *sql.TxOptions, do func(*sql.Tx) error) error {

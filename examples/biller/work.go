@@ -104,12 +104,17 @@ func (w *worker) work(ctx context.Context, log *slog.Logger, stderr io.Writer) e
 	if err := jobs.Start(working); err != nil {
 		return err
 	}
-	<-jobs.Stopped()                           // after working has ended, and the calls in flight
-	wasLast := w.left == 0 && ctx.Err() != nil // it was interrupted during the last calls
-	if why := context.Cause(working); !errors.Is(why, errFinished) && !wasLast {
-		return why
+	<-jobs.Stopped() // after working has ended, and the calls in flight
+	return w.whyStopped(context.Cause(working), context.Cause(ctx))
+}
+
+// whyStopped returns the reason, or nil if the run is finished. interrupted is the reason of
+// Ctrl+C, which does not matter if it arrives during the last calls.
+func (w *worker) whyStopped(why, interrupted error) error {
+	if errors.Is(why, errFinished) || w.left == 0 && errors.Is(why, interrupted) {
+		return nil
 	}
-	return nil
+	return why
 }
 
 var errFinished = errors.New("all jobs have ended")
@@ -189,7 +194,7 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 		w.stop(fmt.Errorf("check MOMENT_BASE_URL: %w", res.err))
 	}
 	own := isFailure && failure.FromService
-	if own && (failure.Status == http.StatusUnauthorized || failure.Status == http.StatusForbidden) {
+	if rejectsKey(res.err) {
 		w.stop(fmt.Errorf("check MOMENT_API_KEY: %w", res.err))
 	}
 	w.reached = w.reached || res.err == nil || own
@@ -343,19 +348,16 @@ func (w *worker) raise(ctx context.Context, b bill, seed, customerID string) res
 	key := moment.DeriveIdempotencyKey("raise bill", seed, customerID)
 	bill, err := w.client.Bills.Ensure(ctx, params, moment.WithIdempotencyKey(key), moment.WithResponse(&resp))
 	mismatch, isMismatch := errors.AsType[*moment.MismatchError](err)
+	failure, isFailure := errors.AsType[*moment.Error](err)
 	switch {
 	case isMismatch && customerID == "" && isSamePerson(mismatch):
 		return w.raise(ctx, b, seed, b.Customer.ExternalReference)
 	case rejects(err):
 		return result{outcome: rejected, err: err}
-	case resp.StatusCode == http.StatusTooManyRequests && (errors.Is(err, moment.ErrConflict) || !errors.Is(err, moment.ErrOutcomeUnknown)):
-		// The create was limited, or it was rejected and the lookup was limited. No request is in
-		// flight.
-		wait := time.Second
-		if failure, ok := errors.AsType[*moment.Error](err); ok {
-			wait = max(failure.RetryAfter, wait)
-		}
-		return result{err: err, wait: min(wait, longestWait)}
+	case isFailure && (resp.StatusCode == http.StatusTooManyRequests || failure.RetryAfter > 0) &&
+		(errors.Is(err, moment.ErrConflict) || !errors.Is(err, moment.ErrOutcomeUnknown)):
+		// The create was limited, or it was rejected and a lookup was limited. No request is in flight.
+		return result{err: err, wait: min(max(failure.RetryAfter, time.Second), longestWait)}
 	case err != nil:
 		return result{err: err}
 	case resp.StatusCode == http.StatusCreated:
@@ -380,6 +382,12 @@ func rejects(err error) bool {
 	return !errors.Is(err, moment.ErrOutcomeUnknown) && (own || isMismatch || errors.Is(err, moment.ErrInvalidArgument))
 }
 
+// rejectsKey reports whether the service itself rejected the API key of a call.
+func rejectsKey(err error) bool {
+	failure, ok := errors.AsType[*moment.Error](err)
+	return ok && failure.FromService && (failure.Status == http.StatusUnauthorized || failure.Status == http.StatusForbidden)
+}
+
 var errKey = errors.New("the API key is rejected")
 
 // loggable returns an error without the service's text, which may contain personal data, because
@@ -390,7 +398,7 @@ func loggable(err error) error {
 	if errors.As(err, &valuer) {
 		text = valuer.LogValue().Resolve().String()
 	}
-	if errors.Is(err, moment.ErrUnauthorized) || errors.Is(err, moment.ErrForbidden) {
+	if rejectsKey(err) {
 		return fmt.Errorf("%w: %s", errKey, text)
 	}
 	return errors.New(text)
