@@ -120,7 +120,7 @@ func TestRowsThatAreRejectedMeanwhile(t *testing.T) {
 		assert.ErrorContains(t, w.finish(t.Context(), nil, &out), "rows rejected: 2")
 		return out.String()
 	}
-	// A pipe holds up import when it looks for a free name.
+	// import waits for the pipe when it looks for a free name.
 	require.NoError(t, exec.Command("mkfifo", dir+"/bills.rejected.csv").Run())
 	first := make(chan string, 1)
 	go func() { first <- finish() }()

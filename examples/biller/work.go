@@ -356,7 +356,8 @@ func (w *worker) raise(ctx context.Context, b bill, seed, customerID string) res
 		return result{outcome: rejected, err: err}
 	case isFailure && (resp.StatusCode == http.StatusTooManyRequests || failure.RetryAfter > 0) &&
 		(errors.Is(err, moment.ErrConflict) || !errors.Is(err, moment.ErrOutcomeUnknown)):
-		// The create was limited, or it was rejected and a lookup was limited. No request is in flight.
+		// The create was limited, or it was rejected and a lookup was limited. No request is in
+		// flight.
 		return result{err: err, wait: min(max(failure.RetryAfter, time.Second), longestWait)}
 	case err != nil:
 		return result{err: err}
