@@ -650,7 +650,7 @@ func interruptedRun(t *testing.T) *world {
 // The message for a failed connection names MOMENT_BASE_URL, because the address may be wrong.
 func TestNoConnection(t *testing.T) {
 	_, s := stored(t, 1)
-	w := &worker{store: s, run: run{id: 1}, last: &moment.ConnectionError{Op: "create bill", Err: errors.New("connection refused")}}
+	w := &worker{store: s, run: run{id: 1, header: `["amount"]`}, last: &moment.ConnectionError{Op: "create bill", Err: errors.New("connection refused")}}
 	err := w.finish(t.Context(), nil, io.Discard)
 	assert.ErrorContains(t, err, "rows still open: 1: check MOMENT_BASE_URL and the network, and start it again to continue. The last error: ")
 	assert.ErrorContains(t, err, "connection refused")
