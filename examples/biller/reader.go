@@ -163,7 +163,9 @@ func (r *reader) record() (b row, err error) {
 		first := firstLine(window)
 		cells, size, broken := r.split(window)
 		lines := bytes.Split(window[:size+len(firstLine(window[size:]))], []byte("\n"))
-		if slices.ContainsFunc(lines[1:], r.looksLikeRow) {
+		// The first line of a row with an unclosed quote has all cells of the row.
+		suspect := broken != nil || r.hasRow(strings.Split(string(first), r.comma))
+		if suspect && slices.ContainsFunc(lines[1:], r.looksLikeRow) {
 			broken = errUnclosed
 		}
 		if len(first) == maxRow || size == maxRow && broken == nil {
@@ -265,6 +267,11 @@ func (r *reader) split(text []byte) (cells []string, size int, err error) {
 // before it is unclosed.
 func (r *reader) looksLikeRow(line []byte) bool {
 	cells, _, err := r.split(firstLine(line))
-	hasAmount := strings.IndexAny(r.cell(cells, "amount"), "0123456789") == 0
-	return hasAmount && moment.CheckReference(r.cell(cells, "bill_reference")) == nil && !errors.Is(err, errQuote)
+	return r.hasRow(cells) && !errors.Is(err, errQuote)
+}
+
+var someAmount = regexp.MustCompile(`^[0-9][0-9., ]*$`)
+
+func (r *reader) hasRow(cells []string) bool {
+	return someAmount.MatchString(r.cell(cells, "amount")) && moment.CheckReference(r.cell(cells, "bill_reference")) == nil
 }

@@ -58,6 +58,8 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 	switch {
 	case err != nil:
 		return err
+	case stopped != nil && counts["open"] == 0 && !w.imported:
+		return fmt.Errorf("stopped, but no row is open. If the rejected rows are right, run their file: %w", stopped)
 	case stopped != nil:
 		return fmt.Errorf("%w: %w", errStopped, stopped)
 	case counts["open"] > 0 && !w.imported:

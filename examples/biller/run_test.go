@@ -268,7 +268,7 @@ func TestStops(t *testing.T) {
 		most     int64
 	}{
 		{"the service rejects ten bills in a row", 200, always(422, true), exitFailed, "rejected 10 bills in a row", 10, 100},
-		{"it rejects all ten bills of a file, so that no row is open", 10, always(422, true), exitFailed, "more than half of the first hundred", 10, 10},
+		{"it rejects all ten bills of a file, so that no row is open", 10, always(422, true), exitFailed, "stopped, but no row is open. If the rejected rows are right, run their file: more than half of the first hundred", 10, 10},
 		{"it rejects nine", 9, always(422, true), exitRejected, "", 9, 9},
 		{"a gateway responds to the first request", 200, always(404, false), exitFailed, "check MOMENT_BASE_URL: ", 0, 100},
 		{"the API key is wrong", 200, always(401, true), exitFailed, "check MOMENT_API_KEY: ", 0, 100},
@@ -378,11 +378,14 @@ func TestWhatExists(t *testing.T) {
 	require.NoError(t, err)
 	_, err = w.srv.Client().Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "C9"})
 	require.NoError(t, err)
+	_, err = w.srv.Client().Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "CQ", Name: `The "Shop"`})
+	require.NoError(t, err)
 	w.file("more.csv", header+
 		"C9,Nine,c9@example.com,E9,15.50,ZAR,\n"+ // no name at Moment
 		"C0,Name 0,c0@example.com,B0,15.51,ZAR,2031-01-31\n"+ // another amount
 		"C1,Name 1,new@example.com,E1,15.50,ZAR,\n"+ // another e-mail address
 		"C2,Somebody,,E2,15.50,ZAR,\n"+ // another name
+		"CQ,Shop,,EQ,15.50,ZAR,\n"+ // a name to copy from the reason
 		"C3,,,E3,15.50,ZAR,\n"+ // no name
 		"C4,Name 4,,B3,15.50,ZAR,2031-01-31\n"+ // another customer
 		"C5,Name 5,,B5,15.50,ZAR,2031-01-31\n") // voided
@@ -392,7 +395,8 @@ func TestWhatExists(t *testing.T) {
 	got := w.read("more.rejected.csv")
 	for _, want := range []string{
 		"but differs in amount: the bill at Moment is ZAR 15.50, unpaid, due on 2031-01-31. Use another bill_reference, change the bill at Moment, or remove the row\",C0", "customer_reference has the name \"\"Name 2\"\" at Moment. If it is the same person, write that name or leave it empty. Otherwise use another customer_reference\",C2",
-		"but differs in customer: the bill at Moment is", "but differs in status: the bill at Moment is ZAR 15.50, voided, due",
+		"but differs in customer: the bill at Moment is", "but differs in status: the bill at Moment is ZAR 15.50, voided, due on 2031-01-31. Use another bill_reference, or remove",
+		`customer_reference has the name ""The ""Shop"""" at Moment`,
 	} {
 		assert.Contains(t, got, want)
 	}

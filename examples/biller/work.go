@@ -260,16 +260,20 @@ func reasonOf(err error) string {
 		return strings.TrimPrefix(err.Error(), "moment: ")
 	}
 	if customer, ok := mismatch.Existing.(*moment.Customer); ok {
-		return fmt.Sprintf("customer_reference has the name %q at Moment. If it is the same person, write that name or leave it empty. "+
-			"Otherwise use another customer_reference", customer.Name)
+		return `customer_reference has the name "` + customer.Name + `" at Moment. If it is the same person, write that name or leave it empty. ` +
+			"Otherwise use another customer_reference"
 	}
 	bill, due := mismatch.Existing.(*moment.Bill), "" //nolint:forcetypeassert // biller creates no accounts
 	if !bill.DueDate.IsZero() {
 		due = ", due on " + bill.DueDate.String()
 	}
+	change := ", change the bill at Moment"
+	if bill.Status == moment.BillStatusVoided { // for ever
+		change = ""
+	}
 	return fmt.Sprintf("bill_reference exists at Moment, but differs in %s: the bill at Moment is %v, %s%s. "+
-		"Use another bill_reference, change the bill at Moment, or remove the row",
-		strings.ReplaceAll(strings.Join(mismatch.Differences, " and "), "amount_due", "amount"), bill.DueMoney(), bill.Status, due)
+		"Use another bill_reference%s, or remove the row",
+		strings.ReplaceAll(strings.Join(mismatch.Differences, " and "), "amount_due", "amount"), bill.DueMoney(), bill.Status, due, change)
 }
 
 // Work raises a bill exactly once, even if it is called again.
