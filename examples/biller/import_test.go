@@ -97,7 +97,7 @@ func TestImportedBill(t *testing.T) {
 				assert.Zero(t, job.Attempt)
 				assert.WithinRange(t, job.ScheduledAt, time.Now().Add(9*time.Minute), time.Now().Add(11*time.Minute))
 			}
-			assert.Equal(t, strings.Contains(row.why, "API key"), strings.Contains(b.log.String(), `"level":"ERROR","msg":"job keeps failing"`),
+			assert.Equal(t, strings.Contains(row.why, "API key"), strings.Contains(b.log.String(), `"level":"ERROR","msg":"job fails"`),
 				"a rejected key is an error at once")
 			for _, failed := range job.Errors {
 				assert.NotContains(t, failed.Error, "UBR1", "River shows errors")
@@ -117,7 +117,7 @@ func TestRowsThatAreRejectedMeanwhile(t *testing.T) {
 	finish := func() string {
 		var out strings.Builder
 		w := &worker{run: r, store: b.store, config: config{input: fileFlags{File: dir + "/bills.csv"}}, imported: true}
-		assert.ErrorContains(t, w.finish(t.Context(), nil, &out), "rows rejected: 2")
+		assert.ErrorContains(t, w.finish(t.Context(), nil, &out), "rows rejected: ")
 		return out.String()
 	}
 	// import waits for the pipe when it looks for a free name.
@@ -128,7 +128,9 @@ func TestRowsThatAreRejectedMeanwhile(t *testing.T) {
 	require.NoError(t, err)
 	b.exec("UPDATE biller_rows SET outcome = 'rejected', reason = 'by Moment' WHERE outcome IS NULL")
 	require.NoError(t, pipe.Close())
-	assert.Contains(t, receiveFrom(t, "the end", first), "bills.rejected-2.csv (rows: 1), with")
+	out := receiveFrom(t, "the end", first)
+	assert.Contains(t, out, "bills.rejected-2.csv (rows: 1), with the reasons. First import this file again")
+	assert.Contains(t, out, "open            1", "it does not say that all rejected rows are in a file")
 	require.NoError(t, os.Remove(dir+"/bills.rejected.csv"))
 	assert.Contains(t, finish(), "bills.rejected-2.csv (rows: 2), with")
 	text, err := os.ReadFile(dir + "/bills.rejected-2.csv")
@@ -145,7 +147,7 @@ func TestImportsOverlap(t *testing.T) {
 	w := &worker{run: run{id: ask[int64](b, "SELECT id FROM biller_runs"), header: `["customer_reference"]`}, store: b.store, config: config{input: fileFlags{File: dir + "/bills.csv"}}, imported: true}
 	other, err := b.rows.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
-	_, err = other.ExecContext(t.Context(), "UPDATE biller_runs SET rejected_file = 'other.csv'")
+	_, err = other.ExecContext(t.Context(), "UPDATE biller_runs SET rejected_file = $1", dir+"/other.csv")
 	require.NoError(t, err)
 	ended := make(chan error, 1)
 	go func() { ended <- w.finish(t.Context(), nil, io.Discard) }()
@@ -167,7 +169,7 @@ func TestOneLineForARejectedKey(t *testing.T) {
 	for range 3 {
 		assert.Equal(t, river.EventKindJobFailed, receiveFrom(t, "a job", events).Kind)
 	}
-	assert.Equal(t, 1, strings.Count(b.log.String(), `"msg":"job keeps failing"`), b.log.String())
+	assert.Equal(t, 1, strings.Count(b.log.String(), `"msg":"job fails"`), b.log.String())
 	assert.Contains(t, b.log.String(), "the API key is rejected")
 }
 

@@ -53,7 +53,7 @@ func TestPost(t *testing.T) {
 				_, body := b.health()
 				if assert.Equal(b, row.conflict, body == "ok\n"+conflictOfOne, body); row.conflict {
 					assert.Contains(b, b.log.String(), `"level":"ERROR","msg":"conflict in the ledger","event":"evt_1","payment":"pay_1"`)
-					assert.NotContains(b, b.log.String(), "job keeps failing", "at the first attempt")
+					assert.NotContains(b, b.log.String(), "job fails", "at the first attempt")
 				}
 			})
 		})
@@ -92,6 +92,6 @@ func TestPostIsNotGivenUp(t *testing.T) {
 		job := receiveFrom(b, "a job", b.work()).Job
 		assert.Contains(b, []rivertype.JobState{rivertype.JobStateRetryable, rivertype.JobStateAvailable}, job.State)
 		assert.Greater(b, job.MaxAttempts-job.Attempt, 29_000)
-		assert.Contains(b, b.log.String(), `"level":"ERROR","msg":"job keeps failing","kind":"post_payment"`)
+		assert.Contains(b, b.log.String(), `"level":"ERROR","msg":"job fails","kind":"post_payment"`)
 	})
 }

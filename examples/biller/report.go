@@ -37,17 +37,25 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 	fmt.Fprintf(stdout, "%s, %s mode%s:\n", w.config.input.File, w.run.mode, repeated)
 	var counts map[string]int
 	err := inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) (err error) {
-		files, failed := w.writeRejected(ctx, tx)
+		// Before the rows are written: then all rejected rows are in a file if no row is open.
 		counts, err = w.run.printTotals(ctx, tx, "open", stdout)
-		if failed != nil {
-			return fmt.Errorf("the rejected rows were not written: %w: make room, or make the folder writable, and start it again", failed)
-		}
-		if err != nil || len(files) == 0 {
+		if err != nil {
 			return err
 		}
-		next := "Correct them, and run them instead of this file, unless you have done so."
-		if counts["open"] > 0 && !w.imported {
-			next = "First start this file again, until no row is open."
+		files, err := w.writeRejected(ctx, tx)
+		if err != nil {
+			return fmt.Errorf("the rejected rows were not written: %w: make room, or make the folder writable, and start it again", err)
+		}
+		if len(files) == 0 {
+			return nil
+		}
+		verb := "run"
+		if w.imported {
+			verb = "import"
+		}
+		next := fmt.Sprintf("Correct them, and %s them instead of this file, unless you have done so.", verb)
+		if counts["open"] > 0 {
+			next = fmt.Sprintf("First %s this file again, until no row is open.", verb)
 		}
 		fmt.Fprintf(stdout, "The rejected rows are in %s, with the reasons. %s\n", strings.Join(files, " and "), next)
 		return nil
@@ -79,72 +87,78 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 // then it writes the rows that no file has yet to another one, because the others may be corrected
 // and raised. Only the owner can read the file, because rows contain names.
 func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string, err error) {
-	dir, base := filepath.Split(strings.TrimSuffix(w.config.input.File, ".gz"))
-	base = strings.TrimSuffix(base, filepath.Ext(base)) + ".rejected"
-	var name, hash string // of the last file
-	err = tx.QueryRowContext(ctx, `UPDATE biller_runs SET rejected_file = rejected_file WHERE id = $1
-		RETURNING rejected_file, rejected_hash`, w.run.id).Scan(&name, &hash) // other imports of the file then wait
+	base, err := filepath.Abs(strings.TrimSuffix(w.config.input.File, ".gz"))
 	if err != nil {
 		return nil, err
 	}
-	if has, err := os.ReadFile(filepath.Join(dir, name)); err == nil && hashOf(string(has)) != hash {
-		name = ""
+	base = strings.TrimSuffix(base, filepath.Ext(base)) + ".rejected"
+	var path, hash string // of the last file
+	err = tx.QueryRowContext(ctx, `UPDATE biller_runs SET rejected_file = rejected_file WHERE id = $1
+		RETURNING rejected_file, rejected_hash`, w.run.id).Scan(&path, &hash) // other imports of the file then wait
+	if err != nil {
+		return nil, err
+	}
+	has, err := os.ReadFile(path)
+	if err == nil && hashOf(string(has)) != hash || filepath.Dir(path) != filepath.Dir(base) { // it is of a copy of the input
+		path = ""
 	}
 	// Only these rows are written, because workers may reject more rows meanwhile.
 	_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = '*' WHERE run = $1 AND outcome = 'rejected' AND written = ''", w.run.id)
 	if err != nil {
 		return nil, err
 	}
-	text, err := w.rejectedRows(ctx, tx, name)
+	text, err := w.rejectedRows(ctx, tx, path)
 	if err != nil {
 		return nil, err
 	}
 	if text != nil {
-		if name, err = replaceOrCreate(dir, name, base, text); err != nil {
+		if path, err = replaceOrCreate(path, base, text); err != nil {
 			return nil, err
 		}
-		_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = $1 WHERE run = $2 AND written = '*'", name, w.run.id)
+		_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = $1 WHERE run = $2 AND written = '*'", path, w.run.id)
 		if err != nil {
 			return nil, err
 		}
-		_, err = tx.ExecContext(ctx, "UPDATE biller_runs SET rejected_file = $1, rejected_hash = $2 WHERE id = $3", name, hashOf(string(text)), w.run.id)
+		_, err = tx.ExecContext(ctx, "UPDATE biller_runs SET rejected_file = $1, rejected_hash = $2 WHERE id = $3", path, hashOf(string(text)), w.run.id)
 		if err != nil {
 			return nil, err
 		}
 	}
 	var rows int
-	err = each(ctx, tx, []any{&name, &rows}, func() {
-		files = append(files, fmt.Sprintf("%s (rows: %d)", dir+name, rows))
+	err = each(ctx, tx, []any{&path, &rows}, func() {
+		gone := ""
+		if _, err := os.Stat(path); err != nil {
+			gone = ", not there any more"
+		}
+		files = append(files, fmt.Sprintf("%s (rows: %d%s)", path, rows, gone))
 	}, "SELECT written, count(*) FROM biller_rows WHERE run = $1 AND written <> '' GROUP BY written ORDER BY min(id)", w.run.id)
 	return files, err
 }
 
-// replaceOrCreate writes the file of that name. Without a name, it creates a file, and returns its
-// name.
-func replaceOrCreate(dir, name, base string, text []byte) (string, error) {
+// replaceOrCreate writes the file at path. Without a path, it creates a file, and returns its path.
+func replaceOrCreate(path, base string, text []byte) (string, error) {
 	free := base + ".csv"
-	for n := 2; name == ""; n++ {
-		has, err := os.ReadFile(dir + free)
+	for n := 2; path == ""; n++ {
+		has, err := os.ReadFile(free)
 		switch {
 		case errors.Is(err, fs.ErrNotExist), err == nil && bytes.Equal(has, text):
-			name = free
+			path = free
 		case err != nil:
 			return "", err
 		}
 		free = fmt.Sprintf("%s-%d.csv", base, n)
 	}
-	path := dir + name
 	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
 		_ = os.Remove(path + ".new") // which may not exist
 		return "", err
 	}
-	return name, os.Rename(path+".new", path)
+	return path, os.Rename(path+".new", path)
 }
 
-// rejectedRows returns the content of the file of that name, with the rows that no file has yet, or
+// rejectedRows returns the content of the file at path, with the rows that no file has yet, or
 // nil without any row. It has the columns of the input after two of its own. It begins with a byte
 // order mark, because spreadsheets do not recognise UTF-8 without one.
-func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, name string) ([]byte, error) {
+func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, path string) ([]byte, error) {
 	var header []string
 	if err := json.Unmarshal([]byte(w.run.header), &header); err != nil {
 		return nil, err
@@ -175,7 +189,7 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, name string) ([]b
 	err := each(ctx, tx, []any{&line, &cells, &reason}, func() {
 		var texts []string
 		failed = errors.Join(failed, json.Unmarshal(cells, &texts), write(line, reason, texts))
-	}, "SELECT line, cells, reason FROM biller_rows WHERE run = $1 AND outcome = 'rejected' AND written IN ('*', $2) ORDER BY id", w.run.id, name)
+	}, "SELECT line, cells, reason FROM biller_rows WHERE run = $1 AND outcome = 'rejected' AND written IN ('*', $2) ORDER BY id", w.run.id, path)
 	if line == "" {
 		return nil, err
 	}

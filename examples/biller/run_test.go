@@ -644,7 +644,7 @@ func interruptedRun(t *testing.T) *world {
 		return respond(rw, 501, false)
 	})
 	assert.Equal(t, exitFailed, w.billerUntil(ctx, "run", "bills.csv"))
-	assert.Contains(t, w.stdout, "First start this file again, until no row is open.")
+	assert.Contains(t, w.stdout, "First run this file again, until no row is open.")
 	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
 		return r.Method == http.MethodPost && respond(rw, 422, true)
 	})
@@ -669,6 +669,25 @@ func TestKeyThatWasMistyped(t *testing.T) {
 	w.setFront(nil)
 	w.key = "sk_test_ANOTHER_KEY"
 	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
+}
+
+// A copy of the file in another folder is the same run, and the message names the file that exists.
+func TestRejectedRowsOfACopy(t *testing.T) {
+	w := newWorld(t)
+	text := header + "C1,,,B1,x,ZAR,\nC2,,,B2,1.00,ZAR,\n"
+	w.file("bills.csv", text)
+	require.Equal(t, exitRejected, w.biller("run", "bills.csv"))
+	require.NoError(t, os.Mkdir(filepath.Join(w.dir, "copy"), 0o700))
+	w.file("copy/bills.csv", text)
+	path, database := filepath.Join(w.dir, "bills.rejected.csv"), filepath.Join(w.dir, "biller.db")
+	assert.Equal(t, exitRejected, w.biller("run", "copy/bills.csv", "--database", database))
+	assert.Contains(t, w.stdout, "The rejected rows are in "+path+" (rows: 1), with")
+	assert.NoFileExists(t, filepath.Join(w.dir, "copy/bills.rejected.csv"))
+	require.NoError(t, os.Remove(path))
+	assert.Equal(t, exitRejected, w.biller("run", "copy/bills.csv", "--database", database))
+	assert.Contains(t, w.stdout, "The rejected rows are in "+path+" (rows: 1, not there any more), with")
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
+	assert.FileExists(t, path, "it is written again")
 }
 
 // Each month has its own file of rejected rows, even if a run is started again.

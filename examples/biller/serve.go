@@ -81,7 +81,7 @@ type errorLog struct {
 // HandleError implements [river.ErrorHandler].
 func (l *errorLog) HandleError(ctx context.Context, job *rivertype.JobRow, err error) *river.ErrorHandlerResult {
 	if job.Attempt >= maxAttempts || errors.Is(err, errKey) && l.keys.Allow() {
-		l.log.ErrorContext(ctx, "job keeps failing", slog.String("kind", job.Kind), slog.Int64("job", job.ID),
+		l.log.ErrorContext(ctx, "job fails", slog.String("kind", job.Kind), slog.Int64("job", job.ID),
 			slog.Int("attempt", job.Attempt), slog.String("error", err.Error()))
 	}
 	return nil

@@ -29,7 +29,7 @@ import (
 // raised, because they contain personal data. The column customer is a hash of a customer's data,
 // person is a hash of its reference, and hash is a hash of the row. The columns that end in _bare
 // are for references without leading zeros. A row without an outcome is open. A rejected row was
-// written to the file of that name.
+// written to the file at that path.
 const schema = `
 CREATE TABLE IF NOT EXISTS biller_salt (id INTEGER PRIMARY KEY, salt TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS biller_runs (
