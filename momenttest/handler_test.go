@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -107,10 +108,14 @@ func TestConcurrentCallsWithOneKey(t *testing.T) {
 	}
 }
 
+// The zone is set before all tests, because a server that still ends would read it meanwhile.
+func TestMain(m *testing.M) {
+	time.Local = time.FixedZone("west of Greenwich", -3600)
+	os.Exit(m.Run())
+}
+
 func TestBillDateDefaultsToTodayInUTC(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // whose clock begins at 2000-01-01 00:00 UTC
-		defer func(zone *time.Location) { time.Local = zone }(time.Local)
-		time.Local = time.FixedZone("west of Greenwich", -3600)
 		s := NewHandler()
 		create := func(reference string) string {
 			sent, _ := readParams([]byte(`{"external_reference": "` + reference + `", "currency": "ZAR", "amount_due": 1}`))
