@@ -23,8 +23,9 @@ import (
 const maxRow = 64 << 10 // bytes, because an unclosed quote would otherwise swallow the rest of the file
 
 var (
-	errQuote    = errors.New(`has a quote inside a quoted cell: double it, as in "the ""Shop"" Ltd"`)
-	errUnclosed = errors.New("has a quote that is not closed, or a line in a cell that looks like a row: write its cells again")
+	errQuote    = errors.New(`has a quote inside a quoted cell: double it, as in "the ""Shop"" Ltd", or close the quote before it`)
+	errUnclosed = errors.New("has a quote that is not closed, or a line in a cell that looks like a row: write its cells again, each on one line")
+	errLines    = errors.New("has a line in a cell that looks like a row: write the cell on one line")
 	errLong     = fmt.Errorf("has more than %d KiB: shorten it. The file of rejected rows has only the beginning of this row", maxRow>>10)
 	errGzip     = errors.New("the gzip file is damaged, or its end is missing: copy it again")
 )
@@ -163,9 +164,17 @@ func (r *reader) record() (b row, err error) {
 		first := firstLine(window)
 		cells, size, broken := r.split(window)
 		lines := bytes.Split(window[:size+len(firstLine(window[size:]))], []byte("\n"))
-		// The first line of a row with an unclosed quote has all cells of the row.
-		suspect := broken != nil || r.hasRow(strings.Split(string(first), r.comma))
-		if suspect && slices.ContainsFunc(lines[1:], r.looksLikeRow) {
+		// The first line of a row with an unclosed quote has all cells of the row, and so have the
+		// next ones. With other numbers of cells, it may be a long address.
+		firstCells := strings.Split(string(first), r.comma)
+		hasRow, hasSameRow := false, false
+		for _, line := range lines[1:] {
+			n := r.cellsOfRow(line)
+			hasRow = hasRow || n > 0
+			hasSameRow = hasSameRow || n == len(firstCells)
+		}
+		isRow := r.hasRow(firstCells)
+		if hasRow && broken != nil || hasSameRow && isRow {
 			broken = errUnclosed
 		}
 		if len(first) == maxRow || size == maxRow && broken == nil {
@@ -173,6 +182,9 @@ func (r *reader) record() (b row, err error) {
 			first = bytes.TrimRightFunc(first, func(r rune) bool { return r == utf8.RuneError }) // half a character
 		}
 		b = row{line: r.line, cells: cells}
+		if hasRow && isRow {
+			b.problems = []string{errLines.Error()}
+		}
 		if broken != nil {
 			b.cells, b.problems, size = []string{string(first)}, []string{broken.Error()}, len(first)
 		}
@@ -216,7 +228,7 @@ func (r *reader) check(text []byte) error {
 	case r.Encoding != "utf-8" && bytes.ContainsRune(text, utf8.RuneError):
 		hint = "it contains bytes that are not characters; export it as CSV UTF-8"
 	case r.Encoding == "windows-1252" && wasUTF8(text):
-		hint = "it is UTF-8; leave out --encoding"
+		hint = "it is UTF-8; leave out --encoding. If other lines are not, export the file as CSV UTF-8 again"
 	default:
 		return nil
 	}
@@ -263,15 +275,18 @@ func (r *reader) split(text []byte) (cells []string, size int, err error) {
 	}
 }
 
-// looksLikeRow reports whether a line has a reference and an amount in their columns. Then a quote
-// before it is unclosed.
-func (r *reader) looksLikeRow(line []byte) bool {
+// cellsOfRow returns the number of cells of a line that looks like a row, or 0.
+func (r *reader) cellsOfRow(line []byte) int {
 	cells, _, err := r.split(firstLine(line))
-	return r.hasRow(cells) && !errors.Is(err, errQuote)
+	if errors.Is(err, errQuote) || !r.hasRow(cells) {
+		return 0
+	}
+	return len(cells)
 }
 
 var someAmount = regexp.MustCompile(`^[0-9][0-9., ]*$`)
 
+// hasRow reports whether cells have a reference and an amount in their columns.
 func (r *reader) hasRow(cells []string) bool {
 	return someAmount.MatchString(r.cell(cells, "amount")) && moment.CheckReference(r.cell(cells, "bill_reference")) == nil
 }

@@ -140,6 +140,9 @@ func TestReader(t *testing.T) {
 		{why: "a cell of several lines, of which the last one has as many cells as a row", text: header + "C0,\"Acme Ltd\nBerlin, Germany\",,B0,1.00,ZAR,\n", want: []string{"2 + C0 (Acme Ltd\nBerlin, Germany) B0 ZAR 1.00 "}},
 		{why: "the same in the first column", text: "name,customer_reference,email,bill_reference,amount,currency,due_date\n\"Acme Ltd\nBerlin\",C0,,B0,1.00,ZAR,\n", want: []string{"2 + C0 (Acme Ltd\nBerlin) B0 ZAR 1.00 "}},
 		{why: "an address after the amount, whose number is not an amount", text: "bill_reference,amount,currency,customer_reference,name,email,due_date\nB0,1.00,ZAR,C0,\"Acme Ltd\nBerlin, 12 Main Rd\",,\n", want: []string{"2 + C0 (Acme Ltd\nBerlin, 12 Main Rd) B0 ZAR 1.00 "}},
+		{why: "a long address after the amount, whose lines look like rows: no line becomes a bill", text: "customer_reference,bill_reference,amount,address\nG1,GB1,10.00,\"Flat 3, Main Rd, 7, KZN\nDurban, 4001, 12, KZN\"\nG3,GB3,30.00,\"1 St\nDurban, 4001, 12\"\n", args: "--columns name= --columns email= --columns due_date= --currency ZAR", want: []string{
+			"2 - has a line in a cell that looks like a row: write the cell on one line", "4 + G3 () GB3 ZAR 30.00 ",
+		}},
 		{why: "a quote inside quotes", text: header + "C0,\"The \"Shop\"\",,B0,1.00,ZAR,\n" + ordinary, want: []string{"2 - has a quote inside a quoted cell", "3" + good[1:]}},
 		{why: "a row of more than 64 KiB", text: header + "C0," + strings.Repeat("é", 40<<10) + ",,B0,1.00,ZAR,\n" + ordinary, want: []string{"2 - has more than 64 KiB", "3" + good[1:]}},
 		{why: "a row of less", text: header + "C0,\"x\",,B0,1.00,ZAR,,,\"" + strings.Repeat(" ", 63<<10) + "\"\n" + ordinary, want: []string{"2 + C0 (x) B0 ZAR 1.00 ", "3" + good[1:]}},

@@ -43,7 +43,7 @@ const mixedRejected = "\ufeffrejected_line,rejected_reason," + header +
 	`3,"amount ""15,50"" is not a number like 1250.00, without signs, letters, spaces and thousands separators. If all amounts have a decimal comma, add --decimal ,",C2,'=cmd|x,,B2,"15,50",ZAR,` + "\n" +
 	"6,\"bill_reference is on line 7 too, with different content: remove the wrong row\",C4,,,B4,20000,ZAR,\n" +
 	"7,\"bill_reference is on line 6 too, with different content: remove the wrong row\",C4,,,B4,30000,ZAR,\n" +
-	`8,"has a quote that is not closed, or a line in a cell that looks like a row: write its cells again","C5,""Shop,,B5,1,ZAR,"` + "\n"
+	`8,"has a quote that is not closed, or a line in a cell that looks like a row: write its cells again, each on one line","C5,""Shop,,B5,1,ZAR,"` + "\n"
 
 func TestCheck(t *testing.T) {
 	w := newWorld(t)
@@ -53,7 +53,7 @@ func TestCheck(t *testing.T) {
 line 5, duplicate: is the same as line 4: the bill is raised once
 line 6, rejected: bill_reference is on line 7 too, with different content: remove the wrong row
 line 7, rejected: bill_reference is on line 6 too, with different content: remove the wrong row
-line 8, rejected: has a quote that is not closed, or a line in a cell that looks like a row: write its cells again
+line 8, rejected: has a quote that is not closed, or a line in a cell that looks like a row: write its cells again, each on one line
 `+filepath.Join(w.dir, "bills.csv")+`:
   duplicate       1  ZAR 1.00
   rejected        4
