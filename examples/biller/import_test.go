@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"database/sql"
 	"io"
 	"os"
 	"os/exec"
@@ -136,6 +137,21 @@ func TestRowsThatAreRejectedMeanwhile(t *testing.T) {
 	text, err := os.ReadFile(dir + "/bills.rejected-2.csv")
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "UBR1")
+}
+
+// import writes only rows that it has marked, because it would write others again.
+func TestRowsThatAreNotMarked(t *testing.T) {
+	b := newSQLiteBase(t)
+	b.importBills("sk_test_A", "UCR2,,,UBR2,x,ZAR,\n", format{})
+	w := &worker{run: run{id: 1, header: `["amount"]`}, store: b.store}
+	require.NoError(t, inTx(t.Context(), b.rows, nil, func(tx *sql.Tx) error {
+		for _, path := range []string{"", "/bills.rejected.csv"} {
+			text, err := w.rejectedRows(t.Context(), tx, path)
+			assert.Nil(t, text, path)
+			assert.NoError(t, err)
+		}
+		return nil
+	}))
 }
 
 // Two imports of one file do not write at the same time, because one of them could replace the

@@ -37,17 +37,13 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 	fmt.Fprintf(stdout, "%s, %s mode%s:\n", w.config.input.File, w.run.mode, repeated)
 	var counts map[string]int
 	err := inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) (err error) {
-		// Before the rows are written: then all rejected rows are in a file if no row is open.
+		files, failed := w.writeRejected(ctx, tx)
 		counts, err = w.run.printTotals(ctx, tx, "open", stdout)
-		if err != nil {
+		if failed != nil {
+			return fmt.Errorf("the rejected rows were not written: %w: make room, or make the folder writable, and start it again", failed)
+		}
+		if err != nil || len(files) == 0 {
 			return err
-		}
-		files, err := w.writeRejected(ctx, tx)
-		if err != nil {
-			return fmt.Errorf("the rejected rows were not written: %w: make room, or make the folder writable, and start it again", err)
-		}
-		if len(files) == 0 {
-			return nil
 		}
 		verb := "run"
 		if w.imported {
@@ -189,7 +185,7 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, path string) ([]b
 	err := each(ctx, tx, []any{&line, &cells, &reason}, func() {
 		var texts []string
 		failed = errors.Join(failed, json.Unmarshal(cells, &texts), write(line, reason, texts))
-	}, "SELECT line, cells, reason FROM biller_rows WHERE run = $1 AND outcome = 'rejected' AND written IN ('*', $2) ORDER BY id", w.run.id, path)
+	}, "SELECT line, cells, reason FROM biller_rows WHERE run = $1 AND outcome = 'rejected' AND written <> '' AND written IN ('*', $2) ORDER BY id", w.run.id, path)
 	if line == "" {
 		return nil, err
 	}

@@ -245,7 +245,7 @@ func bare(reference string) string {
 
 // printTotals prints and returns the number of rows with each outcome, and prints their amounts.
 // open is the name of rows without an outcome. Rejected rows have no total, because their amounts
-// may be wrong.
+// may be wrong. In "open" are those that a worker rejected while the others were written to a file.
 func (r run) printTotals(ctx context.Context, tx *sql.Tx, open string, out io.Writer) (counts map[string]int, err error) {
 	counts = map[string]int{}
 	var outcome string
@@ -258,8 +258,9 @@ func (r run) printTotals(ctx context.Context, tx *sql.Tx, open string, out io.Wr
 			total = money.String()
 		}
 		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-9s %7d  %s", outcome, n, total), " "))
-	}, `SELECT coalesce(outcome, $1), CASE WHEN outcome = 'rejected' THEN '' ELSE currency END, count(*), sum(amount)
-		FROM biller_rows WHERE run = $2 GROUP BY 1, 2 ORDER BY 1, 2`, open, r.id)
+	}, `SELECT outcome, CASE WHEN outcome = 'rejected' THEN '' ELSE currency END, count(*), sum(amount)
+		FROM (SELECT coalesce(CASE WHEN outcome <> 'rejected' OR written <> '' OR $1 <> 'open' THEN outcome END, $1) AS outcome, currency, amount
+			FROM biller_rows WHERE run = $2) r GROUP BY 1, 2 ORDER BY 1, 2`, open, r.id)
 	if err == nil && len(counts) == 0 {
 		fmt.Fprintln(out, "  no rows")
 	}
