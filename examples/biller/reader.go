@@ -166,14 +166,13 @@ func (r *reader) record() (b row, err error) {
 		lines := bytes.Split(window[:size+len(firstLine(window[size:]))], []byte("\n"))
 		// The first line of a row with an unclosed quote has all cells of the row, and so have the
 		// next ones. With other numbers of cells, it may be a long address.
-		firstCells := strings.Split(string(first), r.comma)
 		hasRow, hasSameRow := false, false
 		for _, line := range lines[1:] {
 			n := r.cellsOfRow(line)
 			hasRow = hasRow || n > 0
-			hasSameRow = hasSameRow || n == len(firstCells)
+			hasSameRow = hasSameRow || n == 1+bytes.Count(first, []byte(r.comma))
 		}
-		isRow := r.hasRow(firstCells)
+		isRow := hasRow && r.hasRow(strings.Split(string(first), r.comma))
 		if hasRow && broken != nil || hasSameRow && isRow {
 			broken = errUnclosed
 		}
@@ -182,7 +181,7 @@ func (r *reader) record() (b row, err error) {
 			first = bytes.TrimRightFunc(first, func(r rune) bool { return r == utf8.RuneError }) // half a character
 		}
 		b = row{line: r.line, cells: cells}
-		if hasRow && isRow {
+		if isRow {
 			b.problems = []string{errLines.Error()}
 		}
 		if broken != nil {
