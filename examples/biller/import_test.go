@@ -167,9 +167,7 @@ func TestImportsOverlap(t *testing.T) {
 	require.NoError(t, err)
 	ended := make(chan error, 1)
 	go func() { ended <- w.finish(t.Context(), nil, io.Discard) }()
-	until(t, patience, "the second one waits", func() bool {
-		return ask[bool](b, "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'transactionid'")
-	})
+	untilTransactionWaits(t, b.rows)
 	require.NoError(t, other.Commit())
 	require.ErrorContains(t, receiveFrom(t, "the end", ended), "rows rejected: 1")
 	assert.FileExists(t, dir+"/other.csv", "it has seen what the other one wrote")

@@ -70,10 +70,7 @@ func TestKilledMigration(t *testing.T) {
 	migration := exec.CommandContext(t.Context(), build(t), "migrate")
 	migration.Env = append(os.Environ(), "DATABASE_URL="+address)
 	require.NoError(t, migration.Start())
-	until(t, patience, "it waits", func() (waits bool) {
-		err := s.rows.QueryRowContext(t.Context(), "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'transactionid'").Scan(&waits)
-		return err == nil && waits
-	})
+	untilTransactionWaits(t, s.rows)
 	require.NoError(t, migration.Process.Kill())
 	require.Error(t, migration.Wait())
 	require.NoError(t, theirs.Rollback())

@@ -34,6 +34,15 @@ func (b *base) untilBlocked(table string) {
 	})
 }
 
+// untilTransactionWaits waits until a transaction waits for another one.
+func untilTransactionWaits(t testing.TB, pool *sql.DB) {
+	t.Helper()
+	until(t, patience, "a transaction waits", func() (waits bool) {
+		err := pool.QueryRowContext(t.Context(), "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'transactionid'").Scan(&waits)
+		return err == nil && waits
+	})
+}
+
 // An interrupted delivery stores nothing, and is stored when it is delivered again.
 func TestDeliveryIsBrokenOff(t *testing.T) {
 	b := newPostgresBase(t)

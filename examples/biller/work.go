@@ -381,16 +381,18 @@ func isSamePerson(mismatch *moment.MismatchError) bool {
 // rejects reports whether a row cannot be raised: the service itself rejected it, or the client did
 // before it sent anything.
 func rejects(err error) bool {
-	failure, ok := errors.AsType[*moment.Error](err)
 	_, isMismatch := errors.AsType[*moment.MismatchError](err)
-	own := ok && failure.FromService && slices.Contains([]int{400, 402, 404, 422}, failure.Status)
+	own := serviceResponded(err, 400, 402, 404, 422)
 	return !errors.Is(err, moment.ErrOutcomeUnknown) && (own || isMismatch || errors.Is(err, moment.ErrInvalidArgument))
 }
 
 // rejectsKey reports whether the service itself rejected the API key of a call.
-func rejectsKey(err error) bool {
+func rejectsKey(err error) bool { return serviceResponded(err, 401, 403) }
+
+// serviceResponded reports whether the service's own response has one of these statuses.
+func serviceResponded(err error, statuses ...int) bool {
 	failure, ok := errors.AsType[*moment.Error](err)
-	return ok && failure.FromService && (failure.Status == http.StatusUnauthorized || failure.Status == http.StatusForbidden)
+	return ok && failure.FromService && slices.Contains(statuses, failure.Status)
 }
 
 var errKey = errors.New("the API key is rejected")
