@@ -11,5 +11,5 @@ func ExampleCheckReference() {
 	fmt.Println(moment.CheckReference("UBR 1234567890"))
 	// Output:
 	// <nil>
-	// moment: check reference: reference: must not contain ' ': an external reference has only a-z, A-Z, 0-9, "_" and "-"
+	// moment: check reference: reference: must not contain ' ' (U+0020): an external reference has only a-z, A-Z, 0-9, "_" and "-"
 }

@@ -82,7 +82,7 @@ func CheckReference(reference string) error {
 		reason = "is empty"
 	case i >= 0:
 		r, _ := utf8.DecodeRuneInString(reference[i:])
-		reason = fmt.Sprintf(`must not contain %q: an external reference has only a-z, A-Z, 0-9, "_" and "-"`, r)
+		reason = fmt.Sprintf(`must not contain %q (%[1]U): an external reference has only a-z, A-Z, 0-9, "_" and "-"`, r)
 	case len(reference) > maxReferenceLength:
 		reason = fmt.Sprintf("has %d characters: %d are allowed", len(reference), maxReferenceLength)
 	default:

@@ -95,9 +95,10 @@ func TestCheckReference(t *testing.T) {
 	assert.Error(t, moment.CheckReference("a\xff"), "not UTF-8")
 	for _, row := range []struct{ reference, reason string }{
 		{"", "is empty"},
-		{"UBR 1", `must not contain ' ': an external reference has only a-z, A-Z, 0-9, "_" and "-"`},
-		{"UBR1\n", `must not contain '\n': an external reference has only a-z, A-Z, 0-9, "_" and "-"`},
-		{"é" + strings.Repeat("a", 300), `must not contain 'é': an external reference has only a-z, A-Z, 0-9, "_" and "-"`},
+		{"UBR 1", `must not contain ' ' (U+0020): an external reference has only a-z, A-Z, 0-9, "_" and "-"`},
+		{"UBR1\n", `must not contain '\n' (U+000A): an external reference has only a-z, A-Z, 0-9, "_" and "-"`},
+		{"é" + strings.Repeat("a", 300), `must not contain 'é' (U+00E9): an external reference has only a-z, A-Z, 0-9, "_" and "-"`},
+		{"UBR\u20111", `must not contain '‑' (U+2011): an external reference has only a-z, A-Z, 0-9, "_" and "-"`}, // looks like a hyphen
 		{strings.Repeat("a", 256), "has 256 characters: 255 are allowed"},
 	} {
 		assertArgumentError(t, moment.CheckReference(row.reference), "check reference", "reference", row.reason, row.reference)
