@@ -143,9 +143,6 @@ func start(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // parseFlags returns the name of the command. It is empty after help.
 func parseFlags(args []string, stdout io.Writer) (c commands, command string, err error) {
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
 	helped := false
 	parser := kong.Must(&c, kong.Name("biller"), kong.Writers(stdout, stdout), kong.Exit(func(int) { helped = true }),
 		kong.Description("Raises the bills of a CSV file with Moment, each exactly once. "+
@@ -154,6 +151,9 @@ func parseFlags(args []string, stdout io.Writer) (c commands, command string, er
 	parsed, err := parser.Parse(args)
 	if helped {
 		return c, "", nil
+	}
+	if err != nil {
+		err = fmt.Errorf("%w. biller --help explains the commands and flags", err)
 	}
 	if strings.Contains(c.Database, "://") || err != nil && strings.Contains(err.Error(), "@") { // the text before @ may be a password
 		err = errors.New("an address of PostgreSQL is read from DATABASE_URL and --listen-url only: set one of them")

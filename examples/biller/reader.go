@@ -24,7 +24,7 @@ const maxRow = 64 << 10 // bytes, because an unclosed quote would otherwise swal
 
 var (
 	errQuote    = errors.New(`has a quote inside a quoted cell: double it, as in "the ""Shop"" Ltd", or close the quote before it`)
-	errUnclosed = errors.New("has a quote that is not closed, or a line in a cell that looks like a row: write its cells again, each on one line")
+	errUnclosed = errors.New("has a quote that is not closed, or a line in a cell that looks like a row: write its cells again, each on one line, and remove rows that are the rest of a cell")
 	errLines    = errors.New("has a line in a cell that looks like a row: write the cell on one line")
 	errLong     = fmt.Errorf("has more than %d KiB: shorten it. The file of rejected rows has only the beginning of this row", maxRow>>10)
 	errGzip     = errors.New("the gzip file is damaged, or its end is missing: copy it again")

@@ -67,7 +67,7 @@ func TestReader(t *testing.T) {
 		{why: "dates in other forms", text: "a37_dates.csv", want: dates(map[int]string{
 			0:  `- due_date "31/01/2031" is not a date in the form YYYY-MM-DD: correct it or leave it empty, or set the form of all dates with --date-format`,
 			18: `- due_date "31/1/31" is`, 2: `- due_date "2031-01-31 00:00:00" is`, 4: `- due_date "2031-01-31T00:00:00Z" is`,
-			10: `- due_date "47879" is`, 13: `- due_date "2031-02-30" is`, 14: `- due_date "0000-00-00" is`, 15: `- due_date "1900-01-00" is`,
+			10: `- due_date "47879" is not a date in the form YYYY-MM-DD: correct it or leave it empty, or format the column as a date in the spreadsheet, and export it again`, 13: `- due_date "2031-02-30" is`, 14: `- due_date "0000-00-00" is`, 15: `- due_date "1900-01-00" is`,
 			16: `- due_date "NULL" is`, 17: `- due_date "-" is`, 21: `- due_date "\"2031-01-31\"" is`, 22: `- due_date "'2031-01-31" is`,
 			19: "+ C1 (Müller & Söhne GmbH) I37-19 ZAR 15.50 2020-01-31 (due_date 2020-01-31 is in the past)",
 			20: "+ C1 (Müller & Söhne GmbH) I37-20 ZAR 15.50 2131-01-31 (due_date 2131-01-31 is more than ten years away)",
@@ -147,7 +147,7 @@ func TestReader(t *testing.T) {
 		{why: "a row of more than 64 KiB", text: header + "C0," + strings.Repeat("é", 40<<10) + ",,B0,1.00,ZAR,\n" + ordinary, want: []string{"2 - has more than 64 KiB", "3" + good[1:]}},
 		{why: "a row of less", text: header + "C0,\"x\",,B0,1.00,ZAR,,,\"" + strings.Repeat(" ", 63<<10) + "\"\n" + ordinary, want: []string{"2 + C0 (x) B0 ZAR 1.00 ", "3" + good[1:]}},
 		{why: "references as no reference is", text: header + "C 1,,,B1,1,ZAR,\n,,,B2,1,ZAR,\nbcus_1,,,B3,1,ZAR,\nbacc_1,,,B3,1,ZAR,\nC1,,,bill_1,1,ZAR,\nC1,,,1.23E+05,1,ZAR,\nN/A,,,B4,1,ZAR,\n" + strings.Repeat("C", 256) + ",,,B5,1,ZAR,\n", want: []string{
-			`2 - customer_reference "C 1" must not contain ' '`, `3 - customer_reference "" is empty`, `4 - customer_reference "bcus_1" begins like one of Moment's ids`,
+			`2 - customer_reference "C 1" must not contain ' ' (U+0020)`, `3 - customer_reference "" is empty`, `4 - customer_reference "bcus_1" begins like one of Moment's ids`,
 			`5 - customer_reference "bacc_1" begins like one of Moment's ids`, `6 - bill_reference "bill_1" begins like one of Moment's ids`,
 			`7 - bill_reference "1.23E+05" was shortened by a spreadsheet`, `8 - customer_reference "N/A"`, `9 - customer_reference "CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC" has 256 characters`,
 		}},
@@ -160,8 +160,8 @@ func TestReader(t *testing.T) {
 			`3 + C1 () B2 ZAR 1.00  (name is "#REF!", a word for a missing value: it is left out; email is "#N/A", a word for a missing value: it is left out)`,
 		}},
 		{why: "several addresses, and none", text: header + "C1,,a@example.com; b@example.com,B1,1,ZAR,\nC2,,Zoë <z@example.com>,B2,1,ZAR,\nC3,,zoë@example.com,B3,1,ZAR,\n", want: []string{
-			`2 + C1 () B1 ZAR 1.00  (email "a@example.com; b@example.com" is not an e-mail address: it is sent as it is)`,
-			`3 + C2 () B2 ZAR 1.00  (email "Zoë <z@example.com>" is not an e-mail address: it is sent as it is)`, "4 + C3 () B3 ZAR 1.00 ",
+			`2 + C1 () B1 ZAR 1.00  (email "a@example.com; b@example.com" is not exactly one e-mail address)`,
+			`3 + C2 () B2 ZAR 1.00  (email "Zoë <z@example.com>" is not exactly one e-mail address)`, "4 + C3 () B3 ZAR 1.00 ",
 		}},
 		{why: "years that nobody means", text: header + "C1,,,B1,1,ZAR,1899-12-30\nC1,,,B2,1,ZAR,0031-01-02\n", want: []string{"2 - due_date 1899-12-30 is in the year 1899", "3 - due_date 0031-01-02 is in the year 31"}},
 		{why: "names and addresses that mean no value are left out, and reported", text: header + "C1,NULL,n/a,B1,15.50,ZAR,\n", want: []string{
@@ -169,9 +169,9 @@ func TestReader(t *testing.T) {
 		}},
 		{why: "names that cannot be", text: header + "C1,Zo\ufffd,,B1,1,ZAR,\nC1,a\x07b,,B1,1,ZAR,\nC1," + strings.Repeat("ë", 256) + ",,B1,1,ZAR,\n", want: []string{"2 - name contains a control character or U+FFFD", "3 - name contains a control character", "4 - name has 256 characters"}},
 		{why: "currencies", text: header + "C1,,,B1,1,zar,\nC1,,,B2,1,R,\nC1,,,B3,1,,\n", want: []string{"2 + C1 () B1 ZAR 1.00 ", `3 - currency "R" is not a code like ZAR`, `4 - currency "" is not a code`}},
-		{why: "as the file of rejected rows quotes formulas", text: "rejected_line,rejected_reason," + header + "2,x,C1,'=1+1,'-x,B1,1,ZAR,\n3,x,C1,'t Hooft,,B2,1,ZAR,\n", want: []string{`2 + C1 (=1+1) B1 ZAR 1.00  (email "-x" is not an e-mail address: it is sent as it is)`, "3 + C1 ('t Hooft) B2 ZAR 1.00 "}},
+		{why: "as the file of rejected rows quotes formulas", text: "rejected_line,rejected_reason," + header + "2,x,C1,'=1+1,'-x,B1,1,ZAR,\n3,x,C1,'t Hooft,,B2,1,ZAR,\n", want: []string{`2 + C1 (=1+1) B1 ZAR 1.00  (email "-x" is not exactly one e-mail address)`, "3 + C1 ('t Hooft) B2 ZAR 1.00 "}},
 		{why: "in another file, a quote is part of the name", text: header + "C1,'-5 Club,,B1,1,ZAR,\n", want: []string{"2 + C1 ('-5 Club) B1 ZAR 1.00 "}},
-		{why: "all problems of a row at once", text: header + "C 1,,,B 1,x,ZAR,y\n", want: []string{`2 - customer_reference "C 1" must not contain ' ': an external reference has only a-z, A-Z, 0-9, "_" and "-"; bill_reference "B 1" must not contain ' ': an external reference has only a-z, A-Z, 0-9, "_" and "-"; amount "x" is not a number`}},
+		{why: "all problems of a row at once", text: header + "C 1,,,B 1,x,ZAR,y\n", want: []string{`2 - customer_reference "C 1" must not contain ' ' (U+0020): an external reference has only a-z, A-Z, 0-9, "_" and "-"; bill_reference "B 1" must not contain ' ' (U+0020): an external reference has only a-z, A-Z, 0-9, "_" and "-"; amount "x" is not a number`}},
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			path := filepath.Join("testdata", row.text)

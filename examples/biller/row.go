@@ -164,8 +164,11 @@ func (b *row) date(text string, f format) moment.Date {
 	case text == "":
 		return moment.Date{}
 	case err != nil:
-		b.rejectf("due_date %.40q is not a date in the form %s: correct it or leave it empty, "+
-			"or set the form of all dates with --date-format", text, f.DateFormat)
+		hint := "set the form of all dates with --date-format"
+		if len(text) == 5 && digits.MatchString(text) { // a spreadsheet's number of days since 1900
+			hint = "format the column as a date in the spreadsheet, and export it again"
+		}
+		b.rejectf("due_date %.40q is not a date in the form %s: correct it or leave it empty, or %s", text, f.DateFormat, hint)
 	case at.Year() < 2000:
 		b.rejectf("due_date %v is in the year %d: the earliest year is 2000", date, at.Year())
 	case at.Before(now.AddDate(0, 0, -1)):
@@ -220,7 +223,7 @@ func (b *row) text(column, text string) string {
 		b.rejectf("%s has %d characters: shorten it to %d", column, n, moment.MaxNameLength)
 	case column == "email" && text != "":
 		if address, err := mail.ParseAddress(text); err != nil || address.Address != text {
-			b.warnings = append(b.warnings, fmt.Sprintf("email %.80q is not an e-mail address: it is sent as it is", text))
+			b.warnings = append(b.warnings, fmt.Sprintf("email %.80q is not exactly one e-mail address", text))
 		}
 	}
 	return text

@@ -43,7 +43,7 @@ const mixedRejected = "\ufeffrejected_line,rejected_reason," + header +
 	`3,"amount ""15,50"" is not a number like 1250.00, without signs, letters, spaces and thousands separators. If all amounts have a decimal comma, add --decimal ,",C2,'=cmd|x,,B2,"15,50",ZAR,` + "\n" +
 	"6,\"bill_reference is on line 7 too, with different content: remove the wrong row\",C4,,,B4,20000,ZAR,\n" +
 	"7,\"bill_reference is on line 6 too, with different content: remove the wrong row\",C4,,,B4,30000,ZAR,\n" +
-	`8,"has a quote that is not closed, or a line in a cell that looks like a row: write its cells again, each on one line","C5,""Shop,,B5,1,ZAR,"` + "\n"
+	`8,"has a quote that is not closed, or a line in a cell that looks like a row: write its cells again, each on one line, and remove rows that are the rest of a cell","C5,""Shop,,B5,1,ZAR,"` + "\n"
 
 func TestCheck(t *testing.T) {
 	w := newWorld(t)
@@ -53,7 +53,7 @@ func TestCheck(t *testing.T) {
 line 5, duplicate: is the same as line 4: the bill is raised once
 line 6, rejected: bill_reference is on line 7 too, with different content: remove the wrong row
 line 7, rejected: bill_reference is on line 6 too, with different content: remove the wrong row
-line 8, rejected: has a quote that is not closed, or a line in a cell that looks like a row: write its cells again, each on one line
+line 8, rejected: has a quote that is not closed, or a line in a cell that looks like a row: write its cells again, each on one line, and remove rows that are the rest of a cell
 `+filepath.Join(w.dir, "bills.csv")+`:
   duplicate       1  ZAR 1.00
   rejected        4
@@ -388,13 +388,15 @@ func TestWhatExists(t *testing.T) {
 		"CQ,Shop,,EQ,15.50,ZAR,\n"+ // a name to copy from the reason
 		"C3,,,E3,15.50,ZAR,\n"+ // no name
 		"C4,Name 4,,B3,15.50,ZAR,2031-01-31\n"+ // another customer
+		"C6,name  6,,E6,15.50,ZAR,\n"+ // a name that looks the same
 		"C5,Name 5,,B5,15.50,ZAR,2031-01-31\n") // voided
 	assert.Equal(t, exitRejected, w.biller("run", "more.csv"), w.stderr)
 	assert.ElementsMatch(t, append(strings.Fields("B0 B1 B2 B3 B4 B5 B6 B7 B8"), "E1", "E3", "E9"), w.bills())
 	assert.Equal(t, "c1@example.com", customer(t, w, "C1").Email)
 	got := w.read("more.rejected.csv")
 	for _, want := range []string{
-		"but differs in amount: the bill at Moment is ZAR 15.50, unpaid, due on 2031-01-31. Use another bill_reference, change the bill at Moment, or remove the row\",C0", "customer_reference has the name \"\"Name 2\"\" at Moment. If it is the same person, write that name or leave it empty. Otherwise use another customer_reference\",C2",
+		"but differs in amount: the bill at Moment is ZAR 15.50, unpaid, due on 2031-01-31. Use another bill_reference, change the bill at Moment, or remove the row\",C0", "customer_reference has the name \"\"Name 2\"\" at Moment, not \"\"Somebody\"\". If it is the same person, write that name or leave it empty. Otherwise use another customer_reference\",C2",
+		`has the name ""Name 6"" at Moment, not ""name  6"". They differ only in letter case, spaces, hyphens, or characters that look alike. If`,
 		"but differs in customer: the bill at Moment is", "but differs in status: the bill at Moment is ZAR 15.50, voided, due on 2031-01-31. Use another bill_reference, or remove",
 		`customer_reference has the name ""The ""Shop"""" at Moment`,
 	} {
@@ -543,7 +545,7 @@ func TestUsage(t *testing.T) {
 		code int
 		says string
 	}{
-		{"", exitDone, ""},
+		{"", exitUsage, "expected one of"},
 		{"run --help", exitDone, ""},
 		{"raise bills.csv", exitUsage, "unexpected argument raise"},
 		{"run", exitUsage, `expected "<file>"`},

@@ -19,6 +19,7 @@ import (
 	"github.com/riverqueue/river/rivertype"
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/moment-billing/moment-go"
 )
@@ -247,21 +248,22 @@ func (w *worker) fail(err error) error {
 func (w *worker) save(ctx context.Context, id int64, res result) error {
 	return w.store.exec(ctx, `UPDATE biller_rows SET outcome = $1, reason = $2, customer_id = $3, params = NULL,
 		cells = CASE WHEN $1 = 'rejected' THEN cells END WHERE id = $4 AND outcome IS NULL AND $1 <> ''`,
-		res.outcome, reasonOf(res.err), res.customerID, id)
+		res.outcome, res.reason, res.customerID, id)
 }
 
-// reasonOf returns the text of an error for the file of rejected rows.
-func reasonOf(err error) string {
-	if err == nil {
-		return ""
-	}
+// reasonOf returns the reason why a row is rejected, for the file of rejected rows.
+func reasonOf(err error, name string) string {
 	mismatch, isMismatch := errors.AsType[*moment.MismatchError](err)
 	if !isMismatch {
 		return strings.TrimPrefix(err.Error(), "moment: ")
 	}
 	if customer, ok := mismatch.Existing.(*moment.Customer); ok {
-		return `customer_reference has the name "` + customer.Name + `" at Moment. If it is the same person, write that name or leave it empty. ` +
-			"Otherwise use another customer_reference"
+		hint := ""
+		if normal(norm.NFKC.String(customer.Name)) == normal(norm.NFKC.String(name)) {
+			hint = " They differ only in letter case, spaces, hyphens, or characters that look alike."
+		}
+		return fmt.Sprintf(`customer_reference has the name "%s" at Moment, not "%s".%s If it is the same person, write that name or leave it empty. `+
+			"Otherwise use another customer_reference", customer.Name, name, hint)
 	}
 	bill, due := mismatch.Existing.(*moment.Bill), "" //nolint:forcetypeassert // biller creates no accounts
 	if !bill.DueDate.IsZero() {
@@ -334,6 +336,7 @@ func (w *worker) Work(ctx context.Context, job *river.Job[raiseBill]) error {
 type result struct {
 	line                int
 	outcome, customerID string
+	reason              string // why the row is rejected
 	err                 error
 	wait                time.Duration // the time that a 429 asks for
 }
@@ -357,7 +360,7 @@ func (w *worker) raise(ctx context.Context, b bill, seed, customerID string) res
 	case isMismatch && customerID == "" && isSamePerson(mismatch):
 		return w.raise(ctx, b, seed, b.Customer.ExternalReference)
 	case rejects(err):
-		return result{outcome: rejected, err: err}
+		return result{outcome: rejected, reason: reasonOf(err, b.Customer.Name), err: err}
 	case isFailure && (resp.StatusCode == http.StatusTooManyRequests || failure.RetryAfter > 0) &&
 		(errors.Is(err, moment.ErrConflict) || !errors.Is(err, moment.ErrOutcomeUnknown)):
 		// The create was limited, or it was rejected and a lookup was limited. No request is in
