@@ -192,6 +192,38 @@ func TestListen(t *testing.T) {
 	receiveFrom(t, "a job", events)
 }
 
+// The job of a payment is kept for as long as Moment may deliver its event again. Jobs that have
+// failed are kept longer, for a person.
+func TestOldJobsAreRemoved(t *testing.T) {
+	onBoth(t, func(b *base) {
+		kept := map[int64]bool{} // by the id of the job
+		for _, row := range []struct {
+			state string
+			days  int
+			kept  bool
+		}{
+			{"completed", 29, true},
+			{"completed", 31, false},
+			{"discarded", 89, true},
+			{"discarded", 91, false},
+			{"cancelled", 89, true},
+			{"cancelled", 91, false},
+		} {
+			old := onePayment
+			old.EventID = fmt.Sprint("evt_", row.state, row.days)
+			id := b.insert(old)
+			kept[id] = row.kept
+			b.exec("UPDATE river_job SET state = $1, finalized_at = $2 WHERE id = $3",
+				row.state, time.Now().UTC().AddDate(0, 0, -row.days).Format("2006-01-02 15:04:05.000"), id)
+		}
+		b.work()
+		until(b, patience, "three jobs are removed", func() bool { return ask[int](b, "SELECT count(*) FROM river_job") <= 3 })
+		for id, isKept := range kept {
+			assert.Equal(b, isKept, ask[int](b, "SELECT count(*) FROM river_job WHERE id = $1", id) == 1, id)
+		}
+	})
+}
+
 // If a machine disappears in the middle of a transaction, jobs do not wait for its locks for ever.
 func TestSessionsEnd(t *testing.T) {
 	b := newPostgresBase(t)
