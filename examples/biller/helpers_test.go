@@ -3,14 +3,19 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go/momenttest"
@@ -125,4 +130,33 @@ func (w *world) exec(s *store, query string, args ...any) {
 	w.Helper()
 	_, err := s.rows.ExecContext(w.Context(), query, args...)
 	require.NoError(w, err)
+}
+
+// rows is a file with n rows.
+func rows(n int) string {
+	var text strings.Builder
+	text.WriteString(header)
+	for i := range n {
+		fmt.Fprintf(&text, "C%d,Name %d,c%d@example.com,B%d,15.50,ZAR,2031-01-31\n", i, i, i, i)
+	}
+	return text.String()
+}
+
+// stored returns a database with a run whose rows and jobs are stored, but not sent.
+func stored(t *testing.T, n int) (*world, *store) {
+	t.Helper()
+	w := newWorld(t)
+	w.file("bills.csv", rows(n))
+	s := w.store()
+	c, _, err := parseFlags([]string{"run", filepath.Join(w.dir, "bills.csv")}, io.Discard)
+	require.NoError(t, err)
+	c.key, c.baseURL = w.key, w.url
+	hash, err := c.fileHash()
+	require.NoError(t, err)
+	r, err := s.prepare(t.Context(), c.config, hash, "test", io.Discard)
+	require.NoError(t, err)
+	jobs, err := river.NewClient(riversqlite.New(s.jobs), &river.Config{})
+	require.NoError(t, err)
+	require.NoError(t, (&worker{run: r, store: s}).enqueue(t.Context(), jobs, io.Discard))
+	return w, s
 }

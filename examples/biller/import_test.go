@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -22,13 +20,11 @@ import (
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
-const billsHeader = "customer_reference,name,email,bill_reference,amount,currency,due_date\n"
-
 // importBills inserts jobs for the rows of a file and an API key, and returns their queue.
 func (b *base) importBills(key, rows string, flags format) (queue string) {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "bills.csv")
-	require.NoError(b, os.WriteFile(path, []byte(billsHeader+rows), 0o600))
+	require.NoError(b, os.WriteFile(path, []byte(header+rows), 0o600))
 	if flags.Decimal == "" {
 		flags = format{Encoding: "utf-8", DateFormat: "YYYY-MM-DD", Decimal: "."}
 	}
@@ -106,52 +102,6 @@ func TestImportedBill(t *testing.T) {
 			assert.NotContains(t, string(job.EncodedArgs), "UBR1")
 		})
 	}
-}
-
-// A row that a worker rejects while import writes the rejected rows is written by the next import.
-func TestRowsThatAreRejectedMeanwhile(t *testing.T) {
-	b := newPostgresBase(t)
-	b.importBills("sk_test_A", "UCR1,,,UBR1,1.00,ZAR,\nUCR2,,,UBR2,x,ZAR,\n", format{})
-	dir := t.TempDir()
-	var r run
-	require.NoError(t, b.read(t.Context(), []any{&r.id, &r.header}, func() {}, "SELECT id, header FROM biller_runs"))
-	finish := func() string {
-		var out strings.Builder
-		w := &worker{run: r, store: b.store, config: config{input: fileFlags{File: dir + "/bills.csv"}}, imported: true}
-		assert.ErrorContains(t, w.finish(t.Context(), nil, &out), "rows rejected: ")
-		return out.String()
-	}
-	// import waits for the pipe when it looks for a free name.
-	require.NoError(t, exec.Command("mkfifo", dir+"/bills.rejected.csv").Run())
-	first := make(chan string, 1)
-	go func() { first <- finish() }()
-	pipe, err := os.OpenFile(dir+"/bills.rejected.csv", os.O_WRONLY, 0)
-	require.NoError(t, err)
-	b.exec("UPDATE biller_rows SET outcome = 'rejected', reason = 'by Moment' WHERE outcome IS NULL")
-	require.NoError(t, pipe.Close())
-	out := receiveFrom(t, "the end", first)
-	assert.Contains(t, out, "bills.rejected-2.csv (rows: 1), with the reasons. First import this file again")
-	assert.Contains(t, out, "open            1", "it does not say that all rejected rows are in a file")
-	require.NoError(t, os.Remove(dir+"/bills.rejected.csv"))
-	assert.Contains(t, finish(), "bills.rejected-2.csv (rows: 2), with")
-	text, err := os.ReadFile(dir + "/bills.rejected-2.csv")
-	require.NoError(t, err)
-	assert.Contains(t, string(text), "UBR1")
-}
-
-// import writes only rows that it has marked, because it would write others again.
-func TestRowsThatAreNotMarked(t *testing.T) {
-	b := newSQLiteBase(t)
-	b.importBills("sk_test_A", "UCR2,,,UBR2,x,ZAR,\n", format{})
-	w := &worker{run: run{id: 1, header: `["amount"]`}, store: b.store}
-	require.NoError(t, inTx(t.Context(), b.rows, nil, func(tx *sql.Tx) error {
-		for _, path := range []string{"", "/bills.rejected.csv"} {
-			text, err := w.rejectedRows(t.Context(), tx, path)
-			assert.Nil(t, text, path)
-			assert.NoError(t, err)
-		}
-		return nil
-	}))
 }
 
 // Two imports of one file do not write at the same time, because one of them could replace the
@@ -305,7 +255,7 @@ func TestFailureIsLogged(t *testing.T) {
 // A file that run has begun can be imported, and an imported file can be run.
 func TestRunAfterImport(t *testing.T) {
 	w := newWorld(t)
-	w.file("bills.csv", billsHeader+"UCR1,,,UBR1,1.00,ZAR,\nUCR2,,,UBR2,2.00,ZAR,\n")
+	w.file("bills.csv", header+"UCR1,,,UBR1,1.00,ZAR,\nUCR2,,,UBR2,2.00,ZAR,\n")
 	assert.Equal(t, exitDone, w.biller("import", "bills.csv"), w.stderr)
 	assert.Contains(t, w.stdout, "open")
 	assert.Empty(t, w.bills())
@@ -313,43 +263,6 @@ func TestRunAfterImport(t *testing.T) {
 	assert.ElementsMatch(t, []string{"UBR1", "UBR2"}, w.bills())
 	assert.Equal(t, exitDone, w.biller("import", "bills.csv"), w.stderr)
 	assert.NotContains(t, w.stdout, "  open")
-}
-
-// Wrong usage is reported before anything is opened, and without the password.
-func TestServerUsage(t *testing.T) {
-	for _, row := range []struct {
-		why         string
-		environment map[string]string
-		args        []string
-		says        string
-	}{
-		{"many processes on a file", nil, []string{"work"}, "use serve, or set DATABASE_URL"},
-		{"no secret", map[string]string{"MOMENT_API_KEY": "sk_test_A"}, []string{"serve"}, "MOMENT_WEBHOOK_SECRET is missing"},
-		{"a wrong old secret", map[string]string{"MOMENT_API_KEY": "sk_test_A", "MOMENT_WEBHOOK_SECRET": secret, "MOMENT_WEBHOOK_OLD_SECRET": "whsec_hunter2"}, []string{"serve"}, "MOMENT_WEBHOOK_OLD_SECRET has another form"},
-		{"no key", map[string]string{"MOMENT_WEBHOOK_SECRET": secret}, []string{"serve"}, "MOMENT_API_KEY"},
-		{"no time", nil, []string{"serve", "--job-timeout", "1ms"}, "--job-timeout"},
-		{"a mistyped database", map[string]string{"DATABASE_URL": "postgress://u:hunter2@h/d", "MOMENT_API_KEY": "sk_test_A"}, []string{"work"}, "write postgres://"},
-		{"a mistyped address to listen to", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d", "MOMENT_API_KEY": "sk_test_A"}, []string{"work", "--listen-url", "hunter2"}, "--listen-url or DATABASE_LISTEN_URL: write postgres://"},
-		{"an address as a file", nil, []string{"run", "bills.csv", "--database", "postgres://u:hunter2@h/d"}, "read from DATABASE_URL"},
-		{"an address as an argument", nil, []string{"work", "postgres://u:hunter2@h/d"}, "read from DATABASE_URL"},
-		{"a run on PostgreSQL", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d"}, []string{"run", "bills.csv"}, "use import and work"},
-		{"a mistyped address to listen to in the environment", map[string]string{"DATABASE_URL": "postgres://u:p@localhost/d", "MOMENT_API_KEY": "sk_test_A", "DATABASE_LISTEN_URL": "hunter2"}, []string{"work"}, "DATABASE_LISTEN_URL: write postgres://"},
-		{"an address without a scheme as an argument", nil, []string{"work", "u:hunter2@h/d"}, "read from DATABASE_URL"},
-		{"an address to listen to, which work does not", nil, []string{"work", "--listen", ":8080"}, "unknown flag --listen"},
-		{"a flag for files, which receive does not read", nil, []string{"receive", "--decimal", ","}, "unknown flag --decimal"},
-		{"a file too many", nil, []string{"serve", "bills.csv"}, "unexpected argument bills.csv"},
-		{"no database to migrate", nil, []string{"migrate"}, "DATABASE_URL is not set"},
-	} {
-		t.Run(row.why, func(t *testing.T) {
-			for _, name := range []string{"DATABASE_URL", "MOMENT_API_KEY", "MOMENT_WEBHOOK_SECRET", "MOMENT_WEBHOOK_OLD_SECRET", "MOMENT_BASE_URL", "DATABASE_LISTEN_URL"} {
-				t.Setenv(name, row.environment[name])
-			}
-			var stdout, stderr logs
-			assert.Equal(t, exitUsage, start(t.Context(), row.args, &stdout, &stderr))
-			assert.Contains(t, stderr.String(), row.says)
-			assert.NotContains(t, stdout.String()+stderr.String(), "hunter2")
-		})
-	}
 }
 
 // Two processes import a file at once: each row has one job, and both succeed.

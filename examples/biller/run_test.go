@@ -1,36 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/moment-billing/moment-go"
-	"github.com/moment-billing/moment-go/momenttest"
 )
-
-// rows is a file with n rows.
-func rows(n int) string {
-	var text strings.Builder
-	text.WriteString(header)
-	for i := range n {
-		fmt.Fprintf(&text, "C%d,Name %d,c%d@example.com,B%d,15.50,ZAR,2031-01-31\n", i, i, i, i)
-	}
-	return text.String()
-}
 
 const mixed = header + "C1,Zoë,z@example.com,B1,15.50,ZAR,2031-01-31\n" +
 	"C2,=cmd|x,,B2,\"15,50\",ZAR,\n" + // to be corrected
@@ -253,88 +236,6 @@ func respond(rw http.ResponseWriter, status int, own bool) bool {
 	return true
 }
 
-// A run stops if it makes no progress. Only the service's own rejection rejects a row.
-func TestStops(t *testing.T) {
-	always := func(status int, own bool) func(int64, http.ResponseWriter) bool {
-		return func(_ int64, rw http.ResponseWriter) bool { return respond(rw, status, own) }
-	}
-	for _, row := range []struct {
-		why      string
-		rows     int
-		front    func(n int64, rw http.ResponseWriter) bool
-		code     int
-		says     string
-		rejected int // at least
-		most     int64
-	}{
-		{"the service rejects ten bills in a row", 200, always(422, true), exitFailed, "rejected 10 bills in a row", 10, 100},
-		{"it rejects all ten bills of a file, so that no row is open", 10, always(422, true), exitFailed, "stopped, but no row is open. If the rejected rows are right, run their file: more than half of the first hundred", 10, 10},
-		{"it rejects nine", 9, always(422, true), exitRejected, "", 9, 9},
-		{"a gateway responds to the first request", 200, always(404, false), exitFailed, "check MOMENT_BASE_URL: ", 0, 100},
-		{"the API key is wrong", 200, always(401, true), exitFailed, "check MOMENT_API_KEY: ", 0, 100},
-		{"it may not create bills", 200, always(403, true), exitFailed, "check MOMENT_API_KEY: ", 0, 100},
-		{"two of three of the first hundred are rejected", 400, func(n int64, rw http.ResponseWriter) bool { return n%3 > 0 && respond(rw, 422, true) }, exitFailed, "more than half of the first hundred", 51, 200},
-		{"the service goes down", 200, func(n int64, rw http.ResponseWriter) bool { return n > 1 && respond(rw, 503, false) }, exitFailed, "50 attempts failed in a row", 0, 500},
-		{"a gateway fails, and limits the next attempts", 1, func(n int64, rw http.ResponseWriter) bool {
-			return n <= 4 && respond(rw, map[bool]int{true: 503, false: 429}[n == 1], false)
-		}, exitDone, "", 0, 100},
-		{"a gateway responds later", 40, func(n int64, rw http.ResponseWriter) bool { return n == 35 && respond(rw, 400, false) }, exitDone, "", 0, 100},
-	} {
-		t.Run(row.why, func(t *testing.T) {
-			w := newWorld(t)
-			w.file("bills.csv", rows(row.rows))
-			w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return row.front(w.requests.Load(), rw) })
-			assert.Equal(t, row.code, w.biller("run", "bills.csv"), w.stderr)
-			assert.Contains(t, w.stderr, row.says)
-			assert.LessOrEqual(t, w.requests.Load(), row.most)
-			s := w.store()
-			n := 0
-			require.NoError(t, s.rows.QueryRowContext(t.Context(), "SELECT count(*) FROM biller_rows WHERE outcome = 'rejected'").Scan(&n))
-			assert.GreaterOrEqual(t, n, row.rejected)
-			if row.rejected == 0 {
-				assert.Zero(t, n)
-			}
-			s.close()
-			w.setFront(nil)
-			w.biller("run", "bills.csv")
-			assert.Len(t, w.bills(), row.rows-n, "started again, it raises the others")
-		})
-	}
-	w := newWorld(t)
-	w.file("bills.csv", rows(200))
-	w.url = "http://127.0.0.1:1"
-	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
-	assert.Contains(t, w.stderr, "connection refused")
-}
-
-// Bills that differ from those at Moment are rejected, but do not stop the run.
-func TestManyMismatches(t *testing.T) {
-	w := newWorld(t)
-	w.file("bills.csv", rows(30))
-	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
-	w.file("bills.csv", strings.ReplaceAll(rows(30), "15.50", "15.51"))
-	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
-	assert.Contains(t, w.stdout, "rejected       30")
-	w.file("bills.csv", strings.ReplaceAll(rows(40), "15.50", "15.52"))
-	limited := false
-	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
-		rejects := r.Method == http.MethodPost && !limited
-		limited = limited || rejects
-		return rejects && respond(rw, 422, true)
-	})
-	w.biller("run", "bills.csv")
-	assert.NotContains(t, w.stderr, errEarly.Error(), "one rejection by the service does not count the others")
-}
-
-// A file of rejected rows can be run if the input has an unusual separator.
-func TestRejectedRowsOfAnotherSeparator(t *testing.T) {
-	w := newWorld(t)
-	w.file("bills.csv", "sep=|\n"+strings.ReplaceAll(header, ",", "|")+"C1|||B1|1,50|ZAR|\n")
-	require.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
-	w.file("bills.rejected.csv", strings.Replace(w.read("bills.rejected.csv"), `"1,50",ZAR`, "1.50,ZAR", 1))
-	assert.Equal(t, exitDone, w.biller("run", "bills.rejected.csv"), w.stderr)
-}
-
 // Rejections after the first hundred rows do not stop a run, and neither do those before --yes.
 func TestRejectionsAfterAWarning(t *testing.T) {
 	w := newWorld(t)
@@ -346,293 +247,6 @@ func TestRejectionsAfterAWarning(t *testing.T) {
 	})
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv", "--yes"), w.stderr)
 	assert.Contains(t, w.stdout, "raised        146 ")
-}
-
-// Bills that exist need at most three requests each, without waiting.
-func TestBillsThatExist(t *testing.T) {
-	w := newWorld(t)
-	const n = 200
-	w.file("bills.csv", rows(n))
-	first := time.Now()
-	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
-	took := time.Since(first)
-	require.NoError(t, os.Remove(filepath.Join(w.dir, "biller.db")))
-	before, begun := w.requests.Load(), time.Now()
-	assert.Equal(t, exitDone, w.biller("run", "bills.csv"))
-	assert.Contains(t, w.stdout, "found         200  ZAR 3100.00")
-	assert.LessOrEqual(t, w.requests.Load()-before, int64(3*n))
-	assert.Less(t, time.Since(begun), 3*took+2*time.Second, "three requests take as long as three, and wait for nothing")
-
-	w.file("bills.csv", strings.ReplaceAll(rows(n), ",B", ",E"))
-	before = w.requests.Load()
-	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
-	assert.Equal(t, int64(n), w.requests.Load()-before, "a customer whom an earlier run has seen needs no requests")
-}
-
-// A bill is neither raised for another person nor raised twice, if it or its customer exists.
-func TestWhatExists(t *testing.T) {
-	w := newWorld(t)
-	w.file("bills.csv", rows(9))
-	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
-	_, err := w.srv.Client().Bills.Void(t.Context(), "B5")
-	require.NoError(t, err)
-	_, err = w.srv.Client().Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "C9"})
-	require.NoError(t, err)
-	_, err = w.srv.Client().Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "CQ", Name: `The "Shop"`})
-	require.NoError(t, err)
-	w.file("more.csv", header+
-		"C9,Nine,c9@example.com,E9,15.50,ZAR,\n"+ // no name at Moment
-		"C0,Name 0,c0@example.com,B0,15.51,ZAR,2031-01-31\n"+ // another amount
-		"C1,Name 1,new@example.com,E1,15.50,ZAR,\n"+ // another e-mail address
-		"C2,Somebody,,E2,15.50,ZAR,\n"+ // another name
-		"CQ,Shop,,EQ,15.50,ZAR,\n"+ // a name to copy from the reason
-		"C3,,,E3,15.50,ZAR,\n"+ // no name
-		"C4,Name 4,,B3,15.50,ZAR,2031-01-31\n"+ // another customer
-		"C6,name  6,,E6,15.50,ZAR,\n"+ // a name that looks the same
-		"C5,Name 5,,B5,15.50,ZAR,2031-01-31\n") // voided
-	assert.Equal(t, exitRejected, w.biller("run", "more.csv"), w.stderr)
-	assert.ElementsMatch(t, append(strings.Fields("B0 B1 B2 B3 B4 B5 B6 B7 B8"), "E1", "E3", "E9"), w.bills())
-	assert.Equal(t, "c1@example.com", customer(t, w, "C1").Email)
-	got := w.read("more.rejected.csv")
-	for _, want := range []string{
-		"but differs in amount: the bill at Moment is ZAR 15.50, unpaid, due on 2031-01-31. Use another bill_reference, change the bill at Moment, or remove the row\",C0", "customer_reference has the name \"\"Name 2\"\" at Moment, not \"\"Somebody\"\". If it is the same person, write that name or leave it empty. Otherwise use another customer_reference\",C2",
-		`has the name ""Name 6"" at Moment, not ""name  6"". They differ only in letter case, spaces, hyphens, or characters that look alike. If`,
-		"but differs in customer: the bill at Moment is", "but differs in status: the bill at Moment is ZAR 15.50, voided, due on 2031-01-31. Use another bill_reference, or remove",
-		`customer_reference has the name ""The ""Shop"""" at Moment`,
-	} {
-		assert.Contains(t, got, want)
-	}
-}
-
-// A write without a definite response is settled, whether it was applied or not.
-func TestUnknownOutcomes(t *testing.T) {
-	for _, fault := range []momenttest.Fault{
-		momenttest.DropAfterCommit(), momenttest.DropBeforeCommit(), momenttest.Truncate(), momenttest.Status(503), momenttest.ServiceError(500), momenttest.RateLimit(0),
-	} {
-		w := newWorld(t)
-		w.file("bills.csv", rows(20))
-		w.srv.Fail(fault.Times(10))
-		assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
-		assert.Len(t, w.bills(), 20)
-	}
-}
-
-// A run that is interrupted finishes its calls, and continues when it is started again.
-func TestInterruptedRunContinues(t *testing.T) {
-	w := newWorld(t)
-	w.file("bills.csv", rows(300))
-	ctx, interrupt := context.WithCancel(t.Context())
-	w.setFront(func(http.ResponseWriter, *http.Request) bool {
-		if w.requests.Load() == 100 {
-			interrupt()
-		}
-		return false
-	})
-	assert.Equal(t, exitFailed, w.billerUntil(ctx, "run", "bills.csv"))
-	assert.Contains(t, w.stderr, "biller: stopped; start it again to continue: context canceled\n")
-	assert.Less(t, len(w.bills()), 300)
-	stopped, stop := context.WithCancel(t.Context())
-	stop()
-	for _, command := range []string{"run", "import", "check", "reconcile"} {
-		assert.Equal(t, exitFailed, w.billerUntil(stopped, command, "bills.csv"), command)
-		assert.Contains(t, w.stderr, "biller: stopped; start it again to continue", command)
-	}
-	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
-	assert.Len(t, w.bills(), 300)
-	assert.Equal(t, int64(300), w.requests.Load())
-}
-
-// Ctrl+C in the middle of the last calls does not ask for another start.
-func TestInterruptedAtTheEnd(t *testing.T) {
-	for text, code := range map[string]int{rows(1): exitDone, rows(1) + "C2,,,B2,x,ZAR,\n": exitRejected} {
-		w := newWorld(t)
-		w.file("bills.csv", text)
-		ctx, interrupt := context.WithCancel(t.Context())
-		w.setFront(func(http.ResponseWriter, *http.Request) bool {
-			interrupt()
-			return false
-		})
-		assert.Equal(t, code, w.billerUntil(ctx, "run", "bills.csv"), w.stderr)
-		assert.NotContains(t, w.stderr, "stopped")
-		assert.Len(t, w.bills(), 1)
-	}
-}
-
-func TestWhyStopped(t *testing.T) {
-	for _, row := range []struct {
-		why                      string
-		left                     int
-		stopped, interrupted, is error
-	}{
-		{"it is finished", 0, errFinished, nil, nil},
-		{"it is finished, and then interrupted", 0, errFinished, context.Canceled, nil},
-		{"interrupted with open rows", 1, context.Canceled, context.Canceled, context.Canceled},
-		{"interrupted during the last calls", 0, context.Canceled, context.Canceled, nil},
-		{"it stopped itself", 0, errEarly, nil, errEarly},
-		{"it stopped itself, and then was interrupted: the person must see the reason", 0, errEarly, context.Canceled, errEarly},
-	} {
-		assert.Equal(t, row.is, (&worker{left: row.left}).whyStopped(row.stopped, row.interrupted), row.why)
-	}
-}
-
-func TestReconcile(t *testing.T) {
-	w := newWorld(t)
-	w.file("bills.csv", rows(6))
-	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
-	assert.Equal(t, exitDone, w.biller("reconcile", "bills.csv"))
-	bill, err := w.srv.Client().Bills.Get(t.Context(), "B1")
-	require.NoError(t, err)
-	_, err = w.srv.Pay(t.Context(), momenttest.Payment{Bill: bill.ID, Amount: 1550})
-	require.NoError(t, err)
-	_, err = w.srv.Client().Bills.Void(t.Context(), "B2")
-	require.NoError(t, err)
-	failures := 0
-	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
-		if !strings.HasSuffix(r.URL.Path, "/B2") || failures == 2 {
-			return false
-		}
-		failures++
-		return respond(rw, 503, false) // so the outcome of an early row is known late
-	})
-	w.file("bills.csv", strings.NewReplacer("B3,15.50", "B3,1.00", "C4,", "C0,", "B5,15.50,ZAR,2031-01-31", "B6,15.50,ZAR,\nC5,,,B5,15.50,ZAR,2031-02-28\nC5,,,B7,x,ZAR,").Replace(rows(6)))
-	assert.Equal(t, exitRejected, w.biller("reconcile", "bills.csv"), w.stderr)
-	for _, want := range []string{
-		"line 4: the bill is voided", "line 5: the amount is ZAR 15.50 at Moment, but ZAR 1.00 in the file", "line 6: the bill at Moment has another customer",
-		"line 7: the bill does not exist at Moment", "line 8: the due date is 2031-01-31 at Moment, but 2031-02-28 in the file", `line 9: amount "x"`,
-		": rows that agree with their bills: 2 (1 paid); that differ: 6\n",
-	} {
-		assert.Contains(t, w.stdout, want)
-	}
-	lines := regexp.MustCompile("line [0-9]:").FindAllString(w.stdout, -1)
-	assert.True(t, slices.IsSorted(lines), lines)
-	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 404, false) })
-	assert.Equal(t, exitFailed, w.biller("reconcile", "bills.csv"), "a gateway's 404 does not say that a bill is missing")
-}
-
-// With PostgreSQL, payments at Moment are compared with the ledger too.
-func TestReconcileWithTheLedger(t *testing.T) {
-	b := newPostgresBase(t)
-	w := newWorld(t)
-	w.file("bills.csv", rows(2))
-	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
-	w.Setenv("DATABASE_URL", b.address)
-	assert.Equal(t, exitDone, w.biller("reconcile", "bills.csv"), w.stderr)
-	bill, err := w.srv.Client().Bills.Get(t.Context(), "B1")
-	require.NoError(t, err)
-	_, err = w.srv.Pay(t.Context(), momenttest.Payment{Bill: bill.ID, Amount: 1550})
-	require.NoError(t, err)
-	for _, row := range []struct {
-		amount int
-		code   int
-		says   string
-	}{
-		{0, exitRejected, "line 3: the payments are ZAR 15.50 at Moment, but ZAR 0.00 in the ledger\n"},
-		{1600, exitRejected, "line 3: the payments are ZAR 15.50 at Moment, but ZAR 16.00 in the ledger\n"},
-		{-50, exitDone, "rows that agree with their bills: 2 (1 paid)"}, // a reversal
-	} {
-		b.exec(`INSERT INTO ledger (event_id, payment_id, obligation_kind, obligation_id, amount, currency, posted_at)
-			VALUES ('evt_' || $2::bigint, 'pay_1', 'bill', $1, $2::bigint, 'ZAR', 0)`, bill.ID, row.amount)
-		assert.Equal(t, row.code, w.biller("reconcile", "bills.csv"), w.stderr)
-		assert.Contains(t, w.stdout, row.says)
-	}
-}
-
-func TestUsage(t *testing.T) {
-	w := newWorld(t)
-	w.file("bills.csv", rows(1))
-	for _, row := range []struct {
-		args string
-		code int
-		says string
-	}{
-		{"", exitUsage, "expected one of"},
-		{"run --help", exitDone, ""},
-		{"raise bills.csv", exitUsage, "unexpected argument raise"},
-		{"run", exitUsage, `expected "<file>"`},
-		{"run bills.csv --columns foo=bar", exitUsage, "OURS is one of customer_reference"},
-		{"run bills.csv --columns amount=", exitUsage, "only name, email, due_date may be missing"},
-		{"run bills.csv --columns currency=", exitUsage, "--columns currency=: only"},
-		{"run bills.csv --columns currency= --currency ZAR", exitUsage, "MOMENT_API_KEY"},
-		{"run bills.csv --date-format DD/MM", exitUsage, "must have a year"},
-		{"run bills.csv --date-format DD/MM/YYYYThh:mm", exitUsage, "and no time"},
-		{"run bills.csv --decimal ;", exitUsage, "must be a point or a comma"},
-		{"run bills.csv --encoding latin1", exitUsage, "must be one of"},
-		{"run bills.csv --currency R", exitUsage, "currency"},
-		{"run bills.csv --rate 0", exitUsage, "--rate"},
-		{"run bills.csv", exitUsage, "MOMENT_API_KEY"},
-		{"demo many", exitUsage, "expected a valid 64 bit int"},
-		{"check missing.csv", exitUsage, "no such file"},
-	} {
-		var stdout, stderr strings.Builder
-		assert.Equal(t, row.code, start(t.Context(), strings.Fields(row.args), &stdout, &stderr), row.args)
-		assert.Contains(t, stderr.String(), row.says)
-	}
-}
-
-func TestDemo(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
-	t.Setenv("DATABASE_URL", "postgres://u:p@localhost/d") // is not used
-	var stdout, stderr strings.Builder
-	assert.Equal(t, exitDone, start(t.Context(), []string{"demo", "600"}, &stdout, &stderr), stderr.String())
-	assert.Contains(t, stdout.String(), "The fake has 599 bills of ZAR 7782.00, each exactly once.")
-	left, err := os.ReadDir(os.TempDir())
-	assert.NoError(t, err)
-	assert.Empty(t, left)
-}
-
-// A database that cannot be opened is wrong usage, because another start would not help.
-func TestWrongDatabase(t *testing.T) {
-	w := newWorld(t)
-	w.file("bills.csv", rows(1))
-	w.file("text.db", strings.Repeat("no database\n", 100))
-	for database, says := range map[string]string{
-		"text.db": "file is not a database", ".": "is a directory", "missing/biller.db": "the folder must exist, and be writable",
-	} {
-		assert.Equal(t, exitUsage, w.biller("run", "bills.csv", "--database", filepath.Join(w.dir, database)))
-		assert.Contains(t, w.stderr, says)
-	}
-	assert.Zero(t, w.requests.Load())
-}
-
-// A run that was stopped by rejections continues without a warning, because its rows were checked.
-func TestStoppedByRejections(t *testing.T) {
-	w := newWorld(t)
-	w.file("bills.csv", rows(100))
-	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
-	w.file("bills.csv", strings.ReplaceAll(rows(160), "15.50", "15.52")) // 100 bills differ
-	ctx, interrupt := context.WithCancel(t.Context())
-	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
-		body, _ := io.ReadAll(r.Body)
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		if !strings.Contains(string(body), "B159") {
-			return false
-		}
-		interrupt()
-		return respond(rw, 501, false) // this row stays open
-	})
-	assert.Equal(t, exitFailed, w.billerUntil(ctx, "run", "bills.csv"), w.stderr)
-	require.Contains(t, w.stdout, "rejected      100")
-	w.setFront(nil)
-	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
-	assert.NotContains(t, w.stderr, "warning")
-	assert.Len(t, w.bills(), 160)
-}
-
-// A file of rejected rows that somebody has changed is not overwritten.
-func TestChangedRejectedRows(t *testing.T) {
-	w := interruptedRun(t)
-	w.file("bills.rejected.csv", "changed")
-	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
-	assert.Equal(t, "changed", w.read("bills.rejected.csv"))
-	assert.NotContains(t, w.read("bills.rejected-2.csv"), "B1", "which may be corrected and raised")
-	assert.Contains(t, w.read("bills.rejected-2.csv"), "B2")
-	assert.Contains(t, w.stdout, "are in "+filepath.Join(w.dir, "bills.rejected.csv")+" (rows: 1) and "+filepath.Join(w.dir, "bills.rejected-2.csv")+" (rows: 1), with")
-
-	w = interruptedRun(t)
-	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
-	assert.Contains(t, w.read("bills.rejected.csv"), "B1", "a file that nobody has changed gets the later rows too")
-	assert.Contains(t, w.read("bills.rejected.csv"), "B2")
-	assert.NoFileExists(t, filepath.Join(w.dir, "bills.rejected-2.csv"))
 }
 
 // interruptedRun returns a folder with a rejected row B1, and a run whose next start rejects B2.
@@ -653,15 +267,6 @@ func interruptedRun(t *testing.T) *world {
 	return w
 }
 
-// The message for a failed connection names MOMENT_BASE_URL, because the address may be wrong.
-func TestNoConnection(t *testing.T) {
-	_, s := stored(t, 1)
-	w := &worker{store: s, run: run{id: 1, header: `["amount"]`}, last: &moment.ConnectionError{Op: "create bill", Err: errors.New("connection refused")}}
-	err := w.finish(t.Context(), nil, io.Discard)
-	assert.ErrorContains(t, err, "rows still open: 1: check MOMENT_BASE_URL and the network, and start it again to continue. The last error: ")
-	assert.ErrorContains(t, err, "connection refused")
-}
-
 // A run with a mistyped API key raises nothing, so the right one is not another company's.
 func TestKeyThatWasMistyped(t *testing.T) {
 	w := newWorld(t)
@@ -671,53 +276,6 @@ func TestKeyThatWasMistyped(t *testing.T) {
 	w.setFront(nil)
 	w.key = "sk_test_ANOTHER_KEY"
 	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
-}
-
-// A copy of the file in another folder is the same run, and the message names the file that exists.
-func TestRejectedRowsOfACopy(t *testing.T) {
-	w := newWorld(t)
-	text := header + "C1,,,B1,x,ZAR,\nC2,,,B2,1.00,ZAR,\n"
-	w.file("bills.csv", text)
-	require.Equal(t, exitRejected, w.biller("run", "bills.csv"))
-	require.NoError(t, os.Mkdir(filepath.Join(w.dir, "copy"), 0o700))
-	w.file("copy/bills.csv", text)
-	path, database := filepath.Join(w.dir, "bills.rejected.csv"), filepath.Join(w.dir, "biller.db")
-	assert.Equal(t, exitRejected, w.biller("run", "copy/bills.csv", "--database", database))
-	assert.Contains(t, w.stdout, "The rejected rows are in "+path+" (rows: 1), with")
-	assert.NoFileExists(t, filepath.Join(w.dir, "copy/bills.rejected.csv"))
-	require.NoError(t, os.Remove(path))
-	assert.Equal(t, exitRejected, w.biller("run", "copy/bills.csv", "--database", database))
-	assert.Contains(t, w.stdout, "The rejected rows are in "+path+" (rows: 1, not there any more), with")
-	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
-	assert.FileExists(t, path, "it is written again")
-}
-
-// Each month has its own file of rejected rows, even if a run is started again.
-func TestRejectedRowsOfTheNextMonth(t *testing.T) {
-	w := newWorld(t)
-	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC1,,,B2,x,ZAR,\n")
-	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
-	w.file("bills.csv", header+"C1,,,E1,1,ZAR,\nC1,,,E2,x,ZAR,\n")
-	for range 2 {
-		assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
-		assert.Contains(t, w.stdout, "bills.rejected-2.csv")
-	}
-	assert.Contains(t, w.read("bills.rejected.csv"), "B2")
-	assert.Contains(t, w.read("bills.rejected-2.csv"), "E2")
-}
-
-// Names keep their own quotes in a file of rejected rows, and in one of such a file.
-func TestQuotesOfRejectedRows(t *testing.T) {
-	w := newWorld(t)
-	w.file("bills.csv", header+"C1,=1,,B1,x,ZAR,\nC2,'=2,,B2,x,ZAR,\nC3,''=3,,B3,x,ZAR,\nC4,'four,,B4,x,ZAR,\n")
-	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
-	assert.Equal(t, exitRejected, w.biller("run", "bills.rejected.csv"))
-	assert.Contains(t, w.read("bills.rejected.rejected.csv"), "C1,'=1,,B1,")
-	w.file("bills.rejected.rejected.csv", strings.ReplaceAll(w.read("bills.rejected.rejected.csv"), ",x,ZAR", ",1,ZAR"))
-	assert.Equal(t, exitDone, w.biller("run", "bills.rejected.rejected.csv"), w.stderr)
-	for reference, name := range map[string]string{"C1": "=1", "C2": "'=2", "C3": "''=3", "C4": "'four"} {
-		assert.Equal(t, name, customer(t, w, reference).Name)
-	}
 }
 
 // The rejected rows have the header of the file as it was loaded, because somebody may have saved
@@ -731,33 +289,4 @@ func TestFileThatChangesDuringItsRun(t *testing.T) {
 	})
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
 	assert.Contains(t, w.read("bills.rejected.csv"), "rejected_line,rejected_reason,"+header+"3,")
-}
-
-// Attempts after an unknown outcome make the same call, even if the customer is known by then.
-func TestLaterAttemptsMakeTheSameCall(t *testing.T) {
-	w := newWorld(t)
-	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC1,,,B2,1,ZAR,\n")
-	var calls []string
-	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
-		body, _ := io.ReadAll(r.Body)
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		if r.Method != http.MethodPost || !strings.Contains(string(body), "B1") {
-			return false
-		}
-		calls = append(calls, r.Header.Get("Idempotency-Key")+string(body))
-		return len(calls) == 1 && respond(rw, 501, false) // not retried, and the outcome is unknown
-	})
-	assert.Equal(t, exitDone, w.biller("run", "bills.csv"), w.stderr)
-	require.Greater(t, len(calls), 1)
-	assert.Equal(t, calls[0], calls[1])
-}
-
-// If the rejected rows cannot be written, no part of a file remains, and no file is named.
-func TestRejectedRowsThatCannotBeWritten(t *testing.T) {
-	w := newWorld(t)
-	w.file("bills.csv", header+"C1,,,B1,x,ZAR,\n")
-	require.NoError(t, os.MkdirAll(filepath.Join(w.dir, "bills.rejected.csv.new", "x"), 0o700)) // the file is written here before it is renamed
-	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
-	assert.NotContains(t, w.stdout, "Correct the rejected rows")
-	assert.NoDirExists(t, filepath.Join(w.dir, "bills.rejected.csv"))
 }

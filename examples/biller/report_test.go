@@ -1,0 +1,209 @@
+package main
+
+import (
+	"database/sql"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/moment-billing/moment-go/momenttest"
+)
+
+func TestReconcile(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", rows(6))
+	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
+	assert.Equal(t, exitDone, w.biller("reconcile", "bills.csv"))
+	bill, err := w.srv.Client().Bills.Get(t.Context(), "B1")
+	require.NoError(t, err)
+	_, err = w.srv.Pay(t.Context(), momenttest.Payment{Bill: bill.ID, Amount: 1550})
+	require.NoError(t, err)
+	_, err = w.srv.Client().Bills.Void(t.Context(), "B2")
+	require.NoError(t, err)
+	failures := 0
+	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/B2") || failures == 2 {
+			return false
+		}
+		failures++
+		return respond(rw, 503, false) // so the outcome of an early row is known late
+	})
+	w.file("bills.csv", strings.NewReplacer("B3,15.50", "B3,1.00", "C4,", "C0,", "B5,15.50,ZAR,2031-01-31", "B6,15.50,ZAR,\nC5,,,B5,15.50,ZAR,2031-02-28\nC5,,,B7,x,ZAR,").Replace(rows(6)))
+	assert.Equal(t, exitRejected, w.biller("reconcile", "bills.csv"), w.stderr)
+	for _, want := range []string{
+		"line 4: the bill is voided", "line 5: the amount is ZAR 15.50 at Moment, but ZAR 1.00 in the file", "line 6: the bill at Moment has another customer",
+		"line 7: the bill does not exist at Moment", "line 8: the due date is 2031-01-31 at Moment, but 2031-02-28 in the file", `line 9: amount "x"`,
+		": rows that agree with their bills: 2 (1 paid); that differ: 6\n",
+	} {
+		assert.Contains(t, w.stdout, want)
+	}
+	lines := regexp.MustCompile("line [0-9]:").FindAllString(w.stdout, -1)
+	assert.True(t, slices.IsSorted(lines), lines)
+	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 404, false) })
+	assert.Equal(t, exitFailed, w.biller("reconcile", "bills.csv"), "a gateway's 404 does not say that a bill is missing")
+}
+
+// With PostgreSQL, payments at Moment are compared with the ledger too.
+func TestReconcileWithTheLedger(t *testing.T) {
+	b := newPostgresBase(t)
+	w := newWorld(t)
+	w.file("bills.csv", rows(2))
+	require.Equal(t, exitDone, w.biller("run", "bills.csv"))
+	w.Setenv("DATABASE_URL", b.address)
+	assert.Equal(t, exitDone, w.biller("reconcile", "bills.csv"), w.stderr)
+	bill, err := w.srv.Client().Bills.Get(t.Context(), "B1")
+	require.NoError(t, err)
+	_, err = w.srv.Pay(t.Context(), momenttest.Payment{Bill: bill.ID, Amount: 1550})
+	require.NoError(t, err)
+	for _, row := range []struct {
+		amount int
+		code   int
+		says   string
+	}{
+		{0, exitRejected, "line 3: the payments are ZAR 15.50 at Moment, but ZAR 0.00 in the ledger\n"},
+		{1600, exitRejected, "line 3: the payments are ZAR 15.50 at Moment, but ZAR 16.00 in the ledger\n"},
+		{-50, exitDone, "rows that agree with their bills: 2 (1 paid)"}, // a reversal
+	} {
+		b.exec(`INSERT INTO ledger (event_id, payment_id, obligation_kind, obligation_id, amount, currency, posted_at)
+			VALUES ('evt_' || $2::bigint, 'pay_1', 'bill', $1, $2::bigint, 'ZAR', 0)`, bill.ID, row.amount)
+		assert.Equal(t, row.code, w.biller("reconcile", "bills.csv"), w.stderr)
+		assert.Contains(t, w.stdout, row.says)
+	}
+}
+
+// A file of rejected rows that somebody has changed is not overwritten.
+func TestChangedRejectedRows(t *testing.T) {
+	w := interruptedRun(t)
+	w.file("bills.rejected.csv", "changed")
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	assert.Equal(t, "changed", w.read("bills.rejected.csv"))
+	assert.NotContains(t, w.read("bills.rejected-2.csv"), "B1", "which may be corrected and raised")
+	assert.Contains(t, w.read("bills.rejected-2.csv"), "B2")
+	assert.Contains(t, w.stdout, "are in "+filepath.Join(w.dir, "bills.rejected.csv")+" (rows: 1) and "+filepath.Join(w.dir, "bills.rejected-2.csv")+" (rows: 1), with")
+
+	w = interruptedRun(t)
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	assert.Contains(t, w.read("bills.rejected.csv"), "B1", "a file that nobody has changed gets the later rows too")
+	assert.Contains(t, w.read("bills.rejected.csv"), "B2")
+	assert.NoFileExists(t, filepath.Join(w.dir, "bills.rejected-2.csv"))
+}
+
+// A copy of the file in another folder is the same run, and the message names the file that exists.
+func TestRejectedRowsOfACopy(t *testing.T) {
+	w := newWorld(t)
+	text := header + "C1,,,B1,x,ZAR,\nC2,,,B2,1.00,ZAR,\n"
+	w.file("bills.csv", text)
+	require.Equal(t, exitRejected, w.biller("run", "bills.csv"))
+	require.NoError(t, os.Mkdir(filepath.Join(w.dir, "copy"), 0o700))
+	w.file("copy/bills.csv", text)
+	path, database := filepath.Join(w.dir, "bills.rejected.csv"), filepath.Join(w.dir, "biller.db")
+	assert.Equal(t, exitRejected, w.biller("run", "copy/bills.csv", "--database", database))
+	assert.Contains(t, w.stdout, "The rejected rows are in "+path+" (rows: 1), with")
+	assert.NoFileExists(t, filepath.Join(w.dir, "copy/bills.rejected.csv"))
+	require.NoError(t, os.Remove(path))
+	assert.Equal(t, exitRejected, w.biller("run", "copy/bills.csv", "--database", database))
+	assert.Contains(t, w.stdout, "The rejected rows are in "+path+" (rows: 1, not there any more), with")
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
+	assert.FileExists(t, path, "it is written again")
+}
+
+// Each month has its own file of rejected rows, even if a run is started again.
+func TestRejectedRowsOfTheNextMonth(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC1,,,B2,x,ZAR,\n")
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
+	w.file("bills.csv", header+"C1,,,E1,1,ZAR,\nC1,,,E2,x,ZAR,\n")
+	for range 2 {
+		assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
+		assert.Contains(t, w.stdout, "bills.rejected-2.csv")
+	}
+	assert.Contains(t, w.read("bills.rejected.csv"), "B2")
+	assert.Contains(t, w.read("bills.rejected-2.csv"), "E2")
+}
+
+// Names keep their own quotes in a file of rejected rows, and in one of such a file.
+func TestQuotesOfRejectedRows(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C1,=1,,B1,x,ZAR,\nC2,'=2,,B2,x,ZAR,\nC3,''=3,,B3,x,ZAR,\nC4,'four,,B4,x,ZAR,\n")
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
+	assert.Equal(t, exitRejected, w.biller("run", "bills.rejected.csv"))
+	assert.Contains(t, w.read("bills.rejected.rejected.csv"), "C1,'=1,,B1,")
+	w.file("bills.rejected.rejected.csv", strings.ReplaceAll(w.read("bills.rejected.rejected.csv"), ",x,ZAR", ",1,ZAR"))
+	assert.Equal(t, exitDone, w.biller("run", "bills.rejected.rejected.csv"), w.stderr)
+	for reference, name := range map[string]string{"C1": "=1", "C2": "'=2", "C3": "''=3", "C4": "'four"} {
+		assert.Equal(t, name, customer(t, w, reference).Name)
+	}
+}
+
+// A file of rejected rows can be run if the input has an unusual separator.
+func TestRejectedRowsOfAnotherSeparator(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", "sep=|\n"+strings.ReplaceAll(header, ",", "|")+"C1|||B1|1,50|ZAR|\n")
+	require.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	w.file("bills.rejected.csv", strings.Replace(w.read("bills.rejected.csv"), `"1,50",ZAR`, "1.50,ZAR", 1))
+	assert.Equal(t, exitDone, w.biller("run", "bills.rejected.csv"), w.stderr)
+}
+
+// If the rejected rows cannot be written, no part of a file remains, and no file is named.
+func TestRejectedRowsThatCannotBeWritten(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C1,,,B1,x,ZAR,\n")
+	require.NoError(t, os.MkdirAll(filepath.Join(w.dir, "bills.rejected.csv.new", "x"), 0o700)) // the file is written here before it is renamed
+	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
+	assert.NotContains(t, w.stdout, "Correct the rejected rows")
+	assert.NoDirExists(t, filepath.Join(w.dir, "bills.rejected.csv"))
+}
+
+// A row that a worker rejects while import writes the rejected rows is written by the next import.
+func TestRowsThatAreRejectedMeanwhile(t *testing.T) {
+	b := newPostgresBase(t)
+	b.importBills("sk_test_A", "UCR1,,,UBR1,1.00,ZAR,\nUCR2,,,UBR2,x,ZAR,\n", format{})
+	dir := t.TempDir()
+	var r run
+	require.NoError(t, b.read(t.Context(), []any{&r.id, &r.header}, func() {}, "SELECT id, header FROM biller_runs"))
+	finish := func() string {
+		var out strings.Builder
+		w := &worker{run: r, store: b.store, config: config{input: fileFlags{File: dir + "/bills.csv"}}, imported: true}
+		assert.ErrorContains(t, w.finish(t.Context(), nil, &out), "rows rejected: ")
+		return out.String()
+	}
+	// import waits for the pipe when it looks for a free name.
+	require.NoError(t, exec.Command("mkfifo", dir+"/bills.rejected.csv").Run())
+	first := make(chan string, 1)
+	go func() { first <- finish() }()
+	pipe, err := os.OpenFile(dir+"/bills.rejected.csv", os.O_WRONLY, 0)
+	require.NoError(t, err)
+	b.exec("UPDATE biller_rows SET outcome = 'rejected', reason = 'by Moment' WHERE outcome IS NULL")
+	require.NoError(t, pipe.Close())
+	out := receiveFrom(t, "the end", first)
+	assert.Contains(t, out, "bills.rejected-2.csv (rows: 1), with the reasons. First import this file again")
+	assert.Contains(t, out, "open            1", "it does not say that all rejected rows are in a file")
+	require.NoError(t, os.Remove(dir+"/bills.rejected.csv"))
+	assert.Contains(t, finish(), "bills.rejected-2.csv (rows: 2), with")
+	text, err := os.ReadFile(dir + "/bills.rejected-2.csv")
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "UBR1")
+}
+
+// import writes only rows that it has marked, because it would write others again.
+func TestRowsThatAreNotMarked(t *testing.T) {
+	b := newSQLiteBase(t)
+	b.importBills("sk_test_A", "UCR2,,,UBR2,x,ZAR,\n", format{})
+	w := &worker{run: run{id: 1, header: `["amount"]`}, store: b.store}
+	require.NoError(t, inTx(t.Context(), b.rows, nil, func(tx *sql.Tx) error {
+		for _, path := range []string{"", "/bills.rejected.csv"} {
+			text, err := w.rejectedRows(t.Context(), tx, path)
+			assert.Nil(t, text, path)
+			assert.NoError(t, err)
+		}
+		return nil
+	}))
+}
