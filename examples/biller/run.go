@@ -43,7 +43,7 @@ var (
 // new run, and with another join it may compare each row with all others.
 
 // twice settles the rows whose bill_reference occurs twice. All of them are rejected if their
-// contents differ, because nobody knows which is right.
+// contents differ, because nobody knows which is right. A rejected row differs from all others.
 const twice = `
 UPDATE biller_rows SET
 	outcome = CASE WHEN o.other IS NULL THEN 'duplicate' ELSE 'rejected' END,
@@ -54,8 +54,8 @@ UPDATE biller_rows SET
 FROM (
 	SELECT id, first, usual, min(line) FILTER (WHERE hash <> usual) OVER (PARTITION BY bill) AS other
 	FROM (SELECT id, line, bill, hash, min(line) OVER bills AS first, first_value(hash) OVER (bills ORDER BY line) AS usual
-		FROM biller_rows WHERE run = $1 AND outcome IS NULL WINDOW bills AS (PARTITION BY bill)) r) o
-WHERE o.id = biller_rows.id AND (o.other > 0 OR o.first < line)`
+		FROM biller_rows WHERE run = $1 WINDOW bills AS (PARTITION BY bill)) r) o
+WHERE o.id = biller_rows.id AND outcome IS NULL AND (o.other > 0 OR o.first < line)`
 
 // differing reports customers with several names or e-mail addresses, on the first row of each.
 const differing = `

@@ -81,7 +81,8 @@ func TestTwice(t *testing.T) {
 		{"1 1 2", 0, "line 3, rejected: bill_reference is on line 4 too, with different content"},
 		{"2 1 1", 0, "line 3, rejected: bill_reference is on line 2 too, with different content"},
 		{"1 2 2", 0, "rejected        3"},
-		{"1 x", 1, "rejected        1"},
+		{"1 x", 0, "line 2, rejected: bill_reference is on line 3 too, with different content"},
+		{"x 1 1", 0, "line 4, rejected: bill_reference is on line 2 too, with different content"},
 	} {
 		w := newWorld(t)
 		w.file("bills.csv", header+"C,,,B,"+strings.ReplaceAll(row.amounts, " ", ",ZAR,\nC,,,B,")+",ZAR,\n")
