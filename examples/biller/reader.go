@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ const maxRow = 64 << 10 // bytes, because an unclosed quote would otherwise swal
 var (
 	errQuote    = errors.New(`has a quote inside a quoted cell: double it, as in "the ""Shop"" Ltd", or close the quote before it`)
 	errUnclosed = errors.New("has a quote that is not closed, or a line in a cell that looks like a row: write its cells again, each on one line, and remove rows that are the rest of a cell")
-	errLines    = errors.New("has a line in a cell that looks like a row: write the cell on one line")
+	errLines    = errors.New("has a line in a cell that looks like a row: write the cell on one line, or close the quote before it if the cell has later rows")
 	errLong     = fmt.Errorf("has more than %d KiB: shorten it. The file of rejected rows has only the beginning of this row", maxRow>>10)
 	errGzip     = errors.New("the gzip file is damaged, or its end is missing: copy it again")
 )
@@ -166,11 +167,12 @@ func (r *reader) record() (b row, err error) {
 		lines := bytes.Split(window[:size+len(firstLine(window[size:]))], []byte("\n"))
 		// The first line of a row with an unclosed quote has all cells of the row, and so have the
 		// next ones. With other numbers of cells, it may be a long address.
-		hasRow, hasSameRow := false, false
-		for _, line := range lines[1:] {
+		hasRow, hasSameRow, hasBill := false, false, false
+		for i, line := range lines[1:] {
 			n := r.cellsOfRow(line)
 			hasRow = hasRow || n > 0
 			hasSameRow = hasSameRow || n == 1+bytes.Count(first, []byte(r.comma))
+			hasBill = hasBill || i < len(lines)-2 && r.hasBill(line) // the last line ends this row
 		}
 		isRow := hasRow && r.hasRow(strings.Split(string(first), r.comma))
 		if hasRow && broken != nil || hasSameRow && isRow {
@@ -181,7 +183,7 @@ func (r *reader) record() (b row, err error) {
 			first = bytes.TrimRightFunc(first, func(r rune) bool { return r == utf8.RuneError }) // half a character
 		}
 		b = row{line: r.line, cells: cells}
-		if isRow {
+		if isRow || hasBill {
 			b.problems = []string{errLines.Error()}
 		}
 		if broken != nil {
@@ -281,6 +283,18 @@ func (r *reader) cellsOfRow(line []byte) int {
 		return 0
 	}
 	return len(cells)
+}
+
+// hasBill reports whether a line of a cell has a bill of its own, in the first or the last columns.
+// It looks at the currency too, because an address can have a town and a number.
+func (r *reader) hasBill(line []byte) bool {
+	cells, _, _ := r.split(line)
+	last := slices.Concat(make([]string, max(0, len(r.header)-len(cells))), cells)
+	has := func(cells []string) bool {
+		_, err := moment.Currency(strings.ToUpper(cmp.Or(r.Currency, r.cell(cells, "currency")))).Exponent()
+		return err == nil && r.hasRow(cells)
+	}
+	return len(cells) > 2 && (has(cells) || has(last))
 }
 
 var someAmount = regexp.MustCompile(`^[0-9][0-9., ]*$`)

@@ -68,7 +68,7 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 		return fmt.Errorf("%w: %w", errStopped, stopped)
 	case counts["open"] > 0 && !w.imported:
 		hint := ""
-		if _, ok := errors.AsType[*moment.ConnectionError](w.last); ok {
+		if !w.reached {
 			hint = "check MOMENT_BASE_URL and the network, and "
 		}
 		return fmt.Errorf("rows still open: %d: %sstart it again to continue. The last error: %w", counts["open"], hint, w.last)
@@ -273,7 +273,8 @@ func compare(ctx context.Context, client *moment.Client, ledger *store, b row) (
 			differences = append(differences, text)
 		}
 	}
-	report(customer.ExternalReference != b.Customer.ExternalReference, "the bill at Moment has another customer")
+	report(customer.ExternalReference != b.Customer.ExternalReference,
+		fmt.Sprintf("the customer is %q at Moment, but %q in the file", customer.ExternalReference, b.Customer.ExternalReference))
 	report(bill.DueMoney() != b.Money, fmt.Sprintf("the amount is %v at Moment, but %v in the file", bill.DueMoney(), b.Money))
 	report(!b.Due.IsZero() && bill.DueDate != b.Due, fmt.Sprintf("the due date is %v at Moment, but %v in the file", bill.DueDate, b.Due))
 	report(bill.Status == moment.BillStatusVoided, "the bill is voided at Moment")

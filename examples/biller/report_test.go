@@ -39,7 +39,7 @@ func TestReconcile(t *testing.T) {
 	w.file("bills.csv", strings.NewReplacer("B3,15.50", "B3,1.00", "C4,", "C0,", "B5,15.50,ZAR,2031-01-31", "B6,15.50,ZAR,\nC5,,,B5,15.50,ZAR,2031-02-28\nC5,,,B7,x,ZAR,").Replace(rows(6)))
 	assert.Equal(t, exitRejected, w.biller("reconcile", "bills.csv"), w.stderr)
 	for _, want := range []string{
-		"line 4: the bill is voided", "line 5: the amount is ZAR 15.50 at Moment, but ZAR 1.00 in the file", "line 6: the bill at Moment has another customer",
+		"line 4: the bill is voided", "line 5: the amount is ZAR 15.50 at Moment, but ZAR 1.00 in the file", `line 6: the customer is "C4" at Moment, but "C0" in the file`,
 		"line 7: the bill does not exist at Moment", "line 8: the due date is 2031-01-31 at Moment, but 2031-02-28 in the file", `line 9: amount "x"`,
 		": rows that agree with their bills: 2 (1 paid); that differ: 6\n",
 	} {

@@ -141,6 +141,8 @@ func (b *row) rejectf(format string, args ...any) {
 func (r *reader) parse(b *row) {
 	switch n := len(b.cells); {
 	case len(b.problems) > 0:
+	case slices.Equal(b.cells, r.header):
+		b.rejectf("is the header again: remove it")
 	case !isEmpty(b.cells[min(n, len(r.header)):]):
 		b.rejectf("has %d cells, but the header has %d: a cell that contains %q must be in quotes", n, len(r.header), r.comma)
 	case strings.Contains(b.cells[0], r.comma) && isEmpty(b.cells[1:]):

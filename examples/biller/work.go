@@ -216,7 +216,7 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 		}
 		w.rejections++
 		if w.rejections == maxRejections {
-			w.stop(fmt.Errorf("the service rejected %d bills in a row (add --yes to continue): %w", maxRejections, res.err))
+			w.stop(fmt.Errorf("the service rejected %d bills in a row (--yes turns this check off): %w", maxRejections, res.err))
 		}
 		if res.line <= lastEarly {
 			w.run.early++
