@@ -76,7 +76,7 @@ SELECT 'rows with the same content were raised with another API key (rows: ' || 
 FROM biller_rows n JOIN biller_runs own ON own.id = n.run
 WHERE run = $1 AND outcome IS NULL AND EXISTS (
 	SELECT 1 FROM biller_rows e JOIN biller_runs r ON r.id = e.run WHERE e.bill_bare = n.bill_bare AND e.hash = n.hash
-		AND e.outcome = 'raised' AND r.key_hash <> own.key_hash AND (r.mode, r.service) = (own.mode, own.service))
+		AND e.outcome IN ('raised', 'found') AND r.key_hash <> own.key_hash AND (r.mode, r.service) = (own.mode, own.service))
 HAVING count(*) > 0`
 
 	// lostZeros finds references that earlier runs have only with other leading zeros. %[1]s is
