@@ -113,14 +113,17 @@ func TestImportsOverlap(t *testing.T) {
 	w := &worker{run: run{id: ask[int64](b, "SELECT id FROM biller_runs"), header: `["customer_reference"]`}, store: b.store, config: config{input: fileFlags{File: dir + "/bills.csv"}}, imported: true}
 	other, err := b.rows.BeginTx(t.Context(), nil)
 	require.NoError(t, err)
-	_, err = other.ExecContext(t.Context(), "UPDATE biller_runs SET rejected_file = $1", dir+"/other.csv")
+	_, err = other.ExecContext(t.Context(), "UPDATE biller_runs SET rejected_file = $1, rejected_hash = $2", dir+"/other.csv", hashOf("other"))
 	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(dir+"/other.csv", []byte("other"), 0o600))
 	ended := make(chan error, 1)
 	go func() { ended <- w.finish(t.Context(), nil, io.Discard) }()
 	untilTransactionWaits(t, b.rows)
 	require.NoError(t, other.Commit())
 	require.ErrorContains(t, receiveFrom(t, "the end", ended), "rows rejected: 1")
-	assert.FileExists(t, dir+"/other.csv", "it has seen what the other one wrote")
+	text, err := os.ReadFile(dir + "/other.csv")
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "UCR2", "it replaces the file of the other one")
 }
 
 // A rejected API key fails all jobs of a backlog, so that a line for each would hide the others.

@@ -95,11 +95,23 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string,
 		return nil, err
 	}
 	has, err := os.ReadFile(path)
-	if err == nil && hashOf(string(has)) != hash || filepath.Dir(path) != filepath.Dir(base) { // it is of a copy of the input
+	if err != nil || hashOf(string(has)) != hash || filepath.Dir(path) != filepath.Dir(base) { // it is of a copy of the input
 		path = ""
 	}
-	// Only these rows are written, because workers may reject more rows meanwhile.
-	_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = '*' WHERE run = $1 AND outcome = 'rejected' AND written = ''", w.run.id)
+	// Only marked rows are written, because workers may reject more rows meanwhile. Rows of a file
+	// that is gone are written again, because it may have been on another machine.
+	var in string
+	var gone []string
+	err = each(ctx, tx, []any{&in}, func() {
+		if _, err := os.Stat(in); errors.Is(err, fs.ErrNotExist) {
+			gone = append(gone, in)
+		}
+	}, "SELECT DISTINCT written FROM biller_rows WHERE run = $1 AND outcome = 'rejected'", w.run.id)
+	for _, in := range gone {
+		if err == nil {
+			_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = '*' WHERE run = $1 AND outcome = 'rejected' AND written = $2", w.run.id, in)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -122,11 +134,7 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string,
 	}
 	var rows int
 	err = each(ctx, tx, []any{&path, &rows}, func() {
-		gone := ""
-		if _, err := os.Stat(path); err != nil {
-			gone = ", not there any more"
-		}
-		files = append(files, fmt.Sprintf("%s (rows: %d%s)", path, rows, gone))
+		files = append(files, fmt.Sprintf("%s (rows: %d)", path, rows))
 	}, "SELECT written, count(*) FROM biller_rows WHERE run = $1 AND written <> '' GROUP BY written ORDER BY min(id)", w.run.id)
 	return files, err
 }

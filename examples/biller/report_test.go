@@ -110,8 +110,10 @@ func TestRejectedRowsOfACopy(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(w.dir, "copy/bills.rejected.csv"))
 	require.NoError(t, os.Remove(path))
 	assert.Equal(t, exitRejected, w.biller("run", "copy/bills.csv", "--database", database))
-	assert.Contains(t, w.stdout, "The rejected rows are in "+path+" (rows: 1, not there any more), with")
+	assert.Contains(t, w.stdout, "The rejected rows are in "+filepath.Join(w.dir, "copy/bills.rejected.csv")+" (rows: 1), with", "because the other file is gone")
+	require.NoError(t, os.RemoveAll(filepath.Join(w.dir, "copy")))
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
+	assert.Contains(t, w.stdout, "The rejected rows are in "+path+" (rows: 1), with")
 	assert.FileExists(t, path, "it is written again")
 }
 
