@@ -94,26 +94,29 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string,
 	if err != nil {
 		return nil, err
 	}
-	has, err := os.ReadFile(path)
-	if err != nil || hashOf(string(has)) != hash || filepath.Dir(path) != filepath.Dir(base) { // it is of a copy of the input
+	has, _ := os.ReadFile(path)
+	if hashOf(string(has)) != hash || filepath.Dir(path) != filepath.Dir(base) { // it is of a copy of the input
 		path = ""
 	}
-	// Only marked rows are written, because workers may reject more rows meanwhile. Rows of a file
-	// that is gone are written again, because it may have been on another machine.
-	var in string
-	var gone []string
-	err = each(ctx, tx, []any{&in}, func() {
-		if _, err := os.Stat(in); errors.Is(err, fs.ErrNotExist) {
-			gone = append(gone, in)
+	// Rows of a file that is gone are written again, because it may have been on another machine.
+	// After that, another run may have a file with its name.
+	var file string
+	var isTaken bool
+	toWrite, again := []string{""}, ""
+	err = each(ctx, tx, []any{&file, &isTaken}, func() {
+		if _, err := os.Stat(file); err != nil || isTaken {
+			toWrite, again = append(toWrite, file), "; some of them again, because their file is gone"
 		}
-	}, "SELECT DISTINCT written FROM biller_rows WHERE run = $1 AND outcome = 'rejected'", w.run.id)
-	for _, in := range gone {
-		if err == nil {
-			_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = '*' WHERE run = $1 AND outcome = 'rejected' AND written = $2", w.run.id, in)
-		}
-	}
+	}, `SELECT written, EXISTS (SELECT 1 FROM biller_rows o WHERE o.written = r.written AND o.run <> $1)
+		FROM biller_rows r WHERE run = $1 AND written <> '' GROUP BY written`, w.run.id)
 	if err != nil {
 		return nil, err
+	}
+	for _, file := range toWrite { // only marked rows are written, because workers may reject more rows meanwhile
+		_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = '*' WHERE run = $1 AND outcome = 'rejected' AND written = $2", w.run.id, file)
+		if err != nil {
+			return nil, err
+		}
 	}
 	text, err := w.rejectedRows(ctx, tx, path)
 	if err != nil {
@@ -133,30 +136,44 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string,
 		}
 	}
 	var rows int
-	err = each(ctx, tx, []any{&path, &rows}, func() {
-		files = append(files, fmt.Sprintf("%s (rows: %d)", path, rows))
+	err = each(ctx, tx, []any{&file, &rows}, func() {
+		note := ""
+		if file == path {
+			note = again
+		}
+		files = append(files, fmt.Sprintf("%s (rows: %d%s)", file, rows, note))
 	}, "SELECT written, count(*) FROM biller_rows WHERE run = $1 AND written <> '' GROUP BY written ORDER BY min(id)", w.run.id)
 	return files, err
 }
 
 // replaceOrCreate writes the file at path. Without a path, it creates a file, and returns its path.
 func replaceOrCreate(path, base string, text []byte) (string, error) {
+	temporary, err := os.CreateTemp(filepath.Dir(base), filepath.Base(base)+".*.new")
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = os.Remove(temporary.Name()) }()
+	_, err = temporary.Write(text)
+	if err := errors.Join(err, temporary.Close()); err != nil {
+		return "", err
+	}
 	free := base + ".csv"
 	for n := 2; path == ""; n++ {
-		has, err := os.ReadFile(free)
-		switch {
-		case errors.Is(err, fs.ErrNotExist), err == nil && bytes.Equal(has, text):
-			path = free
-		case err != nil:
+		file, err := os.OpenFile(free, os.O_CREATE|os.O_EXCL, 0o600) // other processes then use another name
+		if err == nil {
+			path, err = free, file.Close()
+		} else if errors.Is(err, fs.ErrExist) {
+			has, failed := os.ReadFile(free)
+			if err = failed; bytes.Equal(has, text) {
+				path = free
+			}
+		}
+		if err != nil {
 			return "", err
 		}
 		free = fmt.Sprintf("%s-%d.csv", base, n)
 	}
-	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
-		_ = os.Remove(path + ".new") // which may not exist
-		return "", err
-	}
-	return path, os.Rename(path+".new", path)
+	return path, os.Rename(temporary.Name(), path)
 }
 
 // rejectedRows returns the content of the file at path, with the rows that no file has yet, or

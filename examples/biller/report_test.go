@@ -13,6 +13,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/moment-billing/moment-go/momenttest"
 )
@@ -110,11 +111,11 @@ func TestRejectedRowsOfACopy(t *testing.T) {
 	assert.NoFileExists(t, filepath.Join(w.dir, "copy/bills.rejected.csv"))
 	require.NoError(t, os.Remove(path))
 	assert.Equal(t, exitRejected, w.biller("run", "copy/bills.csv", "--database", database))
-	assert.Contains(t, w.stdout, "The rejected rows are in "+filepath.Join(w.dir, "copy/bills.rejected.csv")+" (rows: 1), with", "because the other file is gone")
+	assert.Contains(t, w.stdout, "The rejected rows are in "+filepath.Join(w.dir, "copy/bills.rejected.csv")+" (rows: 1; some of them again, because their file is gone), with")
 	require.NoError(t, os.RemoveAll(filepath.Join(w.dir, "copy")))
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
-	assert.Contains(t, w.stdout, "The rejected rows are in "+path+" (rows: 1), with")
-	assert.FileExists(t, path, "it is written again")
+	assert.Contains(t, w.stdout, "The rejected rows are in "+path+" (rows: 1; some of them again, because their file is gone), with")
+	assert.FileExists(t, path)
 }
 
 // Each month has its own file of rejected rows, even if a run is started again.
@@ -158,10 +159,49 @@ func TestRejectedRowsOfAnotherSeparator(t *testing.T) {
 func TestRejectedRowsThatCannotBeWritten(t *testing.T) {
 	w := newWorld(t)
 	w.file("bills.csv", header+"C1,,,B1,x,ZAR,\n")
-	require.NoError(t, os.MkdirAll(filepath.Join(w.dir, "bills.rejected.csv.new", "x"), 0o700)) // the file is written here before it is renamed
+	require.NoError(t, os.Mkdir(filepath.Join(w.dir, "bills.rejected.csv"), 0o700))
 	assert.Equal(t, exitFailed, w.biller("run", "bills.csv"))
-	assert.NotContains(t, w.stdout, "Correct the rejected rows")
-	assert.NoDirExists(t, filepath.Join(w.dir, "bills.rejected.csv"))
+	assert.NotContains(t, w.stdout, "Correct them")
+	files, err := filepath.Glob(filepath.Join(w.dir, "*.new"))
+	require.NoError(t, err)
+	assert.Empty(t, files)
+}
+
+// Two processes that work in one folder do not replace each other's file.
+func TestRejectedRowsOfTwoProcesses(t *testing.T) {
+	for range 100 {
+		base := filepath.Join(t.TempDir(), "bills.rejected")
+		var processes errgroup.Group
+		for _, text := range []string{"one", "two"} {
+			processes.Go(func() error {
+				path, err := replaceOrCreate("", base, []byte(text))
+				if err != nil {
+					return err
+				}
+				has, err := os.ReadFile(path)
+				assert.Equal(t, text, string(has))
+				return err
+			})
+		}
+		require.NoError(t, processes.Wait())
+	}
+}
+
+// If another run has the name of a file that is gone, the rows of the file are written again.
+func TestRejectedRowsWhoseNameIsTaken(t *testing.T) {
+	w := newWorld(t)
+	january, february := header+"C1,,,B1,x,ZAR,\n", header+"C1,,,E1,x,ZAR,\n"
+	w.file("bills.csv", january)
+	require.Equal(t, exitRejected, w.biller("run", "bills.csv"))
+	require.NoError(t, os.Remove(filepath.Join(w.dir, "bills.rejected.csv")))
+	w.file("bills.csv", february)
+	require.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	require.Contains(t, w.read("bills.rejected.csv"), "E1")
+	w.file("bills.csv", january)
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	assert.Contains(t, w.stdout, "bills.rejected-2.csv (rows: 1; some of them again, because their file is gone), with the reasons.")
+	assert.Contains(t, w.read("bills.rejected-2.csv"), "B1")
+	assert.Contains(t, w.read("bills.rejected.csv"), "E1")
 }
 
 // A row that a worker rejects while import writes the rejected rows is written by the next import.

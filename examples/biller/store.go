@@ -45,7 +45,8 @@ CREATE TABLE IF NOT EXISTS biller_rows (
 CREATE INDEX IF NOT EXISTS biller_rows_bill_bare ON biller_rows (bill_bare);
 CREATE INDEX IF NOT EXISTS biller_rows_person_bare ON biller_rows (person_bare);
 CREATE INDEX IF NOT EXISTS biller_rows_known ON biller_rows (customer, run) WHERE customer_id <> '';
-CREATE INDEX IF NOT EXISTS biller_rows_open ON biller_rows (run, id) WHERE outcome IS NULL;`
+CREATE INDEX IF NOT EXISTS biller_rows_open ON biller_rows (run, id) WHERE outcome IS NULL;
+CREATE INDEX IF NOT EXISTS biller_rows_written ON biller_rows (written) WHERE written <> '';`
 
 // store is a PostgreSQL database, or an SQLite file. River has its own pool for SQLite, because
 // each pool has one connection, and a transaction must not wait for itself.
