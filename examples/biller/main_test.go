@@ -18,7 +18,7 @@ func TestUsage(t *testing.T) {
 		code int
 		says string
 	}{
-		{"", exitUsage, "expected one of"},
+		{"", exitUsage, "biller --help explains the commands and flags"},
 		{"run --help", exitDone, ""},
 		{"raise bills.csv", exitUsage, "unexpected argument raise"},
 		{"run", exitUsage, `expected "<file>"`},

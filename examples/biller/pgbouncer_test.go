@@ -20,8 +20,8 @@ func TestPgBouncer(t *testing.T) {
 	require.NoError(t, s.ready(t.Context()))
 	b := newBase(t, s, direct)
 	events := b.work()
-	// Few at a time, because PgBouncer opens its connections one after the other, and a busy machine
-	// needs a tenth of a second for each.
+	// Few at a time, because PgBouncer opens its connections one after the other, and a busy
+	// machine needs a tenth of a second for each.
 	atOnce := func(n int, do func(n int)) {
 		var all errgroup.Group
 		all.SetLimit(8)

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -24,9 +23,9 @@ import (
 const maxRow = 64 << 10 // bytes, because an unclosed quote would otherwise swallow the rest of the file
 
 var (
-	errQuote    = errors.New(`has a quote inside a quoted cell: double it, as in "the ""Shop"" Ltd", or close the quote before it`)
-	errUnclosed = errors.New("has a quote that is not closed, or a line in a cell that looks like a row: write its cells again, each on one line, and remove rows that are the rest of a cell")
-	errLines    = errors.New("has a line in a cell that looks like a row: write the cell on one line, or close the quote before it if the cell has later rows")
+	errQuote    = errors.New(`has a quote inside a quoted cell. Write each value into its own cell. In a text editor, double the quote, as in "the ""Shop"" Ltd"`)
+	errUnclosed = errors.New("has a quote that is not closed, or a line in a cell that looks like a row: write each value into its own cell, on one line")
+	errLines    = errors.New("has a line in a cell that looks like a row: write the cell on one line. If the cell contains later rows, a quote before them is not closed")
 	errLong     = fmt.Errorf("has more than %d KiB: shorten it. The file of rejected rows has only the beginning of this row", maxRow>>10)
 	errGzip     = errors.New("the gzip file is damaged, or its end is missing: copy it again")
 )
@@ -42,6 +41,8 @@ type reader struct {
 	comma   string        // between cells
 	header  []string
 	columns map[string]int // the index of each of our columns that the file has
+
+	incomplete int // the line of a broken row whose rest may follow, or 0
 }
 
 // eachRow calls do for each row that is not empty, and closes the file.
@@ -164,33 +165,34 @@ func (r *reader) record() (b row, err error) {
 		}
 		first := firstLine(window)
 		cells, size, broken := r.split(window)
-		lines := bytes.Split(window[:size+len(firstLine(window[size:]))], []byte("\n"))
-		// The first line of a row with an unclosed quote has all cells of the row, and so have the
-		// next ones. With other numbers of cells, it may be a long address.
-		hasRow, hasSameRow, hasBill := false, false, false
-		for i, line := range lines[1:] {
-			n := r.cellsOfRow(line)
-			hasRow = hasRow || n > 0
-			hasSameRow = hasSameRow || n == 1+bytes.Count(first, []byte(r.comma))
-			hasBill = hasBill || i < len(lines)-2 && r.hasBill(line) // the last line ends this row
+		lines := []string{string(first)}
+		if size > len(first) {
+			lines = lineEnd.Split(string(window[:size+len(firstLine(window[size:]))]), -1)
+			broken = r.severalRows(lines, broken)
 		}
-		isRow := hasRow && r.hasRow(strings.Split(string(first), r.comma))
-		if hasRow && broken != nil || hasSameRow && isRow {
-			broken = errUnclosed
-		}
-		if len(first) == maxRow || size == maxRow && broken == nil {
+		if len(first) == maxRow || size == maxRow && !errors.Is(broken, errUnclosed) {
 			broken = errLong
 			first = bytes.TrimRightFunc(first, func(r rune) bool { return r == utf8.RuneError }) // half a character
 		}
 		b = row{line: r.line, cells: cells}
-		if isRow || hasBill {
-			b.problems = []string{errLines.Error()}
-		}
-		if broken != nil {
-			b.cells, b.problems, size = []string{string(first)}, []string{broken.Error()}, len(first)
+		switch {
+		case errors.Is(broken, errLines):
+			b.problems = []string{broken.Error()}
+		case broken != nil:
+			whole := r.wholeLine(lines[0])
+			if whole == nil {
+				r.incomplete = r.line
+			}
+			b.Reference = r.cell(whole, "bill_reference")
+			b.cells, b.problems, size, lines = []string{string(first)}, []string{broken.Error()}, len(first), lines[:1]
+		case r.incomplete > 0:
+			b.warnings = []string{fmt.Sprintf("may be the rest of the row on line %d: correct that row, and remove this one if it is its rest", r.incomplete)}
+			if r.hasRow(cells) { // it could be raised for a wrong customer
+				b.problems, b.warnings, r.incomplete = b.warnings, nil, 0
+			}
 		}
 		err = r.check(window[:size])
-		r.line += 1 + bytes.Count(window[:size], []byte("\n"))
+		r.line += len(lines)
 		_, _ = r.text.Discard(size)
 		r.endLine()
 	}
@@ -276,25 +278,53 @@ func (r *reader) split(text []byte) (cells []string, size int, err error) {
 	}
 }
 
+// severalRows returns the reason why the lines of a row are more than one row, or may be. Otherwise
+// it returns broken. In a row with one wrong quote, the first line has all cells of a row, and so
+// have the next ones. With two wrong quotes, the last line has all cells of a row, and a line
+// before it has the rest of the first row. Lines with other numbers of cells may be an address.
+func (r *reader) severalRows(lines []string, broken error) error {
+	cells := 0 // of the last line, if it looks like a row
+	isRow, rowFollows, sameFollows, hasRest := r.wholeLine(lines[0]) != nil, false, false, false
+	for i, line := range lines[1:] {
+		cells = r.cellsOfRow(line)
+		rowFollows = rowFollows || cells > 0
+		sameFollows = sameFollows || cells == 1+strings.Count(lines[0], r.comma)
+		hasRest = hasRest || i < len(lines)-2 && strings.Count(line, r.comma) > 1
+	}
+	switch {
+	case broken != nil && rowFollows, isRow && sameFollows:
+		return errUnclosed
+	case broken == nil && (isRow && rowFollows || hasRest && cells > 0):
+		return errLines
+	}
+	return broken
+}
+
+// wholeRow returns the cells of a row that has all of its cells, or nil. It leaves out the first
+// ones if there are too many, because a cell may have been split at a comma.
+func (r *reader) wholeRow(cells []string) []string {
+	last := cells[max(0, len(cells)-len(r.header)):]
+	switch {
+	case r.hasRow(cells):
+		return cells
+	case r.hasRow(last):
+		return last
+	}
+	return nil
+}
+
+// wholeLine is wholeRow for a line whose quotes may be wrong.
+func (r *reader) wholeLine(line string) []string {
+	return r.wholeRow(strings.Split(strings.ReplaceAll(line, `"`, ""), r.comma))
+}
+
 // cellsOfRow returns the number of cells of a line that looks like a row, or 0.
-func (r *reader) cellsOfRow(line []byte) int {
-	cells, _, err := r.split(firstLine(line))
+func (r *reader) cellsOfRow(line string) int {
+	cells, _, err := r.split([]byte(line))
 	if errors.Is(err, errQuote) || !r.hasRow(cells) {
 		return 0
 	}
 	return len(cells)
-}
-
-// hasBill reports whether a line of a cell has a bill of its own, in the first or the last columns.
-// It looks at the currency too, because an address can have a town and a number.
-func (r *reader) hasBill(line []byte) bool {
-	cells, _, _ := r.split(line)
-	last := slices.Concat(make([]string, max(0, len(r.header)-len(cells))), cells)
-	has := func(cells []string) bool {
-		_, err := moment.Currency(strings.ToUpper(cmp.Or(r.Currency, r.cell(cells, "currency")))).Exponent()
-		return err == nil && r.hasRow(cells)
-	}
-	return len(cells) > 2 && (has(cells) || has(last))
 }
 
 var someAmount = regexp.MustCompile(`^[0-9][0-9., ]*$`)

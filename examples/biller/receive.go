@@ -140,7 +140,7 @@ func (r *receiver) health(w http.ResponseWriter, req *http.Request) {
 		}, "SELECT event_id, payment_id, amount, currency FROM ledger_conflicts ORDER BY found_at DESC LIMIT 10")
 	})
 	if err = errors.Join(err, r.store.inPlace()); err != nil {
-		r.log.ErrorContext(ctx, "not healthy", slog.String("error", explain(err).Error()))
+		r.log.ErrorContext(ctx, "not healthy", slog.String("error", err.Error()))
 		http.Error(w, "nothing can be stored", http.StatusServiceUnavailable)
 		return
 	}

@@ -139,13 +139,18 @@ func (b *row) rejectf(format string, args ...any) {
 
 // parse reads the values of a row that is not broken, and finds all of its problems.
 func (r *reader) parse(b *row) {
-	switch n := len(b.cells); {
+	n, own, whole := len(b.cells), b.cells, r.wholeRow(b.cells)
+	if r.header[0] == rejectedLine {
+		own = own[min(n-1, 2):]
+	}
+	switch {
 	case len(b.problems) > 0:
 	case slices.Equal(b.cells, r.header):
 		b.rejectf("is the header again: remove it")
-	case !isEmpty(b.cells[min(n, len(r.header)):]):
+	case !isEmpty(b.cells[min(n, len(r.header)):]), whole != nil && len(whole) < n:
+		b.Reference = r.cell(whole, "bill_reference")
 		b.rejectf("has %d cells, but the header has %d: a cell that contains %q must be in quotes", n, len(r.header), r.comma)
-	case strings.Contains(b.cells[0], r.comma) && isEmpty(b.cells[1:]):
+	case strings.Contains(own[0], r.comma) && isEmpty(own[1:]):
 		b.rejectf("is in one cell: move each value to its own cell")
 	default:
 		cell := func(column string) string { return r.cell(b.cells, column) }
@@ -182,7 +187,7 @@ func (b *row) date(text string, f format) moment.Date {
 }
 
 // placeholder matches the words that programs write for a missing value.
-var placeholder = regexp.MustCompile(`(?i)^(\(null\)|<null>|null|none|nil|n/a|nan|-|\\n|#(n/a|ref!|name\?|value!|div/0!|num!|null!))$`)
+var placeholder = regexp.MustCompile(`(?i)^(\(null\)|<null>|null|none|nil|n/a|nan|-|\\n|#(n/a|nv|[\pL0/]+[!?]))$`)
 
 // notReferences match texts that cannot be meant as a reference, although CheckReference accepts
 // some of them.

@@ -43,14 +43,15 @@ var (
 // new run, and with another join it may compare each row with all others.
 
 // twice settles the rows whose bill_reference occurs twice. All of them are rejected if their
-// contents differ, because nobody knows which is right. A rejected row differs from all others.
+// contents differ, because nobody knows which is right. An invalid row counts as different, because
+// its content is not known.
 const twice = `
 UPDATE biller_rows SET
 	outcome = CASE WHEN o.other IS NULL THEN 'duplicate' ELSE 'rejected' END,
 	params = NULL, cells = CASE WHEN o.other IS NOT NULL THEN cells END,
 	reason = CASE WHEN o.other IS NULL THEN 'is the same as line ' || o.first || ': the bill is raised once'
 		ELSE 'bill_reference is on line ' || CASE WHEN hash = o.usual THEN o.other ELSE o.first END
-			|| ' too, with different content: remove the wrong row' END
+			|| ' too, with different content: remove the wrong row, or change its reference' END
 FROM (
 	SELECT id, first, usual, min(line) FILTER (WHERE hash <> usual) OVER (PARTITION BY bill) AS other
 	FROM (SELECT id, line, bill, hash, min(line) OVER bills AS first, first_value(hash) OVER (bills ORDER BY line) AS usual
@@ -98,6 +99,7 @@ FROM (SELECT r.id, r.name FROM biller_runs own JOIN biller_runs r ON r.id < own.
 		AND (r.name, r.key_hash, r.mode, r.service) = (own.name, own.key_hash, own.mode, own.service)
 	WHERE own.id = $1 ORDER BY r.id DESC LIMIT 1) earlier CROSS JOIN biller_rows
 WHERE run = $1 AND outcome IS NULL
+	AND EXISTS (SELECT id FROM biller_rows WHERE run = earlier.id AND coalesce(outcome, '') <> 'rejected')
 	AND NOT EXISTS (SELECT bill FROM biller_rows WHERE run = $1 AND outcome IS NULL INTERSECT SELECT bill FROM biller_rows WHERE run = earlier.id)
 	AND NOT EXISTS (SELECT person FROM biller_rows WHERE run = $1 AND outcome IS NULL INTERSECT SELECT person FROM biller_rows WHERE run = earlier.id)
 HAVING count(*) > 0`

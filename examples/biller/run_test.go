@@ -24,9 +24,9 @@ const mixed = header + "C1,Zoë,z@example.com,B1,15.50,ZAR,2031-01-31\n" +
 
 const mixedRejected = "\ufeffrejected_line,rejected_reason," + header +
 	`3,"amount ""15,50"" is not a number like 1250.00, without signs, letters, spaces and thousands separators. If all amounts have a decimal comma, add --decimal ,",C2,'=cmd|x,,B2,"15,50",ZAR,` + "\n" +
-	"6,\"bill_reference is on line 7 too, with different content: remove the wrong row\",C4,,,B4,20000,ZAR,\n" +
-	"7,\"bill_reference is on line 6 too, with different content: remove the wrong row\",C4,,,B4,30000,ZAR,\n" +
-	`8,"has a quote that is not closed, or a line in a cell that looks like a row: write its cells again, each on one line, and remove rows that are the rest of a cell","C5,""Shop,,B5,1,ZAR,"` + "\n"
+	"6,\"bill_reference is on line 7 too, with different content: remove the wrong row, or change its reference\",C4,,,B4,20000,ZAR,\n" +
+	"7,\"bill_reference is on line 6 too, with different content: remove the wrong row, or change its reference\",C4,,,B4,30000,ZAR,\n" +
+	`8,"has a quote that is not closed, or a line in a cell that looks like a row: write each value into its own cell, on one line","C5,""Shop,,B5,1,ZAR,"` + "\n"
 
 func TestCheck(t *testing.T) {
 	w := newWorld(t)
@@ -34,9 +34,9 @@ func TestCheck(t *testing.T) {
 	assert.Equal(t, exitFailed, w.biller("check", "bills.csv"))
 	assert.Equal(t, `line 3, rejected: amount "15,50" is not a number like 1250.00, without signs, letters, spaces and thousands separators. If all amounts have a decimal comma, add --decimal ,
 line 5, duplicate: is the same as line 4: the bill is raised once
-line 6, rejected: bill_reference is on line 7 too, with different content: remove the wrong row
-line 7, rejected: bill_reference is on line 6 too, with different content: remove the wrong row
-line 8, rejected: has a quote that is not closed, or a line in a cell that looks like a row: write its cells again, each on one line, and remove rows that are the rest of a cell
+line 6, rejected: bill_reference is on line 7 too, with different content: remove the wrong row, or change its reference
+line 7, rejected: bill_reference is on line 6 too, with different content: remove the wrong row, or change its reference
+line 8, rejected: has a quote that is not closed, or a line in a cell that looks like a row: write each value into its own cell, on one line
 `+filepath.Join(w.dir, "bills.csv")+`:
   duplicate       1  ZAR 1.00
   rejected        4
@@ -90,6 +90,15 @@ func TestTwice(t *testing.T) {
 		assert.Len(t, w.bills(), row.bills, row.amounts)
 		assert.Contains(t, w.stderr, row.counts, row.amounts)
 	}
+}
+
+// A row whose cells cannot be read has its reference too.
+func TestTwiceInBrokenRows(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C,\"Ann,,B1,1,ZAR,\nC,Ann,,B1,2,ZAR,\nC,\"Cy \"X\" Y\",,B2,1,ZAR,\nC,Cy X Y,,B2,2,ZAR,\n"+
+		"C,Bob, Jr,,B3,1,ZAR,\nC,\"Bob, Jr\",,B3,2,ZAR,\nC,,,B4,1,ZAR,\n")
+	w.biller("run", "bills.csv")
+	assert.Equal(t, []string{"B4"}, w.bills(), w.stderr)
 }
 
 func TestRun(t *testing.T) {
@@ -227,6 +236,16 @@ func TestWarningsAboutEarlierRuns(t *testing.T) {
 		w.file("bills.csv", rows(3)+"\n") // a new file with the same rows
 		assert.Equal(t, row.code, w.biller("run", "bills.csv"), w.stderr)
 	}
+}
+
+// A corrected file is not compared with its first form if that had no valid row, because its
+// references were wrong.
+func TestCorrectedFile(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.rejected.csv", header+"C 7,,,INV/7,1,ZAR,\n")
+	require.Equal(t, exitRejected, w.biller("run", "bills.rejected.csv"))
+	w.file("bills.rejected.csv", header+"C7,,,INV-7,1,ZAR,\n")
+	assert.Equal(t, exitDone, w.biller("run", "bills.rejected.csv"), w.stderr)
 }
 
 func respond(rw http.ResponseWriter, status int, own bool) bool {

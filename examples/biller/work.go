@@ -260,7 +260,7 @@ func reasonOf(err error, name string) string {
 	if customer, ok := mismatch.Existing.(*moment.Customer); ok {
 		hint := ""
 		if normal(norm.NFKC.String(customer.Name)) == normal(norm.NFKC.String(name)) {
-			hint = " They differ only in letter case, spaces, hyphens, or characters that look alike."
+			hint = " They differ only in letter case, spaces, hyphens, underscores or the encoding of characters."
 		}
 		return fmt.Sprintf(`customer_reference has the name "%s" at Moment, not "%s".%s If it is the same person, write that name or leave it empty. `+
 			"Otherwise use another customer_reference", customer.Name, name, hint)

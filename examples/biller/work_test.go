@@ -244,6 +244,8 @@ func TestWhatExists(t *testing.T) {
 	require.NoError(t, err)
 	_, err = w.srv.Client().Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "CQ", Name: `The "Shop"`})
 	require.NoError(t, err)
+	_, err = w.srv.Client().Customers.Create(t.Context(), moment.CustomerCreateParams{ExternalReference: "CZ", Name: "Zoë"})
+	require.NoError(t, err)
 	w.file("more.csv", header+
 		"C9,Nine,c9@example.com,E9,15.50,ZAR,\n"+ // no name at Moment
 		"C0,Name 0,c0@example.com,B0,15.51,ZAR,2031-01-31\n"+ // another amount
@@ -253,6 +255,7 @@ func TestWhatExists(t *testing.T) {
 		"C3,,,E3,15.50,ZAR,\n"+ // no name
 		"C4,Name 4,,B3,15.50,ZAR,2031-01-31\n"+ // another customer
 		"C6,name  6,,E6,15.50,ZAR,\n"+ // a name that looks the same
+		"CZ,Zoe\u0308,,EZ,15.50,ZAR,\n"+ // a name in another encoding of characters
 		"C5,Name 5,,B5,15.50,ZAR,2031-01-31\n") // voided
 	assert.Equal(t, exitRejected, w.biller("run", "more.csv"), w.stderr)
 	assert.ElementsMatch(t, append(strings.Fields("B0 B1 B2 B3 B4 B5 B6 B7 B8"), "E1", "E3", "E9"), w.bills())
@@ -260,7 +263,8 @@ func TestWhatExists(t *testing.T) {
 	got := w.read("more.rejected.csv")
 	for _, want := range []string{
 		"but differs in amount: the bill at Moment is ZAR 15.50, unpaid, due on 2031-01-31. Use another bill_reference, change the bill at Moment, or remove the row\",C0", "customer_reference has the name \"\"Name 2\"\" at Moment, not \"\"Somebody\"\". If it is the same person, write that name or leave it empty. Otherwise use another customer_reference\",C2",
-		`has the name ""Name 6"" at Moment, not ""name  6"". They differ only in letter case, spaces, hyphens, or characters that look alike. If`,
+		`has the name ""Name 6"" at Moment, not ""name  6"". They differ only in letter case, spaces, hyphens, underscores or the encoding of characters. If`,
+		"has the name \"\"Zoë\"\" at Moment, not \"\"Zoe\u0308\"\". They differ only in",
 		"but differs in customer: the bill at Moment is", "but differs in status: the bill at Moment is ZAR 15.50, voided, due on 2031-01-31. Use another bill_reference, or remove",
 		`customer_reference has the name ""The ""Shop"""" at Moment`,
 	} {
@@ -370,6 +374,8 @@ func TestNoConnection(t *testing.T) {
 	err := w.finish(t.Context(), nil, io.Discard)
 	assert.ErrorContains(t, err, "rows still open: 1: check MOMENT_BASE_URL and the network, and start it again to continue. The last error: ")
 	assert.ErrorContains(t, err, "connection refused")
+	w.reached = true // the address is right
+	assert.ErrorContains(t, w.finish(t.Context(), nil, io.Discard), "rows still open: 1: start it again to continue. The last error: ")
 }
 
 // Attempts after an unknown outcome make the same call, even if the customer is known by then.
