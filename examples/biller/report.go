@@ -27,6 +27,8 @@ const formulaSigns = "=+-@\t\r"
 
 const rejectedLine = "rejected_line" // the first column of a file of rejected rows
 
+const gone = "*gone" // is written in place of the path of a file that another run has replaced
+
 // finish prints the outcomes of all rows of a run, including those that earlier processes settled.
 // It writes the file of rejected rows.
 func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) error {
@@ -99,16 +101,13 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string,
 		path = ""
 	}
 	// Rows of a file that is gone are written again, because it may have been on another machine.
-	// After that, another run may have a file with its name.
 	var file string
-	var isTaken bool
 	toWrite, again := []string{""}, ""
-	err = each(ctx, tx, []any{&file, &isTaken}, func() {
-		if _, err := os.Stat(file); err != nil || isTaken {
+	err = each(ctx, tx, []any{&file}, func() {
+		if _, err := os.Stat(file); err != nil {
 			toWrite, again = append(toWrite, file), "; some of them again, because their file is gone"
 		}
-	}, `SELECT written, EXISTS (SELECT 1 FROM biller_rows o WHERE o.written = r.written AND o.run <> $1)
-		FROM biller_rows r WHERE run = $1 AND written <> '' GROUP BY written`, w.run.id)
+	}, "SELECT DISTINCT written FROM biller_rows WHERE run = $1 AND written <> ''", w.run.id)
 	if err != nil {
 		return nil, err
 	}
@@ -123,8 +122,15 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string,
 		return nil, err
 	}
 	if text != nil {
-		if path, err = replaceOrCreate(path, base, text); err != nil {
+		var isNew bool
+		if path, isNew, err = replaceOrCreate(path, base, text); err != nil {
 			return nil, err
+		}
+		if isNew { // so the file of another run with this path is gone
+			_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = $1 WHERE written = $2", gone, path)
+			if err != nil {
+				return nil, err
+			}
 		}
 		_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = $1 WHERE run = $2 AND written = '*'", path, w.run.id)
 		if err != nil {
@@ -146,22 +152,23 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string,
 	return files, err
 }
 
-// replaceOrCreate writes the file at path. Without a path, it creates a file, and returns its path.
-func replaceOrCreate(path, base string, text []byte) (string, error) {
+// replaceOrCreate writes the file at path. Without a path, it creates a file, unless there is one
+// with the same text. It returns the file's path.
+func replaceOrCreate(path, base string, text []byte) (_ string, isNew bool, _ error) {
 	temporary, err := os.CreateTemp(filepath.Dir(base), filepath.Base(base)+".*.new")
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	defer func() { _ = os.Remove(temporary.Name()) }()
 	_, err = temporary.Write(text)
 	if err := errors.Join(err, temporary.Close()); err != nil {
-		return "", err
+		return "", false, err
 	}
 	free := base + ".csv"
 	for n := 2; path == ""; n++ {
 		file, err := os.OpenFile(free, os.O_CREATE|os.O_EXCL, 0o600) // other processes then use another name
 		if err == nil {
-			path, err = free, file.Close()
+			path, isNew, err = free, true, file.Close()
 		} else if errors.Is(err, fs.ErrExist) {
 			has, failed := os.ReadFile(free)
 			if err = failed; bytes.Equal(has, text) {
@@ -169,11 +176,11 @@ func replaceOrCreate(path, base string, text []byte) (string, error) {
 			}
 		}
 		if err != nil {
-			return "", err
+			return "", false, err
 		}
 		free = fmt.Sprintf("%s-%d.csv", base, n)
 	}
-	return path, os.Rename(temporary.Name(), path)
+	return path, isNew, os.Rename(temporary.Name(), path)
 }
 
 // rejectedRows returns the content of the file at path, with the rows that no file has yet, or

@@ -174,7 +174,7 @@ func TestRejectedRowsOfTwoProcesses(t *testing.T) {
 		var processes errgroup.Group
 		for _, text := range []string{"one", "two"} {
 			processes.Go(func() error {
-				path, err := replaceOrCreate("", base, []byte(text))
+				path, _, err := replaceOrCreate("", base, []byte(text))
 				if err != nil {
 					return err
 				}
@@ -184,6 +184,23 @@ func TestRejectedRowsOfTwoProcesses(t *testing.T) {
 			})
 		}
 		require.NoError(t, processes.Wait())
+	}
+}
+
+// Two runs with the same rejected rows share a file, also after a person has corrected it.
+func TestRejectedRowsOfTwoRuns(t *testing.T) {
+	w := newWorld(t)
+	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC2,,,B 2,1,ZAR,\n")
+	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 401, true) })
+	require.Equal(t, exitFailed, w.biller("run", "bills.csv"))
+	w.setFront(nil)
+	w.key = "sk_test_THE_RIGHT_KEY"
+	require.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+	for _, text := range []string{w.read("bills.rejected.csv"), "corrected"} {
+		w.file("bills.rejected.csv", text)
+		assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+		assert.Contains(t, w.stdout, "bills.rejected.csv (rows: 1), with the reasons.")
+		assert.NoFileExists(t, filepath.Join(w.dir, "bills.rejected-2.csv"))
 	}
 }
 
