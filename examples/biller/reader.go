@@ -16,8 +16,6 @@ import (
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
-
-	"github.com/moment-billing/moment-go"
 )
 
 const maxRow = 64 << 10 // bytes, because an unclosed quote would otherwise swallow the rest of the file
@@ -41,8 +39,7 @@ type reader struct {
 	comma   string        // between cells
 	header  []string
 	columns map[string]int // the index of each of our columns that the file has
-
-	incomplete int // the line of a broken row whose rest may follow, or 0
+	rest    restOfRow
 }
 
 // eachRow calls do for each row that is not empty, and closes the file.
@@ -50,7 +47,10 @@ func (r *reader) eachRow(do func(row) error) error {
 	defer func() { _ = r.file.Close() }()
 	b, err := r.record()
 	for ; err == nil; b, err = r.record() {
-		r.parse(&b)
+		if len(b.problems) == 0 {
+			r.parse(&b)
+			r.findRest(&b)
+		}
 		if err := do(b); err != nil {
 			return err
 		}
@@ -179,17 +179,12 @@ func (r *reader) record() (b row, err error) {
 		case errors.Is(broken, errLines):
 			b.problems = []string{broken.Error()}
 		case broken != nil:
-			whole := r.wholeLine(lines[0])
-			if whole == nil {
-				r.incomplete = r.line
+			valid := r.validRow(r.cellsWithoutQuotes(lines[0]))
+			if valid == nil {
+				r.rest = restOfRow{after: r.line}
 			}
-			b.Reference = r.cell(whole, "bill_reference")
+			b.Reference = r.cell(valid, "bill_reference")
 			b.cells, b.problems, size, lines = []string{string(first)}, []string{broken.Error()}, len(first), lines[:1]
-		case r.incomplete > 0:
-			b.warnings = []string{fmt.Sprintf("may be the rest of the row on line %d: correct that row, and remove this one if it is its rest", r.incomplete)}
-			if r.hasRow(cells) { // it could be raised for a wrong customer
-				b.problems, b.warnings, r.incomplete = b.warnings, nil, 0
-			}
 		}
 		err = r.check(window[:size])
 		r.line += len(lines)
@@ -279,57 +274,71 @@ func (r *reader) split(text []byte) (cells []string, size int, err error) {
 }
 
 // severalRows returns the reason why the lines of a row are more than one row, or may be. Otherwise
-// it returns broken. In a row with one wrong quote, the first line has all cells of a row, and so
-// have the next ones. With two wrong quotes, the last line has all cells of a row, and a line
-// before it has the rest of the first row. Lines with other numbers of cells may be an address.
+// it returns broken. If all lines are rows with the same number of cells, the first one has a wrong
+// quote. With two wrong quotes, the last line is a row, and a line before it has the rest of the
+// first row. The last line alone may look like a row, because it has the cells after an address.
 func (r *reader) severalRows(lines []string, broken error) error {
-	cells := 0 // of the last line, if it looks like a row
-	isRow, rowFollows, sameFollows, hasRest := r.wholeLine(lines[0]) != nil, false, false, false
+	first := r.validRow(r.cellsWithoutQuotes(lines[0])) != nil
+	before, _, _ := r.split([]byte(lines[0])) // the cells before the one of several lines
+	all, middle, last, hasRest := first, false, false, false
 	for i, line := range lines[1:] {
-		cells = r.cellsOfRow(line)
-		rowFollows = rowFollows || cells > 0
-		sameFollows = sameFollows || cells == 1+strings.Count(lines[0], r.comma)
+		middle = middle || last
+		cells, _, _ := r.split([]byte(line))
+		last = r.validRow(cells) != nil
+		all = all && last && strings.Count(line, r.comma) == strings.Count(lines[0], r.comma)
 		hasRest = hasRest || i < len(lines)-2 && strings.Count(line, r.comma) > 1
 	}
 	switch {
-	case broken != nil && rowFollows, isRow && sameFollows:
+	case broken != nil && (middle || last), all:
 		return errUnclosed
-	case broken == nil && (isRow && rowFollows || hasRest && cells > 0):
+	case broken == nil && (middle || last && (first || hasRest) || first && len(before) <= max(r.columns["bill_reference"], r.columns["amount"])):
 		return errLines
 	}
 	return broken
 }
 
-// wholeRow returns the cells of a row that has all of its cells, or nil. It leaves out the first
-// ones if there are too many, because a cell may have been split at a comma.
-func (r *reader) wholeRow(cells []string) []string {
-	last := cells[max(0, len(cells)-len(r.header)):]
-	switch {
-	case r.hasRow(cells):
-		return cells
-	case r.hasRow(last):
-		return last
+func (r *reader) cellsWithoutQuotes(line string) []string {
+	return strings.Split(strings.ReplaceAll(line, `"`, ""), r.comma)
+}
+
+// validRow returns the cells of a row that has a valid reference and a valid amount in their
+// columns, or nil. It leaves out the first cells if there are too many, because a cell may have
+// been split at a comma.
+func (r *reader) validRow(cells []string) []string {
+	for _, cells := range [][]string{cells, cells[max(0, len(cells)-len(r.header)):]} {
+		var b row
+		_ = b.reference("bill_reference", r.cell(cells, "bill_reference"))
+		b.parseMoney(r.cell(cells, "amount"), r.cell(cells, "currency"), r.format)
+		if len(b.problems) == 0 {
+			return cells
+		}
 	}
 	return nil
 }
 
-// wholeLine is wholeRow for a line whose quotes may be wrong.
-func (r *reader) wholeLine(line string) []string {
-	return r.wholeRow(strings.Split(strings.ReplaceAll(line, `"`, ""), r.comma))
+// restOfRow is where the rest of a row may be. A bill of it would be for a wrong customer.
+type restOfRow struct {
+	after    int  // the line of the row; 0 if there is no such row
+	hasQuote bool // the rest has a wrong quote, because the row has none
 }
 
-// cellsOfRow returns the number of cells of a line that looks like a row, or 0.
-func (r *reader) cellsOfRow(line string) int {
-	cells, _, err := r.split([]byte(line))
-	if errors.Is(err, errQuote) || !r.hasRow(cells) {
-		return 0
+var oddQuotes = regexp.MustCompile(`^[^"]*"([^"]*"[^"]*")*[^"]*$`)
+
+// findRest rejects a row that may be the rest of an earlier one. It remembers rejected rows.
+func (r *reader) findRest(b *row) {
+	text := "may be the rest of the row on line %d: correct that row, and remove this one if it is its rest"
+	isRest := r.rest.after > 0 && (!r.rest.hasQuote || slices.ContainsFunc(b.cells, oddQuotes.MatchString))
+	isShort := len(b.cells) <= max(r.columns["bill_reference"], r.columns["amount"])
+	isValid := len(b.problems) == 0
+	switch after := r.rest.after; {
+	case isValid:
+		r.rest = restOfRow{}
+		if isRest {
+			b.rejectf(text, after)
+		}
+	case isRest && isShort:
+		b.warnings = append(b.warnings, fmt.Sprintf(text, after))
+	case after == 0:
+		r.rest = restOfRow{b.line, true}
 	}
-	return len(cells)
-}
-
-var someAmount = regexp.MustCompile(`^[0-9][0-9., ]*$`)
-
-// hasRow reports whether cells have a reference and an amount in their columns.
-func (r *reader) hasRow(cells []string) bool {
-	return someAmount.MatchString(r.cell(cells, "amount")) && moment.CheckReference(r.cell(cells, "bill_reference")) == nil
 }

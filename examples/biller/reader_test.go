@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/csv"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -155,6 +158,13 @@ func TestReader(t *testing.T) {
 			`2 - customer_reference "Summe" is the word for a total`, `3 - bill_reference "Grand Total" is the word for a total`, "4 + C1 () TOTAL-1 ZAR 1.00 ", `5 - customer_reference "####" was shortened`, "6 + C1 () 12E3 ZAR 1.00 ",
 		}},
 		{why: "two wrong quotes, with a row between them", text: "customer_reference,name,email,address,bill_reference,amount,currency,due_date\nWA1,Ann,,\"1 Main\nCape Town,WB1,1.00,ZAR,2031-01-31\nWA2,Bob,,x,WB2,2.00,ZAR,2031-01-31\nWA3,Cy,,z\",WB3,3.00,ZAR,2031-01-31\nWA4,Dee,,z,WB4,4.00,ZAR,2031-01-31\n", want: []string{"2 - has a line in a cell that looks like a row: write the cell on one line. If the cell contains later rows", "6 + WA4 (Dee) WB4 ZAR 4.00 2031-01-31"}},
+		{why: "an address whose lines have a reference and an amount in their columns, but no currency", text: "bill_reference,customer_reference,address,amount,currency,name,email,due_date\nB1,C1,\"6 inch,8001,Cape Town\nGauteng,8001,12\",2.00,ZAR,,,\n", want: []string{"2 + C1 () B1 ZAR 2.00 "}},
+		{why: "the same without a reference", text: "customer_reference,address,bill_reference,amount,currency,name,email,due_date\nC1,\"Flat 3\nDurban,Unit 5,The Oaks,12,ZAR\nGauteng\",B1,2.00,ZAR,,,\n", want: []string{"2 + C1 () B1 ZAR 2.00 "}},
+		{why: "a wrong quote, then a line with the cells of a row, then the rest", text: "customer_reference,name,address,email,bill_reference,amount,currency,due_date\nKW1,Cy,\"The \"Oaks\" Estate\nx,y,z,q,r s,t,u,v\nFairland,Gauteng,\"2196\",c@x.co,INV1,10.00,ZAR,\n", want: []string{"2 - has a quote inside", "3 - bill_reference", "4 - may be the rest of the row on line 2"}},
+		{why: "a wrong quote after an empty row", text: header + "\n,,,\nC1,Ring 5\",,B1,1.00,ZAR,\n", want: []string{`4 + C1 (Ring 5") B1 ZAR 1.00 `}},
+		{why: "two wrong quotes, far apart", text: header + "C1,\"Anna\nKhumalo,,B1,1.00,ZAR,\nC2,Bob,,B2,2.00,ZAR,\nC3,Dora\nSmith\",,B3,3.00,ZAR,\n" + ordinary, want: []string{"2 - has a line in a cell that looks like a row", "7" + good[1:]}},
+		{why: "a row inside a cell", text: header + "C1,\"Anna\nC2,Bob,,B2,2.00,ZAR,\nSmith\",,B1,1.00,ZAR,\n" + ordinary, want: []string{"2 - has a line in a cell that looks like a row", "5" + good[1:]}},
+		{why: "a quote that opens before the amount, and closes in an address of the next row", text: "customer_reference,name,email,address,bill_reference,amount,currency,due_date\nC1,Ann,,\"Main,Unit 5,Berlin,B1,3.00,ZAR,\nC2,Bob,,The \"\"Oaks\"\"\nBerlin\",B2,4.00,ZAR,\n", want: []string{"2 - has a line in a cell that looks like a row"}},
 		{why: "two wrong quotes, with the rest of a row", text: "customer_reference,name,email,address,bill_reference,amount,currency,due_date\nWA1,Ann,,\"1 Main\nCape Town,WB1,1.00,ZAR,2031-01-31\nWA3,Cy,,6 inch\",WB3,3.00,ZAR,2031-01-31\n", want: []string{"2 - has a line in a cell that looks like a row"}},
 		{why: "two wrong quotes, with a rest without its empty cells", text: "customer_reference,name,email,address,bill_reference,amount,currency,due_date\nWA1,Ann,,\"1 Main\nCape Town,WB1,1.00,ZAR\nWA3,Cy,,6 inch\",WB3,3.00,ZAR,2031-01-31\n", want: []string{"2 - has a line in a cell that looks like a row"}},
 		{why: "two wrong quotes, with a rest that has an invalid amount", text: "customer_reference,name,email,address,bill_reference,amount,currency,due_date\nWA1,Ann,,\"1 Main\nCape Town,WB1,R1.00,ZAR,\nWA3,Cy,,6 inch\",WB3,3.00,ZAR,2031-01-31\n", want: []string{"2 - has a line in a cell that looks like a row"}},
@@ -165,7 +175,7 @@ func TestReader(t *testing.T) {
 		{why: "a wrong quote in a row that is whole, in a file with quotes around all cells", text: header + "\"C1\",\"The \"Oaks\"\",\"\",\"B1\",\"1.00\",\"ZAR\",\"\"\n" + ordinary, want: []string{"2 - has a quote inside a quoted cell", "3" + good[1:]}},
 		{why: "a wrong quote in a cell of several lines: no bill is made of its rest", text: "customer_reference,name,address,email,bill_reference,amount,currency,due_date\nKW1,Cy,\"The \"Oaks\" Estate\nFairland,Gauteng,2196\",c@x.co,INV1,10.00,ZAR,2031-01-31\nKW2,Di,1 Main,,INV2,5.00,ZAR,2031-01-31\n", want: []string{"2 - has a quote inside a quoted cell. Write each value into its own cell", "3 - may be the rest of the row on line 2: correct that row", "4 + KW2 (Di) INV2 ZAR 5.00 2031-01-31"}},
 		{why: "the same with an unclosed quote before the rest", text: "customer_reference,name,address,email,bill_reference,amount,currency,due_date\nKW1,Cy,\"5 Main\nLinden,Gauteng,\"The Oaks\",c@x.co,INV1,10.00,ZAR,2031-01-31\nKW2,Di,1 Main,,INV2,5.00,ZAR,2031-01-31\n", want: []string{"2 - has a quote that is not closed", "3 - may be the rest of the row on line 2", "4 + KW2 (Di) INV2 ZAR 5.00 2031-01-31"}},
-		{why: "the same with lines that cannot be rows", text: "customer_reference,name,address,email,bill_reference,amount,currency,due_date\nKW1,Cy,\"The \"Oaks\" Estate\nMain Road\nFairland,Gauteng,2196\",c@x.co,INV1,10.00,ZAR,2031-01-31\nKW2,Di,1 Main,,INV2,5.00,ZAR,2031-01-31\n", want: []string{"2 - has a quote inside a quoted cell", "3 - customer_reference \"Main Road\" must not contain", "4 - may be the rest of the row on line 2", "5 + KW2 (Di) INV2 ZAR 5.00 2031-01-31"}},
+		{why: "the same with lines that cannot be rows", text: "customer_reference,name,address,email,bill_reference,amount,currency,due_date\nKW1,Cy,\"The \"Oaks\" Estate\n\nMain Road\nFairland,Gauteng,2196\",c@x.co,INV1,10.00,ZAR,2031-01-31\nKW2,Di,1 Main,,INV2,5.00,ZAR,2031-01-31\n", want: []string{"2 - has a quote inside a quoted cell", `4 - customer_reference "Main Road" must not contain ' ' (U+0020): an external reference has only a-z, A-Z, 0-9, "_" and "-"; bill_reference "" is empty; currency "" is not a code like ZAR; amount "" is not a number like 1250.00, without signs, letters, spaces and thousands separators; may be the rest of the row on line 2: correct that row`, "5 - may be the rest of the row on line 2", "6 + KW2 (Di) INV2 ZAR 5.00 2031-01-31"}},
 		{why: "a wrong quote in a row that is whole: the next row is not its rest", text: header + "C1,\"The \"Oaks\", Linden\",,B1,1.00,ZAR,\n" + ordinary, want: []string{"2 - has a quote inside a quoted cell", "3 + C1 (Zoë) B1 ZAR 15.50 2031-01-31"}},
 		{why: "the header again", text: header + ordinary + header, want: []string{good, "3 - is the header again: remove it"}},
 		{why: "a row in one cell, as a row with an unclosed quote is in the file of rejected rows", text: header + "\"C1,Zoë,,B1,15.50,ZAR,2031-01-31\"\n", want: []string{"2 - is in one cell: move each value to its own cell"}},
@@ -235,7 +245,7 @@ func readAll(t *testing.T, path, args string) ([]string, error) {
 	}
 	err = file.eachRow(func(b row) error {
 		if len(b.problems) > 0 {
-			rows = append(rows, fmt.Sprintf("%d - %s", b.line, strings.Join(b.problems, "; ")))
+			rows = append(rows, fmt.Sprintf("%d - %s", b.line, strings.Join(append(b.problems, b.warnings...), "; ")))
 			return nil
 		}
 		text := fmt.Sprintf("%d + %s (%s) %s %v ", b.line, b.Customer.ExternalReference, b.Customer.Name, b.Reference, b.Money)
@@ -305,4 +315,60 @@ func TestRejectedAmountsDoNotOverflow(t *testing.T) {
 	var stdout, stderr strings.Builder
 	assert.Equal(t, exitFailed, start(t.Context(), []string{"check", path}, &stdout, &stderr))
 	assert.Contains(t, stdout.String(), "rejected        2", stderr.String())
+}
+
+// A wrong quote makes no bill for a wrong customer or amount, wherever it is in a file with
+// addresses of several lines.
+func TestWrongQuotes(t *testing.T) {
+	headers := []string{ // in each of them, another column has the address
+		"customer_reference,name,email,address,bill_reference,amount,currency,due_date",
+		"customer_reference,name,email,bill_reference,amount,currency,due_date,address",
+		"customer_reference,address,bill_reference,amount,currency,name,email,due_date",
+		"address,customer_reference,bill_reference,amount,currency,name,email,due_date",
+		"bill_reference,customer_reference,address,amount,currency,name,email,due_date",
+		"bill_reference,amount,currency,customer_reference,name,email,due_date,address",
+	}
+	words := []string{"12 Main Rd", "Berlin", "Unit 5", "10115 Mitte", "Gauteng", `The "Oaks"`, "Germany", "Cape Town", "8001", "6\" pipe"}
+	raised := 0
+	for seed := range uint64(6000) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		header := strings.Split(headers[random.IntN(len(headers))], ",")
+		var text bytes.Buffer
+		w := csv.NewWriter(&text)
+		require.NoError(t, w.Write(header))
+		for i := range 4 {
+			var address strings.Builder
+			for range 1 + random.IntN(7) {
+				address.WriteString(words[random.IntN(len(words))] + []string{"", ",", ", ", "\n"}[random.IntN(4)])
+			}
+			cells := map[string]string{
+				"customer_reference": fmt.Sprint("C", i), "bill_reference": fmt.Sprint("B", i), "amount": strconv.Itoa(i + 1), "currency": "ZAR", "address": address.String(),
+			}
+			record := make([]string, len(header))
+			for j, column := range header {
+				record[j] = cells[column]
+			}
+			require.NoError(t, w.Write(record))
+		}
+		w.Flush()
+		file := text.String()
+		body := strings.IndexByte(file, '\n') + 1
+		at := body + random.IntN(len(file)-body)
+		if quote := strings.IndexByte(file[at:], '"'); seed%3 == 0 && quote >= 0 {
+			file = file[:at+quote] + file[at+quote+1:]
+		} else if seed%3 == 1 {
+			file = file[:at] + `"` + file[at:]
+		}
+		r, err := open(fileFlags{format: format{Encoding: "utf-8", DateFormat: "YYYY-MM-DD", Decimal: "."}, File: write(t, file)})
+		require.NoError(t, err)
+		require.NoError(t, r.eachRow(func(b row) error {
+			if len(b.problems) == 0 {
+				raised++
+				n := int(b.Money.Amount) / 100
+				assert.Equal(t, fmt.Sprintf("C%d B%d", n-1, n-1), b.Customer.ExternalReference+" "+b.Reference, file)
+			}
+			return nil
+		}))
+	}
+	assert.Greater(t, raised, 6000*4/2)
 }

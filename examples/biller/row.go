@@ -139,16 +139,19 @@ func (b *row) rejectf(format string, args ...any) {
 
 // parse reads the values of a row that is not broken, and finds all of its problems.
 func (r *reader) parse(b *row) {
-	n, own, whole := len(b.cells), b.cells, r.wholeRow(b.cells)
+	n, own := len(b.cells), b.cells
+	var valid []string // without the cells that are too many
+	if n > len(r.header) {
+		valid = r.validRow(b.cells)
+	}
 	if r.header[0] == rejectedLine {
 		own = own[min(n-1, 2):]
 	}
 	switch {
-	case len(b.problems) > 0:
 	case slices.Equal(b.cells, r.header):
 		b.rejectf("is the header again: remove it")
-	case !isEmpty(b.cells[min(n, len(r.header)):]), whole != nil && len(whole) < n:
-		b.Reference = r.cell(whole, "bill_reference")
+	case !isEmpty(b.cells[min(n, len(r.header)):]), valid != nil && len(valid) < n:
+		b.Reference = r.cell(valid, "bill_reference")
 		b.rejectf("has %d cells, but the header has %d: a cell that contains %q must be in quotes", n, len(r.header), r.comma)
 	case strings.Contains(own[0], r.comma) && isEmpty(own[1:]):
 		b.rejectf("is in one cell: move each value to its own cell")
