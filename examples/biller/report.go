@@ -27,8 +27,6 @@ const formulaSigns = "=+-@\t\r"
 
 const rejectedLine = "rejected_line" // the first column of a file of rejected rows
 
-const gone = "*gone" // is written in place of the path of a file that another run has replaced
-
 // finish prints the outcomes of all rows of a run, including those that earlier processes settled.
 // It writes the file of rejected rows.
 func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) error {
@@ -122,15 +120,14 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string,
 		return nil, err
 	}
 	if text != nil {
-		var isNew bool
-		if path, isNew, err = replaceOrCreate(path, base, text); err != nil {
+		others := map[string]bool{}
+		err = each(ctx, tx, []any{&file}, func() { others[file] = true },
+			"SELECT DISTINCT written FROM biller_rows WHERE written <> '' AND run <> $1", w.run.id)
+		if err != nil {
 			return nil, err
 		}
-		if isNew { // so the file of another run with this path is gone
-			_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = $1 WHERE written = $2", gone, path)
-			if err != nil {
-				return nil, err
-			}
+		if path, err = replaceOrCreate(path, base, others, text); err != nil {
+			return nil, err
 		}
 		_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = $1 WHERE run = $2 AND written = '*'", path, w.run.id)
 		if err != nil {
@@ -152,35 +149,36 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string,
 	return files, err
 }
 
-// replaceOrCreate writes the file at path. Without a path, it creates a file, unless there is one
-// with the same text. It returns the file's path.
-func replaceOrCreate(path, base string, text []byte) (_ string, isNew bool, _ error) {
+// replaceOrCreate writes the file at path. Without a path, it creates a file, or finds one with the
+// same text, and returns its path. It creates no file with the path of another run's, even if that
+// is gone, because the other run may write its rows again.
+func replaceOrCreate(path, base string, others map[string]bool, text []byte) (string, error) {
 	temporary, err := os.CreateTemp(filepath.Dir(base), filepath.Base(base)+".*.new")
 	if err != nil {
-		return "", false, err
+		return "", err
 	}
 	defer func() { _ = os.Remove(temporary.Name()) }()
 	_, err = temporary.Write(text)
 	if err := errors.Join(err, temporary.Close()); err != nil {
-		return "", false, err
+		return "", err
 	}
 	free := base + ".csv"
 	for n := 2; path == ""; n++ {
-		file, err := os.OpenFile(free, os.O_CREATE|os.O_EXCL, 0o600) // other processes then use another name
-		if err == nil {
-			path, isNew, err = free, true, file.Close()
-		} else if errors.Is(err, fs.ErrExist) {
-			has, failed := os.ReadFile(free)
-			if err = failed; bytes.Equal(has, text) {
-				path = free
+		has, err := os.ReadFile(free)
+		if err == nil && bytes.Equal(has, text) {
+			path = free
+		} else if errors.Is(err, fs.ErrNotExist) && !others[free] {
+			var file *os.File
+			if file, err = os.OpenFile(free, os.O_CREATE|os.O_EXCL, 0o600); err == nil { // other processes then use another name
+				path, err = free, file.Close()
 			}
 		}
-		if err != nil {
-			return "", false, err
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrExist) {
+			return "", err
 		}
 		free = fmt.Sprintf("%s-%d.csv", base, n)
 	}
-	return path, isNew, os.Rename(temporary.Name(), path)
+	return path, os.Rename(temporary.Name(), path)
 }
 
 // rejectedRows returns the content of the file at path, with the rows that no file has yet, or
