@@ -45,15 +45,24 @@ type reader struct {
 // eachRow calls do for each row that is not empty, and closes the file.
 func (r *reader) eachRow(do func(row) error) error {
 	defer func() { _ = r.file.Close() }()
+	var last *row
 	b, err := r.record()
 	for ; err == nil; b, err = r.record() {
 		if len(b.problems) == 0 {
 			r.parse(&b)
 			r.findRest(&b)
 		}
-		if err := do(b); err != nil {
-			return err
+		if last != nil {
+			findEnd(last, &b)
+			if err := do(*last); err != nil {
+				return err
+			}
 		}
+		next := b
+		last = &next
+	}
+	if errors.Is(err, io.EOF) && last != nil {
+		return do(*last)
 	}
 	if errors.Is(err, io.EOF) {
 		return nil
@@ -174,14 +183,15 @@ func (r *reader) record() (b row, err error) {
 			broken = errLong
 			first = bytes.TrimRightFunc(first, func(r rune) bool { return r == utf8.RuneError }) // half a character
 		}
-		b = row{line: r.line, cells: cells}
+		b = row{line: r.line, cells: cells, oddQuotes: broken == nil && bytes.Count(window[:size], []byte(`"`))%2 == 1}
 		switch {
 		case errors.Is(broken, errLines):
 			b.problems = []string{broken.Error()}
 		case broken != nil:
 			valid := r.validRow(r.cellsWithoutQuotes(lines[0]))
-			if valid == nil {
-				r.rest = restOfRow{after: r.line}
+			before, _, _ := r.split(first)
+			if valid == nil || len(before) > r.lastNeeded() {
+				r.rest = restOfRow{r.line, valid != nil}
 			}
 			b.Reference = r.cell(valid, "bill_reference")
 			b.cells, b.problems, size, lines = []string{string(first)}, []string{broken.Error()}, len(first), lines[:1]
@@ -245,8 +255,8 @@ var unquote = strings.NewReplacer(`""`, `"`, "\r\n", "\n")
 // the line after an unclosed quote. A quote is an ordinary character in a cell that does not begin
 // with one.
 func (r *reader) split(text []byte) (cells []string, size int, err error) {
-	for rest := text; ; rest = rest[len(r.comma):] {
-		trimmed := bytes.TrimLeft(rest, " ")
+	for tail := text; ; tail = tail[len(r.comma):] {
+		trimmed := bytes.TrimLeft(tail, " ")
 		end := 0 // of a quoted cell
 		for bytes.HasPrefix(trimmed[end:], []byte(`"`)) {
 			length := bytes.IndexByte(trimmed[end+1:], '"')
@@ -257,17 +267,17 @@ func (r *reader) split(text []byte) (cells []string, size int, err error) {
 		}
 		if end > 0 {
 			cells = append(cells, unquote.Replace(string(trimmed[1:end-1])))
-			rest = bytes.TrimLeft(trimmed[end:], " ")
+			tail = bytes.TrimLeft(trimmed[end:], " ")
 		} else {
-			cell, _, _ := bytes.Cut(firstLine(rest), []byte(r.comma))
+			cell, _, _ := bytes.Cut(firstLine(tail), []byte(r.comma))
 			cells = append(cells, string(cell))
-			rest = rest[len(cell):]
+			tail = tail[len(cell):]
 		}
-		size = len(text) - len(rest)
-		if len(firstLine(rest)) == 0 {
+		size = len(text) - len(tail)
+		if len(firstLine(tail)) == 0 {
 			return cells, size, nil
 		}
-		if !bytes.HasPrefix(rest, []byte(r.comma)) {
+		if !bytes.HasPrefix(tail, []byte(r.comma)) {
 			return cells, size, errQuote
 		}
 	}
@@ -275,26 +285,36 @@ func (r *reader) split(text []byte) (cells []string, size int, err error) {
 
 // severalRows returns the reason why the lines of a row are more than one row, or may be. Otherwise
 // it returns broken. If all lines are rows with the same number of cells, the first one has a wrong
-// quote. With two wrong quotes, the last line is a row, and a line before it has the rest of the
-// first row. The last line alone may look like a row, because it has the cells after an address.
+// quote, unless the quote is in the last column. With two wrong quotes, a line inside the cell is a
+// row, or the last line is a row and a line before it has the rest of the first row. The last line
+// alone may look like a row, because it has the cells after an address.
 func (r *reader) severalRows(lines []string, broken error) error {
 	first := r.validRow(r.cellsWithoutQuotes(lines[0])) != nil
 	before, _, _ := r.split([]byte(lines[0])) // the cells before the one of several lines
-	all, middle, last, hasRest := first, false, false, false
+	needs := r.lastNeeded() - len(before)     // the number of cells after it
+	all, inside, last := first && len(before)+1 < len(r.header), false, false
+	hasRest := needs > 0 && strings.Count(lines[0], r.comma) >= r.lastNeeded()
 	for i, line := range lines[1:] {
-		middle = middle || last
+		text, _, _ := strings.Cut(line, `"`) // of the cell, if this is the last line
+		inCell := strings.Split(text, r.comma)
+		inside = inside || last || len(inCell) == len(r.header) && r.validRow(inCell) != nil
 		cells, _, _ := r.split([]byte(line))
 		last = r.validRow(cells) != nil
 		all = all && last && strings.Count(line, r.comma) == strings.Count(lines[0], r.comma)
-		hasRest = hasRest || i < len(lines)-2 && strings.Count(line, r.comma) > 1
+		hasRest = hasRest || needs > 0 && i < len(lines)-2 && strings.Count(line, r.comma) >= needs
 	}
 	switch {
-	case broken != nil && (middle || last), all:
+	case broken != nil && (inside || last), all:
 		return errUnclosed
-	case broken == nil && (middle || last && (first || hasRest) || first && len(before) <= max(r.columns["bill_reference"], r.columns["amount"])):
+	case broken == nil && (inside || last && hasRest || first && len(before) <= r.lastNeeded()):
 		return errLines
 	}
 	return broken
+}
+
+// lastNeeded returns the index of the last column that each row needs.
+func (r *reader) lastNeeded() int {
+	return max(r.columns["customer_reference"], r.columns["bill_reference"], r.columns["amount"])
 }
 
 func (r *reader) cellsWithoutQuotes(line string) []string {
@@ -318,27 +338,34 @@ func (r *reader) validRow(cells []string) []string {
 
 // restOfRow is where the rest of a row may be. A bill of it would be for a wrong customer.
 type restOfRow struct {
-	after    int  // the line of the row; 0 if there is no such row
-	hasQuote bool // the rest has a wrong quote, because the row has none
+	after          int  // the line of the row; 0 if there is no such row
+	needsOddQuotes bool // it has an odd number of quotes, because the row has so too, or has all of its cells
 }
 
-var oddQuotes = regexp.MustCompile(`^[^"]*"([^"]*"[^"]*")*[^"]*$`)
+const rest = "may be the rest of the row on line %d: correct that row, and remove this one if it is its rest"
 
 // findRest rejects a row that may be the rest of an earlier one. It remembers rejected rows.
 func (r *reader) findRest(b *row) {
-	text := "may be the rest of the row on line %d: correct that row, and remove this one if it is its rest"
-	isRest := r.rest.after > 0 && (!r.rest.hasQuote || slices.ContainsFunc(b.cells, oddQuotes.MatchString))
-	isShort := len(b.cells) <= max(r.columns["bill_reference"], r.columns["amount"])
+	isRest := r.rest.after > 0 && (!r.rest.needsOddQuotes || b.oddQuotes)
+	isShort := len(b.cells) <= r.lastNeeded()
 	isValid := len(b.problems) == 0
 	switch after := r.rest.after; {
 	case isValid:
 		r.rest = restOfRow{}
 		if isRest {
-			b.rejectf(text, after)
+			b.rejectf(rest, after)
 		}
 	case isRest && isShort:
-		b.warnings = append(b.warnings, fmt.Sprintf(text, after))
+		b.warnings = append(b.warnings, fmt.Sprintf(rest, after))
 	case after == 0:
 		r.rest = restOfRow{b.line, true}
+	}
+}
+
+// findEnd rejects a row whose last cells may be in the next row.
+func findEnd(b, next *row) {
+	if len(b.problems) == 0 && len(next.problems) > 0 && next.oddQuotes {
+		b.rejectf("may continue on line %d: correct it, and remove that line if it is the rest of this row", next.line)
+		next.warnings = append(next.warnings, fmt.Sprintf(rest, b.line))
 	}
 }

@@ -131,6 +131,8 @@ type row struct {
 	cells    []string // as they are in the file
 	problems []string // why it is rejected
 	warnings []string // reported; they do not reject the row
+
+	oddQuotes bool // in its text: a quote may be wrong
 }
 
 func (b *row) rejectf(format string, args ...any) {
