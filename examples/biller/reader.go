@@ -61,13 +61,13 @@ func (r *reader) eachRow(do func(row) error) error {
 		next := b
 		last = &next
 	}
-	if errors.Is(err, io.EOF) && last != nil {
+	switch {
+	case !errors.Is(err, io.EOF):
+		return exitError{fmt.Errorf("%s: %w", r.file.Name(), err), exitUsage}
+	case last != nil:
 		return do(*last)
 	}
-	if errors.Is(err, io.EOF) {
-		return nil
-	}
-	return exitError{fmt.Errorf("%s: %w", r.file.Name(), err), exitUsage}
+	return nil
 }
 
 func isEmpty(cells []string) bool { return strings.TrimSpace(strings.Join(cells, "")) == "" }
@@ -347,7 +347,6 @@ const rest = "may be the rest of the row on line %d: correct that row, and remov
 // findRest rejects a row that may be the rest of an earlier one. It remembers rejected rows.
 func (r *reader) findRest(b *row) {
 	isRest := r.rest.after > 0 && (!r.rest.needsOddQuotes || b.oddQuotes)
-	isShort := len(b.cells) <= r.lastNeeded()
 	isValid := len(b.problems) == 0
 	switch after := r.rest.after; {
 	case isValid:
@@ -355,7 +354,7 @@ func (r *reader) findRest(b *row) {
 		if isRest {
 			b.rejectf(rest, after)
 		}
-	case isRest && isShort:
+	case isRest && len(b.cells) <= r.lastNeeded():
 		b.warnings = append(b.warnings, fmt.Sprintf(rest, after))
 	case after == 0:
 		r.rest = restOfRow{b.line, true}

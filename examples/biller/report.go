@@ -27,6 +27,14 @@ const formulaSigns = "=+-@\t\r"
 
 const rejectedLine = "rejected_line" // the first column of a file of rejected rows
 
+// inputCells returns cells without those of the two columns that a file of rejected rows adds.
+func inputCells(header, cells []string) []string {
+	if header[0] != rejectedLine {
+		return cells
+	}
+	return cells[min(2, len(cells)-1):]
+}
+
 // finish prints the outcomes of all rows of a run, including those that earlier processes settled.
 // It writes the file of rejected rows.
 func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) error {
@@ -109,8 +117,8 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string,
 	if err != nil {
 		return nil, err
 	}
-	for _, file := range toWrite { // only marked rows are written, because workers may reject more rows meanwhile
-		_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = '*' WHERE run = $1 AND outcome = 'rejected' AND written = $2", w.run.id, file)
+	for _, from := range toWrite { // only marked rows are written, because workers may reject more rows meanwhile
+		_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = '*' WHERE run = $1 AND outcome = 'rejected' AND written = $2", w.run.id, from)
 		if err != nil {
 			return nil, err
 		}
@@ -195,9 +203,10 @@ func (w *worker) rejectedRows(ctx context.Context, tx *sql.Tx, path string) ([]b
 		out.Comma = rune(w.run.comma[0])
 	}
 	write := func(line, reason string, cells []string) error {
+		cells = inputCells(header, cells)
 		quotes := "'"
 		if header[0] == rejectedLine { // the input is such a file itself, and its cells have their quotes
-			cells, quotes = cells[min(2, len(cells)-1):], ""
+			quotes = ""
 		}
 		row := slices.Grow([]string{line, reason}, len(cells))
 		for _, cell := range cells {

@@ -141,13 +141,10 @@ func (b *row) rejectf(format string, args ...any) {
 
 // parse reads the values of a row that is not broken, and finds all of its problems.
 func (r *reader) parse(b *row) {
-	n, own := len(b.cells), b.cells
+	n, own := len(b.cells), inputCells(r.header, b.cells)
 	var valid []string // without the cells that are too many
 	if n > len(r.header) {
 		valid = r.validRow(b.cells)
-	}
-	if r.header[0] == rejectedLine {
-		own = own[min(n-1, 2):]
 	}
 	switch {
 	case slices.Equal(b.cells, r.header):
