@@ -43,6 +43,10 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 		repeated = "; no row was open, so nothing was sent. The outcomes are"
 	}
 	fmt.Fprintf(stdout, "%s, %s mode%s:\n", w.config.input.File, w.run.mode, repeated)
+	verb := "run"
+	if w.imported {
+		verb = "import"
+	}
 	var counts map[string]int
 	err := inTx(ctx, w.store.rows, nil, func(tx *sql.Tx) (err error) {
 		files, failed := w.writeRejected(ctx, tx)
@@ -50,12 +54,15 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 		if failed != nil {
 			return fmt.Errorf("the rejected rows were not written: %w: make room, or make the folder writable, and start it again", failed)
 		}
+		var older string
+		err = errors.Join(err, each(ctx, tx, []any{&older}, func() {
+			if _, err := os.Stat(older); err == nil {
+				fmt.Fprintf(stdout, "%s has the rejected rows of an earlier %s. If you have corrected them in this one, do not %[3]s that file.\n", older, w.run.name, verb)
+			}
+		}, `SELECT DISTINCT written FROM biller_rows b JOIN biller_runs r ON r.id = run WHERE written <> '' AND name = $1 AND run < $2
+			AND written NOT IN (SELECT written FROM biller_rows WHERE run = $2)`, w.run.name, w.run.id))
 		if err != nil || len(files) == 0 {
 			return err
-		}
-		verb := "run"
-		if w.imported {
-			verb = "import"
 		}
 		next := fmt.Sprintf("Correct them, and %s them instead of this file, unless you have done so.", verb)
 		if counts["open"] > 0 {
@@ -87,27 +94,34 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 }
 
 // writeRejected writes the rejected rows to a file beside the input, and returns the paths of all
-// files that have some. It replaces the last file of this run, unless somebody has changed that:
-// then it writes the rows that no file has yet to another one, because the others may be corrected
-// and raised. Only the owner can read the file, because rows contain names.
+// files that have some. It replaces the last file of this run, or that of another run of the input
+// if all of its rows are rejected again, so that no row is corrected twice. If somebody has changed
+// that file, it writes the rows that no file has yet to another one, because the others may be
+// corrected and raised. Only the owner can read the file, because rows contain names.
 func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string, err error) {
 	base, err := filepath.Abs(strings.TrimSuffix(w.config.input.File, ".gz"))
 	if err != nil {
 		return nil, err
 	}
 	base = strings.TrimSuffix(base, filepath.Ext(base)) + ".rejected"
-	var path, hash string // of the last file
-	err = tx.QueryRowContext(ctx, `UPDATE biller_runs SET rejected_file = rejected_file WHERE id = $1
-		RETURNING rejected_file, rejected_hash`, w.run.id).Scan(&path, &hash) // other imports of the file then wait
+	var path, file, hash string
+	var id int64
+	others := map[int64]string{} // the last files of the other runs of the input
+	err = each(ctx, tx, []any{&id, &file, &hash}, func() {
+		has, _ := os.ReadFile(file)
+		switch {
+		case hashOf(string(has)) != hash || filepath.Dir(file) != filepath.Dir(base): // it is of a copy of the input
+		case id == w.run.id:
+			path = file
+		default:
+			others[id] = file
+		}
+	}, `UPDATE biller_runs SET rejected_file = rejected_file WHERE file_hash = (SELECT file_hash FROM biller_runs WHERE id = $1)
+		RETURNING id, rejected_file, rejected_hash`, w.run.id) // other imports of the input then wait
 	if err != nil {
 		return nil, err
 	}
-	has, _ := os.ReadFile(path)
-	if hashOf(string(has)) != hash || filepath.Dir(path) != filepath.Dir(base) { // it is of a copy of the input
-		path = ""
-	}
 	// Rows of a file that is gone are written again, because it may have been on another machine.
-	var file string
 	toWrite, again := []string{""}, ""
 	err = each(ctx, tx, []any{&file}, func() {
 		if _, err := os.Stat(file); err != nil {
@@ -123,18 +137,31 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string,
 			return nil, err
 		}
 	}
+	for id, file := range others {
+		missing := 1
+		if path == "" {
+			err = tx.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT line FROM biller_rows WHERE run = $1 AND written = $2
+				EXCEPT SELECT line FROM biller_rows WHERE run = $3 AND written = '*') m`, id, file, w.run.id).Scan(&missing)
+			if err != nil {
+				return nil, err
+			}
+		}
+		if missing == 0 {
+			path = file
+		}
+	}
 	text, err := w.rejectedRows(ctx, tx, path)
 	if err != nil {
 		return nil, err
 	}
 	if text != nil {
-		others := map[string]bool{}
-		err = each(ctx, tx, []any{&file}, func() { others[file] = true },
+		taken := map[string]bool{}
+		err = each(ctx, tx, []any{&file}, func() { taken[file] = true },
 			"SELECT DISTINCT written FROM biller_rows WHERE written <> '' AND run <> $1", w.run.id)
 		if err != nil {
 			return nil, err
 		}
-		if path, err = replaceOrCreate(path, base, others, text); err != nil {
+		if path, err = replaceOrCreate(path, base, taken, text); err != nil {
 			return nil, err
 		}
 		_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = $1 WHERE run = $2 AND written = '*'", path, w.run.id)
@@ -160,7 +187,7 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string,
 // replaceOrCreate writes the file at path. Without a path, it creates a file, or finds one with the
 // same text, and returns its path. It creates no file with the path of another run's, even if that
 // is gone, because the other run may write its rows again.
-func replaceOrCreate(path, base string, others map[string]bool, text []byte) (string, error) {
+func replaceOrCreate(path, base string, taken map[string]bool, text []byte) (string, error) {
 	temporary, err := os.CreateTemp(filepath.Dir(base), filepath.Base(base)+".*.new")
 	if err != nil {
 		return "", err
@@ -175,7 +202,7 @@ func replaceOrCreate(path, base string, others map[string]bool, text []byte) (st
 		has, err := os.ReadFile(free)
 		if err == nil && bytes.Equal(has, text) {
 			path = free
-		} else if errors.Is(err, fs.ErrNotExist) && !others[free] {
+		} else if errors.Is(err, fs.ErrNotExist) && !taken[free] {
 			var file *os.File
 			if file, err = os.OpenFile(free, os.O_CREATE|os.O_EXCL, 0o600); err == nil { // other processes then use another name
 				path, err = free, file.Close()

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"database/sql"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -127,9 +129,53 @@ func TestRejectedRowsOfTheNextMonth(t *testing.T) {
 	for range 2 {
 		assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
 		assert.Contains(t, w.stdout, "bills.rejected-2.csv")
+		assert.Contains(t, w.stdout, "bills.rejected.csv has the rejected rows of an earlier bills.csv")
 	}
 	assert.Contains(t, w.read("bills.rejected.csv"), "B2")
 	assert.Contains(t, w.read("bills.rejected-2.csv"), "E2")
+}
+
+// A file that was first run with the wrong API key has one file of rejected rows, because a row in
+// two of them may be corrected twice. The later run does not replace a file that somebody has
+// changed, or that has other rows.
+func TestRejectedRowsOfAnotherAPIKey(t *testing.T) {
+	const text = header + "C1,,,B1,x,ZAR,\nC2,,,B2,1.00,ZAR,\nC3,,,B3,1.00,ZAR,\n"
+	for reason, change := range map[string]func(w *world){
+		"":                    func(*world) {},
+		"somebody changed it": func(w *world) { w.file("bills.rejected.csv", w.read("bills.rejected.csv")+"\n") },
+		"a row of it was raised": func(w *world) {
+			s := w.store()
+			defer s.close()
+			w.exec(s, "UPDATE biller_rows SET outcome = 'rejected', reason = 'no', written = (SELECT rejected_file FROM biller_runs) WHERE bill = 'B3'")
+		},
+	} {
+		w := newWorld(t)
+		w.file("bills.csv", text)
+		w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 401, true) })
+		require.Equal(t, exitFailed, w.biller("run", "bills.csv"), w.stderr)
+		change(w)
+		first := w.read("bills.rejected.csv")
+		require.Contains(t, first, "B1")
+		w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
+			body, _ := io.ReadAll(r.Body)
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			return bytes.Contains(body, []byte("B2")) && respond(rw, 422, true)
+		})
+		w.key = "sk_test_ANOTHER_SECRET_KEY"
+		for range 2 {
+			require.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+		}
+		if reason == "" {
+			assert.Contains(t, w.read("bills.rejected.csv"), "B1")
+			assert.Contains(t, w.read("bills.rejected.csv"), "B2")
+			assert.NoFileExists(t, filepath.Join(w.dir, "bills.rejected-2.csv"))
+			assert.NotContains(t, w.stdout, "earlier")
+			continue
+		}
+		assert.Equal(t, first, w.read("bills.rejected.csv"), reason)
+		assert.Contains(t, w.read("bills.rejected-2.csv"), "B2", reason)
+		assert.Contains(t, w.stdout, "bills.rejected.csv has the rejected rows of an earlier bills.csv. If you have corrected them in this one, do not run that file.\n", reason)
+	}
 }
 
 // Names keep their own quotes in a file of rejected rows, and in one of such a file.
