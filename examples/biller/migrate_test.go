@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -42,7 +45,8 @@ func TestMigrate(t *testing.T) {
 
 // A migration that failed continues where it failed.
 func TestMigrateAgain(t *testing.T) {
-	s := openTestPostgres(t, newPostgres(t))
+	address := newPostgres(t)
+	s := openTestPostgres(t, address)
 	t.Cleanup(s.close)
 	_, err := s.rows.ExecContext(t.Context(), "CREATE SCHEMA biller; CREATE TABLE biller.river_queue (theirs TEXT)")
 	require.NoError(t, err)
@@ -50,7 +54,10 @@ func TestMigrateAgain(t *testing.T) {
 	require.ErrorContains(t, s.ready(t.Context()), "run biller migrate")
 	_, err = s.rows.ExecContext(t.Context(), "DROP TABLE biller.river_queue")
 	require.NoError(t, err)
-	require.NoError(t, s.migrate(t.Context()))
+	t.Setenv("DATABASE_URL", address)
+	var stdout bytes.Buffer
+	require.Equal(t, exitDone, start(t.Context(), []string{"migrate"}, &stdout, io.Discard))
+	assert.Equal(t, "The tables in the schema biller are up to date.\n", stdout.String())
 	require.NoError(t, s.ready(t.Context()))
 	_, err = s.rows.ExecContext(t.Context(), "SELECT metadata FROM biller.river_queue")
 	assert.NoError(t, err)
@@ -78,6 +85,21 @@ func TestKilledMigration(t *testing.T) {
 	require.NoError(t, s.migrate(t.Context()))
 	require.NoError(t, s.ready(t.Context()))
 	assert.Equal(t, 204, newBase(t, s, address).deliver("msg_1", payment(1, 1500)))
+}
+
+// PostgreSQL accepts the statements in deployment.md.
+func TestStatementsForOperators(t *testing.T) {
+	s := openTestPostgres(t, newPostgres(t))
+	t.Cleanup(s.close)
+	require.NoError(t, s.migrate(t.Context()))
+	page, err := os.ReadFile("deployment.md")
+	require.NoError(t, err)
+	statements := regexp.MustCompile("`((?:SELECT|UPDATE|DELETE)\\s[^`]+)`").FindAllSubmatch(page, -1)
+	assert.Greater(t, len(statements), 8)
+	for _, statement := range statements {
+		_, err := s.rows.ExecContext(t.Context(), string(statement[1]))
+		assert.NoError(t, err, string(statement[1]))
+	}
 }
 
 // An administrator can run the statements that migrate prints. A user who may not create anything

@@ -154,8 +154,8 @@ func TestReader(t *testing.T) {
 			`5 - customer_reference "bacc_1" begins like one of Moment's ids`, `6 - bill_reference "bill_1" begins like one of Moment's ids`,
 			`7 - bill_reference "1.23E+05" was shortened by a spreadsheet`, `8 - customer_reference "N/A"`, `9 - customer_reference "CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC" has 256 characters`,
 		}},
-		{why: "totals, and references that a spreadsheet has shortened", text: header + "Summe,,,B1,1,ZAR,\nC1,,,Grand Total,1,ZAR,\nC1,,,TOTAL-1,1,ZAR,\n####,,,B4,1,ZAR,\nC1,,,12E3,1,ZAR,\n", want: []string{
-			`2 - customer_reference "Summe" is the word for a total`, `3 - bill_reference "Grand Total" is the word for a total`, "4 + C1 () TOTAL-1 ZAR 1.00 ", `5 - customer_reference "####" was shortened`, "6 + C1 () 12E3 ZAR 1.00 ",
+		{why: "totals, and references that a spreadsheet has shortened", text: header + "Zwischensumme,,,B1,1,ZAR,\nC1,,,Grand Total,1,ZAR,\nC1,,,TOTAL-1,1,ZAR,\n####,,,B4,1,ZAR,\nC1,,,12E3,1,ZAR,\n", want: []string{
+			`2 - customer_reference "Zwischensumme" is the word for a total`, `3 - bill_reference "Grand Total" is the word for a total`, "4 + C1 () TOTAL-1 ZAR 1.00 ", `5 - customer_reference "####" was shortened`, "6 + C1 () 12E3 ZAR 1.00 ",
 		}},
 		{why: "two wrong quotes, with a row between them", text: "customer_reference,name,email,address,bill_reference,amount,currency,due_date\nWA1,Ann,,\"1 Main\nCape Town,WB1,1.00,ZAR,2031-01-31\nWA2,Bob,,x,WB2,2.00,ZAR,2031-01-31\nWA3,Cy,,z\",WB3,3.00,ZAR,2031-01-31\nWA4,Dee,,z,WB4,4.00,ZAR,2031-01-31\n", want: []string{"2 - has a line in a cell that looks like a row: write the cell on one line. If the cell contains later rows", "6 + WA4 (Dee) WB4 ZAR 4.00 2031-01-31"}},
 		{why: "an address whose lines have a reference and an amount in their columns, but no currency", text: "bill_reference,customer_reference,address,amount,currency,name,email,due_date\nB1,C1,\"6 inch\nGauteng,8001,x,12,Main\ny\",2.00,ZAR,,,\n", want: []string{"2 + C1 () B1 ZAR 2.00 "}},

@@ -199,7 +199,7 @@ var notReferences = []struct {
 }{
 	{placeholder, "is a word for a missing value: write the reference"},
 	// A total would be raised as a bill.
-	{regexp.MustCompile(`(?i)^(sub|grand)?[ _-]*(totals?|totaal|sum|summe)$`), "is the word for a total: remove the row, or change the reference"},
+	{regexp.MustCompile(`(?i)^(sub|grand|gesamt|zwischen)?[ _-]*(totals?|totaal|sum|summe|gesamt)$`), "is the word for a total: remove the row, or change the reference"},
 	// Spreadsheets show large numbers like this.
 	{regexp.MustCompile(`(?i)^([0-9.,]+e\+[0-9]+|#+)$`), "was shortened by a spreadsheet: format the column as text, and export it again"},
 	{regexp.MustCompile(`^(bcus|bacc|bill)_`), "begins like one of Moment's ids (bill_, bcus_, bacc_): write another reference"},

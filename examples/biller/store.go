@@ -317,5 +317,9 @@ func migrate(ctx context.Context, c config, printed bool, stdout, stderr io.Writ
 	if printed {
 		return s.printMigration(ctx, stdout)
 	}
-	return s.migrate(ctx)
+	if err := s.migrate(ctx); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "The tables in the schema %s are up to date.\n", s.schema)
+	return nil
 }
