@@ -53,7 +53,7 @@ func (r *reader) eachRow(do func(row) error) error {
 			r.findRest(&b)
 		}
 		if last != nil {
-			findEnd(last, &b)
+			r.findEnd(last, &b)
 			if err := do(*last); err != nil {
 				return err
 			}
@@ -361,10 +361,16 @@ func (r *reader) findRest(b *row) {
 	}
 }
 
-// findEnd rejects a row whose last cells may be in the next row.
-func findEnd(b, next *row) {
-	if len(b.problems) == 0 && len(next.problems) > 0 && next.oddQuotes {
+// findEnd rejects a row whose last cells may be in the next row, or whose first cells may be in the
+// one before, if that other row is rejected. If an export has no quotes, a line end in a cell makes
+// two rows of one. A rejected row with a single problem is a row of its own.
+func (r *reader) findEnd(b, next *row) {
+	areOne := len(b.cells)+len(next.cells) == len(r.header)+1
+	switch isValid, nextIsValid := len(b.problems) == 0, len(next.problems) == 0; {
+	case isValid && !nextIsValid && (next.oddQuotes || areOne && len(b.cells) < len(r.header) && len(next.problems) > 1):
 		b.rejectf("may continue on line %d: correct it, and remove that line if it is the rest of this row", next.line)
 		next.warnings = append(next.warnings, fmt.Sprintf(rest, b.line))
+	case !isValid && nextIsValid && areOne && len(b.cells) <= r.lastNeeded() && !strings.ContainsAny(b.cells[0], `"`+r.comma):
+		next.rejectf(rest, b.line)
 	}
 }

@@ -133,7 +133,9 @@ func TestReader(t *testing.T) {
 		}},
 		{why: "less than one cannot be in thousands", text: header + "C,,,B1,0.001,ZAR,\nC,,,B2,0.100,ZAR,\n", want: []string{`2 - amount "0.001" has too many decimals: ZAR has 2`, "3 + C () B2 ZAR 0.10 "}},
 		{why: "a currency in lower case", text: strings.Replace(header, ",currency", "", 1) + "C,,,B1,1.00,\n", args: "--currency zar", want: []string{"2 + C () B1 ZAR 1.00 "}},
-		{why: "a point is not a decimal comma: 1.250 may be a thousand", text: strings.ReplaceAll(header, ",", ";") + "C;;;B;1.250;ZAR;\nC;;;B;1.250,00;ZAR;\n", args: "--decimal ,", want: []string{`2 - amount "1.250" is not a number like 1250,00`, "3 - amount"}},
+		{why: "a point is not a decimal comma: 1.250 may be a thousand", text: strings.ReplaceAll(header, ",", ";") + "C;;;B;1.250;ZAR;\nC;;;B;1.250,00;ZAR;\n", args: "--decimal ,", want: []string{
+			`2 - amount "1.250" is not a number like 1250,00, without signs, letters, spaces and thousands separators. If all amounts have a decimal point, leave out --decimal`, `3 - amount "1.250,00" is not a number like 1250,00, without signs, letters, spaces and thousands separators`,
+		}},
 		{why: "cells that are not quoted shift the others", text: header + "C1,Naledi, Pillay,,B1,15.50,ZAR,2031-01-31\n", want: []string{"2 - has 8 cells, but the header has 7"}},
 		{why: "trailing cells added", text: header + strings.TrimSpace(ordinary) + ",,,\n", want: []string{good}},
 		{why: "rows that are too short", text: header + "C1,Zoë,,B1\n", want: []string{`2 - currency "" is not a code`}},
@@ -167,6 +169,13 @@ func TestReader(t *testing.T) {
 		{why: "a wrong quote after an empty row", text: header + "\n,,,\nC1,Ring 5\",,B1,1.00,ZAR,\n", want: []string{`4 + C1 (Ring 5") B1 ZAR 1.00 `}},
 		{why: "two wrong quotes, and an invalid amount in the first row", text: header + "C1,\"Tom,,B1,1 250.00,ZAR,\nC2,Uwe 24\",,B2,2.00,ZAR,\n" + ordinary, want: []string{"2 - has a line in a cell that looks like a row", "4" + good[1:]}},
 		{why: "a row inside a cell, before its last quote", text: header + "C1,\"Tom\nC2,Uwe,,B2,2.00,ZAR,\",,B1,1.00,ZAR,\n" + ordinary, want: []string{"2 - has a line in a cell that looks like a row", "4" + good[1:]}},
+		{why: "a line end in a cell without quotes", text: "customer_reference,bill_reference,amount,currency,address,due_date,name,email\nC1,B1,1.00,ZAR,Hof 1\nStr 1,2031-01-31,Ben,\nC2,B2,2.00,ZAR,Hof 2\nC3,B3,x,ZAR\nC4,B4,4.00,ZAR,,,,\n(2 rows)\n", want: []string{
+			"2 - may continue on line 3", "3 - customer_reference", "4 + C2 () B2 ZAR 2.00 ", "5 - amount", "6 + C4 () B4 ZAR 4.00 ", "7 - customer_reference",
+		}},
+		{why: "a line end in a name without quotes", text: "name,customer_reference,bill_reference,amount,currency,email,due_date\nBen\nHof,C1,B1,1.00,ZAR,,\nEve,C2,B2,2.00,ZAR,,\n(2 rows)\n\"Ann,C3,B3,3.00,ZAR,,\nDan,C4,B4,4.00,ZAR,,\n(3 rows)\nFay,C5,B5,5.00,ZAR\n", want: []string{
+			"2 - customer_reference", "3 - may be the rest of the row on line 2", "4 + C2 (Eve) B2 ZAR 2.00 ", "5 - customer_reference", "6 - has a quote", "7 + C4 (Dan) B4 ZAR 4.00 ",
+			"8 - customer_reference", "9 + C5 (Fay) B5 ZAR 5.00 ",
+		}},
 		{why: "a missing quote after the amount", text: "customer_reference,bill_reference,amount,currency,address,due_date,name,email\nC1,B1,1.00,ZAR,Hof 1\nStr 1\",2031-01-31,Ben,\nC2,B2,2.00,ZAR,Hof 2\n", want: []string{"2 - may continue on line 3", "3 - customer_reference", "4 + C2 () B2 ZAR 2.00 "}},
 		{why: "two wrong quotes, far apart", text: header + "C1,\"Anna\nKhumalo,,B1,1.00,ZAR,\nC2,Bob,,B2,2.00,ZAR,\nC3,Dora\nSmith\",,B3,3.00,ZAR,\n" + ordinary, want: []string{"2 - has a line in a cell that looks like a row", "7" + good[1:]}},
 		{why: "a row inside a cell", text: header + "C1,\"Anna\nC2,Bob,,B2,2.00,ZAR,\nSmith\",,B1,1.00,ZAR,\n" + ordinary, want: []string{"2 - has a line in a cell that looks like a row", "5" + good[1:]}},

@@ -67,6 +67,9 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 		next := fmt.Sprintf("Correct them, and %s them instead of this file, unless you have done so.", verb)
 		if counts["open"] > 0 {
 			next = fmt.Sprintf("First %s this file again, until no row is open.", verb)
+			if w.imported {
+				next = "First wait until serve or work has raised the open rows, and import this file again."
+			}
 		}
 		fmt.Fprintf(stdout, "The rejected rows are in %s, with the reasons. %s\n", strings.Join(files, " and "), next)
 		return nil
@@ -307,6 +310,9 @@ func reconcile(ctx context.Context, c config, stdout io.Writer) error {
 	})
 	if failed := group.Wait(); failed != nil {
 		err = failed
+	}
+	if wrong := misconfigured(err); wrong != "" {
+		err = fmt.Errorf("check %s: %w", wrong, err)
 	}
 	if err != nil {
 		return err

@@ -52,6 +52,10 @@ func TestReconcile(t *testing.T) {
 	assert.True(t, slices.IsSorted(lines), lines)
 	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 404, false) })
 	assert.Equal(t, exitFailed, w.biller("reconcile", "bills.csv"), "a gateway's 404 does not say that a bill is missing")
+	assert.Contains(t, w.stderr, "check MOMENT_BASE_URL: ")
+	w.setFront(func(rw http.ResponseWriter, _ *http.Request) bool { return respond(rw, 401, true) })
+	assert.Equal(t, exitFailed, w.biller("reconcile", "bills.csv"))
+	assert.Contains(t, w.stderr, "check MOMENT_API_KEY: ")
 }
 
 // With PostgreSQL, payments at Moment are compared with the ledger too.
@@ -288,7 +292,7 @@ func TestRowsThatAreRejectedMeanwhile(t *testing.T) {
 	b.exec("UPDATE biller_rows SET outcome = 'rejected', reason = 'by Moment' WHERE outcome IS NULL")
 	require.NoError(t, pipe.Close())
 	out := receiveFrom(t, "the end", first)
-	assert.Contains(t, out, "bills.rejected-2.csv (rows: 1), with the reasons. First import this file again")
+	assert.Contains(t, out, "bills.rejected-2.csv (rows: 1), with the reasons. First wait until serve or work has raised the open rows, and import this file again.")
 	assert.Contains(t, out, "open            1", "it does not say that all rejected rows are in a file")
 	require.NoError(t, os.Remove(dir+"/bills.rejected.csv"))
 	assert.Contains(t, finish(), "bills.rejected-2.csv (rows: 2), with")

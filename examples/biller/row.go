@@ -255,8 +255,11 @@ func (b *row) parseMoney(text, code string, f format) {
 	switch {
 	case !digits.MatchString(whole) || hasDecimals && !digits.MatchString(decimals):
 		hint := ""
-		if f.Decimal == "." && strings.LastIndex(text, ",") > strings.LastIndex(text, ".") {
+		switch comma, point := strings.LastIndex(text, ","), strings.LastIndex(text, "."); {
+		case f.Decimal == "." && comma > point:
 			hint = ". If all amounts have a decimal comma, add --decimal ,"
+		case f.Decimal == "," && point > comma:
+			hint = ". If all amounts have a decimal point, leave out --decimal"
 		}
 		b.rejectf("amount %.40q is not a number like 1250%s00, without signs, letters, spaces and thousands separators%s", text, f.Decimal, hint)
 	case unknown != nil:

@@ -190,15 +190,11 @@ func (w *worker) settle(ctx context.Context, job *river.Job[raiseBill], res resu
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if wrong := misconfigured(res.err); wrong != "" && (!w.reached || rejectsKey(res.err)) {
+		w.stop(fmt.Errorf("check %s: %w", wrong, res.err))
+	}
 	failure, isFailure := errors.AsType[*moment.Error](res.err)
-	if isFailure && !w.reached && !failure.FromService && failure.Status/100 == 4 && failure.Status != 429 {
-		w.stop(fmt.Errorf("check MOMENT_BASE_URL: %w", res.err))
-	}
-	own := isFailure && failure.FromService
-	if rejectsKey(res.err) {
-		w.stop(fmt.Errorf("check MOMENT_API_KEY: %w", res.err))
-	}
-	w.reached = w.reached || res.err == nil || own
+	w.reached = w.reached || res.err == nil || isFailure && failure.FromService
 	switch res.outcome {
 	case "":
 		w.last = res.err
@@ -269,13 +265,12 @@ func reasonOf(err error, name string) string {
 	if !bill.DueDate.IsZero() {
 		due = ", due on " + bill.DueDate.String()
 	}
-	change := ", change the bill at Moment"
+	advice := "If it is the same bill, change it at Moment, and remove the row. Otherwise use another bill_reference"
 	if bill.Status == moment.BillStatusVoided { // for ever
-		change = ""
+		advice = "Remove the row, or use another bill_reference"
 	}
-	return fmt.Sprintf("bill_reference exists at Moment, but differs in %s: the bill at Moment is %v, %s%s. "+
-		"Use another bill_reference%s, or remove the row",
-		strings.ReplaceAll(strings.Join(mismatch.Differences, " and "), "amount_due", "amount"), bill.DueMoney(), bill.Status, due, change)
+	return fmt.Sprintf("bill_reference exists at Moment, but differs in %s: the bill at Moment is %v, %s%s. %s",
+		strings.ReplaceAll(strings.Join(mismatch.Differences, " and "), "amount_due", "amount"), bill.DueMoney(), bill.Status, due, advice)
 }
 
 // Work raises a bill exactly once, even if it is called again.
@@ -391,6 +386,18 @@ func rejects(err error) bool {
 
 // rejectsKey reports whether the service itself rejected the API key of a call.
 func rejectsKey(err error) bool { return serviceResponded(err, 401, 403) }
+
+// misconfigured returns the name of the variable that an error says is wrong, or nothing.
+func misconfigured(err error) string {
+	failure, isFailure := errors.AsType[*moment.Error](err)
+	switch {
+	case rejectsKey(err):
+		return "MOMENT_API_KEY"
+	case isFailure && !failure.FromService && failure.Status/100 == 4 && failure.Status != 429:
+		return "MOMENT_BASE_URL"
+	}
+	return ""
+}
 
 // serviceResponded reports whether the service's own response has one of these statuses.
 func serviceResponded(err error, statuses ...int) bool {

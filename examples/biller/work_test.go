@@ -262,10 +262,10 @@ func TestWhatExists(t *testing.T) {
 	assert.Equal(t, "c1@example.com", customer(t, w, "C1").Email)
 	got := w.read("more.rejected.csv")
 	for _, want := range []string{
-		"but differs in amount: the bill at Moment is ZAR 15.50, unpaid, due on 2031-01-31. Use another bill_reference, change the bill at Moment, or remove the row\",C0", "customer_reference has the name \"\"Name 2\"\" at Moment, not \"\"Somebody\"\". If it is the same person, write that name or leave it empty. Otherwise use another customer_reference\",C2",
+		"but differs in amount: the bill at Moment is ZAR 15.50, unpaid, due on 2031-01-31. If it is the same bill, change it at Moment, and remove the row. Otherwise use another bill_reference\",C0", "customer_reference has the name \"\"Name 2\"\" at Moment, not \"\"Somebody\"\". If it is the same person, write that name or leave it empty. Otherwise use another customer_reference\",C2",
 		`has the name ""Name 6"" at Moment, not ""name  6"". They differ only in letter case, spaces, hyphens, underscores or the encoding of characters. If`,
 		"has the name \"\"Zoë\"\" at Moment, not \"\"Zoe\u0308\"\". They differ only in",
-		"but differs in customer: the bill at Moment is", "but differs in status: the bill at Moment is ZAR 15.50, voided, due on 2031-01-31. Use another bill_reference, or remove",
+		"but differs in customer: the bill at Moment is", "but differs in status: the bill at Moment is ZAR 15.50, voided, due on 2031-01-31. Remove the row, or use another",
 		`customer_reference has the name ""The ""Shop"""" at Moment`,
 	} {
 		assert.Contains(t, got, want)
