@@ -266,11 +266,13 @@ func (s *store) ready(ctx context.Context) error {
 	return explain(err)
 }
 
+const grantHint = "run the GRANT statements that biller migrate --print prints. Run migrate itself as the owner of the tables"
+
 // explain adds to the error of a database what to do about it.
 func explain(err error) error {
 	for text, hint := range map[string]string{
-		"permission denied for": "run the GRANT statements that biller migrate --print prints. Run migrate itself as the owner of the tables",
-		"disk is full":          "make room in the folder of the database, and start it again. No bill is raised twice",
+		"permission denied for": grantHint, "no schema has been selected": grantHint,
+		"disk is full": "make room in the folder of the database, and start it again. No bill is raised twice",
 	} {
 		if err != nil && strings.Contains(err.Error(), text) && !strings.Contains(err.Error(), hint) {
 			err = fmt.Errorf("%w: %s", err, hint)

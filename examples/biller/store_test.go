@@ -93,6 +93,7 @@ func TestFailureOfTheDatabase(t *testing.T) {
 func TestExplain(t *testing.T) {
 	for text, want := range map[string]string{
 		"permission denied for table biller_rows":    "permission denied for table biller_rows: run the GRANT statements that biller migrate --print prints. Run migrate itself as the owner of the tables",
+		"no schema has been selected to create in":   "no schema has been selected to create in: run the GRANT statements that biller migrate --print prints. Run migrate itself as the owner of the tables",
 		"open bills.rejected.csv: permission denied": "open bills.rejected.csv: permission denied",
 		"b.db: database or disk is full (13)":        "b.db: database or disk is full (13): make room in the folder of the database, and start it again. No bill is raised twice",
 	} {
