@@ -59,9 +59,10 @@ type schemaConn struct{ *stdlib.Conn }
 
 // settings are made at the start of each transaction. The timeout ends the transactions of a
 // machine that has disappeared, because their locks would block others. Sequential scans are off,
-// because PostgreSQL would otherwise not use an index if it has no statistics about a new file.
+// because PostgreSQL would otherwise not use an index if it has no statistics about a new file. A
+// query that needs one then seems so expensive that PostgreSQL would compile it, which is slow.
 const settings = "; SET LOCAL search_path = " + pgSchema +
-	"; SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL enable_seqscan = off"
+	"; SET LOCAL idle_in_transaction_session_timeout = '60s'; SET LOCAL enable_seqscan = off; SET LOCAL jit = off"
 
 // BeginTx implements [driver.ConnBeginTx]. The settings need no round trip of their own.
 func (c schemaConn) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {

@@ -52,15 +52,11 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 		files, failed := w.writeRejected(ctx, tx)
 		counts, err = w.run.printTotals(ctx, tx, "open", stdout)
 		if failed != nil {
-			return fmt.Errorf("the rejected rows were not written: %w: make room, or make the folder writable, and start it again", failed)
+			return fmt.Errorf("the rejected rows were not written: %w", failed)
 		}
-		var older string
-		err = errors.Join(err, each(ctx, tx, []any{&older}, func() {
-			if _, err := os.Stat(older); err == nil {
-				fmt.Fprintf(stdout, "%s has the rejected rows of an earlier %s. If you have corrected them in this one, do not %[3]s that file.\n", older, w.run.name, verb)
-			}
-		}, `SELECT DISTINCT written FROM biller_rows b JOIN biller_runs r ON r.id = run WHERE written <> '' AND name = $1 AND run < $2
-			AND written NOT IN (SELECT written FROM biller_rows WHERE run = $2)`, w.run.name, w.run.id))
+		if err == nil {
+			err = w.printOlder(ctx, tx, verb, stdout)
+		}
 		if err != nil || len(files) == 0 {
 			return err
 		}
@@ -96,6 +92,22 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 	return nil
 }
 
+// printOlder names the files of rejected rows of earlier runs with the same name, because a person
+// may have corrected their rows in the input.
+func (w *worker) printOlder(ctx context.Context, tx *sql.Tx, verb string, stdout io.Writer) error {
+	input, err := filepath.Abs(w.config.input.File)
+	if err != nil {
+		return err
+	}
+	var file string
+	return each(ctx, tx, []any{&file}, func() {
+		if _, err := os.Stat(file); err == nil && filepath.Dir(file) == filepath.Dir(input) {
+			fmt.Fprintf(stdout, "%s has the rejected rows of an earlier file with this name. Do not %s it if its rows are in this file too.\n", file, verb)
+		}
+	}, `SELECT written FROM biller_rows b JOIN biller_runs r ON r.id = run WHERE written <> '' AND name = $1 AND run < $2
+		EXCEPT SELECT written FROM biller_rows WHERE run = $2 AND written <> ''`, w.run.name, w.run.id)
+}
+
 // writeRejected writes the rejected rows to a file beside the input, and returns the paths of all
 // files that have some. It replaces the last file of this run, or that of another run of the input
 // if all of its rows are rejected again, so that no row is corrected twice. If somebody has changed
@@ -107,24 +119,14 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string,
 		return nil, err
 	}
 	base = strings.TrimSuffix(base, filepath.Ext(base)) + ".rejected"
-	var path, file, hash string
-	var id int64
-	others := map[int64]string{} // the last files of the other runs of the input
-	err = each(ctx, tx, []any{&id, &file, &hash}, func() {
-		has, _ := os.ReadFile(file)
-		switch {
-		case hashOf(string(has)) != hash || filepath.Dir(file) != filepath.Dir(base): // it is of a copy of the input
-		case id == w.run.id:
-			path = file
-		default:
-			others[id] = file
-		}
-	}, `UPDATE biller_runs SET rejected_file = rejected_file WHERE file_hash = (SELECT file_hash FROM biller_runs WHERE id = $1)
-		RETURNING id, rejected_file, rejected_hash`, w.run.id) // other imports of the input then wait
+	// Other starts of the input then wait, also those with another API key.
+	_, err = tx.ExecContext(ctx, `UPDATE biller_runs SET rejected_file = rejected_file
+		WHERE id = (SELECT min(id) FROM biller_runs WHERE file_hash = (SELECT file_hash FROM biller_runs WHERE id = $1))`, w.run.id)
 	if err != nil {
 		return nil, err
 	}
 	// Rows of a file that is gone are written again, because it may have been on another machine.
+	var path, file, hash string
 	toWrite, again := []string{""}, ""
 	err = each(ctx, tx, []any{&file}, func() {
 		if _, err := os.Stat(file); err != nil {
@@ -140,18 +142,20 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string,
 			return nil, err
 		}
 	}
-	for id, file := range others {
-		missing := 1
-		if path == "" {
-			err = tx.QueryRowContext(ctx, `SELECT count(*) FROM (SELECT line FROM biller_rows WHERE run = $1 AND written = $2
-				EXCEPT SELECT line FROM biller_rows WHERE run = $3 AND written = '*') m`, id, file, w.run.id).Scan(&missing)
-			if err != nil {
-				return nil, err
-			}
+	err = each(ctx, tx, []any{&file, &hash}, func() {
+		if filepath.Dir(file) != filepath.Dir(base) { // it is of a copy of the input
+			return
 		}
-		if missing == 0 {
+		if has, _ := os.ReadFile(file); hashOf(string(has)) == hash {
 			path = file
 		}
+	}, `SELECT r.rejected_file, r.rejected_hash FROM biller_runs r JOIN biller_runs own ON own.file_hash = r.file_hash
+		WHERE own.id = $1 AND (r.id = $1 OR NOT EXISTS (
+			SELECT line FROM biller_rows WHERE run = r.id AND written = r.rejected_file AND written <> ''
+			EXCEPT SELECT line FROM biller_rows WHERE run = $1 AND written = '*'))
+		ORDER BY r.id = $1, r.id`, w.run.id) // the run's own file is the last one
+	if err != nil {
+		return nil, err
 	}
 	text, err := w.rejectedRows(ctx, tx, path)
 	if err != nil {
@@ -165,7 +169,7 @@ func (w *worker) writeRejected(ctx context.Context, tx *sql.Tx) (files []string,
 			return nil, err
 		}
 		if path, err = replaceOrCreate(path, base, taken, text); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: make room, or make the folder writable, and start it again", err)
 		}
 		_, err = tx.ExecContext(ctx, "UPDATE biller_rows SET written = $1 WHERE run = $2 AND written = '*'", path, w.run.id)
 		if err != nil {

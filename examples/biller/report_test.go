@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"database/sql"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -11,12 +12,14 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/moment-billing/moment-go"
 	"github.com/moment-billing/moment-go/momenttest"
 )
 
@@ -122,6 +125,12 @@ func TestRejectedRowsOfACopy(t *testing.T) {
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
 	assert.Contains(t, w.stdout, "The rejected rows are in "+path+" (rows: 1; some of them again, because their file is gone), with")
 	assert.FileExists(t, path)
+	require.NoError(t, os.Mkdir(filepath.Join(w.dir, "copy"), 0o700))
+	w.file("copy/bills.csv", text)
+	w.key = "sk_test_ANOTHER_SECRET_KEY"
+	assert.Equal(t, exitRejected, w.biller("run", "copy/bills.csv", "--database", database, "--yes"))
+	assert.FileExists(t, filepath.Join(w.dir, "copy/bills.rejected.csv"))
+	assert.NotContains(t, w.stdout, path)
 }
 
 // Each month has its own file of rejected rows, even if a run is started again.
@@ -133,10 +142,19 @@ func TestRejectedRowsOfTheNextMonth(t *testing.T) {
 	for range 2 {
 		assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
 		assert.Contains(t, w.stdout, "bills.rejected-2.csv")
-		assert.Contains(t, w.stdout, "bills.rejected.csv has the rejected rows of an earlier bills.csv")
+		assert.Contains(t, w.stdout, "bills.rejected.csv has the rejected rows of an earlier file with this name")
 	}
 	assert.Contains(t, w.read("bills.rejected.csv"), "B2")
 	assert.Contains(t, w.read("bills.rejected-2.csv"), "E2")
+	require.NoError(t, os.Remove(filepath.Join(w.dir, "bills.rejected.csv")))
+	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
+	assert.NotContains(t, w.stdout, "earlier file", "because it is gone")
+	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC1,,,B2,x,ZAR,\n")
+	w.file("other.csv", header+"C1,,,B3,x,ZAR,\n")
+	for _, name := range []string{"bills.csv", "other.csv"} {
+		assert.Equal(t, exitRejected, w.biller("run", name))
+		assert.NotContains(t, w.stdout, "earlier file", "because those are of a later file, or of one with another name")
+	}
 }
 
 // A file that was first run with the wrong API key has one file of rejected rows, because a row in
@@ -178,8 +196,55 @@ func TestRejectedRowsOfAnotherAPIKey(t *testing.T) {
 		}
 		assert.Equal(t, first, w.read("bills.rejected.csv"), reason)
 		assert.Contains(t, w.read("bills.rejected-2.csv"), "B2", reason)
-		assert.Contains(t, w.stdout, "bills.rejected.csv has the rejected rows of an earlier bills.csv. If you have corrected them in this one, do not run that file.\n", reason)
+		assert.Contains(t, w.stdout, "bills.rejected.csv has the rejected rows of an earlier file with this name. Do not run it if its rows are in this file too.\n", reason)
+		// Now both files have been changed, but the first one was restored.
+		w.file("bills.rejected-2.csv", "changed")
+		s := w.store()
+		w.exec(s, `UPDATE biller_rows SET outcome = 'rejected', reason = 'no', written = '', cells = '["C3", "", "", "B3"]' WHERE run = 2 AND bill = 'B3'`)
+		w.exec(s, "UPDATE biller_runs SET rejected_hash = $1 WHERE id = 1", hashOf(first))
+		s.close()
+		require.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
+		assert.Equal(t, first, w.read("bills.rejected.csv"), reason)
+		assert.Contains(t, w.read("bills.rejected-3.csv"), "B3", reason)
 	}
+}
+
+// Many starts of a file at once, with several API keys, lose no rejected row, and do not wait for
+// each other for ever.
+func TestRejectedRowsOfSeveralKeysAtOnce(t *testing.T) {
+	b := newPostgresBase(t)
+	b.exec(`INSERT INTO biller_runs (token, name, file_hash, key_hash, mode, service)
+		SELECT 't', 'x.csv', 'hash ' || n / 3, 'key ' || n, 'test', '' FROM generate_series(1, 6000) n`) // so that PostgreSQL uses its indexes
+	path := filepath.Join(t.TempDir(), "bills.csv")
+	require.NoError(t, os.WriteFile(path, []byte(strings.ReplaceAll(rows(20), "5,15.50", "5,x")), 0o600))
+	var all sync.WaitGroup
+	for key := range 4 {
+		for range 3 {
+			all.Go(func() {
+				c, _, err := parseFlags([]string{"import", path, "--yes"}, io.Discard)
+				require.NoError(t, err)
+				c.key = fmt.Sprint("sk_test_", key)
+				hash, err := c.fileHash()
+				require.NoError(t, err)
+				for again := range 3 {
+					r, err := b.prepare(t.Context(), c.config, hash, moment.ModeTest, io.Discard)
+					if !assert.NoError(t, err) {
+						return
+					}
+					w := &worker{run: r, store: b.store, config: c.config, imported: true}
+					assert.ErrorContains(t, w.finish(t.Context(), nil, io.Discard), "rows rejected")
+					assert.NoError(t, b.store.exec(t.Context(), "UPDATE biller_rows SET outcome = 'rejected' WHERE run = $1 AND line = $2 AND outcome IS NULL", r.id, 3+key+again))
+				}
+			})
+		}
+	}
+	all.Wait()
+	var line, file string
+	require.NoError(t, b.read(t.Context(), []any{&line, &file}, func() {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.Contains(t, string(text), "\n"+line+",", file)
+	}, "SELECT line, written FROM biller_rows WHERE written <> ''"))
 }
 
 // Names keep their own quotes in a file of rejected rows, and in one of such a file.
