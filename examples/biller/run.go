@@ -245,30 +245,6 @@ func bare(reference string) string {
 	return cmp.Or(strings.TrimLeft(reference, "0"), reference[:min(len(reference), 1)])
 }
 
-// printTotals prints and returns the number of rows with each outcome, and prints their amounts.
-// open is the name of rows without an outcome. Rejected rows have no total, because their amounts
-// may be wrong. In "open" are those that a worker rejected while the others were written to a file.
-func (r run) printTotals(ctx context.Context, tx *sql.Tx, open string, out io.Writer) (counts map[string]int, err error) {
-	counts = map[string]int{}
-	var outcome string
-	var n int
-	var money moment.Money
-	err = each(ctx, tx, []any{&outcome, &money.Currency, &n, &money.Amount}, func() {
-		counts[outcome] += n
-		total := ""
-		if outcome != rejected {
-			total = money.String()
-		}
-		fmt.Fprintln(out, strings.TrimRight(fmt.Sprintf("  %-9s %7d  %s", outcome, n, total), " "))
-	}, `SELECT outcome, CASE WHEN outcome = 'rejected' THEN '' ELSE currency END, count(*), sum(amount)
-		FROM (SELECT coalesce(CASE WHEN outcome <> 'rejected' OR written <> '' OR $1 <> 'open' THEN outcome END, $1) AS outcome, currency, amount
-			FROM biller_rows WHERE run = $2) r GROUP BY 1, 2 ORDER BY 1, 2`, open, r.id)
-	if err == nil && len(counts) == 0 {
-		fmt.Fprintln(out, "  no rows")
-	}
-	return counts, err
-}
-
 // check loads the file into a temporary store.
 func check(ctx context.Context, c config, stdout io.Writer) (err error) {
 	dir, err := os.MkdirTemp("", "biller")
