@@ -100,7 +100,7 @@ func (w *worker) printOlder(ctx context.Context, tx *sql.Tx, verb string, stdout
 	var file string
 	return each(ctx, tx, []any{&file}, func() {
 		if _, err := os.Stat(file); err == nil && filepath.Dir(file) == filepath.Dir(input) {
-			fmt.Fprintf(stdout, "%s has the rejected rows of an earlier file with this name. Do not %s it if its rows are in this file too.\n", file, verb)
+			fmt.Fprintf(stdout, "%s has the rejected rows of an earlier %[3]s. Do not %[2]s it if its rows are in this %[3]s too.\n", file, verb, w.run.name)
 		}
 	}, `SELECT written FROM biller_rows b JOIN biller_runs r ON r.id = run WHERE written <> '' AND name = $1 AND run < $2
 		EXCEPT SELECT written FROM biller_rows WHERE run = $2 AND written <> ''`, w.run.name, w.run.id)

@@ -73,18 +73,18 @@ func TestRejectedRowsOfTheNextMonth(t *testing.T) {
 	for range 2 {
 		assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
 		assert.Contains(t, w.stdout, "bills.rejected-2.csv")
-		assert.Contains(t, w.stdout, "bills.rejected.csv has the rejected rows of an earlier file with this name")
+		assert.Contains(t, w.stdout, "bills.rejected.csv has the rejected rows of an earlier bills.csv")
 	}
 	assert.Contains(t, w.read("bills.rejected.csv"), "B2")
 	assert.Contains(t, w.read("bills.rejected-2.csv"), "E2")
 	require.NoError(t, os.Remove(filepath.Join(w.dir, "bills.rejected.csv")))
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"))
-	assert.NotContains(t, w.stdout, "earlier file", "because it is gone")
+	assert.NotContains(t, w.stdout, "an earlier", "because it is gone")
 	w.file("bills.csv", header+"C1,,,B1,1,ZAR,\nC1,,,B2,x,ZAR,\n")
 	w.file("other.csv", header+"C1,,,B3,x,ZAR,\n")
 	for _, name := range []string{"bills.csv", "other.csv"} {
 		assert.Equal(t, exitRejected, w.biller("run", name))
-		assert.NotContains(t, w.stdout, "earlier file", "because those are of a later file, or of one with another name")
+		assert.NotContains(t, w.stdout, "an earlier", "because those are of a later file, or of one with another name")
 	}
 }
 
@@ -127,7 +127,7 @@ func TestRejectedRowsOfAnotherAPIKey(t *testing.T) {
 		}
 		assert.Equal(t, first, w.read("bills.rejected.csv"), reason)
 		assert.Contains(t, w.read("bills.rejected-2.csv"), "B2", reason)
-		assert.Contains(t, w.stdout, "bills.rejected.csv has the rejected rows of an earlier file with this name. Do not run it if its rows are in this file too.\n", reason)
+		assert.Contains(t, w.stdout, "bills.rejected.csv has the rejected rows of an earlier bills.csv. Do not run it if its rows are in this bills.csv too.\n", reason)
 		// Now both files have been changed, but the first one was restored.
 		w.file("bills.rejected-2.csv", "changed")
 		s := w.store()
@@ -288,7 +288,7 @@ func TestRowsThatAreRejectedMeanwhile(t *testing.T) {
 	b.exec("UPDATE biller_rows SET outcome = 'rejected', reason = 'by Moment' WHERE outcome IS NULL")
 	require.NoError(t, pipe.Close())
 	out := receiveFrom(t, "the end", first)
-	assert.Contains(t, out, "bills.rejected-2.csv (rows: 1), with the reasons. First wait until serve or work has raised the open rows, and import this file again.")
+	assert.Contains(t, out, "bills.rejected-2.csv (rows: 1), with the reasons. First wait until serve or work has raised the open rows, and import bills.csv again.")
 	assert.Contains(t, out, "open            1", "it does not say that all rejected rows are in a file")
 	require.NoError(t, os.Remove(dir+"/bills.rejected.csv"))
 	assert.Contains(t, finish(), "bills.rejected-2.csv (rows: 2), with")

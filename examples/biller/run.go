@@ -80,26 +80,29 @@ WHERE run = $1 AND outcome IS NULL AND EXISTS (
 		AND e.outcome IN ('raised', 'found') AND r.key_hash <> own.key_hash AND (r.mode, r.service) = (own.mode, own.service))
 HAVING count(*) > 0`
 
-	// lostZeros finds references that earlier runs have only with other leading zeros. %[1]s is
-	// their column, and %[2]s is its name in the file.
+	// lostZeros finds references that earlier runs have with other leading zeros, unless a valid
+	// row or the first one of them has these zeros too. %[1]s is their column, and %[2]s is its
+	// name in the file.
 	lostZeros = `
 SELECT '%[2]s has other leading zeros than in an earlier file (rows: ' || count(*) || ', the first on line ' || min(line)
 	|| '): check whether they were lost'
 FROM (SELECT %[1]s, %[1]s_bare, min(line) AS line FROM biller_rows WHERE run = $1 AND outcome IS NULL GROUP BY 1, 2) n
-WHERE (SELECT max(CASE WHEN e.%[1]s = n.%[1]s THEN 1 ELSE 0 END) = 0 FROM biller_rows e JOIN biller_runs r ON r.id = e.run
-	WHERE e.%[1]s_bare = n.%[1]s_bare AND e.run < $1
-		AND (r.key_hash, r.mode, r.service) = (SELECT key_hash, mode, service FROM biller_runs WHERE id = $1))
+WHERE (SELECT max(CASE WHEN e.%[1]s = n.%[1]s AND coalesce(outcome, '') <> 'rejected' THEN 1 ELSE 0 END) = 0 ` + sameBare + `)
+	AND n.%[1]s <> (SELECT e.%[1]s ` + sameBare + ` ORDER BY e.run, e.line LIMIT 1)
 HAVING count(*) > 0`
 
-	// nothingShared compares the run with the last one of the same name.
+	sameBare = `FROM biller_rows e JOIN biller_runs r ON r.id = e.run WHERE e.%[1]s_bare = n.%[1]s_bare AND e.run < $1
+		AND (r.key_hash, r.mode, r.service) = (SELECT key_hash, mode, service FROM biller_runs WHERE id = $1)`
+
+	// nothingShared compares the run with the last one of the same name that has a valid row.
 	nothingShared = `
 SELECT '0 of ' || count(*) || ' references are in the earlier run of ' || max(earlier.name) || ': check whether leading zeros were lost. '
 	|| 'If this is a different file, include its date in its name'
 FROM (SELECT r.id, r.name FROM biller_runs own JOIN biller_runs r ON r.id < own.id
 		AND (r.name, r.key_hash, r.mode, r.service) = (own.name, own.key_hash, own.mode, own.service)
-	WHERE own.id = $1 ORDER BY r.id DESC LIMIT 1) earlier CROSS JOIN biller_rows
+	WHERE own.id = $1 AND EXISTS (SELECT id FROM biller_rows WHERE run = r.id AND coalesce(outcome, '') <> 'rejected')
+	ORDER BY r.id DESC LIMIT 1) earlier CROSS JOIN biller_rows
 WHERE run = $1 AND outcome IS NULL
-	AND EXISTS (SELECT id FROM biller_rows WHERE run = earlier.id AND coalesce(outcome, '') <> 'rejected')
 	AND NOT EXISTS (SELECT bill FROM biller_rows WHERE run = $1 AND outcome IS NULL INTERSECT SELECT bill FROM biller_rows WHERE run = earlier.id)
 	AND NOT EXISTS (SELECT person FROM biller_rows WHERE run = $1 AND outcome IS NULL INTERSECT SELECT person FROM biller_rows WHERE run = earlier.id)
 HAVING count(*) > 0`

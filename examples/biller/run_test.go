@@ -111,7 +111,7 @@ func TestRun(t *testing.T) {
   duplicate       1  ZAR 1.00
   raised          2  ZAR 16.50
   rejected        4
-The rejected rows are in `+filepath.Join(w.dir, "bills.rejected.csv")+" (rows: 4), with the reasons. Correct them, and run them instead of this file, unless you have done so.\n", w.stdout)
+The rejected rows are in `+filepath.Join(w.dir, "bills.rejected.csv")+" (rows: 4), with the reasons. Correct them, and run them instead of bills.csv, unless you have done so.\n", w.stdout)
 	for _, name := range []string{"bills.rejected.csv", "biller.db", "biller.db.lock"} {
 		info, err := os.Stat(filepath.Join(w.dir, name))
 		require.NoError(t, err)
@@ -211,6 +211,35 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// Rows that biller has rejected do not show that somebody accepts their form.
+func TestWarningsAfterRejectedRows(t *testing.T) {
+	const zeros = "customer_reference has other leading zeros than in an earlier file (rows: 1, "
+	for _, row := range []struct {
+		why, name string
+		attempt   string // whose rows with a date of another form are rejected
+		text      string
+		warning   string
+	}{
+		{"all rows, as without a flag", "december.csv", "7,,,D1,1,ZAR,31.01.2031\n", "7,,,D1,1,ZAR,2031-01-31\n", zeros},
+		{"some rows", "december.csv", "008,,,D2,1,ZAR,\n7,,,D1,1,ZAR,31.01.2031\n", "7,,,D1,1,ZAR,2031-01-31\n", zeros},
+		{"all rows of a file with the same name", "november.csv", "9,,,D1,1,ZAR,31.01.2031\n", "9,,,D1,1,ZAR,2031-01-31\n", "0 of 1 references are in the earlier run of november.csv"},
+	} {
+		t.Run(row.why, func(t *testing.T) {
+			w := newWorld(t)
+			w.file("november.csv", header+"007,,,N1,1,ZAR,\n008,,,N2,1,ZAR,\n")
+			require.Equal(t, exitDone, w.biller("run", "november.csv"), w.stderr)
+			w.file(row.name, header+row.attempt)
+			require.Equal(t, exitRejected, w.biller("run", row.name), w.stderr)
+			w.file(row.name, header+row.text)
+			assert.Equal(t, exitUsage, w.biller("run", row.name))
+			assert.Contains(t, w.stderr, row.warning)
+			assert.Equal(t, exitDone, w.biller("run", row.name, "--yes"))
+			w.file("another-"+row.name, header+strings.ReplaceAll(row.text, "D1", "D3"))
+			assert.Equal(t, exitDone, w.biller("run", "another-"+row.name), "somebody has accepted the form")
+		})
+	}
+}
+
 // Only the last earlier file of the same name is compared, and only runs of the same service.
 func TestWarningsAboutEarlierRuns(t *testing.T) {
 	w := newWorld(t)
@@ -283,7 +312,7 @@ func interruptedRun(t *testing.T) *world {
 		return respond(rw, 501, false)
 	})
 	assert.Equal(t, exitFailed, w.billerUntil(ctx, "run", "bills.csv"))
-	assert.Contains(t, w.stdout, "First run this file again, until no row is open.")
+	assert.Contains(t, w.stdout, "First run bills.csv again, until no row is open.")
 	w.setFront(func(rw http.ResponseWriter, r *http.Request) bool {
 		return r.Method == http.MethodPost && respond(rw, 422, true)
 	})

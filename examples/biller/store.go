@@ -74,7 +74,7 @@ func openStore(ctx context.Context, path string) (*store, error) {
 		err = fmt.Errorf("%w: the folder must exist, and be writable. Copy the CSV file to another folder, or change --database", err)
 		return nil, exitError{err, exitUsage}
 	} else if !locked {
-		return nil, fmt.Errorf("%s: another biller works on it: wait until it ends", path)
+		return nil, fmt.Errorf("%s: another biller works on it: wait until it ends, or stop it if it is serve", path)
 	}
 	s := &store{lock: lock, path: path, closers: []io.Closer{lock}}
 	if err := s.open(ctx); err != nil {
