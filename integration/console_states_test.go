@@ -45,7 +45,7 @@ func (c console) testStates(t *testing.T) {
 	}()
 	b.waitText(t, "row-request", "no response")
 	b.expand(t, "request")
-	require.Contains(t, b.text(t, "detail"), "No response")
+	b.waitText(t, "detail", "No response")
 	require.NoError(t, <-raised)
 	b.waitText(t, "response", "INV-1")
 
@@ -57,7 +57,7 @@ func (c console) testStates(t *testing.T) {
 	b.click(t, "nav-live")
 	b.click(t, "live-pause")
 	b.click(t, "nav-ledger")
-	require.Contains(t, b.text(t, "object-title"), "Bill INV-", "the link leads back to the object")
+	b.waitText(t, "object-title", "Bill INV-") // the link leads back to the object
 	m.bill(t, "INV-4", 2000)
 	b.waitText(t, "objects", "INV-4")
 	e.failing.Store(true)
