@@ -84,9 +84,9 @@ HAVING count(*) > 0`
 	// row or the first one of them has these zeros too. %[1]s is their column, and %[2]s is its
 	// name in the file.
 	lostZeros = `
-SELECT '%[2]s has other leading zeros than in an earlier file (rows: ' || count(*) || ', the first on line ' || min(line)
+SELECT '%[2]s has other leading zeros than in an earlier file (rows: ' || sum(rows) || ', the first on line ' || min(line)
 	|| '): check whether they were lost'
-FROM (SELECT %[1]s, %[1]s_bare, min(line) AS line FROM biller_rows WHERE run = $1 AND outcome IS NULL GROUP BY 1, 2) n
+FROM (SELECT %[1]s, %[1]s_bare, count(*) AS rows, min(line) AS line FROM biller_rows WHERE run = $1 AND outcome IS NULL GROUP BY 1, 2) n
 WHERE (SELECT max(CASE WHEN e.%[1]s = n.%[1]s AND coalesce(outcome, '') <> 'rejected' THEN 1 ELSE 0 END) = 0 ` + sameBare + `)
 	AND n.%[1]s <> (SELECT e.%[1]s ` + sameBare + ` ORDER BY e.run, e.line LIMIT 1)
 HAVING count(*) > 0`

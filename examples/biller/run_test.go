@@ -168,7 +168,7 @@ func TestWarnings(t *testing.T) {
 	}{
 		{"leading zeros that a spreadsheet has removed", read("zeros-before-excel.csv"), read("zeros-after-excel.csv"), "", "0 of 2 references are in the earlier run of bills.csv: check whether leading zeros were lost."},
 		{"zeros of some references", header + "C,,,0771,1,ZAR,\nC,,,1001,1,ZAR,\n", header + "C,,,771,1,ZAR,\nC,,,1001,1,ZAR,\n", "", "bill_reference has other leading zeros than in an earlier file (rows: 1, the first on line 2)"},
-		{"zeros of some customers, whose bills are new", header + "C,,,A1,1,ZAR,\n007,,,A2,1,ZAR,\n", header + "C,,,E1,1,ZAR,\n7,,,E2,1,ZAR,\n", "", "customer_reference has other leading zeros than in an earlier file (rows: 1, the first on line 3)"},
+		{"zeros of some customers, whose bills are new", header + "C,,,A1,1,ZAR,\n007,,,A2,1,ZAR,\n", header + "C,,,E1,1,ZAR,\n7,,,E2,1,ZAR,\n7,,,E3,1,ZAR,\n", "", "customer_reference has other leading zeros than in an earlier file (rows: 2, the first on line 3)"},
 		{"a reference of zeros", header + "C,,,0000,1,ZAR,\nC,,,A1,1,ZAR,\n", header + "C,,,0,1,ZAR,\nC,,,A2,1,ZAR,\n", "", "bill_reference has other leading zeros than in an earlier file (rows: 1, the first on line 2)"},
 		{"a row without a reference has no zeros", header + "C,,,,1,ZAR,\nC,,,A1,1,ZAR,\n", header + "C,,,0,1,ZAR,\nC,,,A2,1,ZAR,\n", "", ""},
 		{"customers that have both forms", header + "7,,,A1,1,ZAR,\n007,,,A2,1,ZAR,\n", header + "7,,,E1,1,ZAR,\n007,,,E2,1,ZAR,\n", "", ""},
