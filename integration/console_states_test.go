@@ -57,6 +57,7 @@ func (c console) testStates(t *testing.T) {
 	b.click(t, "nav-live")
 	b.click(t, "live-pause")
 	b.click(t, "nav-ledger")
+	b.text(t, "object-title")                  // waits until it is visible
 	b.waitText(t, "object-title", "Bill INV-") // the link leads back to the object
 	m.bill(t, "INV-4", 2000)
 	b.waitText(t, "objects", "INV-4")
