@@ -271,7 +271,7 @@ func TestRowsThatAreRejectedMeanwhile(t *testing.T) {
 	b := newPostgresBase(t)
 	b.importBills("sk_test_A", "UCR1,,,UBR1,1.00,ZAR,\nUCR2,,,UBR2,x,ZAR,\n", format{})
 	dir := t.TempDir()
-	var r run
+	r := run{name: "bills.csv"}
 	require.NoError(t, b.read(t.Context(), []any{&r.id, &r.header}, func() {}, "SELECT id, header FROM biller_runs"))
 	finish := func() string {
 		var out strings.Builder

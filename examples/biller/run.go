@@ -80,19 +80,18 @@ WHERE run = $1 AND outcome IS NULL AND EXISTS (
 		AND e.outcome IN ('raised', 'found') AND r.key_hash <> own.key_hash AND (r.mode, r.service) = (own.mode, own.service))
 HAVING count(*) > 0`
 
-	// lostZeros finds references that earlier runs have with other leading zeros, unless a valid
-	// row or the first one of them has these zeros too. %[1]s is their column, and %[2]s is its
+	// lostZeros finds references that earlier runs have with other leading zeros. It compares each
+	// with an earlier valid row of the same form, if there is one, otherwise with the first other
+	// valid row, and otherwise with the first rejected one. %[1]s is their column, and %[2]s is its
 	// name in the file.
 	lostZeros = `
 SELECT '%[2]s has other leading zeros than in an earlier file (rows: ' || sum(rows) || ', the first on line ' || min(line)
 	|| '): check whether they were lost'
 FROM (SELECT %[1]s, %[1]s_bare, count(*) AS rows, min(line) AS line FROM biller_rows WHERE run = $1 AND outcome IS NULL GROUP BY 1, 2) n
-WHERE (SELECT max(CASE WHEN e.%[1]s = n.%[1]s AND coalesce(outcome, '') <> 'rejected' THEN 1 ELSE 0 END) = 0 ` + sameBare + `)
-	AND n.%[1]s <> (SELECT e.%[1]s ` + sameBare + ` ORDER BY e.run, e.line LIMIT 1)
+WHERE %[1]s <> (SELECT e.%[1]s FROM biller_rows e JOIN biller_runs r ON r.id = e.run WHERE e.%[1]s_bare = n.%[1]s_bare AND e.run < $1
+		AND (r.key_hash, r.mode, r.service) = (SELECT key_hash, mode, service FROM biller_runs WHERE id = $1)
+	ORDER BY CASE WHEN outcome = 'rejected' THEN 2 WHEN e.%[1]s = n.%[1]s THEN 0 ELSE 1 END, e.run, e.line LIMIT 1)
 HAVING count(*) > 0`
-
-	sameBare = `FROM biller_rows e JOIN biller_runs r ON r.id = e.run WHERE e.%[1]s_bare = n.%[1]s_bare AND e.run < $1
-		AND (r.key_hash, r.mode, r.service) = (SELECT key_hash, mode, service FROM biller_runs WHERE id = $1)`
 
 	// nothingShared compares the run with the last one of the same name that has a valid row.
 	nothingShared = `

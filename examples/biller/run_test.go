@@ -226,8 +226,10 @@ func TestWarningsAfterRejectedRows(t *testing.T) {
 	} {
 		t.Run(row.why, func(t *testing.T) {
 			w := newWorld(t)
+			w.file("october.csv", header+"7,,,N1,1,ZAR,31.01.2031\n") // the first row of all is rejected too
+			require.Equal(t, exitRejected, w.biller("run", "october.csv"), w.stderr)
 			w.file("november.csv", header+"007,,,N1,1,ZAR,\n008,,,N2,1,ZAR,\n")
-			require.Equal(t, exitDone, w.biller("run", "november.csv"), w.stderr)
+			require.Equal(t, exitDone, w.biller("run", "november.csv", "--yes"), w.stderr)
 			w.file(row.name, header+row.attempt)
 			require.Equal(t, exitRejected, w.biller("run", row.name), w.stderr)
 			w.file(row.name, header+row.text)
