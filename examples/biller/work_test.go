@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -310,22 +309,6 @@ func TestInterruptedRunContinues(t *testing.T) {
 	assert.Equal(t, int64(300), w.requests.Load())
 }
 
-// Ctrl+C in the middle of the last calls does not ask for another start.
-func TestInterruptedAtTheEnd(t *testing.T) {
-	for text, code := range map[string]int{rows(1): exitDone, rows(1) + "C2,,,B2,x,ZAR,\n": exitRejected} {
-		w := newWorld(t)
-		w.file("bills.csv", text)
-		ctx, interrupt := context.WithCancel(t.Context())
-		w.setFront(func(http.ResponseWriter, *http.Request) bool {
-			interrupt()
-			return false
-		})
-		assert.Equal(t, code, w.billerUntil(ctx, "run", "bills.csv"), w.stderr)
-		assert.NotContains(t, w.stderr, "stopped")
-		assert.Len(t, w.bills(), 1)
-	}
-}
-
 func TestWhyStopped(t *testing.T) {
 	for _, row := range []struct {
 		why                      string
@@ -365,17 +348,6 @@ func TestStoppedByRejections(t *testing.T) {
 	assert.Equal(t, exitRejected, w.biller("run", "bills.csv"), w.stderr)
 	assert.NotContains(t, w.stderr, "warning")
 	assert.Len(t, w.bills(), 160)
-}
-
-// The message for a failed connection names MOMENT_BASE_URL, because the address may be wrong.
-func TestNoConnection(t *testing.T) {
-	_, s := stored(t, 1)
-	w := &worker{store: s, run: run{id: 1, header: `["amount"]`}, last: &moment.ConnectionError{Op: "create bill", Err: errors.New("connection refused")}}
-	err := w.finish(t.Context(), nil, io.Discard)
-	assert.ErrorContains(t, err, "rows still open: 1: check MOMENT_BASE_URL and the network, and start it again to continue. The last error: ")
-	assert.ErrorContains(t, err, "connection refused")
-	w.reached = true // the address is right
-	assert.ErrorContains(t, w.finish(t.Context(), nil, io.Discard), "rows still open: 1: start it again to continue. The last error: ")
 }
 
 // Attempts after an unknown outcome make the same call, even if the customer is known by then.
