@@ -292,12 +292,16 @@ func (r *reader) severalRows(lines []string, broken error) error {
 	first := r.validRow(r.cellsWithoutQuotes(lines[0])) != nil
 	before, _, _ := r.split([]byte(lines[0])) // the cells before the one of several lines
 	needs := r.lastNeeded() - len(before)     // the number of cells after it
-	all, inside, last := first && len(before)+1 < len(r.header), false, false
+	isRow := func(text string) bool {         // without a currency, a line of an address may have a reference and an amount too
+		cells := strings.Split(text, r.comma)
+		return (len(cells) == len(r.header) || r.Currency == "") && r.validRow(cells) != nil
+	}
+	inside := isRow(lines[0][strings.LastIndex(lines[0], `"`)+1:]) // the first line of the cell
+	all, last := first && len(before)+1 < len(r.header), false
 	hasRest := needs > 0 && strings.Count(lines[0], r.comma) >= r.lastNeeded()
 	for i, line := range lines[1:] {
 		text, _, _ := strings.Cut(line, `"`) // of the cell, if this is the last line
-		inCell := strings.Split(text, r.comma)
-		inside = inside || last || len(inCell) == len(r.header) && r.validRow(inCell) != nil
+		inside = inside || last || isRow(text)
 		cells, _, _ := r.split([]byte(line))
 		last = r.validRow(cells) != nil
 		all = all && last && strings.Count(line, r.comma) == strings.Count(lines[0], r.comma)

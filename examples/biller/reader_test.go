@@ -148,6 +148,10 @@ func TestReader(t *testing.T) {
 		{why: "a long address after the amount, whose lines look like rows: no line becomes a bill", text: "customer_reference,bill_reference,amount,address\nG1,GB1,10.00,\"Flat 3, Main Rd, 7, KZN\nDurban, 4001, 12, KZN\"\nG3,GB3,30.00,\"1 St\nDurban, 4001, 12\"\n", args: "--columns name= --columns email= --columns due_date= --currency ZAR", want: []string{
 			"2 - has a line in a cell that looks like a row: write the cell on one line", "4 + G3 () GB3 ZAR 30.00 ",
 		}},
+		{why: "a row with fewer cells at the end of the last cell, and one at the beginning", text: strings.TrimSpace(header) + ",address\n" +
+			"C1,,,B1,1.00,ZAR,,\"x\nC2,,,B2,2.00,ZAR,\"\nC3,,,B3,3.00,ZAR,,\"C4,,,B4,4.00,ZAR,\ny\"\nC5,,,B5,5.00,ZAR,,z\n", want: []string{
+			"2 - has a line in a cell that looks like a row", "4 - has a line in a cell that looks like a row", "6 + C5 () B5 ZAR 5.00 ",
+		}},
 		{why: "a quote inside quotes", text: header + "C0,\"The \"Shop\"\",,B0,1.00,ZAR,\n" + ordinary, want: []string{"2 - has a quote inside a quoted cell", "3" + good[1:]}},
 		{why: "a row of more than 64 KiB", text: header + "C0," + strings.Repeat("é", 40<<10) + ",,B0,1.00,ZAR,\n" + ordinary + ordinary, want: []string{"2 - has more than 64 KiB", "3 - may be the rest of the row on line 2", "4" + good[1:]}},
 		{why: "a row of less", text: header + "C0,\"x\",,B0,1.00,ZAR,,,\"" + strings.Repeat(" ", 63<<10) + "\"\n" + ordinary, want: []string{"2 + C0 (x) B0 ZAR 1.00 ", "3" + good[1:]}},

@@ -153,7 +153,7 @@ func (r *reader) parse(b *row) {
 		b.Reference = r.cell(valid, "bill_reference")
 		b.rejectf("has %d cells, but the header has %d: a cell that contains %q must be in quotes", n, len(r.header), r.comma)
 	case strings.Contains(own[0], r.comma) && isEmpty(own[1:]):
-		b.rejectf("is in one cell: move each value to its own cell")
+		b.rejectf("is in one cell: move each value to its own cell, or remove the row")
 	default:
 		cell := func(column string) string { return r.cell(b.cells, column) }
 		b.Customer.ExternalReference = b.reference("customer_reference", cell("customer_reference"))
