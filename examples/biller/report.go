@@ -37,11 +37,11 @@ func (w *worker) finish(ctx context.Context, stopped error, stdout io.Writer) er
 			return err
 		}
 		next := fmt.Sprintf("Correct them, and %s them instead of %s, unless you have done so.", verb, w.run.name)
-		if counts["open"] > 0 {
-			next = fmt.Sprintf("First %s %s again, until no row is open.", verb, w.run.name)
-			if w.imported {
-				next = fmt.Sprintf("First wait until serve or work has raised the open rows, and import %s again.", w.run.name)
-			}
+		switch {
+		case counts["open"] > 0 && w.imported:
+			next = fmt.Sprintf("First wait until serve or work has raised the open rows, and import %s again.", w.run.name)
+		case counts["open"] > 0:
+			next = fmt.Sprintf("First run %s again, until no row is open.", w.run.name)
 		}
 		fmt.Fprintf(stdout, "The rejected rows are in %s, with the reasons. %s\n", strings.Join(files, " and "), next)
 		return nil
